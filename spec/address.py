@@ -1,0 +1,20 @@
+"""Addresses as a person reads them: SPEC.md, SRV-1 and SRV-4."""
+
+from typing import Any, TypeAlias
+
+Address: TypeAlias = tuple[Any, ...]
+"""What ``socket`` calls one: (host, port), and two numbers more for IPv6."""
+
+_IPV4_MAPPED = "::ffff:"
+
+
+def format_address(address: Address) -> str:
+    """``127.0.0.1:7007`` or ``[::1]:7007``; an IPv4 client of ``::`` shows as IPv4."""
+    host, port = address[:2]
+    host = host.removeprefix(_IPV4_MAPPED) if "." in host else host
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def format_url(service: str, transport: str, address: Address) -> str:
+    """``echo+udp://127.0.0.1:7007``."""
+    return f"{service}+{transport}://{format_address(address)}"

@@ -1,0 +1,161 @@
+"""Requests and replies as bytes: SPEC.md, sections 4, 6 and 10.
+
+A server parses requests and builds replies; a client builds requests and parses replies.
+"""
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from spec.limits import LINE_BYTES, NAME_CHARACTERS, REPLY_BYTES
+from spec.text import has_control, has_control_except_tab
+
+_NO_FIELDS: Mapping[str, str] = MappingProxyType({})
+_FIELD_NAME = re.compile("[a-z][a-z0-9-]*")
+_STATUSES = ("OK", "ERR", "TICK", "CHALLENGE")
+
+
+def build_reply(status: str, *fields: tuple[str, object]) -> bytes:
+    """Return a reply: status line, fields in the order given, empty line (REP-1, REP-2)."""
+    lines = [status, *(f"{name}: {value}" for name, value in fields)]
+    return ("\n".join(lines) + "\n\n").encode()
+
+
+REASONS = {  # in ERR-3's order
+    "too-long": f"a line is at most {LINE_BYTES} bytes",
+    "bad-encoding": "not well-formed UTF-8",
+    "unknown-verb": "no such verb here",
+    "bad-request": "a further line is no field",
+    "bad-character": "a control character",
+    "bad-name": f"1 to {NAME_CHARACTERS} characters, no outer space",
+    "busy": "the server is at its limit of clients",
+}
+ERROR_REPLIES = {code: build_reply("ERR", ("code", code), ("reason", reason)) for code, reason in REASONS.items()}
+
+
+class RequestError(Exception):
+    """A request that is answered ``ERR``: ``code`` of SPEC.md, section 10, ``reason`` for people, ``reply`` the whole answer."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+        self.reason = REASONS[code]
+        self.reply = ERROR_REPLIES[code]
+
+
+class ReplyError(Exception):
+    """A malformed reply (CLI-11); the text says what is wrong with it."""
+
+
+class Reply(NamedTuple):
+    """A reply as a client sees it: of several fields of one name the first (REQ-6)."""
+
+    status: str
+    fields: dict[str, str]
+
+
+def parse_line(line: bytes, verb: str) -> str:
+    """Return the argument of a request line, given without its LF (TCP).
+
+    Raises RequestError: too-long, bad-encoding or unknown-verb, the first that applies (ERR-3).
+    """
+    if line.endswith(b"\r"):
+        line = line[:-1]  # REQ-3
+    if len(line) > LINE_BYTES:
+        raise RequestError("too-long")  # ERR-4
+    text = _decode(line)
+    word, _, argument = text.partition(" ")  # REQ-1
+    if word != verb:  # REQ-2
+        raise RequestError("unknown-verb")  # ERR-6
+    return argument
+
+
+def parse_datagram(datagram: bytes, verb: bytes) -> tuple[str, Mapping[str, str]] | None:
+    """Return a request's argument and fields (UDP), or None if its verb is another: then nothing is answered (UDP-2).
+
+    Raises RequestError: too-long, bad-encoding, bad-request or, in a field's value, bad-character.
+    """
+    line, newline, further = datagram.partition(b"\n")
+    if newline and line.endswith(b"\r"):
+        line = line[:-1]  # REQ-3
+    word, _, argument = line.partition(b" ")
+    if word != verb:
+        return None
+    if further:
+        return _parse_lines(datagram, len(verb) + 1)
+    if len(line) > LINE_BYTES:
+        raise RequestError("too-long")
+    return _decode(argument), _NO_FIELDS
+
+
+def _parse_lines(datagram: bytes, argument_start: int) -> tuple[str, Mapping[str, str]]:
+    """Parse a datagram of several lines, whose argument starts at that byte of the first."""
+    *ended, last = datagram.split(b"\n")
+    lines = [line[:-1] if line.endswith(b"\r") else line for line in ended]
+    if last:
+        lines.append(last)  # UDP-1: without its LF, so a CR is no part of the line's end
+    if any(len(line) > LINE_BYTES for line in lines):
+        raise RequestError("too-long")
+    first, *further = [_decode(line) for line in lines]
+    fields: dict[str, str] = {}
+    for line in further:
+        name, colon, value = line.partition(": ")
+        if not (colon and _FIELD_NAME.fullmatch(name)):
+            raise RequestError("bad-request")  # ERR-7
+        fields.setdefault(name, value)  # REQ-5, REQ-6
+    argument = first[argument_start:]
+    if has_control_except_tab(argument) or any(has_control(line) for line in further):
+        raise RequestError("bad-character")  # ERR-8
+    return argument, fields
+
+
+def _decode(line: bytes) -> str:
+    try:
+        return line.decode()
+    except UnicodeDecodeError:
+        raise RequestError("bad-encoding") from None  # ERR-5
+
+
+def check_message(message: str) -> None:
+    """Raise RequestError, bad-character, unless the text is a good message (TEXT-1)."""
+    if has_control_except_tab(message):
+        raise RequestError("bad-character")
+
+
+def check_name(name: str) -> None:
+    """Raise RequestError, bad-character or bad-name, unless the text is a good name (TIME-1)."""
+    if has_control(name):
+        raise RequestError("bad-character")
+    if not 1 <= len(name) <= NAME_CHARACTERS or name[0] == " " or name[-1] == " ":
+        raise RequestError("bad-name")  # ERR-9
+
+
+def build_request(verb: str, argument: str, **fields: str) -> bytes:
+    """Return a request, each line with its LF. The argument is checked already."""
+    lines = [f"{verb} {argument}", *(f"{name}: {value}" for name, value in fields.items())]
+    return ("\n".join(lines) + "\n").encode()
+
+
+def parse_reply(reply: bytes) -> Reply:
+    """Return one whole reply, its empty line included. Raises ReplyError for anything else."""
+    if len(reply) > REPLY_BYTES:
+        raise ReplyError(f"longer than {REPLY_BYTES} bytes")
+    try:
+        text = reply.decode()
+    except UnicodeDecodeError:
+        raise ReplyError("not well-formed UTF-8") from None
+    if not text.endswith("\n\n"):
+        raise ReplyError("no empty line at its end")
+    status, *lines = text[:-2].split("\n")
+    if status not in _STATUSES:
+        raise ReplyError(f"unknown status {status[:20]!r}")
+    fields: dict[str, str] = {}
+    for line in lines:
+        name, colon, value = line.partition(": ")
+        if not (colon and _FIELD_NAME.fullmatch(name)):
+            raise ReplyError(f"{line[:20]!r} is no field")
+        if has_control_except_tab(value):
+            raise ReplyError(f"a control character in the field {name[:20]}")
+        fields.setdefault(name, value)
+    return Reply(status, fields)

@@ -1,0 +1,257 @@
+"""The command line that all servers and all clients share: SPEC.md, sections 12 and 13."""
+
+import argparse
+import math
+import os
+import resource
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from io import TextIOWrapper
+from typing import Any, NoReturn, TypeVar
+
+from spec.address import format_url
+from spec.codec import RequestError, check_message, check_name
+from spec.limits import (
+    CLIENTS_DEFAULT,
+    ECHO_PORT,
+    IDLE_DEFAULT,
+    INTERVAL_DEFAULT,
+    MESSAGE_BYTES,
+    TIME_PORT,
+    TIMEOUT_DEFAULT,
+)
+from spec.text import visible
+from spec.ticks import parse_interval
+
+UNREACHABLE = 1
+WRONG_USAGE = 2
+REFUSED = 3
+
+_PORTS = {"echo": ECHO_PORT, "time": TIME_PORT}
+_OTHER_FILES = 16  # standard streams, listener, selector and the like
+_Value = TypeVar("_Value")
+
+
+@dataclass(frozen=True)
+class _Options:
+    service: str
+    transport: str
+    host: str = "127.0.0.1"
+    port: int = 0
+
+    @property
+    def url(self) -> str:
+        """What to listen on or talk to, for an error; the host as it was given."""
+        return format_url(self.service, self.transport, (self.host, self.port))
+
+
+@dataclass(frozen=True)
+class ServerOptions(_Options):
+    """What a server was asked for. Intervals and timeouts are in seconds."""
+
+    interval: Decimal = Decimal(INTERVAL_DEFAULT)
+    max_clients: int = CLIENTS_DEFAULT
+    idle_timeout: float = IDLE_DEFAULT
+    quiet: bool = False
+
+
+@dataclass(frozen=True)
+class ClientOptions(_Options):
+    """What a client was asked for; the timeout is in seconds, ``text`` the message or name, if one was given."""
+
+    timeout: float = TIMEOUT_DEFAULT
+    ticks: int | None = None
+    text: str | None = None
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        fail(message, WRONG_USAGE)  # SRV-10, SRV-12, CLI-8, CLI-10
+
+
+def say(line: str) -> None:
+    """Print a server's line on standard output, whole from whichever thread. A reader that has gone does not stop it."""
+    try:
+        sys.stdout.write(f"{line}\n")
+    except BrokenPipeError:
+        _discard_output()
+
+
+def show(line: str) -> None:
+    """Print a client's line on standard output. Exits when its reader has gone: nobody is left to show anything."""
+    try:
+        sys.stdout.write(f"{line}\n")
+    except BrokenPipeError:
+        _discard_output()
+        raise SystemExit(UNREACHABLE) from None
+
+
+def _discard_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def ignore(line: str) -> None:
+    """Print nothing: what ``--quiet`` makes of the lines about clients (SRV-7)."""
+
+
+def complain(line: str) -> None:
+    """Print a line on standard error."""
+    print(f"error: {visible(line)}", file=sys.stderr)
+
+
+def fail(line: str, status: int) -> NoReturn:
+    """Print a line on standard error and exit with that status."""
+    complain(line)
+    raise SystemExit(status)
+
+
+def explain(error: BaseException) -> str:
+    """Return why a socket could not be had, for a person: an OSError's own words."""
+    return (isinstance(error, OSError) and error.strerror) or str(error) or "stopped"
+
+
+def parse_server_options(arguments: Sequence[str] | None, transport: str) -> ServerOptions:
+    """Return what the words after the command ask for (None: those of this process). Exits with status 2 on wrong usage."""
+    _speak_utf8()
+    parser = _parser(f"A server over {transport.upper()} that keeps sockspec's SPEC.md.", _whole(0, 65535))
+    parser.add_argument("--interval", type=_checked(parse_interval), default=Decimal(INTERVAL_DEFAULT), metavar="S")
+    parser.add_argument("--max-clients", type=_whole(1), default=CLIENTS_DEFAULT, metavar="N")
+    parser.add_argument("--idle-timeout", type=_seconds, default=IDLE_DEFAULT, metavar="S")
+    parser.add_argument("--quiet", action="store_true", help="print no lines about clients")
+    options = ServerOptions(transport=transport, **_parse(parser, arguments))
+    if transport == "tcp":
+        _allow_open_files(parser, options.max_clients)
+    return options
+
+
+def parse_client_options(arguments: Sequence[str] | None, transport: str) -> ClientOptions:
+    """Return what the words after the command ask for (None: those of this process). Exits with status 2 on wrong usage."""
+    _speak_utf8()
+    parser = _parser(f"A client over {transport.upper()} that keeps sockspec's SPEC.md.", _whole(1, 65535))
+    parser.add_argument("--timeout", type=_seconds, default=TIMEOUT_DEFAULT, metavar="S")
+    parser.add_argument("--ticks", type=_whole(1), metavar="N", help="leave after so many ticks")
+    parser.add_argument("text", nargs="?", metavar="MESSAGE|NAME", help="asked for if it is not given")
+    given = _parse(parser, arguments)
+    if given["text"] is not None:
+        try:
+            given["text"] = _checked_text(given["service"], os.fsencode(given["text"]))
+        except ValueError as error:
+            parser.error(str(error))
+    return ClientOptions(transport=transport, **given)
+
+
+def read_texts(options: ClientOptions, reject: Callable[[str], object]) -> Iterator[str]:
+    """Yield what to send: MESSAGE or NAME if given, else what a terminal answers or each line of standard input (CLI-4).
+
+    A text that breaks the rules is told to ``reject`` and not yielded; so is the lack of any.
+    """
+    if options.text is not None:
+        yield options.text
+        return
+    number = 0
+    for number, line in enumerate(_lines(options.service), 1):
+        try:
+            yield _checked_text(options.service, line)
+        except ValueError as error:
+            reject(f"line {number}: {error}")
+        if options.service == "time":
+            return
+    if not number:
+        reject("no message" if options.service == "echo" else "no name")
+
+
+def _lines(service: str) -> Iterator[bytes]:
+    if sys.stdin.isatty():
+        if sys.stdout.isatty():
+            print("message: " if service == "echo" else "name: ", end="", flush=True)  # CLI-5
+        line = sys.stdin.buffer.readline()
+        yield from [line.removesuffix(b"\n")] if line else []
+    else:
+        yield from (line.removesuffix(b"\n").removesuffix(b"\r") for line in sys.stdin.buffer)
+
+
+def _checked_text(service: str, encoded: bytes) -> str:
+    """Return a message or name. Raises ValueError for one that a server would refuse."""
+    if service == "echo" and len(encoded) > MESSAGE_BYTES:
+        raise ValueError(f"a message is at most {MESSAGE_BYTES} bytes")
+    try:
+        text = encoded.decode()
+        (check_message if service == "echo" else check_name)(text)
+    except UnicodeDecodeError:
+        raise ValueError("not well-formed UTF-8") from None
+    except RequestError as error:
+        raise ValueError(f"{error.code}: {error.reason}") from None
+    return text
+
+
+def _parser(description: str, port: Callable[[str], int]) -> _Parser:
+    parser = _Parser(description=description, allow_abbrev=False)
+    parser.add_argument("service", choices=sorted(_PORTS))
+    parser.add_argument("--host", type=_host, default="127.0.0.1")
+    parser.add_argument("--port", type=port, metavar="N", help="default: 7007 for echo, 7037 for time")
+    return parser
+
+
+def _parse(parser: _Parser, arguments: Sequence[str] | None) -> dict[str, Any]:
+    given: dict[str, Any] = vars(parser.parse_intermixed_args(arguments))
+    if given["port"] is None:
+        given["port"] = _PORTS[given["service"]]
+    return given
+
+
+def _allow_open_files(parser: _Parser, clients: int) -> None:
+    """Raise the process's soft limit of open files, so that each client can have its socket."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = clients + _OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        if hard != resource.RLIM_INFINITY and hard < needed:
+            parser.error(f"argument --max-clients: {clients} clients, but the limit of open files is {hard} (ulimit -Hn)")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+
+
+def _speak_utf8() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # SRV-1
+
+
+def _checked(parse: Callable[[str], _Value]) -> Callable[[str], _Value]:
+    """Let argparse print why a value is wrong, not only that it is."""
+
+    def checked(text: str) -> _Value:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return checked
+
+
+def _whole(least: int, most: int | None = None) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and least <= int(text) and (most is None or int(text) <= most)):
+            raise ValueError(f"{text!r} is no whole number from {least}" + (f" to {most}" if most is not None else ""))
+        return int(text)
+
+    return _checked(parse)
+
+
+@_checked
+def _host(text: str) -> str:
+    try:
+        text.encode("idna")
+    except UnicodeError:
+        raise ValueError(f"{text!r} is no host name") from None
+    if not text or "\0" in text:
+        raise ValueError(f"{text!r} is no host name")
+    return text
+
+
+@_checked
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds < math.inf:
+        raise ValueError(f"{text!r} is no number of seconds above 0")
+    return seconds

@@ -1,0 +1,167 @@
+"""Clients over UDP: SPEC.md, sections 6, 9 and 13. What gets lost is sent again; what is doubled, late or strange does no harm."""
+
+import math
+from abc import abstractmethod
+
+from spec import echo, ticks
+from spec.client import Client, Print, TickPrinter, challenge_token, malformed, parse_tick, patience, require, subscribed_interval, unexpected
+from spec.codec import Reply, ReplyError, build_request, parse_reply
+from spec.commandline import ClientOptions
+
+RETRANSMISSIONS = (1, 2, 4)
+"""Seconds after the last sending until the next (CLI-13)."""
+
+
+class DatagramClient(Client):
+    """A client on a connected socket."""
+
+    def __init__(self, options: ClientOptions, url: str, show: Print, complain: Print) -> None:
+        super().__init__(options, url, show, complain)
+        self._request = b""
+        self._sendings = 0
+        self._send_again = math.inf
+
+    @property
+    def deadline(self) -> float:
+        return min(self._give_up, self._send_again)
+
+    def ask(self, text: str, now: float) -> bytes:
+        self.waiting = True
+        self._give_up = now + self._options.timeout
+        return self._send_new(build_request(self.verb, text), now)
+
+    def receive(self, data: bytes, now: float) -> bytes:
+        """Take one datagram, which is one reply."""
+        try:
+            reply = parse_reply(data)
+            out = self._take(reply, now)
+        except ReplyError as error:
+            self._complain(malformed(error))  # CLI-11: and wait on
+            return b""
+        return out
+
+    def wake(self, now: float) -> bytes:
+        super().wake(now)
+        if not self.waiting or now < self._send_again:
+            return b""
+        return self._send(now)
+
+    def unreachable(self, reason: str) -> None:
+        if not self.connected:  # else the server may come back (CLI-7)
+            self.fail(reason)
+
+    def _send_new(self, request: bytes, now: float) -> bytes:
+        self._request = request
+        self._sendings = 0
+        return self._send(now)
+
+    def _send(self, now: float) -> bytes:
+        self._send_again = now + self._pause()
+        self._sendings += 1
+        return self._request
+
+    @abstractmethod
+    def _pause(self) -> float:
+        """Return the seconds until the next sending; ``_sendings`` counts those before this one."""
+
+    @abstractmethod
+    def _take(self, reply: Reply, now: float) -> bytes:
+        """Take one reply and return what to send. Raises ReplyError if it is malformed."""
+
+
+class EchoDatagramClient(DatagramClient):
+    """Sends messages, one after the other."""
+
+    verb = echo.VERB
+
+    def __init__(self, options: ClientOptions, url: str, show: Print, complain: Print) -> None:
+        super().__init__(options, url, show, complain)
+        self._message = ""
+
+    def ask(self, text: str, now: float) -> bytes:
+        self._message = text
+        return super().ask(text, now)
+
+    def _pause(self) -> float:
+        return RETRANSMISSIONS[self._sendings] if self._sendings < len(RETRANSMISSIONS) else math.inf
+
+    def _take(self, reply: Reply, now: float) -> bytes:
+        if reply.status == "ERR":
+            self._refuse(reply)
+        elif reply.status != "OK":
+            raise unexpected(reply)
+        elif require(reply, "message") == [self._message]:  # CLI-14
+            self._answer(reply, "message", "reversed", "upper", "length")
+        return b""
+
+
+class TimeDatagramClient(DatagramClient):
+    """Proves its address, subscribes under a name, renews the lease and prints ticks."""
+
+    verb = ticks.VERB
+
+    def __init__(self, options: ClientOptions, url: str, show: Print, complain: Print) -> None:
+        super().__init__(options, url, show, complain)
+        self._name = ""
+        self._interval = 0.0
+        self._patience = options.timeout
+        self._challenged = False
+        self._may_answer_challenge = True
+        self._ticks = TickPrinter(show)
+
+    def ask(self, text: str, now: float) -> bytes:
+        self._name = text
+        return super().ask(text, now)
+
+    def wake(self, now: float) -> bytes:
+        out = super().wake(now)
+        self._may_answer_challenge = self._may_answer_challenge or bool(out)
+        return out
+
+    def _pause(self) -> float:
+        if self.subscribed:
+            return self._interval  # CLI-18
+        return RETRANSMISSIONS[min(self._sendings, len(RETRANSMISSIONS) - 1)]
+
+    def _take(self, reply: Reply, now: float) -> bytes:
+        if reply.status == "ERR":
+            self._refuse(reply)
+            return b""
+        if reply.status == "CHALLENGE":
+            return self._prove(reply, now)
+        if reply.status == "OK":
+            self._renewed(reply, now)
+        else:
+            tick = parse_tick(reply)
+            self.connect()
+            self._ticks.take(tick)
+            self.waiting = self._ticks.printed != self._options.ticks
+        self._give_up = now + self._patience
+        return b""
+
+    def _prove(self, reply: Reply, now: float) -> bytes:
+        token = challenge_token(reply)
+        self.connect()
+        self._challenged = True
+        self._request = build_request(self.verb, self._name, token=token)
+        if not self._may_answer_challenge:  # CLI-17
+            return b""
+        self._may_answer_challenge = False
+        return self._send_new(self._request, now)  # CLI-16
+
+    def _renewed(self, reply: Reply, now: float) -> None:
+        self._interval = subscribed_interval(reply, "lease")
+        self.connect()
+        if self._challenged:
+            self._challenged = False
+            self._ticks.prove_anew()  # CLI-21
+        if not self.subscribed:
+            self.subscribed = True
+            self._patience = patience(self._options, self._interval)
+            self._send_again = now + self._interval
+
+
+def open_datagram_client(options: ClientOptions, url: str, show: Print, complain: Print) -> DatagramClient:
+    """Return the client for a socket just connected; arguments as ``Client`` takes them."""
+    kind = EchoDatagramClient if options.service == "echo" else TimeDatagramClient
+    return kind(options, url, show, complain)

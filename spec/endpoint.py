@@ -1,0 +1,184 @@
+"""A server's UDP socket and all its peers: SPEC.md, sections 6 to 9 and 11.
+
+Datagrams in, datagrams out, time passed in: ``now`` is seconds on a monotonic clock, ``utc`` the wall clock's seconds since 1970.
+"""
+
+from abc import ABC, abstractmethod
+from collections import OrderedDict
+from collections.abc import Callable
+
+from spec import echo, ticks
+from spec.address import Address, format_address
+from spec.codec import ERROR_REPLIES, RequestError, build_reply, check_name, parse_datagram
+from spec.commandline import ServerOptions
+from spec.limits import LEASE_INTERVALS
+from spec.text import visible
+from spec.timers import Timers
+from spec.tokens import Tokens
+
+DATAGRAM_BYTES = 65535
+"""How much to receive at once: no datagram is larger."""
+
+Announce = Callable[[str], object]
+"""Takes a line about a client, for standard output (SRV-4 to SRV-6)."""
+
+
+class Endpoint(ABC):
+    """What the server owes its UDP peers."""
+
+    @property
+    @abstractmethod
+    def deadline(self) -> float | None:
+        """When ``wake`` is due; None: not before something is received."""
+
+    @abstractmethod
+    def receive(self, datagram: bytes, address: Address, now: float, utc: float) -> list[bytes]:
+        """Return the datagrams to send back to where this one came from, often one, often none."""
+
+    @abstractmethod
+    def wake(self, now: float, utc: float) -> list[tuple[bytes, Address]]:
+        """Return the datagrams that are due by time alone, each with its destination. Early: none."""
+
+
+class EchoEndpoint(Endpoint):
+    """The echo service. It keeps nothing about its peers but, to announce them, whom it heard of late."""
+
+    verb = echo.VERB.encode()
+
+    def __init__(self, options: ServerOptions, announce: Announce | None) -> None:
+        self._announce = announce
+        self._max_clients = options.max_clients
+        self._idle_timeout = options.idle_timeout
+        self._last_heard: OrderedDict[Address, float] = OrderedDict()  # the longest silent first
+
+    @property
+    def deadline(self) -> float | None:
+        for heard in self._last_heard.values():
+            return heard + self._idle_timeout
+        return None
+
+    def receive(self, datagram: bytes, address: Address, now: float, utc: float) -> list[bytes]:
+        try:
+            request = parse_datagram(datagram, self.verb)
+            if request is None:
+                return []  # UDP-2, UDP-3
+            reply = echo.echo_datagram(request[0])
+        except RequestError as error:
+            reply = error.reply
+        if self._announce is not None:
+            self._hear(address, now, self._announce)
+        return [reply]
+
+    def wake(self, now: float, utc: float) -> list[tuple[bytes, Address]]:
+        while self._announce is not None and self.deadline is not None and self.deadline <= now:
+            self._forget_longest_silent(self._announce)
+        return []
+
+    def _hear(self, address: Address, now: float, announce: Announce) -> None:
+        if address not in self._last_heard:
+            if len(self._last_heard) >= self._max_clients:
+                self._forget_longest_silent(announce)
+            announce(f"client {format_address(address)} connected")
+        self._last_heard[address] = now
+        self._last_heard.move_to_end(address)
+
+    def _forget_longest_silent(self, announce: Announce) -> None:
+        address, _ = self._last_heard.popitem(last=False)
+        announce(f"client {format_address(address)} left")
+
+
+class _Subscription:
+    """A client that has proved its address."""
+
+    __slots__ = ("lease_end", "name", "schedule")
+
+    def __init__(self, name: str, schedule: ticks.Schedule, lease_end: float) -> None:
+        self.name = name
+        self.schedule = schedule
+        self.lease_end = lease_end
+
+    @property
+    def deadline(self) -> float:
+        return min(self.schedule.deadline, self.lease_end)
+
+
+class TimeEndpoint(Endpoint):
+    """The time service: challenges strangers, leases subscriptions."""
+
+    verb = ticks.VERB.encode()
+
+    def __init__(self, options: ServerOptions, secret: bytes, announce: Announce | None) -> None:
+        """``secret`` is 16 or more random bytes that nobody else knows; without them tokens can be forged."""
+        self._announce = announce
+        self._interval = options.interval
+        self._interval_seconds = float(options.interval)
+        self._max_clients = options.max_clients
+        self._tokens = Tokens(secret, self._interval_seconds)
+        self._subscriptions: dict[Address, _Subscription] = {}
+        self._timers: Timers[Address] = Timers()
+
+    @property
+    def deadline(self) -> float | None:
+        return self._timers.deadline
+
+    def receive(self, datagram: bytes, address: Address, now: float, utc: float) -> list[bytes]:
+        try:
+            request = parse_datagram(datagram, self.verb)
+            if request is None:
+                return []  # UDP-2, UDP-3
+            name, fields = request
+            check_name(name)
+            if not self._tokens.accepts(fields.get("token", ""), address, now):
+                return [build_reply("CHALLENGE", ("token", self._tokens.issue(address, now)))]  # LEASE-1, LEASE-10
+            return self._accept(name, address, now, utc)
+        except RequestError as error:
+            return [error.reply]
+
+    def wake(self, now: float, utc: float) -> list[tuple[bytes, Address]]:
+        out = []
+        for address in self._timers.due(now):
+            subscription = self._subscriptions[address]
+            if subscription.lease_end <= now:
+                self._end(address)  # LEASE-9
+                continue
+            seq = subscription.schedule.take(now)
+            if seq is not None:
+                out.append((ticks.build_tick(subscription.name, utc, seq), address))
+            self._timers.arm(address, subscription.deadline)
+        return out
+
+    def _accept(self, name: str, address: Address, now: float, utc: float) -> list[bytes]:
+        lease_end = now + LEASE_INTERVALS * self._interval_seconds  # LEASE-8
+        leased = ticks.build_leased(name, self._interval)
+        subscription = self._subscriptions.get(address)
+        if subscription is not None and subscription.lease_end <= now:
+            self._end(address)  # LEASE-11: its timer was about to say so
+            subscription = None
+        if subscription is not None:
+            if name != subscription.name:
+                self._say(subscription.name, address, f"is now {visible(name)}")
+            subscription.name = name  # TIME-13
+            subscription.lease_end = lease_end
+            return [leased]
+        if len(self._subscriptions) >= self._max_clients:
+            raise RequestError("busy")  # ERR-11
+        schedule = ticks.Schedule(now, self._interval_seconds)
+        subscription = self._subscriptions[address] = _Subscription(name, schedule, lease_end)
+        self._say(name, address, "connected")
+        first = ticks.build_tick(name, utc, schedule.take(now) or 1)
+        self._timers.arm(address, subscription.deadline)
+        return [leased, first]  # TIME-5
+
+    def _end(self, address: Address) -> None:
+        self._timers.disarm(address)
+        self._say(self._subscriptions.pop(address).name, address, "left")
+
+    def _say(self, name: str, address: Address, what: str) -> None:
+        if self._announce is not None:
+            self._announce(f"client {visible(name)} ({format_address(address)}) {what}")
+
+
+def open_endpoint(options: ServerOptions, secret: bytes, announce: Announce) -> Endpoint:
+    """Return the endpoint of a socket just bound; the secret as ``TimeEndpoint`` takes it."""
+    heard = None if options.quiet else announce
+    return EchoEndpoint(options, heard) if options.service == "echo" else TimeEndpoint(options, secret, heard)

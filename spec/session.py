@@ -1,0 +1,144 @@
+"""One TCP connection as a server sees it: SPEC.md, sections 5, 7, 8 and 11.
+
+Bytes in, bytes out, time passed in: ``now`` is seconds on a monotonic clock, ``utc`` the wall clock's seconds since 1970.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+from spec import echo, ticks
+from spec.codec import ERROR_REPLIES, RequestError, check_name, parse_line
+from spec.commandline import ServerOptions
+from spec.limits import LINE_BYTES
+from spec.text import visible
+
+RECEIVE_BYTES = 16384
+"""How much to read at once: the replies to so many bytes stay within UNSENT_BYTES (LOAD-5)."""
+
+BUSY = ERROR_REPLIES["busy"]
+"""What a connection over the limit of clients gets before it is closed (ERR-10)."""
+
+Announce = Callable[[str], object]
+"""Takes a line about a client, for standard output (SRV-4 to SRV-6)."""
+
+
+class Session(ABC):
+    """What the server owes one connection.
+
+    The caller sends what ``receive`` and ``wake`` return, and calls neither ``receive`` nor the transport's own receive
+    while the transport has not taken it all. At the client's end of stream nothing is owed any more: close.
+    """
+
+    verb: str
+
+    def __init__(self, options: ServerOptions, client: str, now: float, announce: Announce) -> None:
+        """``client`` is the peer's address as ``format_address`` writes it."""
+        self.expired = False
+        """Whether the idle timeout is over: close the connection (LOAD-4)."""
+        self._client = client
+        self._announce = announce
+        self._idle_timeout = options.idle_timeout
+        self._active = now
+        self._partial = b""
+
+    @property
+    def deadline(self) -> float:
+        """When ``wake`` is due."""
+        return self._active + self._idle_timeout
+
+    def receive(self, data: bytes, now: float, utc: float) -> bytes:
+        """Return the replies to the lines that these bytes complete, however they were cut (TCP-1 to TCP-5)."""
+        *lines, partial = (self._partial + data).split(b"\n")
+        # An overlong line stays overlong when its tail is dropped, also if the last byte kept should be a CR (TCP-7, LOAD-6)
+        self._partial = partial[: LINE_BYTES + 2]
+        if not lines:
+            return b""
+        self._active = now
+        return b"".join([self._reply(line, now, utc) for line in lines])
+
+    def wake(self, now: float, utc: float, *, blocked: bool) -> bytes:
+        """Return what is due by time alone. Early: nothing. ``blocked``: the transport has not taken all that it was given."""
+        self.expired = now >= self._active + self._idle_timeout
+        return b""
+
+    def sent(self, now: float) -> None:
+        """The transport has taken some of the bytes that it had refused before: the client is not idle."""
+        self._active = now
+
+    @abstractmethod
+    def close(self) -> None:
+        """The connection is gone. To be called once."""
+
+    def _reply(self, line: bytes, now: float, utc: float) -> bytes:
+        try:
+            return self._answer(parse_line(line, self.verb), now, utc)
+        except RequestError as error:
+            return error.reply  # TCP-6
+
+    @abstractmethod
+    def _answer(self, argument: str, now: float, utc: float) -> bytes:
+        """Return the reply to a request with that argument, or raise RequestError."""
+
+
+class EchoSession(Session):
+    """A connection to the echo service."""
+
+    verb = echo.VERB
+
+    def __init__(self, options: ServerOptions, client: str, now: float, announce: Announce) -> None:
+        super().__init__(options, client, now, announce)
+        announce(f"client {client} connected")
+
+    def close(self) -> None:
+        self._announce(f"client {self._client} left")
+
+    def _answer(self, argument: str, now: float, utc: float) -> bytes:
+        return echo.echo_line(argument)
+
+
+class TimeSession(Session):
+    """A connection to the time service; it is subscribed from its first accepted TIME until it closes."""
+
+    verb = ticks.VERB
+
+    def __init__(self, options: ServerOptions, client: str, now: float, announce: Announce) -> None:
+        super().__init__(options, client, now, announce)
+        self._interval = options.interval
+        self._name = ""
+        self._schedule: ticks.Schedule | None = None
+
+    @property
+    def deadline(self) -> float:
+        """When ``wake`` is due."""
+        idle = super().deadline
+        return idle if self._schedule is None else min(idle, self._schedule.deadline)
+
+    def wake(self, now: float, utc: float, *, blocked: bool) -> bytes:
+        """Return the tick that is due; a blocked transport has it skipped (TIME-17)."""
+        seq = None if self._schedule is None else self._schedule.take(now)
+        if seq is None or blocked:
+            return super().wake(now, utc, blocked=blocked)
+        self._active = now
+        return ticks.build_tick(self._name, utc, seq)
+
+    def close(self) -> None:
+        if self._schedule is not None:
+            self._announce(f"client {visible(self._name)} ({self._client}) left")
+
+    def _answer(self, argument: str, now: float, utc: float) -> bytes:
+        check_name(argument)
+        former, self._name = self._name, argument
+        subscribed = ticks.build_subscribed(argument, self._interval)
+        if self._schedule is not None:  # TIME-13
+            if argument != former:
+                self._announce(f"client {visible(former)} ({self._client}) is now {visible(argument)}")
+            return subscribed
+        self._schedule = ticks.Schedule(now, float(self._interval))
+        self._announce(f"client {visible(argument)} ({self._client}) connected")
+        return subscribed + self.wake(now, utc, blocked=False)  # TIME-5
+
+
+def open_session(options: ServerOptions, client: str, now: float, announce: Announce) -> Session:
+    """Return the session of a connection just accepted; arguments as ``Session`` takes them."""
+    kind = EchoSession if options.service == "echo" else TimeSession
+    return kind(options, client, now, announce)

@@ -1,0 +1,100 @@
+"""Clients over TCP: SPEC.md, sections 5 and 13."""
+
+from abc import abstractmethod
+
+from spec import echo, ticks
+from spec.client import Client, Print, TickPrinter, malformed, parse_tick, patience, require, subscribed_interval, unexpected
+from spec.codec import Reply, ReplyError, build_request, parse_reply
+from spec.commandline import ClientOptions
+from spec.limits import REPLY_BYTES
+
+
+class StreamClient(Client):
+    """A client on a connection that stands."""
+
+    def __init__(self, options: ClientOptions, url: str, show: Print, complain: Print) -> None:
+        super().__init__(options, url, show, complain)
+        self._received = b""
+        self.connect()
+
+    def ask(self, text: str, now: float) -> bytes:
+        self.waiting = True
+        self._give_up = now + self._options.timeout
+        return build_request(self.verb, text)
+
+    def receive(self, data: bytes, now: float) -> bytes:
+        """Take what has come; no bytes mean the end of the stream."""
+        if not data:
+            self.fail("the server closed the connection")
+            return b""
+        self._received += data
+        try:
+            while self.waiting and (end := self._received.find(b"\n\n", 0, REPLY_BYTES)) >= 0:
+                reply, self._received = self._received[: end + 2], self._received[end + 2 :]
+                self._take(parse_reply(reply), now)
+            if self.waiting and len(self._received) > REPLY_BYTES:
+                raise ReplyError(f"longer than {REPLY_BYTES} bytes")
+        except ReplyError as error:
+            self.fail(malformed(error))
+        return b""
+
+    def unreachable(self, reason: str) -> None:
+        self.fail(f"the connection broke: {reason}")
+
+    @abstractmethod
+    def _take(self, reply: Reply, now: float) -> None:
+        """Take one reply. Raises ReplyError if it is malformed."""
+
+
+class EchoStreamClient(StreamClient):
+    """Sends messages, one after the other."""
+
+    verb = echo.VERB
+
+    def __init__(self, options: ClientOptions, url: str, show: Print, complain: Print) -> None:
+        super().__init__(options, url, show, complain)
+        self._message = ""
+
+    def ask(self, text: str, now: float) -> bytes:
+        self._message = text
+        return super().ask(text, now)
+
+    def _take(self, reply: Reply, now: float) -> None:
+        if reply.status == "ERR":
+            self._refuse(reply)
+        elif reply.status != "OK":
+            raise unexpected(reply)
+        elif require(reply, "message") != [self._message]:
+            raise ReplyError("another message than was sent")
+        else:
+            self._answer(reply, "message", "reversed", "upper", "length", "bytes", "sha256")
+
+
+class TimeStreamClient(StreamClient):
+    """Subscribes under a name and prints ticks."""
+
+    verb = ticks.VERB
+
+    def __init__(self, options: ClientOptions, url: str, show: Print, complain: Print) -> None:
+        super().__init__(options, url, show, complain)
+        self._patience = options.timeout
+        self._ticks = TickPrinter(show)
+
+    def _take(self, reply: Reply, now: float) -> None:
+        if reply.status == "ERR":
+            self._refuse(reply)
+        elif reply.status == "OK" and not self.subscribed:
+            self._patience = patience(self._options, subscribed_interval(reply))
+            self.subscribed = True
+        elif reply.status == "TICK" and self.subscribed:
+            self._ticks.take(parse_tick(reply))
+            self.waiting = self._ticks.printed != self._options.ticks
+        else:
+            raise unexpected(reply)
+        self._give_up = now + self._patience
+
+
+def open_stream_client(options: ClientOptions, url: str, show: Print, complain: Print) -> StreamClient:
+    """Return the client for a connection just made; arguments as ``Client`` takes them."""
+    kind = EchoStreamClient if options.service == "echo" else TimeStreamClient
+    return kind(options, url, show, complain)
