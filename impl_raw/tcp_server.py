@@ -1,0 +1,196 @@
+"""A TCP server on plain sockets: one thread serves thousands of clients, each socket in turn when it is ready."""
+
+import selectors
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+from spec.address import format_address, format_url
+from spec.commandline import UNREACHABLE, ServerOptions, explain, fail, ignore, parse_server_options, say
+from spec.session import BUSY, RECEIVE_BYTES, Session, open_session
+from spec.timers import Timers
+
+HEARTBEAT = 0.2  # seconds: how late a signal is noticed at the most
+DRAIN = 0.5  # seconds: how long clients may take what they are owed after a signal
+BACKLOG = 1024  # connections that the kernel completes before they are accepted
+
+
+class Connection:
+    """A client's socket, its session, and the bytes that the socket has not taken yet."""
+
+    def __init__(self, sock: socket.socket, session: Session) -> None:
+        self.sock = sock
+        self.session = session
+        self.unsent = b""
+
+
+class Server:
+    """Accepts connections and carries bytes between them and their sessions."""
+
+    def __init__(self, options: ServerOptions, listener: socket.socket) -> None:
+        self.options = options
+        self.listener = listener
+        self.announce = ignore if options.quiet else say
+        self.connections: set[Connection] = set()
+        self.timers: Timers[Connection] = Timers()
+        self.selector = selectors.DefaultSelector()
+        self.selector.register(listener, selectors.EVENT_READ)
+
+    def serve(self, stopping: Callable[[], bool]) -> None:
+        """Serve until a signal comes, then let the clients take what they are owed."""
+        while not stopping():
+            self.step()
+        while self.accept():
+            pass
+        self.selector.unregister(self.listener)
+        self.listener.close()
+        for connection in self.connections:
+            shut_down_receiving(connection.sock)
+        drained = time.monotonic() + DRAIN
+        while self.connections and time.monotonic() < drained:
+            self.step()
+
+    def close(self) -> None:
+        for connection in list(self.connections):
+            self.drop(connection)
+        self.selector.close()
+
+    def step(self) -> None:
+        """Wait for sockets or timers, and serve those that are ready."""
+        deadline = self.timers.deadline
+        wait = HEARTBEAT if deadline is None else min(max(0.0, deadline - time.monotonic()), HEARTBEAT)
+        for key, events in self.selector.select(wait):
+            if key.data is None:
+                self.accept()
+            elif events & selectors.EVENT_WRITE:
+                self.send(key.data, key.data.unsent)
+            else:
+                self.receive(key.data)
+        now, utc = time.monotonic(), time.time()
+        for connection in self.timers.due(now):
+            self.send(connection, connection.session.wake(now, utc, blocked=bool(connection.unsent)))
+
+    def accept(self) -> bool:
+        """Accept a connection; return whether one was waiting."""
+        try:
+            sock, address = self.listener.accept()
+        except OSError:
+            return False
+        sock.setblocking(False)
+        if len(self.connections) >= self.options.max_clients:
+            refuse(sock)
+            return True
+        session = open_session(self.options, format_address(address), time.monotonic(), self.announce)
+        connection = Connection(sock, session)
+        self.connections.add(connection)
+        self.selector.register(sock, selectors.EVENT_READ, connection)
+        self.timers.arm(connection, session.deadline)
+        return True
+
+    def receive(self, connection: Connection) -> None:
+        try:
+            data = connection.sock.recv(RECEIVE_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if data:
+            self.send(connection, connection.session.receive(data, time.monotonic(), time.time()))
+        else:
+            self.drop(connection)
+
+    def send(self, connection: Connection, data: bytes) -> None:
+        """Send what the socket takes; while some is left, wait for the socket to take it and receive nothing."""
+        if data:
+            try:
+                sent = connection.sock.send(data)
+            except BlockingIOError:
+                sent = 0
+            except OSError:
+                self.drop(connection)
+                return
+            if connection.unsent and sent:
+                connection.session.sent(time.monotonic())
+            unsent = data[sent:]
+            if bool(unsent) != bool(connection.unsent):
+                interest = selectors.EVENT_WRITE if unsent else selectors.EVENT_READ
+                self.selector.modify(connection.sock, interest, connection)
+            connection.unsent = unsent
+        if connection.session.expired:
+            self.drop(connection)
+        else:
+            self.timers.arm(connection, connection.session.deadline)
+
+    def drop(self, connection: Connection) -> None:
+        self.selector.unregister(connection.sock)
+        connection.sock.close()
+        self.connections.remove(connection)
+        self.timers.disarm(connection)
+        connection.session.close()
+
+
+def listen(options: ServerOptions) -> socket.socket:
+    """Return a socket that listens on the first address of the host. Raises OSError."""
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        options.host, options.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # inherited by each connection
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # "::" serves IPv4 too
+        listener.bind(address)
+        listener.listen(BACKLOG)
+        listener.setblocking(False)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+def refuse(sock: socket.socket) -> None:
+    """Tell a client that the server is at its limit. What it sent is read first: unread bytes would turn FIN into RST."""
+    try:
+        sock.send(BUSY)
+        sock.recv(RECEIVE_BYTES)
+    except OSError:
+        pass
+    finally:
+        sock.close()
+
+
+def shut_down_receiving(sock: socket.socket) -> None:
+    """Have the socket report the end of stream after what has come already."""
+    try:
+        sock.shutdown(socket.SHUT_RD)
+    except OSError:
+        pass
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = parse_server_options(arguments, "tcp")
+    signals: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda received, _: signals.append(received))
+    try:
+        listener = listen(options)
+    except OSError as error:
+        fail(f"cannot listen on {options.url}: {explain(error)}", UNREACHABLE)
+    try:
+        server = Server(options, listener)
+        try:
+            say(f"waiting for clients on {format_url(options.service, 'tcp', listener.getsockname())}")
+            server.serve(lambda: bool(signals))
+        finally:
+            server.close()
+    finally:
+        listener.close()
+    say("stopped")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

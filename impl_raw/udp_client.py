@@ -1,0 +1,67 @@
+"""A UDP client on a plain socket, connected so that the kernel drops what anybody else sends (CLI-15)."""
+
+import signal
+import socket
+import sys
+import time
+from collections.abc import Sequence
+
+from spec.address import format_url
+from spec.commandline import UNREACHABLE, ClientOptions, complain, explain, fail, parse_client_options, read_texts, show
+from spec.datagram_client import DatagramClient, open_datagram_client
+from spec.endpoint import DATAGRAM_BYTES
+
+
+def connect(options: ClientOptions) -> socket.socket:
+    """Return a socket that is connected to the first address of the host. Raises OSError."""
+    family, kind, protocol, _, address = socket.getaddrinfo(options.host, options.port, type=socket.SOCK_DGRAM)[0]
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.connect(address)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def converse(sock: socket.socket, client: DatagramClient, out: bytes) -> None:
+    """Send the first request and carry datagrams until the exchange is done."""
+    while True:
+        try:
+            if out:
+                sock.send(out)
+            out = b""
+            if not client.waiting:
+                return
+            sock.settimeout(max(client.deadline - time.monotonic(), 0.001))
+            out = client.receive(sock.recv(DATAGRAM_BYTES), time.monotonic())
+        except TimeoutError:
+            out = client.wake(time.monotonic())
+        except OSError as error:
+            client.unreachable(explain(error))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = parse_client_options(arguments, "udp")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        sock = connect(options)
+    except (OSError, KeyboardInterrupt) as error:
+        fail(f"cannot reach {options.url}: {explain(error)}", UNREACHABLE)
+    try:
+        url = format_url(options.service, options.transport, sock.getpeername())
+        client = open_datagram_client(options, url, show, complain)
+        try:
+            for text in read_texts(options, client.reject):
+                converse(sock, client, client.ask(text, time.monotonic()))
+                if client.over:
+                    break
+        except KeyboardInterrupt:
+            client.stop()
+    finally:
+        sock.close()
+    return client.status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,97 @@
+"""A UDP server on a plain socket: one socket serves all clients, one datagram at a time."""
+
+import secrets
+import select
+import signal
+import socket
+import struct
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+from spec.address import format_url
+from spec.commandline import UNREACHABLE, ServerOptions, explain, fail, parse_server_options, say
+from spec.endpoint import DATAGRAM_BYTES, Endpoint, open_endpoint
+
+HEARTBEAT = 0.2  # seconds: how late a signal is noticed at the most
+DRAIN = 0.5  # seconds: how long requests that have already come are answered after a signal
+
+
+def bind(options: ServerOptions) -> socket.socket:
+    """Return a socket bound to the first address of the host. Raises OSError."""
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        options.host, options.port, type=socket.SOCK_DGRAM, flags=socket.AI_PASSIVE
+    )[0]
+    sock = socket.socket(family, kind, protocol)
+    try:
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # "::" serves IPv4 too
+        # Unlike settimeout(), this costs no system call per datagram
+        timeout = struct.pack("@ll", 0, int(HEARTBEAT * 1_000_000))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeout)
+        sock.bind(address)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def serve(sock: socket.socket, endpoint: Endpoint, stopping: Callable[[], bool]) -> None:
+    """Answer datagrams and send what is due until a signal comes."""
+    while not stopping():
+        deadline = endpoint.deadline
+        if deadline is None:
+            answer(sock, endpoint)
+        else:
+            wait = min(max(0.0, deadline - time.monotonic()), HEARTBEAT)
+            readable, _, _ = select.select([sock], [], [], wait)
+            if readable:
+                answer(sock, endpoint)
+            for datagram, address in endpoint.wake(time.monotonic(), time.time()):
+                send(sock, datagram, address)
+    sock.setblocking(False)
+    drained = time.monotonic() + DRAIN
+    while time.monotonic() < drained and answer(sock, endpoint):
+        pass
+
+
+def answer(sock: socket.socket, endpoint: Endpoint) -> bool:
+    """Receive one datagram and answer it; return whether one came within the socket's time."""
+    try:
+        datagram, address = sock.recvfrom(DATAGRAM_BYTES)
+    except BlockingIOError:
+        return False
+    for reply in endpoint.receive(datagram, address, time.monotonic(), time.time()):
+        send(sock, reply, address)
+    return True
+
+
+def send(sock: socket.socket, datagram: bytes, address: tuple[object, ...]) -> None:
+    """Send a datagram; one that cannot be sent is as good as lost."""
+    try:
+        sock.sendto(datagram, address)
+    except OSError:
+        pass
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = parse_server_options(arguments, "udp")
+    signals: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda received, _: signals.append(received))
+    try:
+        sock = bind(options)
+    except OSError as error:
+        fail(f"cannot listen on {options.url}: {explain(error)}", UNREACHABLE)
+    try:
+        say(f"waiting for clients on {format_url(options.service, 'udp', sock.getsockname())}")
+        endpoint = open_endpoint(options, secrets.token_bytes(32), say)
+        serve(sock, endpoint, lambda: bool(signals))
+    finally:
+        sock.close()
+    say("stopped")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

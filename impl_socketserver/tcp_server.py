@@ -1,0 +1,139 @@
+"""A TCP server on ``socketserver``: ``handle()`` runs in a thread of its own for each client."""
+
+import signal
+import socket
+import socketserver
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from spec.address import format_address, format_url
+from spec.commandline import UNREACHABLE, ServerOptions, explain, fail, ignore, parse_server_options, say
+from spec.session import BUSY, RECEIVE_BYTES, open_session
+
+POLL = 0.2  # seconds: how late a signal is noticed at the most
+DRAIN = 0.5  # seconds: how long clients may take what they are owed after a signal
+
+
+class Handler(socketserver.BaseRequestHandler):
+    """Serves one client until it leaves."""
+
+    server: "Server"
+    request: socket.socket
+
+    def setup(self) -> None:
+        options = self.server.options
+        announce = ignore if options.quiet else say
+        self.session = open_session(options, format_address(self.client_address), time.monotonic(), announce)
+
+    def handle(self) -> None:
+        with suppress(OSError):  # the client has broken the connection, or takes nothing any more
+            while not self.session.expired:
+                now = time.monotonic()
+                if self.session.deadline <= now:
+                    self.send(self.session.wake(now, time.time(), blocked=False))
+                    continue
+                self.request.settimeout(self.session.deadline - now)
+                try:
+                    data = self.request.recv(RECEIVE_BYTES)
+                except TimeoutError:
+                    continue
+                if not data:
+                    return
+                self.send(self.session.receive(data, time.monotonic(), time.time()))
+
+    def finish(self) -> None:
+        self.session.close()
+
+    def send(self, data: bytes) -> None:
+        """Send all of it. Raises TimeoutError when the client takes nothing for the idle timeout."""
+        unsent = memoryview(data)
+        self.request.settimeout(self.server.options.idle_timeout)
+        while unsent:
+            unsent = unsent[self.request.send(unsent) :]
+            self.session.sent(time.monotonic())
+
+
+class Server(socketserver.ThreadingTCPServer):
+    """Accepts connections and gives each a thread."""
+
+    allow_reuse_address = True
+    request_queue_size = 1024  # the default, 5, turns away clients that come together
+
+    def __init__(self, options: ServerOptions) -> None:
+        """Listen on the first address of the host. Raises OSError."""
+        self.options = options
+        self.connections: set[socket.socket] = set()
+        self.changed = threading.Condition()
+        self.idle = False
+        address: Any
+        self.address_family, _, _, _, address = socket.getaddrinfo(
+            options.host, options.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        super().__init__(address, Handler)
+
+    def server_bind(self) -> None:
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # inherited by each connection
+        if self.address_family == socket.AF_INET6:
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # "::" serves IPv4 too
+        super().server_bind()
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        with self.changed:
+            if len(self.connections) < self.options.max_clients:
+                self.connections.add(request)
+                return True
+        with suppress(OSError):
+            request.setblocking(False)
+            request.send(BUSY)
+            request.recv(RECEIVE_BYTES)  # unread bytes would turn FIN into RST
+        return False
+
+    def shutdown_request(self, request: Any) -> None:
+        super().shutdown_request(request)
+        with self.changed:
+            self.connections.discard(request)
+            self.changed.notify_all()
+
+    def drain(self) -> None:
+        """Let the clients take what they are owed, then let go of the others."""
+        self.timeout = 0
+        while not self.idle:  # who has connected already
+            self.handle_request()
+        self.shut_down_all(socket.SHUT_RD)
+        with self.changed:
+            self.changed.wait_for(lambda: not self.connections, DRAIN)
+        self.shut_down_all(socket.SHUT_RDWR)
+
+    def handle_timeout(self) -> None:
+        self.idle = True
+
+    def shut_down_all(self, how: int) -> None:
+        with self.changed:
+            for sock in self.connections:
+                with suppress(OSError):
+                    sock.shutdown(how)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = parse_server_options(arguments, "tcp")
+    try:
+        server = Server(options)
+    except OSError as error:
+        fail(f"cannot listen on {options.url}: {explain(error)}", UNREACHABLE)
+    with server:  # its end waits for all handlers
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # shutdown() waits for serve_forever(), which this thread runs: it needs a thread of its own
+            signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
+        say(f"waiting for clients on {format_url(options.service, 'tcp', server.server_address)}")
+        server.serve_forever(POLL)
+        server.drain()
+    say("stopped")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

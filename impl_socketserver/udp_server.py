@@ -1,0 +1,94 @@
+"""A UDP server on ``socketserver``: ``handle()`` is called for each datagram, ``service_actions()`` sends what is due."""
+
+import secrets
+import signal
+import socket
+import socketserver
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from spec.address import format_url
+from spec.commandline import UNREACHABLE, ServerOptions, explain, fail, parse_server_options, say
+from spec.endpoint import DATAGRAM_BYTES, open_endpoint
+
+POLL = {"echo": 0.2, "time": 0.005}  # seconds between two service_actions() of an idle server, so the lateness of ticks
+DRAIN = 0.5  # seconds: how long requests that have already come are answered after a signal
+
+
+class Handler(socketserver.BaseRequestHandler):
+    """Answers one datagram."""
+
+    # Not DatagramRequestHandler: that one sends an empty datagram where nothing is to be sent
+    server: "Server"
+
+    def handle(self) -> None:
+        datagram, _ = self.request
+        for reply in self.server.endpoint.receive(datagram, self.client_address, time.monotonic(), time.time()):
+            self.server.send(reply, self.client_address)
+
+
+class Server(socketserver.UDPServer):
+    """Receives datagrams for one endpoint."""
+
+    max_packet_size = DATAGRAM_BYTES  # the default, 8192, cuts silently
+
+    def __init__(self, options: ServerOptions) -> None:
+        """Bind to the first address of the host. Raises OSError."""
+        address: Any
+        self.address_family, _, _, _, address = socket.getaddrinfo(
+            options.host, options.port, type=socket.SOCK_DGRAM, flags=socket.AI_PASSIVE
+        )[0]
+        self.endpoint = open_endpoint(options, secrets.token_bytes(32), say)
+        self.idle = False
+        super().__init__(address, Handler)
+
+    def server_bind(self) -> None:
+        if self.address_family == socket.AF_INET6:
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # "::" serves IPv4 too
+        super().server_bind()
+
+    def service_actions(self) -> None:
+        deadline = self.endpoint.deadline
+        if deadline is not None and deadline <= time.monotonic():
+            for datagram, address in self.endpoint.wake(time.monotonic(), time.time()):
+                self.send(datagram, address)
+
+    def send(self, datagram: bytes, address: tuple[object, ...]) -> None:
+        """Send a datagram; one that cannot be sent is as good as lost."""
+        with suppress(OSError):
+            self.socket.sendto(datagram, address)
+
+    def drain(self) -> None:
+        """Answer the requests that have come already."""
+        self.timeout = 0
+        drained = time.monotonic() + DRAIN
+        while not self.idle and time.monotonic() < drained:
+            self.handle_request()
+
+    def handle_timeout(self) -> None:
+        self.idle = True
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = parse_server_options(arguments, "udp")
+    try:
+        server = Server(options)
+    except OSError as error:
+        fail(f"cannot listen on {options.url}: {explain(error)}", UNREACHABLE)
+    with server:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # shutdown() waits for serve_forever(), which this thread runs: it needs a thread of its own
+            signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
+        say(f"waiting for clients on {format_url(options.service, 'udp', server.server_address)}")
+        server.serve_forever(POLL[options.service])
+        server.drain()
+    say("stopped")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,63 @@
+"""A UDP client whose socket lives in a ``with`` block, connected so that the kernel drops what anybody else sends (CLI-15)."""
+
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+from spec.address import format_url
+from spec.commandline import UNREACHABLE, ClientOptions, complain, explain, fail, parse_client_options, read_texts, show
+from spec.datagram_client import DatagramClient, open_datagram_client
+from spec.endpoint import DATAGRAM_BYTES
+
+
+@contextmanager
+def connected_socket(options: ClientOptions) -> Iterator[socket.socket]:
+    """A socket that is connected to the first address of the host. Raises OSError."""
+    family, kind, protocol, _, address = socket.getaddrinfo(options.host, options.port, type=socket.SOCK_DGRAM)[0]
+    with socket.socket(family, kind, protocol) as sock:
+        sock.connect(address)
+        yield sock
+
+
+def converse(sock: socket.socket, client: DatagramClient, out: bytes) -> None:
+    """Send the first request and carry datagrams until the exchange is done."""
+    while True:
+        try:
+            if out:
+                sock.send(out)
+            out = b""
+            if not client.waiting:
+                return
+            sock.settimeout(max(client.deadline - time.monotonic(), 0.001))
+            out = client.receive(sock.recv(DATAGRAM_BYTES), time.monotonic())
+        except TimeoutError:
+            out = client.wake(time.monotonic())
+        except OSError as error:
+            client.unreachable(explain(error))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = parse_client_options(arguments, "udp")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with ExitStack() as stack:
+        try:
+            sock = stack.enter_context(connected_socket(options))
+        except (OSError, KeyboardInterrupt) as error:
+            fail(f"cannot reach {options.url}: {explain(error)}", UNREACHABLE)
+        url = format_url(options.service, options.transport, sock.getpeername())
+        client = open_datagram_client(options, url, show, complain)
+        try:
+            for text in read_texts(options, client.reject):
+                converse(sock, client, client.ask(text, time.monotonic()))
+                if client.over:
+                    break
+        except KeyboardInterrupt:
+            client.stop()
+    return client.status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
