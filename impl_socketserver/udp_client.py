@@ -1,4 +1,7 @@
-"""A UDP client beside the servers on ``socketserver``; that framework has nothing for clients, connected so that the kernel drops what anybody else sends (CLI-15)."""
+"""A UDP client beside the servers on ``socketserver``; that framework has nothing for clients.
+
+The socket is connected, so that the kernel drops what anybody else sends (CLI-15).
+"""
 
 import signal
 import socket

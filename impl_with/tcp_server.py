@@ -6,7 +6,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 
 from spec.address import format_address, format_url
 from spec.commandline import UNREACHABLE, ServerOptions, explain, fail, ignore, parse_server_options, say
@@ -37,16 +37,8 @@ class Server:
         self.announce = ignore if options.quiet else say
         self.connections: set[Connection] = set()
         self.timers: Timers[Connection] = Timers()
-
-    def __enter__(self) -> "Server":
         self.selector = selectors.DefaultSelector()
-        self.selector.register(self.listener, selectors.EVENT_READ)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with self.selector:
-            for connection in list(self.connections):
-                connection.stack.close()
+        self.selector.register(listener, selectors.EVENT_READ)
 
     def serve(self, stopping: Callable[[], bool]) -> None:
         """Serve until a signal comes, then let the clients take what they are owed."""
@@ -61,6 +53,11 @@ class Server:
         drained = time.monotonic() + DRAIN
         while self.connections and time.monotonic() < drained:
             self.step()
+
+    def close(self) -> None:
+        with self.selector:
+            for connection in list(self.connections):
+                connection.stack.close()
 
     def step(self) -> None:
         """Wait for sockets or timers, and serve those that are ready."""
@@ -184,7 +181,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             listener = stack.enter_context(listening_socket(options))
         except OSError as error:
             fail(f"cannot listen on {options.url}: {explain(error)}", UNREACHABLE)
-        server = stack.enter_context(Server(options, listener))
+        server = stack.enter_context(closing(Server(options, listener)))
         say(f"waiting for clients on {format_url(options.service, 'tcp', listener.getsockname())}")
         server.serve(stopping)
     say("stopped")

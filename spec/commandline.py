@@ -207,7 +207,9 @@ def _allow_open_files(parser: _Parser, clients: int) -> None:
     needed = clients + _OTHER_FILES
     if soft != resource.RLIM_INFINITY and soft < needed:
         if hard != resource.RLIM_INFINITY and hard < needed:
-            parser.error(f"argument --max-clients: {clients} clients, but the limit of open files is {hard} (ulimit -Hn)")
+            parser.error(
+                f"argument --max-clients: {clients} clients, but the limit of open files is {hard} (ulimit -Hn)"
+            )
         resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 

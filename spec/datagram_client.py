@@ -4,7 +4,18 @@ import math
 from abc import abstractmethod
 
 from spec import echo, ticks
-from spec.client import Client, Print, TickPrinter, challenge_token, malformed, parse_tick, patience, require, subscribed_interval, unexpected
+from spec.client import (
+    Client,
+    Print,
+    TickPrinter,
+    challenge_token,
+    malformed,
+    parse_tick,
+    patience,
+    require,
+    subscribed_interval,
+    unexpected,
+)
 from spec.codec import Reply, ReplyError, build_request, parse_reply
 from spec.commandline import ClientOptions
 
@@ -48,7 +59,7 @@ class DatagramClient(Client):
 
     def unreachable(self, reason: str) -> None:
         if not self.connected:  # else the server may come back (CLI-7)
-            self.fail(reason)
+            self.fail(f"cannot reach the server: {reason}")
 
     def _send_new(self, request: bytes, now: float) -> bytes:
         self._request = request

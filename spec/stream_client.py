@@ -3,7 +3,17 @@
 from abc import abstractmethod
 
 from spec import echo, ticks
-from spec.client import Client, Print, TickPrinter, malformed, parse_tick, patience, require, subscribed_interval, unexpected
+from spec.client import (
+    Client,
+    Print,
+    TickPrinter,
+    malformed,
+    parse_tick,
+    patience,
+    require,
+    subscribed_interval,
+    unexpected,
+)
 from spec.codec import Reply, ReplyError, build_request, parse_reply
 from spec.commandline import ClientOptions
 from spec.limits import REPLY_BYTES
