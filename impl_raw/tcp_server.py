@@ -152,7 +152,7 @@ def listen(options: ServerOptions) -> socket.socket:
 
 
 def refuse(sock: socket.socket) -> None:
-    """Tell a client that the server is at its limit. What it sent is read first: unread bytes would turn FIN into RST."""
+    """Tell a client that the server is at its limit. What it sent is read: unread bytes would turn FIN into RST."""
     try:
         sock.send(BUSY)
         sock.recv(RECEIVE_BYTES)

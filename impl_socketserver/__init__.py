@@ -1,1 +1,1 @@
-"""The four programs on the standard library's framework: a handler with ``handle()``, a server with ``serve_forever()``."""
+"""The four programs on the framework ``socketserver``: a handler with ``handle()``, a server with ``serve_forever()``."""

@@ -1,4 +1,4 @@
-"""A UDP server on ``socketserver``: ``handle()`` is called for each datagram, ``service_actions()`` sends what is due."""
+"""A UDP server on ``socketserver``: ``handle()`` answers each datagram, ``service_actions()`` sends what is due."""
 
 import secrets
 import signal

@@ -1,4 +1,4 @@
-"""A TCP client whose socket lives in a ``with`` block."""
+"""A TCP client in a ``with`` block."""
 
 import signal
 import socket

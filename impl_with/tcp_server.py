@@ -1,4 +1,4 @@
-"""A TCP server whose sockets live in ``with`` blocks and exit stacks: one thread serves thousands of clients, each socket in turn when it is ready."""
+"""A TCP server in ``with`` blocks: one thread serves thousands of clients, each socket in turn when it is ready."""
 
 import selectors
 import signal
@@ -162,7 +162,7 @@ def noted_signals() -> Iterator[Callable[[], bool]]:
 
 
 def refuse(sock: socket.socket) -> None:
-    """Tell a client that the server is at its limit. What it sent is read first: unread bytes would turn FIN into RST."""
+    """Tell a client that the server is at its limit. What it sent is read: unread bytes would turn FIN into RST."""
     with suppress(OSError):
         sock.send(BUSY)
         sock.recv(RECEIVE_BYTES)

@@ -1,4 +1,4 @@
-"""A UDP client whose socket lives in a ``with`` block, connected so that the kernel drops what anybody else sends (CLI-15)."""
+"""A UDP client in a ``with`` block; its socket is connected, so that the kernel drops what others send (CLI-15)."""
 
 import signal
 import socket

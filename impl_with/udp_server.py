@@ -1,4 +1,4 @@
-"""A UDP server whose socket and signal handlers live in ``with`` blocks: one socket serves all clients, one datagram at a time."""
+"""A UDP server in ``with`` blocks: one socket serves all clients, one datagram at a time."""
 
 import secrets
 import select

@@ -29,8 +29,8 @@ _GRAVITY = (0, REFUSED, WRONG_USAGE, UNREACHABLE)  # CLI-9: the status to exit w
 class Client(ABC):
     """A conversation with one server.
 
-    ``ask`` starts an exchange. Send what it, ``receive`` and ``wake`` return, and go on while ``waiting``: receive until
-    ``deadline``, then wake.
+    ``ask`` starts an exchange. Send what it, ``receive`` and ``wake`` return, and go on while ``waiting``: receive
+    until ``deadline``, then wake.
     """
 
     verb: str
@@ -114,7 +114,7 @@ class Client(ABC):
 
 
 class Tick(NamedTuple):
-    """A tick: the subscriber's name, the server's wall clock in the person's own time zone, the number of the interval."""
+    """A tick: the subscriber's name, the server's wall clock in the person's time zone, the number of the interval."""
 
     name: str
     time: datetime

@@ -35,7 +35,7 @@ ERROR_REPLIES = {code: build_reply("ERR", ("code", code), ("reason", reason)) fo
 
 
 class RequestError(Exception):
-    """A request that is answered ``ERR``: ``code`` of SPEC.md, section 10, ``reason`` for people, ``reply`` the whole answer."""
+    """A request that is answered ``ERR``: its code (SPEC.md, section 10), its reason for people, the whole reply."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)

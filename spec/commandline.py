@@ -72,7 +72,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def say(line: str) -> None:
-    """Print a server's line on standard output, whole from whichever thread. A reader that has gone does not stop it."""
+    """Print a server's line on standard output, whole from any thread. A reader that has gone does not stop it."""
     try:
         sys.stdout.write(f"{line}\n")
     except BrokenPipeError:
@@ -113,7 +113,7 @@ def explain(error: BaseException) -> str:
 
 
 def parse_server_options(arguments: Sequence[str] | None, transport: str) -> ServerOptions:
-    """Return what the words after the command ask for (None: those of this process). Exits with status 2 on wrong usage."""
+    """Return what the arguments (None: this process's own) ask for. Exits with status 2 on wrong usage."""
     _speak_utf8()
     parser = _parser(f"A server over {transport.upper()} that keeps sockspec's SPEC.md.", _whole(0, 65535))
     parser.add_argument("--interval", type=_checked(parse_interval), default=Decimal(INTERVAL_DEFAULT), metavar="S")
@@ -127,7 +127,7 @@ def parse_server_options(arguments: Sequence[str] | None, transport: str) -> Ser
 
 
 def parse_client_options(arguments: Sequence[str] | None, transport: str) -> ClientOptions:
-    """Return what the words after the command ask for (None: those of this process). Exits with status 2 on wrong usage."""
+    """Return what the arguments (None: this process's own) ask for. Exits with status 2 on wrong usage."""
     _speak_utf8()
     parser = _parser(f"A client over {transport.upper()} that keeps sockspec's SPEC.md.", _whole(1, 65535))
     parser.add_argument("--timeout", type=_seconds, default=TIMEOUT_DEFAULT, metavar="S")
@@ -143,7 +143,7 @@ def parse_client_options(arguments: Sequence[str] | None, transport: str) -> Cli
 
 
 def read_texts(options: ClientOptions, reject: Callable[[str], object]) -> Iterator[str]:
-    """Yield what to send: MESSAGE or NAME if given, else what a terminal answers or each line of standard input (CLI-4).
+    """Yield what to send: MESSAGE or NAME if given, else a terminal's answer or each line of standard input (CLI-4).
 
     A text that breaks the rules is told to ``reject`` and not yielded; so is the lack of any.
     """

@@ -1,4 +1,4 @@
-"""Clients over UDP: SPEC.md, sections 6, 9 and 13. What gets lost is sent again; what is doubled, late or strange does no harm."""
+"""Clients over UDP: SPEC.md, sections 6, 9 and 13. What is lost is sent again; what is doubled or late does no harm."""
 
 import math
 from abc import abstractmethod

@@ -1,6 +1,7 @@
 """A server's UDP socket and all its peers: SPEC.md, sections 6 to 9 and 11.
 
-Datagrams in, datagrams out, time passed in: ``now`` is seconds on a monotonic clock, ``utc`` the wall clock's seconds since 1970.
+Datagrams in, datagrams out, time passed in: ``now`` is seconds on a monotonic clock, ``utc`` the wall clock's seconds
+since 1970.
 """
 
 from abc import ABC, abstractmethod

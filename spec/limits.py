@@ -1,4 +1,4 @@
-"""Every number of the protocol. Units and sources: SPEC.md, section 14, whose table a test holds equal to this module."""
+"""Every number of the protocol. Units and sources: SPEC.md, section 14; a test holds its table equal to this."""
 
 MESSAGE_BYTES = 4096
 LINE_BYTES = 4101

@@ -26,7 +26,7 @@ class Requirement(NamedTuple):
 def read_requirements(text: str) -> dict[str, Requirement]:
     """Return the requirements of a specification's text by id, in its order.
 
-    Raises ValueError for an id that is used twice, and for a requirement without exactly one key word that is not retired.
+    Raises ValueError for an id that is used twice, and for a requirement, not retired, without exactly one key word.
     """
     requirements: dict[str, Requirement] = {}
     for id_, paragraph in _REQUIREMENT.findall(text):

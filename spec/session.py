@@ -1,6 +1,7 @@
 """One TCP connection as a server sees it: SPEC.md, sections 5, 7, 8 and 11.
 
-Bytes in, bytes out, time passed in: ``now`` is seconds on a monotonic clock, ``utc`` the wall clock's seconds since 1970.
+Bytes in, bytes out, time passed in: ``now`` is seconds on a monotonic clock, ``utc`` the wall clock's seconds since
+1970.
 """
 
 from abc import ABC, abstractmethod
@@ -49,7 +50,7 @@ class Session(ABC):
     def receive(self, data: bytes, now: float, utc: float) -> bytes:
         """Return the replies to the lines that these bytes complete, however they were cut (TCP-1 to TCP-5)."""
         *lines, partial = (self._partial + data).split(b"\n")
-        # An overlong line stays overlong when its tail is dropped, also if the last byte kept should be a CR (TCP-7, LOAD-6)
+        # An overlong line stays overlong when its tail is dropped, though the last byte kept be a CR (TCP-7, LOAD-6)
         self._partial = partial[: LINE_BYTES + 2]
         if not lines:
             return b""
@@ -57,7 +58,7 @@ class Session(ABC):
         return b"".join([self._reply(line, now, utc) for line in lines])
 
     def wake(self, now: float, utc: float, *, blocked: bool) -> bytes:
-        """Return what is due by time alone. Early: nothing. ``blocked``: the transport has not taken all that it was given."""
+        """Return what is due by time alone; early: nothing. ``blocked``: the transport has not taken all it was given."""
         self.expired = now >= self._active + self._idle_timeout
         return b""
 

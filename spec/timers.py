@@ -11,7 +11,7 @@ Key = TypeVar("Key", bound=Hashable)
 class Timers(Generic[Key]):
     """One timer a key. A timer may ring early, never late: who is rung looks what is due and arms it again.
 
-    So a deadline that moves back, as an idle timeout does with each request, costs nothing. Times are seconds on one clock.
+    So a deadline that is put off, as an idle timeout is by each request, costs nothing. Times are seconds on one clock.
     """
 
     def __init__(self) -> None:
