@@ -1,1 +1,1 @@
-"""The four programs on the framework ``socketserver``: a handler with ``handle()``, a server with ``serve_forever()``."""
+"""The programs on the framework ``socketserver``: a handler with ``handle()``, a server with ``serve_forever()``."""

@@ -163,13 +163,20 @@ def read_texts(options: ClientOptions, reject: Callable[[str], object]) -> Itera
 
 
 def _lines(service: str) -> Iterator[bytes]:
-    if sys.stdin.isatty():
-        if sys.stdout.isatty():
-            print("message: " if service == "echo" else "name: ", end="", flush=True)  # CLI-5
-        line = sys.stdin.buffer.readline()
-        yield from [line.removesuffix(b"\n")] if line else []
-    else:
+    if not sys.stdin.isatty():
         yield from (line.removesuffix(b"\n").removesuffix(b"\r") for line in sys.stdin.buffer)
+        return
+    prompting = sys.stdout.isatty()  # CLI-5
+    line = b""
+    try:
+        if prompting:
+            print("your message: " if service == "echo" else "your name: ", end="", flush=True)
+        line = sys.stdin.buffer.readline()
+    finally:
+        if prompting and not line:
+            print()  # after Ctrl-C or Ctrl-D the cursor still stands behind the prompt
+    if line:
+        yield line.removesuffix(b"\n")
 
 
 def _checked_text(service: str, encoded: bytes) -> str:

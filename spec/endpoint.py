@@ -162,13 +162,19 @@ class TimeEndpoint(Endpoint):
             subscription.lease_end = lease_end
             return [leased]
         if len(self._subscriptions) >= self._max_clients:
-            raise RequestError("busy")  # ERR-11
+            self._end_leases(now)
+            if len(self._subscriptions) >= self._max_clients:
+                raise RequestError("busy")  # ERR-11
         schedule = ticks.Schedule(now, self._interval_seconds)
         subscription = self._subscriptions[address] = _Subscription(name, schedule, lease_end)
         self._say(name, address, "connected")
         first = ticks.build_tick(name, utc, schedule.take(now) or 1)
         self._timers.arm(address, subscription.deadline)
         return [leased, first]  # TIME-5
+
+    def _end_leases(self, now: float) -> None:
+        for address in [address for address, held in self._subscriptions.items() if held.lease_end <= now]:
+            self._end(address)
 
     def _end(self, address: Address) -> None:
         self._timers.disarm(address)

@@ -58,7 +58,7 @@ class Session(ABC):
         return b"".join([self._reply(line, now, utc) for line in lines])
 
     def wake(self, now: float, utc: float, *, blocked: bool) -> bytes:
-        """Return what is due by time alone; early: nothing. ``blocked``: the transport has not taken all it was given."""
+        """Return what is due by time alone; early: nothing. ``blocked``: the transport has not taken all it got."""
         self.expired = now >= self._active + self._idle_timeout
         return b""
 
