@@ -1,8 +1,8 @@
 """The command line that all servers and all clients share: SPEC.md, sections 12 and 13."""
 
 import argparse
-import math
 import os
+import re
 import resource
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -30,6 +30,7 @@ WRONG_USAGE = 2
 REFUSED = 3
 
 _PORTS = {"echo": ECHO_PORT, "time": TIME_PORT}
+_DURATION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 _OTHER_FILES = 16  # standard streams, listener, selector and the like
 _Value = TypeVar("_Value")
 
@@ -260,7 +261,6 @@ def _host(text: str) -> str:
 
 @_checked
 def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 < seconds < math.inf:
+    if not (_DURATION.fullmatch(text) and float(text) > 0):
         raise ValueError(f"{text!r} is no number of seconds above 0")
-    return seconds
+    return float(text)
