@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         sock = socket.create_connection((options.host, options.port), options.timeout)
-    except (OSError, KeyboardInterrupt) as error:
+    except (OSError, UnicodeError, KeyboardInterrupt) as error:
         fail(f"cannot reach {options.url}: {explain(error)}", UNREACHABLE)
     try:
         url = format_url(options.service, options.transport, sock.getpeername())

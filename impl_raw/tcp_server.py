@@ -177,7 +177,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(number, lambda received, _: signals.append(received))
     try:
         listener = listen(options)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         fail(f"cannot listen on {options.url}: {explain(error)}", UNREACHABLE)
     try:
         server = Server(options, listener)

@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         sock = connect(options)
-    except (OSError, KeyboardInterrupt) as error:
+    except (OSError, UnicodeError, KeyboardInterrupt) as error:
         fail(f"cannot reach {options.url}: {explain(error)}", UNREACHABLE)
     try:
         url = format_url(options.service, options.transport, sock.getpeername())

@@ -81,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(number, lambda received, _: signals.append(received))
     try:
         sock = bind(options)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         fail(f"cannot listen on {options.url}: {explain(error)}", UNREACHABLE)
     try:
         say(f"waiting for clients on {format_url(options.service, 'udp', sock.getsockname())}")

@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with ExitStack() as stack:
         try:
             sock = stack.enter_context(socket.create_connection((options.host, options.port), options.timeout))
-        except (OSError, KeyboardInterrupt) as error:
+        except (OSError, UnicodeError, KeyboardInterrupt) as error:
             fail(f"cannot reach {options.url}: {explain(error)}", UNREACHABLE)
         url = format_url(options.service, options.transport, sock.getpeername())
         client = open_stream_client(options, url, show, complain)

@@ -122,7 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse_server_options(arguments, "tcp")
     try:
         server = Server(options)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         fail(f"cannot listen on {options.url}: {explain(error)}", UNREACHABLE)
     with server:  # its end waits for all handlers
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -77,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse_server_options(arguments, "udp")
     try:
         server = Server(options)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         fail(f"cannot listen on {options.url}: {explain(error)}", UNREACHABLE)
     with server:
         for number in (signal.SIGINT, signal.SIGTERM):

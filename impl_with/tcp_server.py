@@ -179,7 +179,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with noted_signals() as stopping, ExitStack() as stack:
         try:
             listener = stack.enter_context(listening_socket(options))
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             fail(f"cannot listen on {options.url}: {explain(error)}", UNREACHABLE)
         server = stack.enter_context(closing(Server(options, listener)))
         say(f"waiting for clients on {format_url(options.service, 'tcp', listener.getsockname())}")

@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with ExitStack() as stack:
         try:
             sock = stack.enter_context(connected_socket(options))
-        except (OSError, KeyboardInterrupt) as error:
+        except (OSError, UnicodeError, KeyboardInterrupt) as error:
             fail(f"cannot reach {options.url}: {explain(error)}", UNREACHABLE)
         url = format_url(options.service, options.transport, sock.getpeername())
         client = open_datagram_client(options, url, show, complain)

@@ -86,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with noted_signals() as stopping, ExitStack() as stack:
         try:
             sock = stack.enter_context(bound_socket(options))
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             fail(f"cannot listen on {options.url}: {explain(error)}", UNREACHABLE)
         say(f"waiting for clients on {format_url(options.service, 'udp', sock.getsockname())}")
         serve(sock, open_endpoint(options, secrets.token_bytes(32), say), stopping)

@@ -163,9 +163,9 @@ class TimeDatagramClient(DatagramClient):
     def _renewed(self, reply: Reply, now: float) -> None:
         self._interval = subscribed_interval(reply, "lease")
         self.connect()
-        if self._challenged:
-            self._challenged = False
+        if self._challenged and self.subscribed:
             self._ticks.prove_anew()  # CLI-21
+        self._challenged = False
         if not self.subscribed:
             self.subscribed = True
             self._patience = patience(self._options, self._interval)
