@@ -1,0 +1,190 @@
+"""What clients over both transports share: SPEC.md, section 13."""
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spec.client import Tick, TickPrinter, challenge_token, parse_tick, patience, require, subscribed_interval
+from spec.codec import Reply, ReplyError
+from spec.commandline import REFUSED, UNREACHABLE, WRONG_USAGE
+from spec.stream_client import EchoStreamClient
+from spec.tests.support import client_options
+
+EPOCH = datetime(2026, 11, 23, 9, tzinfo=timezone.utc)
+TICK = {"name": "Анна", "time": "2026-11-23T09:00:03.007Z", "seq": "2"}
+
+
+def tick(seq: int, seconds: float) -> Tick:
+    return Tick("Анна", EPOCH + timedelta(seconds=seconds), seq)
+
+
+def test_a_tick_is_parsed_to_the_persons_own_time() -> None:
+    """CLI-19."""
+    parsed = parse_tick(Reply("TICK", TICK | {"x-later": ""}))
+    assert parsed == Tick("Анна", datetime(2026, 11, 23, 9, 0, 3, 7000, timezone.utc), 2)
+    assert parsed.time.utcoffset() == parsed.time.astimezone().utcoffset()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("name", name) for name in ("", " a", "a ", "a\tb", "я" * 65)),
+        *(("seq", seq) for seq in ("", "0", "-1", "+1", "01", "1.0", "٣", "1" * 17, " 1")),
+        ("time", ""),
+        ("time", "2026-11-23T09:00:03Z"),
+        ("time", "2026-11-23T09:00:03.07Z"),
+        ("time", "2026-11-23T09:00:03.0000Z"),
+        ("time", "2026-11-23T09:00:03.007+00:00"),
+        ("time", "2026-11-23t09:00:03.007z"),
+        ("time", "2026-11-23 09:00:03.007Z"),
+        ("time", "2026-02-30T09:00:03.007Z"),
+        ("time", "2026-11-23T25:00:03.007Z"),
+        ("time", "2026-11-23T09:00:60.000Z"),
+        ("time", "٢٠٢٦-11-23T09:00:03.007Z"),
+        ("time", "0000-01-01T00:00:00.000Z"),
+    ],
+)
+def test_a_malformed_tick(field: str, value: str) -> None:
+    """CLI-11, TIME-1, TIME-7, TIME-11, ECHO-5."""
+    with pytest.raises(ReplyError):
+        parse_tick(Reply("TICK", TICK | {field: value}))
+
+
+@pytest.mark.parametrize("field", TICK)
+def test_a_tick_without_a_field(field: str) -> None:
+    """CLI-11."""
+    with pytest.raises(ReplyError, match=f"^TICK without {field}$"):
+        parse_tick(Reply("TICK", {name: value for name, value in TICK.items() if name != field}))
+
+
+@pytest.mark.parametrize("zone", ["UTC+12", "UTC-14", "UTC"])
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z"])
+def test_a_time_at_the_ends_of_the_calendar(time: str, zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CLI-11: shown or malformed, no other error."""
+    from time import tzset
+
+    monkeypatch.setenv("TZ", zone)
+    tzset()
+    try:
+        assert parse_tick(Reply("TICK", TICK | {"time": time})).time.tzinfo is not None
+    except ReplyError as error:
+        assert str(error) == "no such time"
+    finally:
+        monkeypatch.undo()
+        tzset()
+
+
+def test_the_interval_of_an_ok() -> None:
+    """TIME-2, TIME-3."""
+    for text, seconds in (("3", 3.0), ("0.01", 0.01), ("86400", 86400.0), ("10.05", 10.05)):
+        assert subscribed_interval(Reply("OK", {"name": "a", "interval": text})) == seconds
+
+
+@pytest.mark.parametrize(
+    "text", ["", "0", "3.0", "03", ".5", "5e-2", "0.001", "86401", "-3", "٣", "3.", "inf", "1" * 400]
+)
+def test_a_malformed_interval(text: str) -> None:
+    """CLI-11, TIME-3: none that would have a client send without pause, or never again."""
+    with pytest.raises(ReplyError):
+        subscribed_interval(Reply("OK", {"name": "a", "interval": text}))
+
+
+def test_an_ok_to_time_with_a_bad_name_or_without_a_field() -> None:
+    """CLI-11, LEASE-8."""
+    for fields in (
+        {"name": "", "interval": "3", "lease": "9"},
+        {"interval": "3", "lease": "9"},
+        {"name": "a", "interval": "3"},
+    ):
+        with pytest.raises(ReplyError):
+            subscribed_interval(Reply("OK", fields), "lease")
+
+
+def test_the_token_of_a_challenge() -> None:
+    """LEASE-2, CLI-11."""
+    for token in ("!", "~" * 20, "0123abcd"):
+        assert challenge_token(Reply("CHALLENGE", {"token": token})) == token
+    for token in ("", "a b", "a" * 21, "токен", "\x7f"):
+        with pytest.raises(ReplyError):
+            challenge_token(Reply("CHALLENGE", {"token": token}))
+    with pytest.raises(ReplyError, match="CHALLENGE without token"):
+        challenge_token(Reply("CHALLENGE", {}))
+
+
+def test_require_names_the_first_missing_field() -> None:
+    """CLI-11."""
+    assert require(Reply("OK", {"b": "1", "a": "2"}), "a", "b") == ["2", "1"]
+    with pytest.raises(ReplyError, match=r"^OK without c$"):
+        require(Reply("OK", {"b": "1"}), "b", "c", "d")
+
+
+def test_patience() -> None:
+    """CLI-7."""
+    assert patience(client_options("time", timeout=10.0), 3) == 10
+    assert patience(client_options("time", timeout=8.0), 3) == 9
+
+
+@given(st.lists(st.integers(1, 9), max_size=20))
+def test_ticks_are_printed_in_rising_order(seqs: list[int]) -> None:
+    """CLI-20."""
+    shown: list[str] = []
+    printer = TickPrinter(shown.append)
+    expected = 0
+    for place, seq in enumerate(seqs):
+        printer.take(tick(seq, seq))
+        expected += seq > max(seqs[:place], default=0)
+        assert printer.printed == len(shown) == expected
+
+
+def test_counting_starts_anew_after_a_proof() -> None:
+    """CLI-21: with the next tick that is no higher but later, once for each proof; what is older stays hidden."""
+    printer = TickPrinter(lambda line: None)
+    for proof, seq, seconds, printed in [
+        (False, 5, 15.0, 1),
+        (False, 1, 18.0, 1),  # nothing was proved
+        (True, 5, 15.0, 1),  # a duplicate
+        (False, 4, 12.0, 1),  # late
+        (False, 6, 16.0, 2),  # from before the restart, but new
+        (False, 1, 18.0, 3),  # counting starts anew
+        (False, 7, 17.0, 3),  # late, although its number is ahead now
+        (False, 6, 16.0, 3),  # a duplicate, likewise
+        (False, 1, 21.0, 3),  # nothing was proved again
+        (False, 2, 21.0, 4),
+        (True, 3, 20.0, 5),  # the wall clock was set back, not before the count's start
+        (False, 2, 30.0, 6),
+    ]:
+        if proof:
+            printer.prove_anew()
+        printer.take(tick(seq, seconds))
+        assert printer.printed == printed
+
+
+def test_a_tick_is_shown_with_its_name_made_visible() -> None:
+    """CLI-19, SRV-14."""
+    shown: list[str] = []
+    zone = timezone(timedelta(hours=3))
+    TickPrinter(shown.append).take(Tick("Ан\u202eна", datetime(2026, 11, 23, 12, 0, 3, tzinfo=zone), 1))
+    assert shown == ["Ан\\u202eна 2026-11-23T12:00:03.000+03:00"]
+
+
+@pytest.mark.parametrize(
+    ("statuses", "expected"),
+    [
+        ((), 0),
+        ((REFUSED,), REFUSED),
+        ((WRONG_USAGE, REFUSED), WRONG_USAGE),
+        ((REFUSED, WRONG_USAGE), WRONG_USAGE),
+        ((UNREACHABLE, REFUSED), UNREACHABLE),
+        ((WRONG_USAGE, UNREACHABLE), UNREACHABLE),
+    ],
+)
+def test_where_several_statuses_apply(statuses: tuple[int, ...], expected: int) -> None:
+    """CLI-9: 1 goes before 2 and 2 before 3."""
+    client = EchoStreamClient(
+        client_options("echo", "tcp"), "echo+tcp://127.0.0.1:7007", lambda line: None, lambda line: None
+    )
+    for status in statuses:
+        client.reject("why", status)
+    assert client.status == expected and not client.over

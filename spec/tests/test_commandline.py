@@ -1,0 +1,354 @@
+"""The command line that all programs share: SPEC.md, sections 12 and 13."""
+
+import io
+import os
+import resource
+import sys
+from collections.abc import Callable
+from decimal import Decimal
+
+import pytest
+
+from spec.commandline import (
+    ClientOptions,
+    ServerOptions,
+    complain,
+    explain,
+    fail,
+    ignore,
+    parse_client_options,
+    parse_server_options,
+    read_texts,
+    say,
+    show,
+)
+from spec.limits import MESSAGE_BYTES
+from spec.tests.support import client_options
+
+Capture = pytest.CaptureFixture[str]
+
+
+class Stream(io.TextIOWrapper):
+    """Standard input or output that is, or is not, a terminal."""
+
+    def __init__(self, content: bytes = b"", *, terminal: bool = False) -> None:
+        super().__init__(io.BytesIO(content), encoding="utf-8", write_through=True)
+        self.terminal = terminal
+
+    def isatty(self) -> bool:
+        return self.terminal
+
+
+def test_server_defaults() -> None:
+    """Section 12, SRV-3."""
+    echo, time = parse_server_options(["echo"], "udp"), parse_server_options(["time"], "tcp")
+    assert echo == ServerOptions("echo", "udp", "127.0.0.1", 7007, Decimal(3), 1000, 300, False)
+    assert (time.service, time.transport, time.port) == ("time", "tcp", 7037)
+
+
+def test_server_options() -> None:
+    """Section 12, SRV-2."""
+    words = [
+        "time",
+        "--port",
+        "0",
+        "--interval",
+        "0.05",
+        "--host",
+        "::1",
+        "--max-clients",
+        "2",
+        "--idle-timeout",
+        "1.5",
+        "--quiet",
+    ]
+    options = parse_server_options(words, "udp")
+    assert options == ServerOptions("time", "udp", "::1", 0, Decimal("0.05"), 2, 1.5, True)
+    assert options.url == "time+udp://[::1]:0"
+
+
+def test_client_defaults() -> None:
+    """Section 13."""
+    assert parse_client_options(["echo"], "udp") == ClientOptions("echo", "udp", "127.0.0.1", 7007, 10, None, None)
+    assert parse_client_options(["time", "Анна"], "tcp") == ClientOptions(
+        "time", "tcp", "127.0.0.1", 7037, 10, None, "Анна"
+    )
+
+
+def test_client_options() -> None:
+    """Section 13: the text stands between or after the options."""
+    words = ["time", "--timeout", "0.5", "--ticks", "2", "Анна", "--port", "65535", "--host", "localhost"]
+    assert parse_client_options(words, "tcp") == ClientOptions("time", "tcp", "localhost", 65535, 0.5, 2, "Анна")
+
+
+@pytest.mark.parametrize(
+    ("words", "text"), [([""], ""), (["-5"], "-5"), (["-"], "-"), (["--", "-x"], "-x"), (["a\tb"], "a\tb")]
+)
+def test_messages_that_look_odd(words: list[str], text: str) -> None:
+    """CLI-3, ECHO-8."""
+    assert parse_client_options(["echo", *words], "udp").text == text
+
+
+def test_the_words_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["client", "echo", "привет"])
+    assert parse_client_options(None, "udp").text == "привет"
+    monkeypatch.setattr(sys, "argv", ["server", "time"])
+    assert parse_server_options(None, "udp").service == "time"
+
+
+def each(lines: str) -> list[list[str]]:
+    """Return the words of each of these lines."""
+    return [line.split() for line in lines.strip().splitlines()]
+
+
+WRONG_FOR_BOTH = [
+    [],
+    ["echo\n"],
+    ["echo", "--port", ""],
+    ["echo", "--port", "9" * 5000],
+    *each(
+        """
+        ping
+        ECHO
+        --port 7
+        echo --nonsense
+        echo --port
+        echo --port 65536
+        echo --port -1
+        echo --port x
+        echo --port ٣
+        echo --port 7.0
+        echo --por 7
+        echo --host
+        echo --hos ::1
+        """
+    ),
+]
+WRONG_FOR_SERVERS = each(
+    """
+    echo time
+    echo --interval 0
+    echo --interval 0.0001
+    echo --interval 86401
+    echo --interval 1e1
+    echo --interval nan
+    echo --max-clients 0
+    echo --max-clients -1
+    echo --idle-timeout 0
+    echo --idle-timeout 0.0
+    echo --idle-timeout -1
+    echo --idle-timeout inf
+    echo --idle-timeout nan
+    echo --idle-timeout 1e1
+    echo --idle-timeout 1_0
+    echo --idle-timeout ٣
+    echo --quiet 1
+    echo --quiet=1
+    echo --timeout 1
+    echo --ticks 1
+    """
+)
+WRONG_FOR_CLIENTS = [
+    ["time", ""],
+    ["time", " a"],
+    ["time", "я" * 65],
+    ["time", "a\tb"],
+    ["time", "\udcd0"],
+    ["echo", "a\nb"],
+    ["echo", "\x1b[31m"],
+    ["echo", "\udcff"],
+    ["echo", "я" * (MESSAGE_BYTES // 2) + "a"],
+    *each(
+        """
+        echo a b
+        echo -x
+        echo --port 0
+        echo --timeout 0
+        echo --timeout -1
+        echo --timeout nan
+        echo --timeout 1e999
+        time --ticks 0
+        time --ticks 1.0
+        echo --interval 3
+        echo --quiet
+        """
+    ),
+]
+
+
+def assert_wrong(parse: Callable[[list[str], str], object], words: list[str], capsys: Capture) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        parse(words, "udp")
+    out, error = capsys.readouterr()
+    assert exit_.value.code == 2
+    assert out == "" and error.startswith("error: ") and error.endswith("\n") and len(error.splitlines()) == 1
+
+
+@pytest.mark.parametrize("words", WRONG_FOR_BOTH + WRONG_FOR_SERVERS, ids=lambda words: ascii(words)[:60])
+def test_wrong_usage_of_a_server(words: list[str], capsys: Capture) -> None:
+    """SRV-10, SRV-12."""
+    assert_wrong(parse_server_options, words, capsys)
+
+
+@pytest.mark.parametrize("words", WRONG_FOR_BOTH + WRONG_FOR_CLIENTS, ids=lambda words: ascii(words)[:60])
+def test_wrong_usage_of_a_client(words: list[str], capsys: Capture) -> None:
+    """CLI-8, CLI-10."""
+    assert_wrong(parse_client_options, words, capsys)
+
+
+@pytest.mark.parametrize(
+    ("service", "text"),
+    [("echo", "я" * (MESSAGE_BYTES // 2)), ("echo", "\t\u2028\u202e"), ("time", "я" * 64), ("time", "\u3000a")],
+)
+def test_texts_at_the_limits(service: str, text: str) -> None:
+    """CLI-8: what a server takes a client sends."""
+    assert parse_client_options([service, text], "udp").text == text
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "clients", "expected"),
+    [
+        (1024, 4096, 1000, None),
+        (256, 4096, 1000, (1016, 4096)),
+        (256, 1016, 1000, (1016, 1016)),
+        (256, resource.RLIM_INFINITY, 1000, (1016, resource.RLIM_INFINITY)),
+        (resource.RLIM_INFINITY, resource.RLIM_INFINITY, 10**6, None),
+    ],
+)
+def test_a_tcp_server_may_open_a_file_for_each_client(
+    soft: int, hard: int, clients: int, expected: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LOAD-3, ERR-10: busy comes at the limit of clients, not before it."""
+    limits: list[object] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (soft, hard))
+    monkeypatch.setattr(resource, "setrlimit", lambda which, limit: limits.append(limit))
+    assert parse_server_options(["echo", "--max-clients", str(clients)], "tcp").max_clients == clients
+    assert limits == ([] if expected is None else [expected])
+    assert parse_server_options(["echo", "--max-clients", "999999"], "udp").max_clients == 999999, (
+        "one socket serves all"
+    )
+
+
+def test_more_clients_than_files(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    """SRV-10, SRV-12."""
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (256, 1015))
+    assert_wrong(lambda words, _: parse_server_options(words, "tcp"), ["echo", "--max-clients", "1000"], capsys)
+
+
+def test_output_is_utf_8_and_leaves_line_by_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SRV-1: whatever the locale says; lone surrogates do no harm."""
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", stream)
+    monkeypatch.setattr(sys, "stderr", io.StringIO())  # one that has no encoding is left alone
+    parse_server_options(["echo"], "udp")
+    say("client Анна \udcff")
+    assert isinstance(stream.buffer, io.BytesIO)
+    assert stream.buffer.getvalue() == "client Анна \\udcff\n".encode()
+
+
+def test_printing(capsys: Capture) -> None:
+    """CLI-10, SRV-12, SRV-14."""
+    say("a")
+    show("b")
+    ignore("c")
+    complain("d\ne\x1b")
+    assert capsys.readouterr() == ("a\nb\n", "error: d\\u000ae\\u001b\n")
+    with pytest.raises(SystemExit) as exit_:
+        fail("f", 3)
+    assert exit_.value.code == 3
+    assert capsys.readouterr() == ("", "error: f\n")
+
+
+def test_a_reader_that_has_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server goes on, a client ends; neither complains, nor does the interpreter when it flushes at the end."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w", encoding="utf-8", buffering=1) as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        say("lost")
+        say("lost too")
+        assert os.path.samestat(os.fstat(writer), os.stat(os.devnull))
+        monkeypatch.undo()
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w", encoding="utf-8", buffering=1) as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        with pytest.raises(SystemExit) as exit_:
+            show("lost")
+        assert exit_.value.code == 1
+        monkeypatch.undo()
+
+
+def test_explain() -> None:
+    """SRV-12, CLI-10."""
+    assert explain(OSError(98, "Address already in use")) == "Address already in use"
+    assert explain(OSError("no words of its own")) == "no words of its own"
+    assert explain(KeyboardInterrupt()) == "stopped"
+    with pytest.raises(UnicodeError) as wrong:
+        "a..b".encode("idna")
+    assert "host" in explain(wrong.value)
+
+
+def read(
+    service: str, stdin: Stream, monkeypatch: pytest.MonkeyPatch, text: str | None = None
+) -> tuple[list[str], list[str]]:
+    """Return the texts to send and the rejections."""
+    rejected: list[str] = []
+    monkeypatch.setattr(sys, "stdin", stdin)
+    return list(read_texts(client_options(service, text=text), rejected.append)), rejected
+
+
+def test_a_text_that_was_given_is_the_only_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CLI-4."""
+    assert read("echo", Stream(b"no\n"), monkeypatch, text="да") == (["да"], [])
+    assert read("echo", Stream(b"no\n"), monkeypatch, text="") == ([""], [])
+
+
+def test_each_line_is_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CLI-4, TEXT-3: LF and CRLF end one, nothing else does; the last may lack its end."""
+    stdin = Stream("привет\r\n\n a\u2028b\t \nlast".encode())
+    assert read("echo", stdin, monkeypatch) == (["привет", "", " a\u2028b\t ", "last"], [])
+
+
+def test_a_bad_message_is_rejected_and_the_next_one_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CLI-8."""
+    stdin = Stream(b"one\n\x0b\n\xff\n" + b"a" * (MESSAGE_BYTES + 1) + b"\n" + b"a" * MESSAGE_BYTES + b"\n")
+    texts, rejected = read("echo", stdin, monkeypatch)
+    assert texts == ["one", "a" * MESSAGE_BYTES]
+    assert [line.partition(":")[0] for line in rejected] == ["line 2", "line 3", "line 4"]
+
+
+def test_the_first_line_is_the_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CLI-4, CLI-8."""
+    assert read("time", Stream("Анна\nБорис\n".encode()), monkeypatch) == (["Анна"], [])
+    texts, rejected = read("time", Stream("\nБорис\n".encode()), monkeypatch)
+    assert texts == [] and len(rejected) == 1 and "bad-name" in rejected[0]
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+@pytest.mark.parametrize(("service", "complaint"), [("echo", "no message"), ("time", "no name")])
+def test_nothing_to_send(service: str, complaint: str, terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CLI-8."""
+    assert read(service, Stream(terminal=terminal), monkeypatch) == ([], [complaint])
+
+
+@pytest.mark.parametrize("service", ["echo", "time"])
+@pytest.mark.parametrize("content", ["Анна\nБорис\n", "Анна", ""])
+@pytest.mark.parametrize(("input_", "output"), [(True, True), (True, False), (False, True), (False, False)])
+def test_a_prompt_stands_on_a_terminal_alone(
+    service: str, content: str, input_: bool, output: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CLI-5: and one text is asked for. When none comes, the line of the prompt is ended."""
+    stdout = Stream(terminal=output)
+    monkeypatch.setattr(sys, "stdout", stdout)
+    texts, rejected = read(service, Stream(content.encode(), terminal=input_), monkeypatch)
+    monkeypatch.undo()
+    lines = content.split()
+    assert texts == (lines[:1] if input_ or service == "time" else lines)
+    assert len(rejected) == (not content)
+    assert isinstance(stdout.buffer, io.BytesIO)
+    printed = stdout.buffer.getvalue().decode()
+    if input_ and output:
+        assert printed.endswith(": " if content else ": \n") and len(printed.splitlines()) == 1
+    else:
+        assert printed == ""

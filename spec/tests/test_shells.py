@@ -1,0 +1,37 @@
+"""The shells hold no protocol: SPEC.md is obeyed in ``spec`` alone."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = sorted(path.name for path in ROOT.glob("impl_*"))
+PROGRAMS = ["tcp_client.py", "tcp_server.py", "udp_client.py", "udp_server.py"]
+
+
+def bytes_literals(source: str) -> list[bytes]:
+    """Return the bytes literals of a module but ``b""``."""
+    return [
+        node.value
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Constant) and isinstance(node.value, bytes) and node.value
+    ]
+
+
+def test_there_are_three() -> None:
+    assert PACKAGES == ["impl_raw", "impl_socketserver", "impl_with"]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_each_has_just_the_four_programs(package: str) -> None:
+    assert sorted(path.name for path in (ROOT / package).rglob("*.py")) == ["__init__.py", *PROGRAMS]
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("impl_*/*.py")), ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_no_bytes_but_none(path: Path) -> None:
+    assert bytes_literals(path.read_text(encoding="utf-8")) == []
+
+
+def test_a_bytes_literal_is_found() -> None:
+    assert bytes_literals('def f():\n    return b"" + b"ERR\\n" if "x" else bytes(3)\n') == [b"ERR\n"]
