@@ -1,0 +1,1 @@
+"""Judges any program that keeps the contract of SPEC.md, from outside: bytes, lines of output, exit status."""

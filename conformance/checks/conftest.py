@@ -1,0 +1,41 @@
+"""Checks that mostly wait are marked ``slow``: they run side by side, in threads, while the others take their turns."""
+
+from collections.abc import Callable, Generator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+
+AT_ONCE = 8
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "slow: the check mostly waits; its arguments are parameters, not fixtures")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Tell a check that asks for it how thorough the run is: ``quick``, ``standard`` or ``thorough``."""
+    if "profile" in metafunc.fixturenames:
+        metafunc.parametrize("profile", [metafunc.config.getoption("--profile")], scope="session")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
+    """Start the slow checks first, and put the tests that report their verdicts last."""
+    slow = [item for item in session.items if isinstance(item, pytest.Function) and item.get_closest_marker("slow")]
+    if session.config.option.collectonly:
+        slow = []
+    session.items.sort(key=lambda item: item in slow)
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        for item in slow:
+            item.obj = _result(threads.submit(item.obj, **item.callspec.params))
+        try:
+            return (yield)
+        finally:
+            threads.shutdown(cancel_futures=True)
+
+
+def _result(future: "Future[None]") -> Callable[..., None]:
+    def wait(**arguments: object) -> None:
+        future.result()
+
+    return wait

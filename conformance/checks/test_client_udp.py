@@ -1,0 +1,266 @@
+"""Clients over UDP, where datagrams get lost, doubled, late and forged: SPEC.md, sections 9 and 13."""
+
+from itertools import accumulate, pairwise
+
+import pytest
+
+from conformance.scripted import (
+    LONG,
+    LOOPBACK,
+    TOKEN,
+    Request,
+    Talk,
+    echo_fields,
+    reply,
+    shown,
+    subscribed_fields,
+    tick,
+    tick_lines,
+    took,
+)
+from conformance.targets import Service, Target
+from conformance.timing import PATIENCE, SCALE, interval
+
+pytestmark = pytest.mark.transport("udp")
+
+NEIGHBOUR = "127.0.0.2"  # another host, in a way
+GAPS = {"echo": [1, 2, 4], "time": [1, 2, 4, 4]}  # CLI-13
+REQUEST = {"echo": "ECHO привет", "time": "TIME привет"}
+
+
+def gaps(requests: list[Request]) -> list[float]:
+    """Return the seconds from each request to the next."""
+    return [later.at - earlier.at for earlier, later in pairwise(requests)]
+
+
+def echo_answer(message: str) -> bytes:
+    return reply("OK", *echo_fields(message, "udp"))
+
+
+def challenge(token: str) -> bytes:
+    return reply("CHALLENGE", ("token", token))
+
+
+def subscribed(name: str, interval: str) -> bytes:
+    return reply("OK", *subscribed_fields(name, interval, "udp"))
+
+
+@pytest.mark.service("echo")
+@pytest.mark.requirement("CLI-14")
+def test_drops_answers_to_other_messages_in_silence(target: Target) -> None:
+    with Talk(target, "echo", "udp", stdin="один\nдва\n") as talk:
+        talk.expect("ECHO один")
+        talk.send(echo_answer("три"), echo_answer(""), echo_answer("один"), echo_answer("один"))
+        talk.expect("ECHO два")
+        talk.send(echo_answer("один"), echo_answer("два "), echo_answer("два"))
+        talk.ends(0, [talk.connected, *shown(echo_fields("один", "udp")), *shown(echo_fields("два", "udp"))])
+
+
+@pytest.mark.service("echo")
+@pytest.mark.requirement("CLI-2", "CLI-15")
+def test_echo_takes_nothing_from_strangers(target: Target) -> None:
+    with Talk(target, "echo", "udp", "привет") as talk:
+        talk.expect("ECHO привет")
+        forged = [("message", "привет"), ("reversed", "forged"), ("upper", "FORGED"), ("length", "6")]
+        for host in LOOPBACK, NEIGHBOUR:
+            talk.udp.send_from(host, reply("OK", *forged), reply("ERR", ("code", "busy"), ("reason", "forged")))
+        talk.send(echo_answer("привет"))
+        talk.ends(0, [talk.connected, *shown(echo_fields("привет", "udp"))], None)
+
+
+@pytest.mark.service("time")
+@pytest.mark.requirement("CLI-2", "CLI-15")
+def test_time_takes_nothing_from_strangers(target: Target) -> None:
+    with Talk(target, "time", "udp", "--ticks", "2", "Анна") as talk:
+        talk.expect("TIME Анна")
+        for host in LOOPBACK, NEIGHBOUR:
+            talk.udp.send_from(host, challenge("forged"), subscribed("Анна", "0.01"), tick("forged", 1))
+        talk.send(challenge(TOKEN))
+        talk.expect("TIME Анна", f"token: {TOKEN}")
+        for host in LOOPBACK, NEIGHBOUR:
+            talk.udp.send_from(host, reply("ERR", ("code", "busy"), ("reason", "forged")), tick("forged", 2))
+        talk.send(subscribed("Анна", LONG), tick("Анна", 1))
+        for host in LOOPBACK, NEIGHBOUR:
+            talk.udp.send_from(host, tick("forged", 3), challenge("forged"))
+        talk.send(tick("Анна", 2))
+        talk.ends(0, [talk.connected, *tick_lines("Анна", [1, 2])], None)
+
+
+@pytest.mark.service("time")
+@pytest.mark.requirement("CLI-16")
+@pytest.mark.parametrize("token", ["!", "~" * 20, "token:", "0:TIME#\\\"'%"])
+def test_returns_any_token(target: Target, token: str) -> None:
+    with Talk(target, "time", "udp", "--ticks", "1", "Анна и Борис") as talk:
+        talk.expect("TIME Анна и Борис")
+        talk.send(challenge(token))
+        talk.expect("TIME Анна и Борис", f"token: {token}")
+        talk.send(subscribed("Анна и Борис", LONG), tick("Анна", 1))
+        talk.ends(0, [talk.connected, *tick_lines("Анна", [1])])
+
+
+@pytest.mark.slow
+@pytest.mark.service("time")
+@pytest.mark.requirement("CLI-7", "CLI-13", "CLI-16", "CLI-17")
+def test_answers_one_challenge_between_two_timers(target: Target) -> None:
+    """A server that challenges for ever gets one answer at once and one when the timer fires, until the timeout."""
+    with Talk(target, "time", "udp", "Анна", timeout=2.7) as talk:
+        talk.expect("TIME Анна")
+        requests = [talk.udp.requests[0]]
+        for turn in "ab":
+            tokens = [f"{turn}{n}" for n in range(5)]
+            talk.send(*map(challenge, tokens))
+            answer, by_timer = talk.request(), talk.request()
+            assert answer.lines == [b"TIME " + "Анна".encode(), b"token: " + tokens[0].encode()]
+            waiting = [[b"TIME " + "Анна".encode(), f"token: {token}".encode()] for token in tokens[1:]]
+            assert by_timer.lines in waiting, f"{by_timer} holds none of the tokens that waited"
+            requests += [answer, by_timer]
+        talk.program.wait()
+        waited = talk.program.error_lines[-1].at - requests[0].at
+        assert took([*gaps(requests), waited], [0, 1, 0, 1, 2.7]), (
+            f"the gaps are {gaps(requests)}, the whole {waited:g} s"
+        )
+        talk.ends(1, [talk.connected], [""])
+
+
+@pytest.mark.slow
+@pytest.mark.service("time")
+@pytest.mark.requirement("CLI-18", "CLI-20", "CLI-21")
+def test_renews_the_lease_every_interval(target: Target) -> None:
+    seconds = 0.3 * SCALE
+    with Talk(target, "time", "udp", "--ticks", "7", "Анна") as talk:
+        talk.subscribe("Анна", interval(0.3))
+        requests = [talk.udp.requests[-1]]
+        for n in range(1, 7):
+            talk.send(tick("Анна", n))
+            requests.append(talk.expect("TIME Анна", f"token: {TOKEN}"))
+            if n <= 3:  # later ones get lost
+                talk.send(subscribed("Анна", interval(0.3)))
+        mean = (requests[-1].at - requests[0].at) / 6
+        assert 0.9 * seconds <= mean <= 1.4 * seconds, f"the gaps are {gaps(requests)}"
+        talk.send(tick("Анна", 7))
+        talk.ends(0, [talk.connected, *tick_lines("Анна", range(1, 8))], renewing=True)
+
+
+def renewal(talk: Talk, token: str) -> None:
+    """Pass over requests until one has that token."""
+    while f"token: {token}".encode() not in talk.request().lines:
+        pass
+
+
+@pytest.mark.service("time")
+@pytest.mark.requirement("CLI-16", "CLI-20", "CLI-21")
+def test_counts_anew_once_after_a_proof_and_never_back(target: Target) -> None:
+    """Ticks are given as seq and second: lines of their own for what must be printed, and for what must not."""
+    again = interval(0.1)
+    with Talk(target, "time", "udp", "--ticks", "6", "Анна") as talk:
+        talk.subscribe("Анна", again)
+        talk.send(tick("Анна", 5, 5), tick("Анна", 6, 6))
+        talk.send(tick("Анна", 1, 7))
+        renewal(talk, TOKEN)
+        talk.send(subscribed("Анна", again))
+        talk.send(tick("Анна", 1, 8))
+        talk.send(tick("Анна", 7, 9))
+        renewal(talk, TOKEN)
+        talk.send(challenge("anew"))
+        talk.send(tick("Анна", 1, 10))
+        renewal(talk, "anew")
+        talk.send(subscribed("Анна", again))
+        talk.send(tick("Анна", 7, 9), tick("Анна", 3, 3))
+        talk.send(tick("Анна", 1, 11))
+        talk.send(tick("Анна", 8, 10), tick("Анна", 9, 11), tick("Анна", 1, 11), tick("Анна", 1, 12))
+        talk.send(tick("Анна", 2, 13))
+        talk.send(tick("Анна", 2, 13), tick("Анна", 7, 9))
+        talk.send(tick("Анна", 3, 14))
+        talk.ends(0, [talk.connected, *tick_lines("Анна", [5, 6, 9, 11, 13, 14])], renewing=True)
+
+
+@pytest.mark.service("time")
+@pytest.mark.requirement("CLI-2", "CLI-11", "CLI-20")
+def test_prints_a_tick_that_overtakes_the_ok(target: Target) -> None:
+    with Talk(target, "time", "udp", "--ticks", "2", "Анна") as talk:
+        talk.expect("TIME Анна")
+        talk.send(challenge(TOKEN))
+        talk.expect("TIME Анна", f"token: {TOKEN}")
+        talk.send(tick("Анна", 1), subscribed("Анна", LONG), tick("Анна", 2))
+        talk.ends(0, [talk.connected, *tick_lines("Анна", [1, 2])])
+
+
+@pytest.mark.slow
+@pytest.mark.service("time")
+@pytest.mark.requirement("CLI-7", "CLI-21")
+def test_time_survives_a_restart(target: Target) -> None:
+    with Talk(target, "time", "udp", "--ticks", "4", "Анна") as talk:
+        talk.subscribe("Анна", interval(0.1))
+        talk.send(tick("Анна", 41, 1), tick("Анна", 42, 2))
+        renewal(talk, TOKEN)
+        talk.restart(outage=0.5 * SCALE)
+        renewal(talk, TOKEN)
+        talk.send(challenge("anew"))
+        renewal(talk, "anew")
+        talk.send(subscribed("Анна", interval(0.1)), tick("Анна", 1, 5), tick("Анна", 2, 6))
+        talk.ends(0, [talk.connected, *tick_lines("Анна", [1, 2, 5, 6])], renewing=True)
+
+
+@pytest.mark.slow
+@pytest.mark.service("echo")
+@pytest.mark.requirement("CLI-7", "CLI-13")
+def test_echo_survives_a_restart(target: Target) -> None:
+    with Talk(target, "echo", "udp", stdin="один\nдва\n") as talk:
+        talk.expect("ECHO один")
+        talk.send(echo_answer("один"))
+        talk.restart(outage=0.3 * SCALE)
+        talk.expect("ECHO два")
+        talk.send(echo_answer("два"))
+        talk.ends(0, [talk.connected, *shown(echo_fields("один", "udp")), *shown(echo_fields("два", "udp"))])
+
+
+@pytest.mark.slow
+@pytest.mark.service("echo")
+@pytest.mark.requirement("CLI-13")
+def test_sends_each_message_again(target: Target) -> None:
+    """Each of two messages gets lost once: the second comes again after 1 s too, not after 2."""
+    with Talk(target, "echo", "udp", stdin="один\nдва\n") as talk:
+        for message in "один", "два":
+            requests = [talk.request(), talk.request()]
+            assert [request.lines for request in requests] == [[f"ECHO {message}".encode()]] * 2
+            assert took(gaps(requests), [1]), f"the gap is {gaps(requests)}"
+            talk.send(echo_answer(message))
+        talk.ends(0, [talk.connected, *shown(echo_fields("один", "udp")), *shown(echo_fields("два", "udp"))])
+
+
+@pytest.mark.requirement("CLI-2", "CLI-7", "CLI-10")
+def test_gives_up_where_nobody_listens(target: Target, service: Service) -> None:
+    with Talk(target, service, "udp", "привет", timeout=0.5 * SCALE, absent=True) as talk:
+        talk.ends(1, [], [""])
+
+
+@pytest.mark.slow
+@pytest.mark.requirement("CLI-7", "CLI-11")
+def test_malformed_datagrams_do_not_put_off_the_end(target: Target, service: Service) -> None:
+    with Talk(target, service, "udp", "привет", timeout=0.6 * SCALE) as talk:
+        start = talk.expect(REQUEST[service]).at
+        sent = 0
+        while talk.program.running and sent < 100:
+            talk.send(b"OK\n")
+            sent += 1
+            talk.program.wait_until(lambda due=sent: len(talk.program.errors) > due, 0.1 * SCALE)  # type: ignore[misc]
+        waited = talk.program.error_lines[-1].at - start
+        assert took([waited], [0.6 * SCALE]), f"it gave up after {waited:g} s"
+        talk.ends(1, [], [""] * len(talk.program.errors))
+
+
+@pytest.mark.slow
+@pytest.mark.requirement("CLI-2", "CLI-7", "CLI-10", "CLI-13")
+def test_sends_the_request_again_and_gives_up(target: Target, service: Service, profile: str) -> None:
+    """The quick profile does not wait for the default timeout, nor for the retransmissions after the third."""
+    timeout = 7.5 if profile == "quick" else {"echo": None, "time": 11.5}[service]
+    with Talk(target, service, "udp", "привет", timeout=timeout) as talk:
+        start = talk.expect(REQUEST[service]).at
+        talk.program.wait(talk.timeout + PATIENCE)
+        waited = talk.program.error_lines[-1].at - start
+        requests = talk.server.requests
+        due = [gap for gap, sent in zip(GAPS[service], accumulate(GAPS[service]), strict=True) if sent < talk.timeout]
+        assert took(gaps(requests), due), f"the gaps are {gaps(requests)}"
+        assert took([waited], [talk.timeout]), f"it gave up after {waited:g} s"
+        assert {request.data for request in requests} == {requests[0].data}
+        talk.ends(1, [], [""])

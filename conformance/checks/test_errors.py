@@ -1,0 +1,215 @@
+"""ERR: what a server says to bad input, and which of several faults it names."""
+
+from itertools import chain, combinations
+
+import pytest
+
+from conformance import wire
+from conformance.conftest import StartServer
+from conformance.conversation import Subscription, challenge, good_before_and_after, good_request, read_tick
+from conformance.oracle import FAULTS, VERBS, Request, error, fault, masked, owed
+from conformance.strategies import BAD_UTF_8, CONTROLS
+from conformance.targets import Server, Service, Transport
+from conformance.timing import interval
+from conformance.wire import TcpPeer, UdpPeer
+from spec.limits import LINE_BYTES, NAME_CHARACTERS, REASON_CHARACTERS
+
+NEVER = pytest.mark.options("--interval", "86400")
+
+
+def lines_with(code: str, service: Service) -> list[bytes]:
+    """Return requests of one line, without its end, whose first fault is this one."""
+    verb = VERBS[service] + b" "
+    return {
+        "too-long": [verb.ljust(LINE_BYTES + 1, b"a"), verb + "я".encode() * LINE_BYTES],
+        "bad-encoding": [*(verb + b"a" + bad for bad in BAD_UTF_8), *(verb + bad + b"b" for bad in BAD_UTF_8)],
+        "unknown-verb": [b"", b" ", b"HELLO", VERBS[service].lower() + b" a", b"OK", b"ERR", b"\x00", "ЭХО".encode()],
+        "bad-character": [verb + f"a{control}b".encode() for control in CONTROLS if control not in "\t\n"],
+        "bad-name": [b"TIME", b"TIME ", b"TIME  a", b"TIME a ", b"TIME " + b"a" * (NAME_CHARACTERS + 1)],
+    }[code]
+
+
+LINE_FAULTS = [
+    pytest.param(code, marks=pytest.mark.requirement(id_))
+    for code, id_ in (("too-long", "ERR-4"), ("bad-encoding", "ERR-5"), ("bad-character", "ERR-8"))
+]
+
+
+def require_error(server: Server, code: str, requests: list[bytes]) -> None:
+    """Each request must be answered with this code, by one client among good requests."""
+    good = good_request(server.service)
+    with good_before_and_after(server), wire.connect(server) as peer:
+        for request in requests:
+            assert fault(Request(server.service, server.transport, request + b"\n")) == code, "the check is wrong"
+            assert masked(peer.ask(request).raw) == error(code)
+        assert peer.ask(good).status in ("OK", "CHALLENGE")
+
+
+@NEVER
+@pytest.mark.parametrize("code", LINE_FAULTS)
+def test_code(server: Server, code: str) -> None:
+    require_error(server, code, lines_with(code, server.service))
+
+
+@NEVER
+@pytest.mark.transport("tcp")
+@pytest.mark.requirement("ERR-6")
+def test_unknown_verb(server: Server) -> None:
+    require_error(server, "unknown-verb", lines_with("unknown-verb", server.service))
+
+
+NO_FIELDS = [
+    b"",
+    b"lines",
+    b"x",
+    b"x:",
+    b"x:y",
+    b": y",
+    b"X: y",
+    b"1: y",
+    b"-x: y",
+    b"x_y: z",
+    b" x: y",
+    b"x : y",
+    b"x\t: y",
+]
+
+
+@NEVER
+@pytest.mark.transport("udp")
+@pytest.mark.requirement("ERR-7")
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"])
+def test_bad_request(server: Server, end: bytes) -> None:
+    """A further line that is no field, first or after a good one; an empty one is there only if it ends."""
+    good = good_request(server.service) + b"\n"
+    bad = [line for line in NO_FIELDS if line or end]
+    requests = [good + line + end for line in bad] + [good + b"x: y\n" + line + end for line in bad]
+    with good_before_and_after(server), UdpPeer(server.address) as peer:
+        for request in requests:
+            peer.send(request)
+            assert masked(peer.reply().raw) == error("bad-request")
+
+
+@NEVER
+@pytest.mark.transport("udp")
+@pytest.mark.requirement("ERR-5", "ERR-8")
+def test_faults_of_fields(server: Server) -> None:
+    """Encoding counts anywhere in the datagram; TAB is a control character in every field's value."""
+    good = good_request(server.service)
+    with good_before_and_after(server), UdpPeer(server.address) as peer:
+        for bad in BAD_UTF_8:
+            for line in (b"x: " + bad, bad, bad + b": y"):
+                assert masked(peer.ask(good + b"\n" + line).raw) == error("bad-encoding")
+        for control in CONTROLS.replace("\n", ""):
+            assert masked(peer.ask(good + b"\nx: " + control.encode() + b".\n").raw) == error("bad-character")
+
+
+@NEVER
+@pytest.mark.service("time")
+@pytest.mark.requirement("ERR-9")
+def test_bad_name(server: Server) -> None:
+    require_error(server, "bad-name", lines_with("bad-name", "time"))
+
+
+def faulty(service: Service, transport: Transport, codes: tuple[str, ...]) -> bytes:
+    """Return a request with just these faults."""
+    verb = b"HELLO" if "unknown-verb" in codes else VERBS[service]
+    argument = b" " * ("bad-name" in codes) + b"a"
+    argument += b"\x00" * ("bad-character" in codes) + b"\xff" * ("bad-encoding" in codes)
+    argument += b"a" * (LINE_BYTES * ("too-long" in codes))
+    return verb + b" " + argument + b"\n" + b"no field\n" * ("bad-request" in codes)
+
+
+@NEVER
+@pytest.mark.requirement("ERR-3")
+def test_the_first_of_several_faults(server: Server) -> None:
+    """Every set of faults that one request can have."""
+    impossible = {"bad-request" if server.transport == "tcp" else "unknown-verb"}
+    if server.service == "echo":
+        impossible.add("bad-name")
+    order = [code for code in FAULTS if code not in impossible]
+    sets = chain.from_iterable(combinations(order, size) for size in range(1, len(order) + 1))
+    with good_before_and_after(server), wire.connect(server) as peer:
+        for codes in sets:
+            peer.send(faulty(server.service, server.transport, codes))
+            assert masked(peer.reply().raw) == error(codes[0]), f"faults: {codes}"
+
+
+@NEVER
+@pytest.mark.transport("udp")
+@pytest.mark.requirement("ERR-3")
+def test_the_first_of_several_faults_in_different_lines(server: Server) -> None:
+    """Order is by kind, not by place."""
+    verb = VERBS[server.service]
+    requests = {
+        verb + b" \xff\n" + b"x: " + b"a" * LINE_BYTES: "too-long",
+        verb + b" \x00\nno field\nx: \xff": "bad-encoding",
+        verb + b" \x00\nno field": "bad-request",
+        verb + b" a\nx: \x00\nno field": "bad-request",
+        verb + b" a\nno field\n" + b"b" * (LINE_BYTES + 1): "too-long",
+        verb + b" a\nx: \t": "bad-character",
+    }
+    if server.service == "time":
+        requests |= {b"TIME\nx: \x00": "bad-character", b"TIME  a\nno field": "bad-request", b"TIME\nx: y": "bad-name"}
+    with good_before_and_after(server), UdpPeer(server.address) as peer:
+        for request, code in requests.items():
+            assert masked(peer.ask(request).raw) == error(code), request[:40]
+
+
+@NEVER
+@pytest.mark.requirement("ERR-1", "ERR-2")
+def test_the_form_of_errors(server: Server) -> None:
+    """`ERR`, `code` and `reason` and nothing else, with a reason that a person can read, for each fault."""
+    codes = ["too-long", "bad-encoding", "bad-character"]
+    codes += ["bad-name"] if server.service == "time" else []
+    codes += ["unknown-verb"] if server.transport == "tcp" else ["bad-request"]
+    with wire.connect(server) as peer:
+        for code in codes:
+            peer.send(faulty(server.service, server.transport, (code,)))
+            answer = peer.reply()
+            assert answer.status == "ERR" and list(answer.fields) == ["code", "reason"]
+            reason = answer.fields["reason"]
+            assert 1 <= len(reason) <= REASON_CHARACTERS
+            assert reason.strip() and all(" " <= character <= "~" for character in reason)
+
+
+@pytest.mark.transport("tcp")
+@pytest.mark.requirement("ERR-10", "ERR-1", "ERR-2")
+def test_busy_over_tcp(start_server: StartServer) -> None:
+    """At the limit a new connection is told so, unasked, and closed; when one has left, a new one is served."""
+    server = start_server("--max-clients", "2", "--interval", "86400")
+    good = good_request(server.service)
+    first, second = TcpPeer(server.address), TcpPeer(server.address)
+    with first, second:
+        for peer in (first, second):
+            assert peer.ask(good).status == "OK"
+        for _ in range(3):
+            with TcpPeer(server.address) as third:
+                assert masked(third.rest()) == error("busy")
+        if server.service == "time":
+            assert [read_tick(peer.reply()).seq for peer in (first, second)] == [1, 1]
+        second.half_close()
+        second.rest()
+        server.expect_line(r".* left")
+        with TcpPeer(server.address) as fourth:
+            assert fourth.ask(good).status == "OK"
+        assert first.ask(good).raw == owed(server.service, "tcp", good + b"\n", "86400")
+
+
+@pytest.mark.service("time")
+@pytest.mark.transport("udp")
+@pytest.mark.requirement("ERR-11", "ERR-1", "ERR-2")
+def test_busy_over_udp(start_server: StartServer) -> None:
+    """At the limit one more is told busy, but a subscriber renews; faults come first; a lease that ends makes room."""
+    server = start_server("--max-clients", "1", "--interval", interval(0.1))
+    with UdpPeer(server.address) as first, UdpPeer(server.address) as second:
+        subscription = Subscription(first, "Анна")
+        subscription.ticks(1)
+        token = f"\ntoken: {challenge(second, 'Борис')}".encode()
+        assert masked(second.ask("TIME Борис".encode() + token).raw) == error("busy")
+        assert masked(second.ask(b"TIME" + token).raw) == error("bad-name")
+        subscription.ticks(1)
+        server.expect_line(r"client Анна \(.*\) left")
+        while (answer := second.ask("TIME Борис".encode() + token)).status == "CHALLENGE":
+            token = f"\ntoken: {answer.fields['token']}".encode()
+        assert answer.status == "OK"

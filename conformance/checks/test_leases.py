@@ -1,0 +1,241 @@
+"""LEASE: over UDP a subscription needs a token, and lasts as long as it is renewed."""
+
+import time
+from contextlib import ExitStack
+
+import pytest
+from hypothesis import given
+
+from conformance.conftest import StartServer
+from conformance.conversation import Subscription, challenge, read_tick, require_silence, wait_until
+from conformance.oracle import CHALLENGE, masked, reply
+from conformance.strategies import messages
+from conformance.targets import Server
+from conformance.timing import CLOCK_GRAIN, interval
+from conformance.wire import UdpPeer
+from spec.limits import LEASE_INTERVALS, TOKEN_CHARACTERS, TOKEN_INTERVALS, TOKEN_INTERVALS_END
+
+SHORT = interval(0.05)
+MIDDLE = interval(0.15)
+NEVER = pytest.mark.options("--interval", "86400")
+
+pytestmark = [pytest.mark.service("time"), pytest.mark.transport("udp")]
+
+
+def try_token(peer: UdpPeer, token: str, name: str = "a") -> str:
+    """Send a TIME with a token; return the reply's status."""
+    return peer.ask(f"TIME {name}\ntoken: {token}".encode()).status
+
+
+@NEVER
+@pytest.mark.requirement("LEASE-1")
+@given(token=messages().map(lambda text: text.replace("\t", " ")))
+def test_a_token_that_is_not_valid_is_challenged(server: Server, token: str) -> None:
+    with UdpPeer(server.address) as peer:
+        for end in (b"", b"\n"):
+            assert masked(peer.ask(f"TIME a\ntoken: {token}".encode() + end).raw) == CHALLENGE
+        require_silence(peer, "time")
+
+
+@NEVER
+@pytest.mark.requirement("LEASE-1")
+def test_a_time_without_token_is_challenged(server: Server) -> None:
+    with UdpPeer(server.address) as peer:
+        good = challenge(peer, "a")
+        strange = [
+            "",
+            "0",
+            "я",
+            " " + good,
+            good + " ",
+            good + good,
+            good[:-1],
+            good + "0",
+            good.upper() + "!",
+            "0" * 4000,
+        ]
+        for fields in (
+            "",
+            "\n",
+            "\nx: y",
+            f"\nx-token: {good}",
+            f"\ntokens: {good}",
+            *(f"\ntoken: {t}" for t in strange),
+        ):
+            assert masked(peer.ask(f"TIME a{fields}".encode()).raw) == CHALLENGE
+        require_silence(peer, "time")
+
+
+@NEVER
+@pytest.mark.requirement("LEASE-2")
+def test_the_form_of_tokens(server: Server) -> None:
+    for _ in range(50):
+        with UdpPeer(server.address) as peer:
+            token = challenge(peer, "a")
+            assert 1 <= len(token) <= TOKEN_CHARACTERS and all("!" <= character <= "~" for character in token)
+
+
+@NEVER
+@pytest.mark.requirement("LEASE-4")
+def test_a_token_is_good_for_its_address_only(server: Server) -> None:
+    """Neither from another port nor from the same port of another host; and it is still good where it was sent."""
+    with UdpPeer(server.address) as owner:
+        token = challenge(owner, "a")
+        with (
+            UdpPeer(server.address) as other_port,
+            UdpPeer(server.address, source=("127.0.0.9", owner.address[1])) as other_host,
+        ):
+            for thief in (other_port, other_host):
+                assert try_token(thief, token) == "CHALLENGE"
+                require_silence(thief, "time")
+        assert try_token(owner, token) == "OK"
+
+
+@pytest.mark.requirement("LEASE-5", "LEASE-6")
+@pytest.mark.options("--interval", SHORT)
+def test_the_life_of_tokens(server: Server) -> None:
+    """Good for 10 intervals, worthless after 20, at whatever moment it was made: five of them, two intervals apart."""
+    second = float(SHORT)
+    with ExitStack() as stack:
+        tokens = []
+        start = time.monotonic()
+        for number in range(5):
+            wait_until(start + 2 * number * second)
+            peer = stack.enter_context(UdpPeer(server.address))
+            sent = time.monotonic()
+            tokens.append((peer, challenge(peer, "a"), sent, time.monotonic()))
+        for peer, token, sent, _ in tokens:
+            wait_until(sent + (TOKEN_INTERVALS - 0.5) * second)
+            status = try_token(peer, token)
+            # An answer that came too late proves nothing: the token may have been too old when it was looked at.
+            assert status == "OK" or time.monotonic() > sent + TOKEN_INTERVALS * second, "a token ran out too early"
+        for peer, token, _, received in tokens:
+            wait_until(received + TOKEN_INTERVALS_END * second + CLOCK_GRAIN)
+            peer.request(f"TIME a\ntoken: {token}".encode())
+            while (answer := peer.reply()).status == "TICK":
+                pass
+            assert answer.status == "CHALLENGE", "a token was good for too long"
+
+
+@pytest.mark.requirement("LEASE-5")
+@pytest.mark.options("--interval", SHORT)
+def test_a_token_is_accepted_again_and_again(server: Server) -> None:
+    with UdpPeer(server.address) as peer:
+        token = challenge(peer, "a")
+        assert try_token(peer, token) == "OK"
+        assert read_tick(peer.reply()).seq == 1
+        assert try_token(peer, token) == "OK"
+
+
+@pytest.mark.requirement("LEASE-6")
+def test_a_restart_ends_all_tokens(start_server: StartServer) -> None:
+    first = start_server("--interval", "86400")
+    with UdpPeer(first.address) as peer:
+        token = challenge(peer, "a")
+        assert first.stop() == 0
+        start_server("--interval", "86400", "--port", str(first.port))
+        assert try_token(peer, token) == "CHALLENGE"
+
+
+@pytest.mark.requirement("LEASE-7")
+def test_who_returned_no_token_counts_for_nothing(start_server: StartServer) -> None:
+    """With room for one client, a hundred that only ask take none of it, and none is announced."""
+    server = start_server("--interval", "86400", "--max-clients", "1")
+    with ExitStack() as stack:
+        for number in range(100):
+            peer = stack.enter_context(UdpPeer(server.address))
+            challenge(peer, f"nobody {number}")
+            assert try_token(peer, "0") == "CHALLENGE"
+        client = stack.enter_context(UdpPeer(server.address))
+        assert Subscription(client, "Анна").tick().seq == 1
+        server.expect_line(r"client Анна \(.*\) connected")
+        assert len(server.output) == 2
+
+
+@pytest.mark.requirement("LEASE-8")
+@pytest.mark.options("--interval", MIDDLE)
+def test_a_renewal_prolongs_the_lease(server: Server) -> None:
+    """Without it the lease ends with tick 3 or 4; renewed after tick 3 it holds for tick 5."""
+    with UdpPeer(server.address) as peer:
+        subscription = Subscription(peer, "Анна")
+        while (tick := subscription.tick()).seq < LEASE_INTERVALS:
+            pass
+        renewed = subscription.request("Анна")
+        assert peer.reply().raw == subscription.ok.raw
+        assert float(subscription.ok.fields["lease"]) == pytest.approx(LEASE_INTERVALS * subscription.interval)
+        last = tick
+        while subscription.earliest(last.seq + 2) < renewed + LEASE_INTERVALS * subscription.interval:
+            last = subscription.tick()
+        assert last.seq >= LEASE_INTERVALS + 2
+
+
+@pytest.mark.requirement("LEASE-8", "LEASE-9", "LEASE-11")
+@pytest.mark.options("--interval", MIDDLE)
+def test_a_lease_runs_out(server: Server) -> None:
+    """Ticks come as long as the lease lasts and no longer; the token then starts a new subscription."""
+    with UdpPeer(server.address) as peer:
+        subscription = Subscription(peer, "Анна")
+        lease = LEASE_INTERVALS * subscription.interval
+        seqs = [subscription.tick().seq]
+        wait_until(subscription.ok.at + 2 * lease)
+        restarted = subscription.request("Анна")
+        while (answer := peer.reply()).status == "TICK":
+            tick = read_tick(answer)
+            assert subscription.earliest(tick.seq) <= subscription.ok.at + lease + CLOCK_GRAIN, "a tick after the lease"
+            seqs.append(tick.seq)
+        assert seqs[-1] >= LEASE_INTERVALS, "the lease did not last"
+        assert answer.raw == subscription.ok.raw and answer.at > restarted
+        assert subscription.tick().seq == 1
+
+
+@pytest.mark.requirement("LEASE-9", "LEASE-11")
+@pytest.mark.options("--interval", MIDDLE)
+def test_a_lease_runs_out_while_the_server_sleeps(server: Server) -> None:
+    with UdpPeer(server.address) as peer:
+        subscription = Subscription(peer, "Анна")
+        subscription.tick()
+        with server.paused():
+            wait_until(subscription.ok.at + (LEASE_INTERVALS + 0.5) * subscription.interval)
+            subscription.request("Анна")
+        while (answer := peer.reply()).status == "TICK":
+            assert read_tick(answer).wall < 0, "a tick after the lease"
+        assert answer.raw == subscription.ok.raw
+        assert subscription.tick().seq == 1
+
+
+@pytest.mark.requirement("LEASE-9", "LEASE-10")
+@pytest.mark.options("--interval", MIDDLE)
+def test_a_challenge_changes_nothing(server: Server) -> None:
+    """Neither the name nor the schedule nor the end of the lease."""
+    with UdpPeer(server.address) as peer:
+        subscription = Subscription(peer, "Анна")
+        lease = LEASE_INTERVALS * subscription.interval
+        ticks = [subscription.tick()]
+        while ticks[-1].seq < LEASE_INTERVALS:
+            for token in ("", "\ntoken: 0"):
+                peer.request(b"TIME Boris" + token.encode())
+                while (answer := peer.reply()).status == "TICK":
+                    ticks.append(read_tick(answer))
+                assert masked(answer.raw) == CHALLENGE
+            ticks.append(subscription.tick())
+        wait_until(subscription.ok.at + 2 * lease)
+        peer.request(b"TIME")
+        while (answer := peer.reply()).status == "TICK":
+            ticks.append(read_tick(answer))
+        assert answer.status == "ERR"
+        assert {tick.name for tick in ticks} == {"Анна"}
+        assert [tick.seq for tick in ticks] == sorted({tick.seq for tick in ticks})
+        assert subscription.earliest(ticks[-1].seq) <= subscription.ok.at + lease + CLOCK_GRAIN, (
+            "the lease was prolonged"
+        )
+
+
+@NEVER
+@pytest.mark.requirement("LEASE-11")
+def test_a_renewal_starts_nothing_new(server: Server) -> None:
+    with UdpPeer(server.address) as peer:
+        subscription = Subscription(peer, "Анна")
+        assert subscription.tick().seq == 1
+        subscription.request("Борис")
+        assert peer.reply().raw == reply("OK", name="Борис", interval="86400", lease="259200")
+        require_silence(peer, "time")

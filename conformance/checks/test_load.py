@@ -1,0 +1,198 @@
+"""LOAD: what one client may cost, and that the others are served all the same."""
+
+import time
+from contextlib import ExitStack
+
+import psutil
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conformance import wire
+from conformance.conftest import StartServer
+from conformance.conversation import Subscription, good_request, require_service, wait_until
+from conformance.oracle import VERBS, owed
+from conformance.targets import Server
+from conformance.timing import JUDGE_LATENESS, interval
+from conformance.wire import TcpPeer, UdpPeer
+from spec.limits import LINE_BYTES, MESSAGE_BYTES, UNSENT_BYTES
+
+NEVER = pytest.mark.options("--interval", "86400")
+TCP = pytest.mark.transport("tcp")
+
+#: What the sockets of a connection may hold, and what a server may keep beside its limit: both with much room.
+BUFFERS = 32 << 20
+SLACK = 16 << 20
+
+
+def long_line(server: Server) -> bytes:
+    """Return the request with the longest reply."""
+    argument = b"a" * MESSAGE_BYTES if server.service == "echo" else "\U0001f468".encode() * 64
+    return VERBS[server.service] + b" " + argument + b"\n"
+
+
+@TCP
+@pytest.mark.requirement("LOAD-1", "LOAD-5")
+def test_a_client_that_does_not_read(start_server: StartServer) -> None:
+    """The server stops reading it, keeps little for it, serves others, and answers every line once it reads again."""
+    server = start_server("--interval", "86400")
+    require_service(server)
+    process = psutil.Process(server.pid)
+    before = process.memory_info().rss
+    line = long_line(server)
+    with TcpPeer(server.address, receive_buffer=1 << 16) as peer:
+        sent = peer.flood(line * 50, BUFFERS)
+        assert sent < BUFFERS, "the server reads on, however many replies wait to be sent"
+        for _ in range(3):
+            require_service(server)
+        assert process.memory_info().rss - before < 3 * UNSENT_BYTES + SLACK
+        peer.half_close()
+        stream = peer.rest()
+        reply = owed(server.service, "tcp", line, "86400")
+        assert reply is not None and stream.count(reply) == sent // len(line)
+
+
+@TCP
+@NEVER
+@pytest.mark.requirement("LOAD-2")
+@pytest.mark.parametrize("part", [b"", b"E", b"TIME half a line", b"a" * LINE_BYTES, b"a" * 3 * LINE_BYTES], ids=len)
+def test_clients_that_say_half_a_line(server: Server, part: bytes) -> None:
+    with ExitStack() as stack:
+        for _ in range(50):
+            stack.enter_context(TcpPeer(server.address)).send(part)
+        for _ in range(3):
+            require_service(server)
+
+
+@NEVER
+@pytest.mark.requirement("LOAD-3")
+@given(data=st.data())
+def test_any_bytes_and_any_leave(server: Server, data: st.DataObject) -> None:
+    noise = data.draw(st.binary(max_size=300) | st.sampled_from([good_request(server.service) + b"\n"]))
+    if server.transport == "tcp":
+        with TcpPeer(server.address) as peer:
+            peer.send(noise)
+            {"close": peer.close, "reset": peer.reset, "half": peer.half_close}[
+                data.draw(st.sampled_from(["close", "reset", "half"]))
+            ]()
+    else:
+        with UdpPeer(server.address) as peer:
+            peer.send(noise)
+    require_service(server)
+
+
+@NEVER
+@pytest.mark.requirement("LOAD-3")
+def test_much_noise(server: Server) -> None:
+    """64 KiB of each byte, as one line, as many, as large datagrams."""
+    for byte in (b"\x00", b"\xff", b"\n", b"E", b" ", b"\r"):
+        with wire.connect(server) as peer:
+            peer.send(byte * (1 << 16 if server.transport == "tcp" else 65507))
+    require_service(server)
+
+
+@TCP
+@NEVER
+@pytest.mark.requirement("LOAD-3")
+def test_leaving_with_replies_unread(server: Server) -> None:
+    """A reset while replies are on their way, before any, and of many connections at once."""
+    line = long_line(server)
+    for count in (0, 1, 1000):
+        peers = [TcpPeer(server.address) for _ in range(10)]
+        for peer in peers:
+            if count:
+                peer.flood(line * 10, count * len(line))
+        for peer in peers:
+            peer.reset()
+    require_service(server)
+
+
+@pytest.mark.transport("udp")
+@NEVER
+@pytest.mark.requirement("LOAD-3")
+def test_leaving_before_the_answer(server: Server) -> None:
+    """The port is closed when the reply comes: the kernel tells the server so."""
+    for _ in range(50):
+        with UdpPeer(server.address) as peer:
+            peer.send(good_request(server.service))
+    require_service(server)
+
+
+IDLE = interval(0.3)
+IDLE_OPTIONS = pytest.mark.options("--interval", interval(0.1), "--idle-timeout", IDLE)
+
+
+def require_close(peer: TcpPeer, since: float) -> None:
+    """The server must close the connection, not earlier than the idle timeout after a time, and soon then."""
+    peer.rest()
+    assert float(IDLE) <= time.monotonic() - since < 2 * float(IDLE) + JUDGE_LATENESS
+
+
+@TCP
+@IDLE_OPTIONS
+@pytest.mark.requirement("LOAD-4")
+def test_an_idle_connection_is_closed(server: Server) -> None:
+    start = time.monotonic()
+    with TcpPeer(server.address) as silent, TcpPeer(server.address) as half:
+        half.send(b"ECHO half a li")
+        require_close(silent, start)
+        require_close(half, start)
+
+
+@TCP
+@IDLE_OPTIONS
+@pytest.mark.requirement("LOAD-4")
+def test_a_connection_is_closed_that_never_ends_its_line(server: Server) -> None:
+    """A byte now and then is not enough."""
+    start = time.monotonic()
+    with TcpPeer(server.address) as peer:
+        try:
+            for number in range(1, 20):
+                wait_until(start + number * float(IDLE) / 5)
+                peer.send(b"a")
+        except wire.Reset:
+            pass
+        assert float(IDLE) <= time.monotonic() - start < 3 * float(IDLE) + JUDGE_LATENESS, "it was not closed"
+
+
+@TCP
+@IDLE_OPTIONS
+@pytest.mark.requirement("LOAD-4")
+def test_a_busy_connection_stays(server: Server) -> None:
+    """One that completes lines, and one that takes its ticks."""
+    with TcpPeer(server.address) as peer:
+        if server.service == "time":
+            Subscription(peer, "Анна").ticks(8)
+        start = time.monotonic()
+        for number in range(1, 7):
+            wait_until(start + number * float(IDLE) / 3)
+            peer.request(b"")
+            while (answer := peer.reply()).status == "TICK":
+                pass
+            assert answer.fields["code"] == "unknown-verb"
+
+
+@TCP
+@IDLE_OPTIONS
+@pytest.mark.requirement("LOAD-4")
+def test_a_connection_is_closed_that_takes_nothing(server: Server) -> None:
+    """Replies wait, and none is taken: after the idle timeout that client is gone, with a reset or an end of stream."""
+    with TcpPeer(server.address, receive_buffer=1 << 12) as peer:
+        peer.flood(long_line(server) * 50, BUFFERS)
+        server.expect_line(rf"client .*127\.0\.0\.1:{peer.address[1]}\)? left")
+
+
+@TCP
+@NEVER
+@pytest.mark.requirement("LOAD-6")
+def test_an_endless_line_costs_no_memory(start_server: StartServer) -> None:
+    server = start_server()
+    process = psutil.Process(server.pid)
+    require_service(server)
+    before = process.memory_info().rss
+    with TcpPeer(server.address) as peer:
+        for _ in range(64):
+            peer.send(b"a" * (1 << 20))
+        assert process.memory_info().rss - before < SLACK
+        answer = peer.ask(b"")
+        assert answer.fields["code"] == "too-long"

@@ -1,0 +1,434 @@
+"""SRV: how a server is started, what it prints, how it ends."""
+
+import random
+import socket
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from signal import SIGINT, SIGTERM
+
+import pytest
+
+from conformance import wire
+from conformance.conftest import StartServer
+from conformance.conversation import Subscription, good_request, require_service, split_replies
+from conformance.oracle import masked, owed
+from conformance.programs import Program
+from conformance.targets import Server, Service, Target, Transport, show_address
+from conformance.timing import JUDGE_LATENESS, PATIENCE, interval
+from conformance.wire import Peer, TcpPeer, UdpPeer
+from spec.limits import ECHO_PORT, STOP_SECONDS, TIME_PORT
+
+ECHO = pytest.mark.service("echo")
+TIME = pytest.mark.service("time")
+TCP = pytest.mark.transport("tcp")
+UDP = pytest.mark.transport("udp")
+
+SHORT = interval(0.1)
+
+
+def url(service: str, transport: str, host: str, port: int) -> str:
+    """Return the URL that a server there prints."""
+    return f"{service}+{transport}://{show_address((host, port))}"
+
+
+def printed(server: Server, line: str) -> None:
+    """Wait for this line."""
+    server.expect_line(line.replace("(", r"\(").replace(")", r"\)").replace("[", r"\[").replace("\\u", r"\\u"))
+
+
+@pytest.mark.requirement("SRV-1")
+def test_ready_line(target: Target, service: Service, transport: Transport) -> None:
+    """It is the first line, and the server can be reached at once: no second try."""
+    for _ in range(2):
+        with target.server(service, transport) as server:
+            assert server.output == [f"waiting for clients on {url(service, transport, '127.0.0.1', server.port)}"]
+            require_service(server)
+
+
+@pytest.mark.requirement("SRV-1")
+def test_each_line_is_written_out_into_a_file(
+    target: Target, service: Service, transport: Transport, tmp_path: Path
+) -> None:
+    file = tmp_path / "output"
+    command = [*target.command(transport, "server"), service, "--port", "0"]
+    with Program(["sh", "-c", 'exec "$0" "$@" > ' + str(file), *command], cwd=target.cwd):
+        deadline = time.monotonic() + PATIENCE
+        while not (file.exists() and file.read_bytes().startswith(b"waiting for clients on ")):
+            assert time.monotonic() < deadline, "no ready line in the file while the server runs"
+            time.sleep(0.01)
+
+
+@TIME
+@pytest.mark.requirement("SRV-1")
+def test_output_is_utf_8(start_server: StartServer) -> None:
+    """In a locale without UTF-8 too."""
+    server = start_server(env={"LC_ALL": "C", "LANG": "C"})
+    with wire.connect(server) as peer:
+        Subscription(peer, "Анна 👨")
+        printed(server, f"client Анна 👨 ({show_address(peer.address)}) connected")
+
+
+@pytest.mark.requirement("SRV-2")
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "localhost"])
+def test_url(start_server: StartServer, service: Service, transport: Transport, host: str) -> None:
+    server = start_server("--host", host)
+    assert server.url == url(service, transport, server.host, server.port) and server.port != 0
+    assert server.host == host or (host == "localhost" and server.host in ("127.0.0.1", "::1"))
+    require_service(server)
+    assert start_server("--host", host).port != server.port
+    server.stop()
+    again = start_server("--host", server.host, "--port", str(server.port))
+    assert again.url == server.url
+    require_service(again)
+
+
+@pytest.mark.requirement("SRV-3")
+def test_default_port(target: Target, service: Service, transport: Transport) -> None:
+    """On an address of the loopback network that nobody else is likely to use."""
+    host = f"127.{random.randint(1, 254)}.{random.randint(1, 254)}.{random.randint(1, 254)}"
+    with target.program(transport, "server", service, "--host", host) as program:
+        program.expect_line(r"[^\n]+")
+        expected = url(service, transport, host, ECHO_PORT if service == "echo" else TIME_PORT)
+        assert program.output == [f"waiting for clients on {expected}"]
+
+
+@ECHO
+@pytest.mark.requirement("SRV-4")
+def test_connected_echo_client(start_server: StartServer) -> None:
+    """Over TCP before it has said anything; over UDP at its first request, and once."""
+    server = start_server()
+    with ExitStack() as stack:
+        for _ in range(2):
+            peer = stack.enter_context(wire.connect(server))
+            if server.transport == "udp":
+                peer.ask(b"ECHO a")
+                peer.ask(b"ECHO b")
+            printed(server, f"client {show_address(peer.address)} connected")
+        assert len(server.output) == 3
+
+
+@TIME
+@pytest.mark.requirement("SRV-5")
+def test_connected_time_client(start_server: StartServer) -> None:
+    """When the subscription starts: not at the connection, nor at a bad name or a challenge, nor at a renewal."""
+    server = start_server()
+    with ExitStack() as stack:
+        for name in ("Анна", "Борис"):
+            peer = stack.enter_context(wire.connect(server))
+            peer.ask(b"TIME ")
+            subscription = Subscription(peer, name)
+            printed(server, f"client {name} ({show_address(peer.address)}) connected")
+            subscription.tick()
+            subscription.request(name)
+            peer.reply()
+        assert len(server.output) == 3
+
+
+@ECHO
+@TCP
+@pytest.mark.requirement("SRV-6")
+@pytest.mark.parametrize("leave", [TcpPeer.close, TcpPeer.half_close, TcpPeer.reset])
+def test_left_echo_client(start_server: StartServer, leave: Callable[[TcpPeer], None]) -> None:
+    server = start_server()
+    with TcpPeer(server.address) as stays, TcpPeer(server.address) as peer:
+        peer.ask(b"ECHO a")
+        leave(peer)
+        printed(server, f"client {show_address(peer.address)} left")
+        stays.ask(b"ECHO a")
+        assert len(server.output) == 4
+
+
+@ECHO
+@UDP
+@pytest.mark.requirement("SRV-6", "SRV-4")
+def test_left_silent_echo_client(start_server: StartServer) -> None:
+    """After the idle timeout from its last request; and then it is a new client."""
+    server = start_server("--idle-timeout", interval(0.3))
+    with UdpPeer(server.address) as peer:
+        for _ in range(2):
+            before = time.monotonic()
+            peer.ask(b"ECHO a")
+            printed(server, f"client {show_address(peer.address)} connected")
+            printed(server, f"client {show_address(peer.address)} left")
+            silent = server.lines[-1].at - before
+            assert float(interval(0.3)) <= silent < 2 * float(interval(0.3)) + JUDGE_LATENESS
+
+
+@ECHO
+@UDP
+@pytest.mark.requirement("SRV-6", "SRV-4")
+def test_left_forgotten_echo_client(start_server: StartServer) -> None:
+    """At the limit of clients, the one that was silent longest makes room; none is refused."""
+    server = start_server("--max-clients", "2")
+    with UdpPeer(server.address) as first, UdpPeer(server.address) as second, UdpPeer(server.address) as third:
+        for peer in (first, second, first, third):
+            assert peer.ask(b"ECHO a").status == "OK"
+        printed(server, f"client {show_address(second.address)} left")
+        printed(server, f"client {show_address(third.address)} connected")
+        assert len(server.output) == 5
+
+
+@TIME
+@pytest.mark.requirement("SRV-6")
+def test_left_time_client(start_server: StartServer) -> None:
+    """With the name it had last; the change of name is told too."""
+    server = start_server("--interval", SHORT)
+    with wire.connect(server) as peer:
+        subscription = Subscription(peer, "Анна")
+        subscription.tick()
+        subscription.request("Борис")
+        address = show_address(peer.address)
+        printed(server, f"client Анна ({address}) is now Борис")
+        if server.transport == "tcp":
+            peer.close()
+        printed(server, f"client Борис ({address}) left")
+        assert len(server.output) == 4
+
+
+@pytest.mark.requirement("SRV-7")
+def test_quiet(start_server: StartServer) -> None:
+    """Clients come, change their name, fail and leave without a word."""
+    server = start_server("--quiet", "--interval", SHORT, "--idle-timeout", interval(0.3))
+    with wire.connect(server) as peer:
+        if server.service == "time":
+            subscription = Subscription(peer, "Анна")
+            subscription.tick()
+            subscription.request("Борис")
+        peer.ask(good_request(server.service) + b"\x00")
+    if server.service == "time":
+        # The first client has left when this one's lease, or end, is over.
+        with wire.connect(server) as peer:
+            Subscription(peer, "Анна").ticks(5)
+    require_service(server)
+    assert server.stop() == 0
+    assert server.output == [f"waiting for clients on {server.url}", "stopped"]
+
+
+def require_stop(server: Server, signal: int) -> None:
+    """A signal must end the server in time, with `stopped` as its last line and nothing on standard error."""
+    start = time.monotonic()
+    assert server.stop(signal) == 0
+    assert time.monotonic() - start <= STOP_SECONDS + JUDGE_LATENESS
+    assert server.output[-1] == "stopped" and server.output.count("stopped") == 1
+    assert server.errors == []
+
+
+@pytest.mark.requirement("SRV-8")
+@pytest.mark.parametrize("signal", [SIGINT, SIGTERM])
+def test_stop_without_clients(start_server: StartServer, signal: int) -> None:
+    server = start_server()
+    require_stop(server, signal)
+    assert len(server.output) == 2
+
+
+@pytest.mark.requirement("SRV-8")
+@pytest.mark.parametrize("signal", [SIGINT, SIGTERM])
+def test_stop_with_clients(start_server: StartServer, signal: int) -> None:
+    """Two hundred: silent, in the middle of a line, served, subscribed."""
+    server = start_server("--interval", SHORT)
+    with ExitStack() as stack:
+        for number in range(200):
+            peer = stack.enter_context(wire.connect(server))
+            if number % 4 == 1:
+                peer.send(b"ECHO half a li")
+            elif number % 4 == 2:
+                peer.ask(good_request(server.service))
+            elif number % 4 == 3 and server.service == "time":
+                Subscription(peer, f"Клиент {number}")
+        require_stop(server, signal)
+
+
+@ECHO
+@TCP
+@pytest.mark.requirement("SRV-8")
+def test_stop_with_a_client_that_does_not_read(start_server: StartServer) -> None:
+    server = start_server()
+    with TcpPeer(server.address, receive_buffer=1 << 12) as peer:
+        peer.flood(b"ECHO " + b"a" * 4096 + b"\n", 1 << 24)
+        require_stop(server, SIGTERM)
+
+
+@pytest.mark.requirement("SRV-9")
+@pytest.mark.parametrize("signal", [SIGINT, SIGTERM])
+def test_replies_are_sent_before_the_stop(start_server: StartServer, signal: int) -> None:
+    """Requests lie before a sleeping server when the signal comes."""
+    server = start_server("--interval", "86400")
+    request = good_request(server.service)
+    expected = owed(server.service, server.transport, request + b"\n", "86400")
+    with ExitStack() as stack:
+        peers = [stack.enter_context(wire.connect(server)) for _ in range(5)]
+        for peer in peers:
+            assert masked(peer.ask(b"ECHO first" if server.service == "echo" else request).raw)[:2] in (b"OK", b"CH")
+            if server.service == "time" and server.transport == "tcp":
+                peer.reply()
+        with server.paused():
+            for peer in peers:
+                for _ in range(5):
+                    peer.request(request)
+            server.signal(signal)
+        assert server.wait() == 0
+        for peer in peers:
+            assert [masked(peer.reply().raw) for _ in range(5)] == [expected] * 5
+            if isinstance(peer, TcpPeer):
+                assert peer.rest() == b""
+
+
+@ECHO
+@TCP
+@pytest.mark.requirement("SRV-9")
+def test_large_replies_are_sent_before_the_stop(start_server: StartServer) -> None:
+    """More than the sockets hold, to a client that takes them within the second."""
+    server = start_server()
+    line = b"ECHO " + b"a" * 4096
+    with TcpPeer(server.address, receive_buffer=1 << 14) as peer:
+        peer.send((line + b"\n") * 60)
+        peer.reply()
+        server.signal(SIGTERM)
+        replies = split_replies(peer.rest())
+        assert server.wait() == 0
+    expected = owed("echo", "tcp", line + b"\n")
+    assert set(replies) == {expected} and len(replies) >= 1
+
+
+WRONG_USAGE = [
+    *[[], ["chat"], ["ECHO"], ["echo", "time"], ["echo", ""], ["--port", "0"], ["echo", "--quiet", "yes"]],
+    *[["echo", option] for option in ("--unknown", "-x", "--port")],
+    *[["echo", "--port", value] for value in ("-1", "65536", "x", "7007.0", "٣")],
+    *[["time", "--interval", value] for value in ("0", "0.009", "86400.001", "nan", "1e1", "0.0101")],
+    *[["echo", "--max-clients", value] for value in ("0", "1.5")],
+    *[["echo", "--idle-timeout", value] for value in ("0", "-1", "nan")],
+]
+
+
+def require_refusal(program: Program, status: int) -> None:
+    """A program must end with this status, one line on standard error and none on standard output."""
+    assert program.wait() == status, program.describe("wrong exit status")
+    assert len(program.errors) == 1 and program.errors[0].strip(), program.describe("not one line on standard error")
+    assert program.output == []
+
+
+@pytest.mark.requirement("SRV-10", "SRV-12")
+def test_wrong_usage(target: Target, transport: Transport) -> None:
+    with ExitStack() as stack:
+        programs = [stack.enter_context(target.program(transport, "server", *words)) for words in WRONG_USAGE]
+        for program in programs:
+            require_refusal(program, 2)
+
+
+@pytest.mark.requirement("SRV-10")
+def test_all_options_are_accepted(start_server: StartServer) -> None:
+    """Those too that the service or transport has no use for, and the ends of what is allowed."""
+    options = ["--host", "127.0.0.1", "--interval", "86400", "--max-clients", "1", "--idle-timeout", "0.5", "--quiet"]
+    require_service(start_server(*options))
+    require_service(start_server("--interval", "0.01", "--max-clients", "1000", "--idle-timeout", "1000000"))
+
+
+@pytest.mark.requirement("SRV-11", "SRV-12")
+def test_cannot_listen(target: Target, service: Service, transport: Transport) -> None:
+    kind = socket.SOCK_STREAM if transport == "tcp" else socket.SOCK_DGRAM
+    with target.server(service, transport) as other, socket.socket(socket.AF_INET, kind) as taken, ExitStack() as stack:
+        taken.bind(("127.0.0.1", 0))
+        if transport == "tcp":
+            taken.listen()
+        attempts = [
+            ["--port", str(taken.getsockname()[1])],
+            ["--port", str(other.port)],
+            ["--host", "192.0.2.1", "--port", "0"],
+            ["--host", "unknown host", "--port", "0"],
+            ["--host", "a" * 64, "--port", "0"],
+            ["--host", "256.256.256.256", "--port", "0"],
+        ]
+        programs = [stack.enter_context(target.program(transport, "server", service, *words)) for words in attempts]
+        for program in programs:
+            require_refusal(program, 1)
+        require_service(other)
+
+
+@pytest.mark.requirement("SRV-13")
+def test_peers_leave_nothing_on_standard_error(start_server: StartServer) -> None:
+    """Noise, faults, resets, half lines, replies, ports closed before the answer."""
+    server = start_server("--interval", SHORT, "--idle-timeout", interval(0.3))
+    noise = [
+        b"",
+        b"\x00\xff",
+        b"\n" * 1000,
+        b"a" * 60000,
+        b"OK\n\n",
+        good_request(server.service),
+        b"ECHO \xff\nTIME \xff\n",
+        b"TIME",
+    ]
+    for data in noise:
+        for end in (Peer.close, TcpPeer.half_close, TcpPeer.reset):
+            with wire.connect(server) as peer:
+                peer.send(data)
+                if isinstance(peer, TcpPeer):
+                    end(peer)
+    if server.service == "time":
+        with wire.connect(server) as peer:
+            Subscription(peer, "Анна").tick()
+        with wire.connect(server) as peer:
+            Subscription(peer, "Анна").ticks(5)
+    require_service(server)
+    require_stop(server, SIGTERM)
+
+
+DISPLAYED = {
+    "\u061c": "\\u061c",
+    "a\u200eb\u200f": "a\\u200eb\\u200f",
+    "\u2028": "\\u2028",
+    "a\u2029b": "a\\u2029b",
+    "\u202a\u202b\u202c\u202d\u202e": "\\u202a\\u202b\\u202c\\u202d\\u202e",
+    "\u2066\u2067\u2068\u2069": "\\u2066\\u2067\\u2068\\u2069",
+    "a\\u202eb": "a\\u202eb",
+    "\\": "\\",
+    "\u200b\u200d\u2010\u2027\u202f\u2065\u206a\ufeffя👨": "\u200b\u200d\u2010\u2027\u202f\u2065\u206a\ufeffя👨",
+}
+
+
+@TIME
+@pytest.mark.requirement("SRV-14")
+def test_what_a_peer_sent_is_shown_safely(start_server: StartServer) -> None:
+    server = start_server("--interval", "86400")
+    with wire.connect(server) as peer:
+        address = show_address(peer.address)
+        expected, before = [f"waiting for clients on {server.url}"], ""
+        subscription = Subscription(peer, next(iter(DISPLAYED)))
+        for name, shown in DISPLAYED.items():
+            subscription.request(name)
+            expected.append(
+                f"client {before} ({address}) is now {shown}" if before else f"client {shown} ({address}) connected"
+            )
+            before = shown
+        server.expect_line(f".* is now {before}")
+        assert server.output == expected
+
+
+@pytest.mark.requirement("SRV-15")
+def test_ipv6(start_server: StartServer, service: Service, transport: Transport) -> None:
+    server = start_server("--host", "::1", "--interval", SHORT)
+    assert server.url == f"{service}+{transport}://[::1]:{server.port}"
+    require_service(server)
+    with wire.connect(server) as peer:
+        address = f"[::1]:{peer.address[1]}"
+        if service == "time":
+            subscription = Subscription(peer, "Анна")
+            printed(server, f"client Анна ({address}) connected")
+            assert [tick.seq for tick in subscription.ticks(2)] == [1, 2]
+        else:
+            assert peer.ask(b"ECHO a").status == "OK"
+            printed(server, f"client {address} connected")
+    require_stop(server, SIGTERM)
+
+
+@pytest.mark.requirement("SRV-15")
+def test_ipv4_at_the_ipv6_wildcard(start_server: StartServer) -> None:
+    server = start_server("--host", "::")
+    assert server.host == "::"
+    for host in ("127.0.0.1", "::1"):
+        with (TcpPeer if server.transport == "tcp" else UdpPeer)((host, server.port)) as peer:
+            assert peer.ask(good_request(server.service)).status in ("OK", "CHALLENGE")
+            if server.service == "echo":
+                printed(server, f"client {show_address(peer.address)} connected")

@@ -1,0 +1,136 @@
+"""TEXT: which characters a message and a name may hold, and that they come back as they went."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conformance import wire
+from conformance.conversation import collect_datagrams, good_before_and_after, split_replies
+from conformance.oracle import VERBS, echo_fields, error, masked, owed, reply
+from conformance.strategies import CONTROLS, has_agreed_upper, messages, names, requests, scalars
+from conformance.targets import Server
+from conformance.wire import Peer, Reply
+from spec.limits import MESSAGE_BYTES
+
+DECOMPOSED = [
+    "é",
+    "e\u0301",
+    "\u1e9b\u0323",
+    "\u212b",
+    "\ufb01",
+    "й",
+    "и\u0306",
+    "ё",
+    "е\u0308",
+    "\uac00",
+    "\u1100\u1161",
+]
+EDGES = [
+    " a",
+    "a ",
+    "  ",
+    "a  b",
+    "\u00a0a\u00a0",
+    "\u3000a\u3000",
+    "\ufeffa",
+    "a\ufeff",
+    "\u200da\u200d",
+    "\u00ad",
+    "\t\t",
+]
+NO_LINE_ENDS = ["a\u2028b", "a\u2029b", "\u2028", "\u2029\u2028"]
+
+
+def messages_of(characters: list[str]) -> list[str]:
+    """Pack characters into messages as long as they may be."""
+    packed: list[str] = []
+    size = MESSAGE_BYTES
+    for character in characters:
+        size += len(character.encode())
+        if size > MESSAGE_BYTES:
+            packed.append("")
+            size = len(character.encode())
+        packed[-1] += character
+    return packed
+
+
+@pytest.mark.service("echo")
+@pytest.mark.requirement("TEXT-1")
+def test_every_character_is_good(server: Server) -> None:
+    """All 1,112,000 of them. How upper-casing changes a code point of a new Unicode is not judged here."""
+    with wire.connect(server) as peer:
+        for message in messages_of(scalars()):
+            fields = peer.ask(f"ECHO {message}".encode()).fields
+            expected = echo_fields(message, server.transport)
+            del expected["upper"]
+            assert {name: fields.get(name) for name in expected} == expected
+
+
+@pytest.mark.service("echo")
+@pytest.mark.requirement("ECHO-4")
+def test_every_upper_case(server: Server) -> None:
+    with wire.connect(server) as peer:
+        for message in messages_of(list(filter(has_agreed_upper, scalars()))):
+            assert peer.ask(f"ECHO {message}".encode()).fields["upper"] == message.upper()
+
+
+@pytest.mark.service("echo")
+@pytest.mark.requirement("TEXT-2")
+@given(message=st.sampled_from(DECOMPOSED + EDGES) | messages())
+def test_a_message_is_kept_as_it_came(server: Server, message: str) -> None:
+    with wire.connect(server) as peer:
+        assert peer.ask(f"ECHO {message}".encode()).fields["message"] == message
+
+
+@pytest.mark.service("time")
+@pytest.mark.transport("tcp")
+@pytest.mark.requirement("TEXT-2")
+@given(name=st.sampled_from([*DECOMPOSED, "a  b", "\u00a0a\u00a0", "\u3000a\u3000", "\ufeffa"]) | names())
+def test_a_name_is_kept_as_it_came(server: Server, name: str) -> None:
+    with wire.TcpPeer(server.address) as peer:
+        ok, tick = peer.ask(f"TIME {name}".encode()), peer.reply()
+        assert (ok.fields["name"], tick.fields["name"]) == (name, name)
+
+
+@pytest.mark.service("echo")
+@pytest.mark.requirement("TEXT-3")
+def test_a_separator_ends_no_line(server: Server) -> None:
+    with wire.connect(server) as peer:
+        for message in NO_LINE_ENDS:
+            assert peer.ask(f"ECHO {message}".encode()).raw == reply("OK", **echo_fields(message, server.transport))
+
+
+@pytest.mark.requirement("TEXT-3", "ERR-8")
+def test_a_control_character_ends_no_line(server: Server) -> None:
+    """Each gets exactly one answer; TAB is good in a message and bad in a name."""
+    verb = VERBS[server.service].decode()
+    with good_before_and_after(server), wire.connect(server) as peer:
+        for control in CONTROLS.replace("\n", ""):
+            request = f"{verb} a{control}{verb} b".encode()
+            assert masked(peer.ask(request).raw) == owed(server.service, server.transport, request + b"\n")
+            # With the next answer in step, there was no second one.
+            assert masked(peer.ask(f"{verb} {'.' * MESSAGE_BYTES}.".encode()).raw) == error("too-long")
+
+
+@pytest.mark.requirement("TEXT-4")
+@pytest.mark.options("--interval", "86400")
+@given(data=st.data())
+def test_every_reply_is_clean(server: Server, data: st.DataObject) -> None:
+    """Whatever was asked: well-formed UTF-8, and TAB alone where a message can have brought it."""
+    asked = data.draw(st.lists(requests(server.service, server.transport), min_size=1, max_size=5))
+    with wire.connect(server) as peer:
+        for raw in answers(peer, server, asked):
+            fields = Reply(raw, 0.0).fields
+            for name, value in fields.items():
+                allowed = "\t" if name in ("message", "reversed", "upper") else ""
+                assert not [c for c in value if c in CONTROLS and c not in allowed], name
+
+
+def answers(peer: Peer, server: Server, asked: list[bytes]) -> list[bytes]:
+    """Return all that comes for these requests, whatever it is."""
+    if isinstance(peer, wire.TcpPeer):
+        peer.send(b"".join(asked))
+        peer.half_close()
+        return split_replies(peer.rest())
+    assert isinstance(peer, wire.UdpPeer)
+    return [raw for raw in collect_datagrams(peer, server.service, asked) if raw is not None]

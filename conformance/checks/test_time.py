@@ -1,0 +1,299 @@
+"""TIME: the subscription's replies, and its ticks: when, which, with what in them."""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from statistics import median
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conformance import wire
+from conformance.conftest import ServerPool, StartServer
+from conformance.conversation import (
+    Subscription,
+    Tick,
+    read_tick,
+    require_service,
+    split_replies,
+    wait_until,
+)
+from conformance.oracle import error, masked, owed, reply
+from conformance.strategies import arguments
+from conformance.targets import Server, Target, Transport
+from conformance.timing import CLOCK_GRAIN, JUDGE_LATENESS, interval
+from conformance.wire import TcpPeer
+from spec.limits import NAME_CHARACTERS, TICK_LATENESS
+
+pytestmark = pytest.mark.service("time")
+
+SHORT = interval(0.03)
+MIDDLE = interval(0.2)
+LONG = interval(0.3)
+NEVER = pytest.mark.options("--interval", "86400")
+
+
+class Run(NamedTuple):
+    """One subscription over many short intervals, judged by several checks."""
+
+    subscription: Subscription
+    wall: float
+    ticks: list[Tick]
+
+    def lateness(self, tick: Tick) -> float:
+        """Return how late a tick was read, at most and including what the judge added."""
+        return tick.at - self.subscription.earliest(tick.seq)
+
+
+@pytest.fixture(scope="module")
+def run(server_pool: ServerPool, target: Target, transport: Transport) -> Iterator[Run]:
+    """Sixty ticks. `wall` is the wall clock just before the subscription."""
+    server = server_pool.get(target, "time", transport, ("--interval", SHORT))
+    with wire.connect(server) as peer:
+        wall = time.time()
+        subscription = Subscription(peer, "Анна")
+        yield Run(subscription, wall, subscription.ticks(60))
+
+
+GOOD_NAMES = [
+    "a",
+    "Анна",
+    "Анна Мария",
+    "\u00a0",
+    "я" * NAME_CHARACTERS,
+    "\U0001f468" * NAME_CHARACTERS,
+    "e\u0301",
+    "\u2028",
+]
+BAD_NAMES = [
+    "",
+    " ",
+    "  ",
+    " a",
+    "a ",
+    "я" * (NAME_CHARACTERS + 1),
+    "\U0001f468" * (NAME_CHARACTERS + 1),
+    "a\tb",
+    "\x00",
+    "\x9f",
+]
+
+
+@NEVER
+@pytest.mark.requirement("TIME-1")
+@given(name=st.sampled_from([name.encode() for name in GOOD_NAMES + BAD_NAMES]) | arguments("time"))
+def test_names(server: Server, name: bytes) -> None:
+    with wire.connect(server) as peer:
+        request = b"TIME " + name
+        assert masked(peer.ask(request).raw) == owed("time", server.transport, request + b"\n", "86400")
+    require_service(server)
+
+
+@NEVER
+@pytest.mark.requirement("TIME-2")
+@pytest.mark.parametrize("name", GOOD_NAMES, ids=ascii)
+def test_the_answer_to_a_good_name(server: Server, name: str) -> None:
+    lease = {"lease": "259200"} if server.transport == "udp" else {}
+    with wire.connect(server) as peer:
+        assert Subscription(peer, name).ok.raw == reply("OK", name=name, interval="86400", **lease)
+
+
+@pytest.mark.requirement("TIME-3")
+@pytest.mark.parametrize(
+    "option, value, lease",
+    [
+        *[("3", "3", "9"), ("3.0", "3", "9"), ("10", "10", "30"), ("86400", "86400", "259200")],
+        *[
+            ("0.05", "0.05", "0.15"),
+            ("0.010", "0.01", "0.03"),
+            ("1.100", "1.1", "3.3"),
+            ("100.001", "100.001", "300.003"),
+        ],
+    ],
+)
+def test_interval_and_lease_are_plain_decimals(start_server: StartServer, option: str, value: str, lease: str) -> None:
+    with wire.connect(start_server("--interval", option)) as peer:
+        fields = Subscription(peer, "a").ok.fields
+        assert (fields["interval"], fields.get("lease", lease)) == (value, lease)
+
+
+@pytest.mark.requirement("TIME-3")
+def test_the_interval_by_default(start_server: StartServer) -> None:
+    with wire.connect(start_server()) as peer:
+        assert Subscription(peer, "a").ok.fields["interval"] == "3"
+
+
+@pytest.mark.requirement("TIME-4", "TIME-11")
+def test_the_form_of_ticks(run: Run) -> None:
+    for tick in run.ticks:
+        assert tick.name == "Анна"
+    assert len({round(tick.time * 1000) % 1000 for tick in run.ticks}) > 10, "the milliseconds hardly change"
+
+
+@NEVER
+@pytest.mark.requirement("TIME-5")
+def test_the_first_tick_follows_at_once(server: Server) -> None:
+    with wire.connect(server) as peer:
+        subscription = Subscription(peer, "a")
+        tick = subscription.tick()
+        assert tick.seq == 1
+        assert tick.at - subscription.ok.at <= TICK_LATENESS + JUDGE_LATENESS
+
+
+@pytest.mark.requirement("TIME-6")
+def test_no_tick_is_early(run: Run) -> None:
+    early = [tick for tick in run.ticks if run.lateness(tick) < -CLOCK_GRAIN]
+    assert not early
+
+
+@pytest.mark.requirement("TIME-7")
+def test_seq_counts_from_one(run: Run) -> None:
+    seqs = [tick.seq for tick in run.ticks]
+    assert seqs[0] == 1 and seqs == sorted(set(seqs))
+    last = run.ticks[-1]
+    assert last.at < run.subscription.latest(last.seq + 1) + JUDGE_LATENESS, "seq fell behind the intervals"
+
+
+@pytest.mark.requirement("TIME-9")
+@pytest.mark.options("--interval", interval(0.25))
+def test_ticks_are_on_time(server: Server) -> None:
+    """Most within the limit; each within the limit and what the judge may add; and none left out."""
+    with wire.connect(server) as peer:
+        subscription = Subscription(peer, "a")
+        ticks = subscription.ticks(6)
+    lateness = [tick.at - subscription.latest(tick.seq) for tick in ticks]
+    assert median(lateness) <= TICK_LATENESS and max(lateness) <= TICK_LATENESS + JUDGE_LATENESS
+    assert [tick.seq for tick in ticks] == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.requirement("TIME-10")
+def test_the_schedule_does_not_drift(run: Run) -> None:
+    """A late tick proves nothing; but a schedule that drifts is never again as early as it was in the beginning."""
+    earliest = min(map(run.lateness, run.ticks[:20]))
+    late = run.ticks[-20:]
+    while min(map(run.lateness, late)) > earliest + 2 * CLOCK_GRAIN:
+        assert len(late) < 200, "every tick is later than those of the beginning"
+        late += run.subscription.ticks(1)
+
+
+@pytest.mark.requirement("TIME-12")
+def test_time_is_that_of_sending(run: Run) -> None:
+    """Not before the request, not after the arrival, by one machine's clock; being rounded down, never ahead of it."""
+    assert run.ticks[0].time > run.wall - 0.001
+    for tick in run.ticks:
+        assert 0 <= tick.wall - tick.time <= 0.001 + JUDGE_LATENESS
+
+
+@pytest.mark.requirement("TIME-7", "TIME-8", "TIME-10", "TIME-12")
+@pytest.mark.options("--interval", LONG)
+def test_a_server_that_slept(server: Server) -> None:
+    """It goes on with the tick that is due: no burst, a gap in `seq`, the old schedule, and the time of now."""
+    with wire.connect(server) as peer:
+        subscription = Subscription(peer, "a")
+        before = [subscription.tick(), subscription.tick(), *subscription.renew("a")]
+        with server.paused():
+            wait_until(subscription.latest(before[-1].seq + 2) + 0.3 * subscription.interval)
+            if server.transport == "udp":
+                subscription.request("a")
+            resumed, resumed_wall = time.monotonic(), time.time()
+        [first] = subscription.ticks(1)
+        assert first.seq > before[-1].seq + 1, "no tick was skipped"
+        assert subscription.latest(first.seq + 1) > resumed, "a tick was sent after the next one was due"
+        assert first.at >= subscription.earliest(first.seq) - CLOCK_GRAIN
+        assert first.time > resumed_wall - 0.001, "the time is not that of sending"
+        later = subscription.ticks(2)
+        while min(tick.at - subscription.latest(tick.seq) for tick in later) > 0.15 * subscription.interval:
+            assert len(later) < 20, "the schedule has shifted"
+            later += subscription.ticks(1)
+
+
+@pytest.mark.requirement("TIME-13")
+@pytest.mark.options("--interval", LONG)
+def test_a_new_name(server: Server) -> None:
+    """OK and nothing else at once; then the next tick, by the old schedule, under the new name."""
+    with wire.connect(server) as peer:
+        subscription = Subscription(peer, "Анна")
+        ticks = [subscription.tick(), subscription.tick()]
+        for name in ("Борис", "Вера", "Борис", "Глеб"):
+            ticks += subscription.renew(name)
+        tick = subscription.tick()
+        assert tick.name == "Глеб"
+        ticks.append(tick)
+        assert [tick.seq for tick in ticks] == sorted({tick.seq for tick in ticks})
+        for tick in ticks:
+            assert subscription.earliest(tick.seq) - CLOCK_GRAIN <= tick.at
+            assert tick.at < subscription.latest(tick.seq + 1) + JUDGE_LATENESS
+
+
+@pytest.mark.requirement("TIME-14")
+@pytest.mark.options("--interval", MIDDLE)
+def test_an_error_leaves_the_subscription(server: Server) -> None:
+    with wire.connect(server) as peer:
+        subscription = Subscription(peer, "Анна")
+        ticks = [subscription.tick(), subscription.tick()]
+        token = "" if subscription.token is None else f"\ntoken: {subscription.token}"
+        for name, code in (
+            ("", "bad-name"),
+            (" Борис", "bad-name"),
+            ("\x00", "bad-character"),
+            ("я" * 9999, "too-long"),
+        ):
+            peer.request(f"TIME {name}{token}".encode())
+            while (answer := peer.reply()).status == "TICK":
+                ticks.append(read_tick(answer))
+            assert masked(answer.raw) == error(code)
+        ticks.append(subscription.tick())
+        assert {tick.name for tick in ticks} == {"Анна"}
+        assert [tick.seq for tick in ticks] == sorted({tick.seq for tick in ticks})
+        assert ticks[-1].at >= subscription.earliest(ticks[-1].seq) - CLOCK_GRAIN
+
+
+@pytest.mark.requirement("TIME-15")
+@pytest.mark.options("--interval", MIDDLE)
+def test_many_subscribers(server: Server) -> None:
+    """Each gets its own name and `seq`, by its own schedule."""
+    with ExitStack() as stack:
+        clients = []
+        for number in range(30):
+            peer = stack.enter_context(wire.connect(server))
+            clients.append((time.time(), Subscription(peer, f"Клиент {number}"), time.time()))
+        for _ in range(3):
+            for before, subscription, after in clients:
+                [tick] = subscription.ticks(1)
+                assert tick.name == subscription.name
+                due = (tick.seq - 1) * subscription.interval
+                # `time` is rounded down; and a tick is less than an interval late.
+                assert before + due - 0.001 <= tick.time < after + due + subscription.interval
+
+
+@pytest.mark.transport("tcp")
+@pytest.mark.requirement("TIME-16")
+@pytest.mark.options("--interval", MIDDLE)
+def test_half_close_ends_the_subscription(server: Server) -> None:
+    with TcpPeer(server.address) as peer:
+        subscription = Subscription(peer, "Анна")
+        subscription.ticks(2)
+        peer.half_close()
+        # A tick may have been on its way.
+        assert len(split_replies(peer.rest())) <= 1
+
+
+@pytest.mark.transport("tcp")
+@pytest.mark.requirement("TIME-17")
+@pytest.mark.options("--interval", SHORT)
+def test_ticks_are_skipped_while_the_client_does_not_read(server: Server) -> None:
+    """Replies that are not read fill the server's buffers; another subscriber shows that time passes."""
+    with TcpPeer(server.address, receive_buffer=1 << 15) as peer, TcpPeer(server.address) as other:
+        Subscription(peer, "a")
+        line = b"TIME " + "\U0001f468".encode() * NAME_CHARACTERS + b"\n"
+        sent = peer.flood(line * 100, 1 << 26)
+        held = time.time()
+        Subscription(other, "b").ticks(20)
+        released = time.time()
+        peer.half_close()
+        replies = [wire.Reply(raw, time.monotonic()) for raw in split_replies(peer.rest())]
+        ticks = [read_tick(reply) for reply in replies if reply.status == "TICK"]
+        assert not [tick for tick in ticks if held < tick.time < released]
+        assert len(replies) - len(ticks) == sent // len(line)

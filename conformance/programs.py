@@ -1,0 +1,208 @@
+"""A program under test as a subprocess: its lines as they come, its exit status, and its certain end."""
+
+import contextlib
+import os
+import re
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from signal import SIGCONT, SIGSTOP, SIGTERM
+from types import TracebackType
+from typing import IO, TYPE_CHECKING, NamedTuple
+
+from conformance.timing import PATIENCE
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+SHOWN_LINES = 20
+
+
+class Line(NamedTuple):
+    """A line of output without its LF, and when it was read, in seconds of ``time.monotonic``."""
+
+    text: str
+    at: float
+
+
+class ProgramError(AssertionError):
+    """A program did not do what it must; the message holds what it printed last."""
+
+
+class Program:
+    """A running subprocess. Use it in a ``with`` block: however that ends, the process is killed and reaped.
+
+    What it prints is read as it comes, so it never blocks on a full pipe; bytes that are not UTF-8 show as ``\\xNN``.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        stdin: str | bytes | int | None = "",
+        stdout: int = subprocess.PIPE,
+    ) -> None:
+        """Start `command`. `env` is added to this process's environment.
+
+        `stdin` is written at once, then the pipe is closed; None keeps it open for `write`. Both streams may be the
+        descriptor of a terminal, to which the caller writes and from which it reads.
+        """
+        self.command = list(command)
+        # A variable that changes how Python buffers or encodes its output would hide what the checks look for.
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+        self.process = subprocess.Popen(
+            self.command,
+            cwd=cwd,
+            env=environment | dict(env or {}),
+            stdin=stdin if isinstance(stdin, int) else subprocess.PIPE,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            start_new_session=True,  # a Ctrl-C meant for the judge is not meant for the judged
+        )
+        self.pid = self.process.pid
+        self._changed = threading.Condition()
+        self._lines: list[Line] = []
+        self._errors: list[Line] = []
+        self._next = 0
+        self._readers = [
+            threading.Thread(target=self._read, args=(pipe, lines), daemon=True)
+            for pipe, lines in ((self.process.stdout, self._lines), (self.process.stderr, self._errors))
+            if pipe
+        ]
+        self._open = len(self._readers)
+        for reader in self._readers:
+            reader.start()
+        if isinstance(stdin, str | bytes):
+            self.write(stdin)
+            self.close_stdin()
+
+    def _read(self, pipe: IO[bytes], lines: list[Line]) -> None:
+        with pipe:
+            for raw in pipe:
+                with self._changed:
+                    lines.append(Line(raw.decode("utf-8", "backslashreplace").removesuffix("\n"), time.monotonic()))
+                    self._changed.notify_all()
+        with self._changed:
+            self._open -= 1
+            self._changed.notify_all()
+
+    def __enter__(self) -> "Self":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.kill()
+
+    @property
+    def lines(self) -> list[Line]:
+        """The lines on standard output so far."""
+        with self._changed:
+            return list(self._lines)
+
+    @property
+    def output(self) -> list[str]:
+        """The text of `lines`."""
+        return [line.text for line in self.lines]
+
+    @property
+    def error_lines(self) -> list[Line]:
+        """The lines on standard error so far."""
+        with self._changed:
+            return list(self._errors)
+
+    @property
+    def errors(self) -> list[str]:
+        """The text of `error_lines`."""
+        return [line.text for line in self.error_lines]
+
+    @property
+    def running(self) -> bool:
+        """Whether the process has not ended yet."""
+        return self.process.poll() is None
+
+    def expect_line(self, pattern: str, within: float = PATIENCE) -> re.Match[str]:
+        """Return the match of the next line of output that `pattern` matches whole; those before it are passed over.
+
+        Raises ProgramError if none comes within that many seconds, or the output ends.
+        """
+        deadline = time.monotonic() + within
+        with self._changed:
+            while True:
+                while self._next < len(self._lines):
+                    line = self._lines[self._next].text
+                    self._next += 1
+                    if match := re.fullmatch(pattern, line):
+                        return match
+                left = deadline - time.monotonic()
+                if self._open == 0 or left <= 0:
+                    break
+                self._changed.wait(left)
+        raise ProgramError(self.describe(f"no line like {pattern!r} within {within:g} s"))
+
+    def wait_until(self, condition: Callable[[], bool], within: float = PATIENCE) -> bool:
+        """Return whether a condition on this program's output becomes true within that many seconds."""
+        with self._changed:
+            self._changed.wait_for(lambda: condition() or self._open == 0, within)
+            return condition()
+
+    def write(self, text: str | bytes) -> None:
+        """Write to standard input. A program that reads no more is no error here."""
+        assert self.process.stdin
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.write(text.encode() if isinstance(text, str) else text)
+            self.process.stdin.flush()
+
+    def close_stdin(self) -> None:
+        """End standard input, unless it is a terminal's."""
+        with contextlib.suppress(BrokenPipeError):
+            if self.process.stdin:
+                self.process.stdin.close()
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the process, and to it alone."""
+        self.process.send_signal(number)
+
+    def wait(self, within: float = PATIENCE) -> int:
+        """Return the exit status, when all output has been read. Raises ProgramError after that many seconds."""
+        try:
+            status = self.process.wait(within)
+        except subprocess.TimeoutExpired:
+            raise ProgramError(self.describe(f"still running after {within:g} s")) from None
+        for reader in self._readers:
+            reader.join(PATIENCE)
+        return status
+
+    def stop(self, number: int = SIGTERM, within: float = PATIENCE) -> int:
+        """Send a signal and return the exit status, as `wait` does."""
+        self.signal(number)
+        return self.wait(within)
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Stop the process (SIGSTOP) for the length of a ``with`` block."""
+        self.signal(SIGSTOP)
+        try:
+            yield
+        finally:
+            self.signal(SIGCONT)
+
+    def kill(self) -> None:
+        """End the process if it has not ended, and reap it."""
+        self.process.kill()
+        self.process.wait()
+        self.close_stdin()
+        for reader in self._readers:
+            reader.join(PATIENCE)
+
+    def describe(self, problem: str) -> str:
+        """Return the problem with the command, the exit status and the last lines that the program printed."""
+        status = self.process.poll()
+        state = "running" if status is None else f"ended with status {status}"
+        output, errors = self.output[-SHOWN_LINES:], self.errors[-SHOWN_LINES:]
+        told = [f"stdout: {line}" for line in output] + [f"stderr: {line}" for line in errors]
+        return "\n".join([f"{problem}; {' '.join(self.command)} is {state}", *(told or ["it printed nothing"])])

@@ -1,0 +1,81 @@
+"""A subprocess: its lines, its end, and what is said about it."""
+
+import signal
+import sys
+import time
+from collections.abc import Callable
+
+import psutil
+import pytest
+
+from conformance.programs import Program, ProgramError
+
+
+def python(source: str, stdin: str | bytes | None = "") -> Program:
+    """Start a Python program."""
+    return Program([sys.executable, "-uc", source], stdin=stdin)
+
+
+def test_lines_come_while_it_runs() -> None:
+    with python("import time; print('ready'); print('привет'); time.sleep(60)") as program:
+        assert program.expect_line("re(a)dy")[1] == "a"
+        program.expect_line("привет")
+        assert program.output == ["ready", "привет"] and program.running
+        assert program.lines[0].at <= program.lines[1].at <= time.monotonic()
+
+
+def test_a_line_that_does_not_come_is_an_error_at_once_when_the_output_ends() -> None:
+    with python("import sys; print('other'); sys.exit('why')") as program, pytest.raises(ProgramError) as error:
+        program.expect_line("ready", within=60)
+    assert "stdout: other" in str(error.value) and "stderr: why" in str(error.value)
+
+
+def test_a_line_that_does_not_come_in_time_is_an_error() -> None:
+    with python("import time; time.sleep(60)") as program, pytest.raises(ProgramError, match="is running"):
+        program.expect_line("ready", within=0.05)
+
+
+def test_bytes_that_are_no_utf_8_are_shown() -> None:
+    with python("import os; os.write(1, b'\\xff\\n')") as program:
+        program.expect_line(r"\\xff")
+
+
+def test_input() -> None:
+    with python("print(input()); print(input())", stdin=None) as program:
+        program.write("один\n")
+        program.expect_line("один")
+        program.write("два\n")
+        program.close_stdin()
+        assert program.wait() == 0 and program.output == ["один", "два"]
+
+
+def test_stop_returns_the_exit_status() -> None:
+    source = "import signal, sys, time; signal.signal(15, lambda *_: sys.exit(7)); print('ready'); time.sleep(60)"
+    with python(source) as program:
+        program.expect_line("ready")
+        assert program.stop() == 7
+
+
+def test_one_that_does_not_stop_is_an_error_and_is_killed() -> None:
+    source = "import signal, time; signal.signal(15, signal.SIG_IGN); print('ready'); time.sleep(60)"
+    with python(source) as program:
+        program.expect_line("ready")
+        with pytest.raises(ProgramError, match="still running"):
+            program.stop(within=0.05)
+    assert not psutil.pid_exists(program.pid) and program.process.returncode == -signal.SIGKILL
+
+
+def test_paused() -> None:
+    with python("import time; print('ready')\nwhile True: time.sleep(0.01)") as program:
+        program.expect_line("ready")
+        with program.paused():
+            assert wait_for(lambda: psutil.Process(program.pid).status() == psutil.STATUS_STOPPED)
+        assert wait_for(lambda: psutil.Process(program.pid).status() != psutil.STATUS_STOPPED)
+
+
+def wait_for(condition: Callable[[], bool], within: float = 10) -> bool:
+    """Return whether a condition becomes true within that many seconds."""
+    deadline = time.monotonic() + within
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.001)
+    return condition()

@@ -1,0 +1,132 @@
+"""The README's commands do what it says: each ``sh`` block is run in a copy of the tree, top to bottom, section by section.
+
+A line that starts a server goes to a terminal of its own, as the reader is told; a subscriber is left, after two ticks,
+with the reader's Ctrl-C.
+"""
+
+import difflib
+import re
+import shutil
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from conformance.programs import Program
+from conformance.targets import ROOT
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", README, re.MULTILINE | re.DOTALL))
+TICK = r"\S+ \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d"
+MINUTES = 60  # seconds
+
+pytestmark = pytest.mark.timeout(10 * MINUTES)
+
+
+def blocks(section: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", SECTIONS[section], re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    def ignore(_: str, names: list[str]) -> set[str]:
+        return {name for name in names if name.startswith(".") or name == "__pycache__"}
+
+    return Path(shutil.copytree(ROOT, tmp_path / "sockspec", ignore=ignore))
+
+
+class Terminals:
+    """Runs one command line after the other in a directory; servers run on until the end."""
+
+    def __init__(self, directory: Path, stack: ExitStack) -> None:
+        self.directory = directory
+        self.stack = stack
+
+    def run(self, line: str) -> list[str]:
+        """Return what a command printed. Fails unless it exits with status 0."""
+        shell = self.stack.enter_context(
+            Program(
+                ["bash", "-c", f"exec {line}" if "&&" not in line and "|" not in line else line], cwd=self.directory
+            )
+        )
+        if "_server" in line:
+            shell.expect_line("waiting for clients on .*")
+            self.stack.callback(self.stop, shell)
+            return shell.output
+        if "_client time" in line and "--ticks" not in line:
+            shell.expect_line(TICK)
+            shell.expect_line(TICK)
+            shell.signal(signal.SIGINT)
+        assert shell.wait(10 * MINUTES) == 0, shell.describe("wrong exit status")
+        return shell.output
+
+    def stop(self, server: Program) -> None:
+        assert server.stop(signal.SIGINT) == 0, server.describe("wrong exit status")
+        assert server.output[-1] == "stopped"
+        assert server.errors == []
+
+
+@pytest.fixture
+def terminals(clone: Path) -> Iterator[Terminals]:
+    with ExitStack() as stack:
+        yield Terminals(clone, stack)
+
+
+def test_see_it_run(terminals: Terminals) -> None:
+    demo, *commands = "".join(blocks("See it run", "sh")).splitlines()
+    output = terminals.run(demo)
+    for name in ("raw", "with", "socketserver"):
+        assert any(name in line for line in output)
+    for command in commands:
+        terminals.run(command)
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_talk_to_it_by_hand(terminals: Terminals, number: int) -> None:
+    server, netcat = blocks("Talk to it by hand", "sh")[number].splitlines()
+    terminals.run(server)
+    output = terminals.run(netcat)
+    if number == 0:
+        assert output == blocks("Talk to it by hand", "text")[0].splitlines()
+    else:
+        assert output[0] == ("OK", "OK", "OK", "CHALLENGE")[number]
+
+
+EXERCISES = re.findall(r"^\| (.+?) \| `(.+?)` \| `(.+?)` \|$", SECTIONS["The seven classic exercises"], re.MULTILINE)
+
+
+def test_there_are_seven_exercises() -> None:
+    assert len(EXERCISES) == 7
+
+
+@pytest.mark.parametrize(("server", "client"), [exercise[1:] for exercise in EXERCISES], ids=[e[0] for e in EXERCISES])
+def test_exercise(terminals: Terminals, server: str, client: str) -> None:
+    terminals.run(server)
+    output = terminals.run(client)
+    assert output[0].startswith("connected to ")
+    if " time " in client:
+        assert len(output) == 3
+        assert all(re.fullmatch(TICK, line) for line in output[1:])
+    else:
+        assert output[1:5] == ["message: привет", "reversed: тевирп", "upper: ПРИВЕТ", "length: 6"]
+
+
+def test_the_difference_shown_is_the_difference_there_is() -> None:
+    raw, with_ = ((ROOT / package / "udp_server.py").read_text().splitlines() for package in ("impl_raw", "impl_with"))
+    (shown,) = blocks("What `with` buys", "diff")
+    assert shown in "\n".join(difflib.unified_diff(raw, with_, lineterm="")) + "\n"
+
+
+def test_continuous_integration_runs_the_test_command() -> None:
+    (command,) = blocks("Test it", "sh")
+    assert command in (ROOT / ".ci" / "run").read_text()
+
+
+def test_links_lead_somewhere() -> None:
+    for path, _, anchor in re.findall(r"\]\(([^)#]+)(#?)([^)]*)\)", README):
+        assert (ROOT / path).exists(), path
+        if anchor:
+            titles = re.findall(r"^#+ (.+)$", (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in [re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles], anchor

@@ -1,0 +1,107 @@
+"""The strategies yield what they promise, and reach every fault."""
+
+import sys
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+from conformance.oracle import FAULTS, VERBS, Request, fault, owed
+from conformance.strategies import (
+    BAD_UTF_8,
+    CONTROLS,
+    CORNERS,
+    UPPER_DISAGREEMENTS,
+    cuttings,
+    filled,
+    lines,
+    messages,
+    names,
+    requests,
+    scalars,
+)
+from conformance.targets import Service, Transport
+from spec.limits import LINE_BYTES
+
+
+@given(message=messages())
+def test_messages_are_good(message: str) -> None:
+    assert owed("echo", "udp", b"ECHO " + message.encode()) not in (None, b"")
+    assert fault(Request("echo", "tcp", b"ECHO " + message.encode() + b"\n")) is None
+    assert not set(message) & UPPER_DISAGREEMENTS
+
+
+@given(name=names())
+def test_names_are_good(name: str) -> None:
+    assert fault(Request("time", "tcp", b"TIME " + name.encode() + b"\n")) is None
+
+
+@pytest.mark.parametrize("service", ["echo", "time"])
+@given(data=st.data())
+def test_a_line_is_one_line(service: Service, data: st.DataObject) -> None:
+    line = data.draw(lines(service))
+    assert line.endswith(b"\n") and line.count(b"\n") == 1
+
+
+def drawn(strategy: SearchStrategy[bytes], examples: int = 500) -> list[bytes]:
+    """Return so many examples."""
+    found = []
+
+    @settings(max_examples=examples, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+    @given(strategy)
+    def collect(raw: bytes) -> None:
+        found.append(raw)
+
+    collect()
+    return found
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+@pytest.mark.parametrize("service", ["echo", "time"])
+def test_good_requests_every_fault_and_silence_are_drawn(service: Service, transport: Transport) -> None:
+    impossible = {"bad-request" if transport == "tcp" else "unknown-verb", "bad-name" if service == "echo" else ""}
+    examples = drawn(requests(service, transport))
+    answered = [raw for raw in examples if owed(service, transport, raw) is not None]
+    assert {fault(Request(service, transport, raw)) for raw in answered} == {*FAULTS, None} - impossible
+    assert (len(answered) < len(examples)) == (transport == "udp")
+
+
+@pytest.mark.parametrize("service", ["echo", "time"])
+def test_the_limit_is_drawn(service: Service) -> None:
+    examples = [raw for raw in drawn(lines(service)) if raw.startswith(VERBS[service])]
+    for end in (b"\n", b"\r\n"):
+        sizes = {len(raw) - len(end) for raw in examples if raw.endswith(end)}
+        assert {LINE_BYTES - 1, LINE_BYTES, LINE_BYTES + 1} <= sizes
+
+
+@given(data=st.data(), stream=st.binary(max_size=500))
+def test_a_cutting_is_the_whole_stream(data: st.DataObject, stream: bytes) -> None:
+    chunks = data.draw(cuttings(stream))
+    assert b"".join(chunks) == stream and all(chunks)
+
+
+@given(data=st.data(), size=st.integers(0, 300))
+def test_filled_has_its_size(data: st.DataObject, size: int) -> None:
+    text = data.draw(filled(size, messages()))
+    assert len(text) == size
+    text.decode()
+
+
+def test_bad_utf_8_is_bad_alone_and_inside() -> None:
+    for bad in BAD_UTF_8:
+        for raw in (bad, b"a" + bad + b"b"):
+            with pytest.raises(UnicodeDecodeError):
+                raw.decode()
+            assert fault(Request("echo", "tcp", b"ECHO " + raw + b"\n")) == "bad-encoding"
+
+
+def test_scalars_are_all_of_unicode_but_the_controls() -> None:
+    assert len(scalars()) == sys.maxunicode + 1 - 0x800 - len(CONTROLS) + 1
+    assert len(CONTROLS) == 65 and set(scalars()) & set(CONTROLS) == {"\t"}
+    assert set(CORNERS) <= set(scalars())
+
+
+def test_interpreters_differ_only_where_the_list_says() -> None:
+    """This interpreter's upper case of U+019B is one of the two; the list knows."""
+    assert "\u019b" in UPPER_DISAGREEMENTS and "ß" not in UPPER_DISAGREEMENTS

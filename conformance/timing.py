@@ -1,0 +1,26 @@
+"""Every tolerance of the suite, in one place, in seconds; ``SOCKSPEC_TIME_SCALE`` (default 1) stretches them all."""
+
+import os
+
+SCALE = float(os.environ.get("SOCKSPEC_TIME_SCALE", "1"))
+
+#: How long anything may take that should come at once. Only a failing check ever waits this long.
+PATIENCE = 10 * SCALE
+
+#: What the judge itself may add to a time that it measures: its own wake-up on a busy machine.
+JUDGE_LATENESS = 0.25 * SCALE
+
+#: Two readings of one machine's monotonic clock in two processes, or of a clock and of a float made from it.
+CLOCK_GRAIN = 0.002
+
+#: A peer that took nothing for so long takes nothing any more.
+STUCK = 0.3 * SCALE
+
+#: A whole check, before pytest-timeout ends it.
+CHECK_TIMEOUT = 60 * SCALE
+
+
+def interval(seconds: float) -> str:
+    """Return an interval times the scale, as ``--interval`` takes it and as the wire carries it: ``0.05``, ``3``."""
+    milliseconds = round(seconds * SCALE * 1000)
+    return f"{milliseconds // 1000}.{milliseconds % 1000:03}".rstrip("0").rstrip(".")
