@@ -39,7 +39,7 @@ class Subscriber:
 
 @dataclass(frozen=True)
 class Measurement:
-    """Lateness in seconds, server CPU in seconds a tick, resident bytes a subscriber, seconds from SIGTERM to the exit."""
+    """Lateness in seconds, server CPU in seconds a tick, resident bytes a client, seconds from SIGTERM to the exit."""
 
     ticks: int
     lateness: list[float]

@@ -109,7 +109,7 @@ def fail(line: str, status: int) -> NoReturn:
 
 
 def explain(error: BaseException) -> str:
-    """Return why a socket could not be had, for a person: an OSError's own words, or what the resolver makes of a name."""
+    """Return why a socket could not be had, for a person."""
     if isinstance(error, UnicodeError):
         return "not a host name"
     return (isinstance(error, OSError) and error.strerror) or str(error) or "stopped"

@@ -1,4 +1,4 @@
-"""The README's commands do what it says: each ``sh`` block is run in a copy of the tree, top to bottom, section by section.
+"""The README's commands do what it says: each ``sh`` block is run in a copy of the tree, top to bottom.
 
 A line that starts a server goes to a terminal of its own, as the reader is told; a subscriber is left, after two ticks,
 with the reader's Ctrl-C.
