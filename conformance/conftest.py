@@ -241,7 +241,7 @@ def start_client(target: Target, service: Service, transport: Transport) -> Iter
 
 @pytest.fixture(autouse=True)
 def _exchanges() -> None:
-    wire.RECENT.clear()
+    wire.begin_check()
 
 
 @pytest.hookimpl(wrapper=True)

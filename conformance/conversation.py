@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
-from conformance import oracle, timing, wire
+from conformance import oracle, wire
 from conformance.oracle import VERBS, masked, owed
 from conformance.targets import Server, Service
 from conformance.wire import Peer, Reply
@@ -116,7 +116,7 @@ class Subscription:
         assert reply.status == "OK" and reply.fields["name"] == name, f"no OK to {name}: {reply.raw!r}"
         return ticks
 
-    def tick(self, within: float = timing.PATIENCE) -> Tick:
+    def tick(self, within: float | None = None) -> Tick:
         """Return the next tick. Fails if another reply comes before it."""
         return read_tick(self.peer.reply(within))
 

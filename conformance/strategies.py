@@ -68,6 +68,7 @@ def names() -> SearchStrategy[str]:
     return texts(1, NAME_CHARACTERS, without="\t").filter(lambda name: name == name.strip(" "))
 
 
+@cache
 @st.composite
 def filled(draw: st.DrawFn, size: int, text: SearchStrategy[str]) -> bytes:
     """UTF-8 of exactly `size` bytes: a drawn text, again and again, and ``.`` for what is left."""
@@ -75,6 +76,7 @@ def filled(draw: st.DrawFn, size: int, text: SearchStrategy[str]) -> bytes:
     return unit * (size // len(unit)) + b"." * (size % len(unit))
 
 
+@cache
 def near(limit: int) -> SearchStrategy[int]:
     """One less than a limit, the limit, one more."""
     return st.sampled_from([limit - 1, limit, limit + 1])
@@ -100,6 +102,7 @@ _BAD_UTF_8 += ["f08fbfbf", "f09f98", "f4908080", "f5808080", "f8888080", "fe", "
 BAD_UTF_8 = list(map(bytes.fromhex, _BAD_UTF_8))
 
 
+@cache
 def arguments(service: Service) -> SearchStrategy[bytes]:
     """Arguments, good and of every fault, alone and together."""
     good = messages() if service == "echo" else names()
@@ -117,6 +120,7 @@ def arguments(service: Service) -> SearchStrategy[bytes]:
     )
 
 
+@cache
 def verbs(service: Service) -> SearchStrategy[bytes]:
     """Mostly the served verb; else another service's, a reply's status, a near miss, or anything."""
     good = VERBS[service]
@@ -136,6 +140,7 @@ def verbs(service: Service) -> SearchStrategy[bytes]:
     )
 
 
+@cache
 @st.composite
 def first_lines(draw: st.DrawFn, service: Service) -> bytes:
     """A request's first line without its end: verb, and perhaps SP and argument; it holds no LF."""
@@ -145,13 +150,19 @@ def first_lines(draw: st.DrawFn, service: Service) -> bytes:
     return verb + b" " + draw(arguments(service))
 
 
+NOISE = st.binary(max_size=60)
+LINE_ENDS = st.sampled_from([*[b"\n"] * 4, *[b"\r\n"] * 4, b"\r\r\n"])
+
+
+@cache
 @st.composite
 def lines(draw: st.DrawFn, service: Service) -> bytes:
     """A request over TCP, with its LF or CRLF: good, of any fault, or noise."""
-    line = draw(st.one_of(first_lines(service), first_lines(service), st.binary(max_size=60)))
-    return line.replace(b"\n", b"") + draw(st.sampled_from([b"\n", b"\r\n", b"\r\r\n"]))
+    line = draw(first_lines(service) | first_lines(service) | NOISE)
+    return line.replace(b"\n", b"") + draw(LINE_ENDS)
 
 
+@cache
 def _fields() -> SearchStrategy[bytes]:
     """A further line of a datagram, a field or nearly so."""
     name = st.sampled_from([b"x", b"token", b"x-2", b"note"])
@@ -165,17 +176,18 @@ def _fields() -> SearchStrategy[bytes]:
     return st.one_of(good, good, bad_value, no_field, too_long)
 
 
+@cache
 @st.composite
 def datagrams(draw: st.DrawFn, service: Service) -> bytes:
     """A request over UDP: good, of any fault, one that no server answers, or noise."""
     parts = [draw(first_lines(service)).replace(b"\n", b""), *draw(st.lists(_fields(), max_size=2))]
-    end = st.sampled_from([b"\n", b"\r\n"])
-    whole = b"".join(part + draw(end) for part in parts)
+    whole = b"".join(part + draw(LINE_ENDS) for part in parts)
     return draw(
         st.sampled_from([whole, whole, whole.removesuffix(b"\n"), whole.removesuffix(b"\n").removesuffix(b"\r")])
     )
 
 
+@cache
 def requests(service: Service, transport: Transport) -> SearchStrategy[bytes]:
     """Requests as they stand on the wire of a transport."""
     return lines(service) if transport == "tcp" else datagrams(service)

@@ -8,7 +8,7 @@ SCALE = float(os.environ.get("SOCKSPEC_TIME_SCALE", "1"))
 PATIENCE = 10 * SCALE
 
 #: What the judge itself may add to a time that it measures: its own wake-up on a busy machine.
-JUDGE_LATENESS = 0.25 * SCALE
+JUDGE_LATENESS = 0.4 * SCALE
 
 #: Two readings of one machine's monotonic clock in two processes, or of a clock and of a float made from it.
 CLOCK_GRAIN = 0.002

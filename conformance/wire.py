@@ -65,6 +65,24 @@ class Exchange:
 RECENT: deque[Exchange] = deque(maxlen=4)
 
 
+class _State:
+    """What concerns the running check: whether a full wait of it was in vain."""
+
+    was_silent = False
+
+
+def begin_check() -> None:
+    """Forget the exchanges and the silence of the check before."""
+    RECENT.clear()
+    _State.was_silent = False
+
+
+def _patience(within: float | None) -> float:
+    """Return how long to wait. After a silence the check has failed, and is only being shrunk."""
+    full = PATIENCE if within is None else within
+    return min(full, PATIENCE / 20) if _State.was_silent else full
+
+
 class Observed(AssertionError):
     """Something else came than the reply that was waited for. Each subclass is one such observation."""
 
@@ -154,11 +172,11 @@ class Peer:
         """Send a request of one line, given without its end; return when, just before."""
         raise NotImplementedError
 
-    def reply(self, within: float = PATIENCE) -> Reply:
+    def reply(self, within: float | None = None) -> Reply:
         """Return the next reply. Raises another observation."""
         raise NotImplementedError
 
-    def ask(self, line: bytes, within: float = PATIENCE) -> Reply:
+    def ask(self, line: bytes, within: float | None = None) -> Reply:
         """Send a request of one line and return the next reply."""
         self.request(line)
         return self.reply(within)
@@ -176,6 +194,8 @@ class Peer:
     def _observe(self, error: OSError, waited: float) -> Observed:
         if isinstance(error, TimeoutError):
             note = f"nothing for {waited:.3f} s"
+            if waited >= PATIENCE / 2:
+                _State.was_silent = True
             observed: Observed = Silence(note)
         else:
             note = type(error).__name__
@@ -212,17 +232,17 @@ class TcpPeer(Peer):
     def request(self, line: bytes) -> float:
         return self.send(line + b"\n")
 
-    def reply(self, within: float = PATIENCE) -> Reply:
-        deadline = time.monotonic() + within
+    def reply(self, within: float | None = None) -> Reply:
+        deadline = time.monotonic() + _patience(within)
         while b"\n\n" not in self._buffer:
             if not self._read(deadline):
                 raise Ended(f"the server closed the connection; unread: {self._buffer!r}")
         raw, _, self._buffer = self._buffer.partition(b"\n\n")
         return Reply(raw + b"\n\n", self._at)
 
-    def rest(self, within: float = PATIENCE) -> bytes:
+    def rest(self, within: float | None = None) -> bytes:
         """Return all bytes that come before the server closes its side. Raises Silence if it does not, or Reset."""
-        deadline = time.monotonic() + within
+        deadline = time.monotonic() + _patience(within)
         while self._read(deadline):
             pass
         rest, self._buffer = self._buffer, b""
@@ -297,8 +317,8 @@ class UdpPeer(Peer):
     def request(self, line: bytes) -> float:
         return self.send(line)
 
-    def reply(self, within: float = PATIENCE) -> Reply:
-        data = self._receive(time.monotonic() + within, 1 << 16)
+    def reply(self, within: float | None = None) -> Reply:
+        data = self._receive(time.monotonic() + _patience(within), 1 << 16)
         return Reply(data, self.exchange.add("S", data))
 
 

@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable, Sequence
 
 from spec.address import format_address, format_url
+from spec.codec import RECEIVE_BYTES
 from spec.commandline import UNREACHABLE, ServerOptions, explain, fail, ignore, parse_server_options, say
-from spec.session import BUSY, RECEIVE_BYTES, Session, open_session
+from spec.session import BUSY, Session, open_session
 from spec.timers import Timers
 
 HEARTBEAT = 0.2  # seconds: how late a signal is noticed at the most

@@ -10,8 +10,9 @@ import time
 from collections.abc import Callable, Sequence
 
 from spec.address import format_url
+from spec.codec import DATAGRAM_BYTES
 from spec.commandline import UNREACHABLE, ServerOptions, explain, fail, parse_server_options, say
-from spec.endpoint import DATAGRAM_BYTES, Endpoint, open_endpoint
+from spec.endpoint import Endpoint, open_endpoint
 
 HEARTBEAT = 0.2  # seconds: how late a signal is noticed at the most
 DRAIN = 0.5  # seconds: how long requests that have already come are answered after a signal

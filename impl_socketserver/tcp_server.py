@@ -11,8 +11,9 @@ from contextlib import suppress
 from typing import Any
 
 from spec.address import format_address, format_url
+from spec.codec import RECEIVE_BYTES
 from spec.commandline import UNREACHABLE, ServerOptions, explain, fail, ignore, parse_server_options, say
-from spec.session import BUSY, RECEIVE_BYTES, open_session
+from spec.session import BUSY, open_session
 
 POLL = 0.2  # seconds: how late a signal is noticed at the most
 DRAIN = 0.5  # seconds: how long clients may take what they are owed after a signal
@@ -46,6 +47,7 @@ class Handler(socketserver.BaseRequestHandler):
                 self.send(self.session.receive(data, time.monotonic(), time.time()))
 
     def finish(self) -> None:
+        self.server.forget(self.request)  # first: whoever reads that this client left may take its place
         self.session.close()
 
     def send(self, data: bytes) -> None:
@@ -94,8 +96,11 @@ class Server(socketserver.ThreadingTCPServer):
 
     def shutdown_request(self, request: Any) -> None:
         super().shutdown_request(request)
+        self.forget(request)
+
+    def forget(self, connection: socket.socket) -> None:
         with self.changed:
-            self.connections.discard(request)
+            self.connections.discard(connection)
             self.changed.notify_all()
 
     def drain(self) -> None:

@@ -12,8 +12,9 @@ from contextlib import suppress
 from typing import Any
 
 from spec.address import format_url
+from spec.codec import DATAGRAM_BYTES
 from spec.commandline import UNREACHABLE, ServerOptions, explain, fail, parse_server_options, say
-from spec.endpoint import DATAGRAM_BYTES, open_endpoint
+from spec.endpoint import open_endpoint
 
 POLL = {"echo": 0.2, "time": 0.005}  # seconds between two service_actions() of an idle server, so the lateness of ticks
 DRAIN = 0.5  # seconds: how long requests that have already come are answered after a signal

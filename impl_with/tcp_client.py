@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from spec.address import format_url
+from spec.codec import RECEIVE_BYTES
 from spec.commandline import UNREACHABLE, complain, explain, fail, parse_client_options, read_texts, show
-from spec.session import RECEIVE_BYTES
 from spec.stream_client import StreamClient, open_stream_client
 
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from spec.address import format_url
+from spec.codec import DATAGRAM_BYTES
 from spec.commandline import UNREACHABLE, ClientOptions, complain, explain, fail, parse_client_options, read_texts, show
 from spec.datagram_client import DatagramClient, open_datagram_client
-from spec.endpoint import DATAGRAM_BYTES
 
 
 @contextmanager

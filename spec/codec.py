@@ -11,6 +11,12 @@ from typing import NamedTuple
 from spec.limits import LINE_BYTES, NAME_CHARACTERS, REPLY_BYTES
 from spec.text import has_control, has_control_except_tab
 
+RECEIVE_BYTES = 16384
+"""How much to read from a stream at once: a server's replies to so many bytes stay within UNSENT_BYTES (LOAD-5)."""
+
+DATAGRAM_BYTES = 65535
+"""How much to receive from a UDP socket at once: no datagram is larger."""
+
 _NO_FIELDS: Mapping[str, str] = MappingProxyType({})
 _FIELD_NAME = re.compile("[a-z][a-z0-9-]*")
 _STATUSES = ("OK", "ERR", "TICK", "CHALLENGE")

@@ -6,10 +6,9 @@ import re
 import resource
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from io import TextIOWrapper
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from spec.address import format_url
 from spec.codec import RequestError, check_message, check_name
@@ -35,36 +34,39 @@ _OTHER_FILES = 16  # standard streams, listener, selector and the like
 _Value = TypeVar("_Value")
 
 
-@dataclass(frozen=True)
-class _Options:
+class ServerOptions(NamedTuple):
+    """What a server was asked for. Intervals and timeouts are in seconds."""
+
     service: str
     transport: str
     host: str = "127.0.0.1"
     port: int = 0
-
-    @property
-    def url(self) -> str:
-        """What to listen on or talk to, for an error; the host as it was given."""
-        return format_url(self.service, self.transport, (self.host, self.port))
-
-
-@dataclass(frozen=True)
-class ServerOptions(_Options):
-    """What a server was asked for. Intervals and timeouts are in seconds."""
-
     interval: Decimal = Decimal(INTERVAL_DEFAULT)
     max_clients: int = CLIENTS_DEFAULT
     idle_timeout: float = IDLE_DEFAULT
     quiet: bool = False
 
+    @property
+    def url(self) -> str:
+        """Where to listen; the host as it was given."""
+        return format_url(self.service, self.transport, (self.host, self.port))
 
-@dataclass(frozen=True)
-class ClientOptions(_Options):
+
+class ClientOptions(NamedTuple):
     """What a client was asked for; the timeout is in seconds, ``text`` the message or name, if one was given."""
 
+    service: str
+    transport: str
+    host: str = "127.0.0.1"
+    port: int = 0
     timeout: float = TIMEOUT_DEFAULT
     ticks: int | None = None
     text: str | None = None
+
+    @property
+    def url(self) -> str:
+        """What to talk to; the host as it was given."""
+        return format_url(self.service, self.transport, (self.host, self.port))
 
 
 class _Parser(argparse.ArgumentParser):
@@ -118,7 +120,11 @@ def explain(error: BaseException) -> str:
 def parse_server_options(arguments: Sequence[str] | None, transport: str) -> ServerOptions:
     """Return what the arguments (None: this process's own) ask for. Exits with status 2 on wrong usage."""
     _speak_utf8()
-    parser = _parser(f"A server over {transport.upper()} that keeps sockspec's SPEC.md.", _whole(0, 65535))
+    parser = _parser(
+        "%(prog)s {echo|time} [--host HOST] [--port N] [--interval S] [--max-clients N] [--idle-timeout S] [--quiet]",
+        f"A server over {transport.upper()} that keeps sockspec's SPEC.md.",
+        _whole(0, 65535),
+    )
     parser.add_argument("--interval", type=_checked(parse_interval), default=Decimal(INTERVAL_DEFAULT), metavar="S")
     parser.add_argument("--max-clients", type=_whole(1), default=CLIENTS_DEFAULT, metavar="N")
     parser.add_argument("--idle-timeout", type=_seconds, default=IDLE_DEFAULT, metavar="S")
@@ -132,7 +138,11 @@ def parse_server_options(arguments: Sequence[str] | None, transport: str) -> Ser
 def parse_client_options(arguments: Sequence[str] | None, transport: str) -> ClientOptions:
     """Return what the arguments (None: this process's own) ask for. Exits with status 2 on wrong usage."""
     _speak_utf8()
-    parser = _parser(f"A client over {transport.upper()} that keeps sockspec's SPEC.md.", _whole(1, 65535))
+    parser = _parser(
+        "%(prog)s {echo|time} [--host HOST] [--port N] [--timeout S] [--ticks N] [MESSAGE|NAME]",
+        f"A client over {transport.upper()} that keeps sockspec's SPEC.md.",
+        _whole(1, 65535),
+    )
     parser.add_argument("--timeout", type=_seconds, default=TIMEOUT_DEFAULT, metavar="S")
     parser.add_argument("--ticks", type=_whole(1), metavar="N", help="leave after so many ticks")
     parser.add_argument("text", nargs="?", metavar="MESSAGE|NAME", help="asked for if it is not given")
@@ -196,8 +206,8 @@ def _checked_text(service: str, encoded: bytes) -> str:
     return text
 
 
-def _parser(description: str, port: Callable[[str], int]) -> _Parser:
-    parser = _Parser(description=description, allow_abbrev=False)
+def _parser(usage: str, description: str, port: Callable[[str], int]) -> _Parser:
+    parser = _Parser(usage=usage, description=description, allow_abbrev=False)
     parser.add_argument("service", choices=sorted(_PORTS))
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=port, metavar="N", help="default: 7007 for echo, 7037 for time")

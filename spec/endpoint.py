@@ -17,9 +17,6 @@ from spec.text import visible
 from spec.timers import Timers
 from spec.tokens import Tokens
 
-DATAGRAM_BYTES = 65535
-"""How much to receive at once: no datagram is larger."""
-
 Announce = Callable[[str], object]
 """Takes a line about a client, for standard output (SRV-4 to SRV-6)."""
 

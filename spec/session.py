@@ -13,9 +13,6 @@ from spec.commandline import ServerOptions
 from spec.limits import LINE_BYTES
 from spec.text import visible
 
-RECEIVE_BYTES = 16384
-"""How much to read at once: the replies to so many bytes stay within UNSENT_BYTES (LOAD-5)."""
-
 BUSY = ERROR_REPLIES["busy"]
 """What a connection over the limit of clients gets before it is closed (ERR-10)."""
 

@@ -16,7 +16,7 @@ from conformance.wire import UdpPeer
 from spec.limits import LEASE_INTERVALS, TOKEN_CHARACTERS, TOKEN_INTERVALS, TOKEN_INTERVALS_END
 
 SHORT = interval(0.05)
-MIDDLE = interval(0.15)
+MIDDLE = interval(0.2)
 NEVER = pytest.mark.options("--interval", "86400")
 
 pytestmark = [pytest.mark.service("time"), pytest.mark.transport("udp")]

@@ -19,6 +19,7 @@ from spec.limits import LINE_BYTES, MESSAGE_BYTES, UNSENT_BYTES
 
 NEVER = pytest.mark.options("--interval", "86400")
 TCP = pytest.mark.transport("tcp")
+ECHO = pytest.mark.service("echo")
 
 #: What the sockets of a connection may hold, and what a server may keep beside its limit: both with much room.
 BUFFERS = 32 << 20
@@ -32,6 +33,7 @@ def long_line(server: Server) -> bytes:
 
 
 @TCP
+@ECHO
 @pytest.mark.requirement("LOAD-1", "LOAD-5")
 def test_a_client_that_does_not_read(start_server: StartServer) -> None:
     """The server stops reading it, keeps little for it, serves others, and answers every line once it reads again."""
@@ -118,8 +120,8 @@ def test_leaving_before_the_answer(server: Server) -> None:
     require_service(server)
 
 
-IDLE = interval(0.3)
-IDLE_OPTIONS = pytest.mark.options("--interval", interval(0.1), "--idle-timeout", IDLE)
+IDLE = interval(0.5)
+IDLE_OPTIONS = pytest.mark.options("--interval", interval(0.15), "--idle-timeout", IDLE)
 
 
 def require_close(peer: TcpPeer, since: float) -> None:
@@ -140,6 +142,7 @@ def test_an_idle_connection_is_closed(server: Server) -> None:
 
 
 @TCP
+@ECHO
 @IDLE_OPTIONS
 @pytest.mark.requirement("LOAD-4")
 def test_a_connection_is_closed_that_never_ends_its_line(server: Server) -> None:
@@ -162,9 +165,9 @@ def test_a_busy_connection_stays(server: Server) -> None:
     """One that completes lines, and one that takes its ticks."""
     with TcpPeer(server.address) as peer:
         if server.service == "time":
-            Subscription(peer, "Анна").ticks(8)
+            Subscription(peer, "Анна").ticks(5)
         start = time.monotonic()
-        for number in range(1, 7):
+        for number in range(1, 5):
             wait_until(start + number * float(IDLE) / 3)
             peer.request(b"")
             while (answer := peer.reply()).status == "TICK":
@@ -173,6 +176,7 @@ def test_a_busy_connection_stays(server: Server) -> None:
 
 
 @TCP
+@ECHO
 @IDLE_OPTIONS
 @pytest.mark.requirement("LOAD-4")
 def test_a_connection_is_closed_that_takes_nothing(server: Server) -> None:

@@ -25,7 +25,7 @@ TIME = pytest.mark.service("time")
 TCP = pytest.mark.transport("tcp")
 UDP = pytest.mark.transport("udp")
 
-SHORT = interval(0.1)
+SHORT = interval(0.2)
 
 
 def url(service: str, transport: str, host: str, port: int) -> str:
@@ -71,16 +71,16 @@ def test_output_is_utf_8(start_server: StartServer) -> None:
 
 
 @pytest.mark.requirement("SRV-2")
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "localhost"])
-def test_url(start_server: StartServer, service: Service, transport: Transport, host: str) -> None:
-    server = start_server("--host", host)
-    assert server.url == url(service, transport, server.host, server.port) and server.port != 0
-    assert server.host == host or (host == "localhost" and server.host in ("127.0.0.1", "::1"))
-    require_service(server)
-    assert start_server("--host", host).port != server.port
-    server.stop()
-    again = start_server("--host", server.host, "--port", str(server.port))
-    assert again.url == server.url
+def test_url(start_server: StartServer, service: Service, transport: Transport) -> None:
+    """The port that the kernel chose, or the one asked for; the address of a name."""
+    first, second = start_server("--host", "127.0.0.2"), start_server("--host", "127.0.0.2")
+    assert first.port != second.port
+    for server in (first, second):
+        assert server.url == url(service, transport, "127.0.0.2", server.port)
+        require_service(server)
+    second.stop()
+    again = start_server("--host", "localhost", "--port", str(second.port))
+    assert again.url in [url(service, transport, host, second.port) for host in ("127.0.0.1", "::1")]
     require_service(again)
 
 
@@ -200,7 +200,7 @@ def test_quiet(start_server: StartServer) -> None:
     if server.service == "time":
         # The first client has left when this one's lease, or end, is over.
         with wire.connect(server) as peer:
-            Subscription(peer, "Анна").ticks(5)
+            Subscription(peer, "Анна").ticks(4)
     require_service(server)
     assert server.stop() == 0
     assert server.output == [f"waiting for clients on {server.url}", "stopped"]
@@ -251,8 +251,7 @@ def test_stop_with_a_client_that_does_not_read(start_server: StartServer) -> Non
 
 
 @pytest.mark.requirement("SRV-9")
-@pytest.mark.parametrize("signal", [SIGINT, SIGTERM])
-def test_replies_are_sent_before_the_stop(start_server: StartServer, signal: int) -> None:
+def test_replies_are_sent_before_the_stop(start_server: StartServer) -> None:
     """Requests lie before a sleeping server when the signal comes."""
     server = start_server("--interval", "86400")
     request = good_request(server.service)
@@ -267,7 +266,7 @@ def test_replies_are_sent_before_the_stop(start_server: StartServer, signal: int
             for peer in peers:
                 for _ in range(5):
                     peer.request(request)
-            server.signal(signal)
+            server.signal(SIGTERM)
         assert server.wait() == 0
         for peer in peers:
             assert [masked(peer.reply().raw) for _ in range(5)] == [expected] * 5
@@ -279,17 +278,16 @@ def test_replies_are_sent_before_the_stop(start_server: StartServer, signal: int
 @TCP
 @pytest.mark.requirement("SRV-9")
 def test_large_replies_are_sent_before_the_stop(start_server: StartServer) -> None:
-    """More than the sockets hold, to a client that takes them within the second."""
+    """More than the sockets hold, for requests that have reached the server, to a client that takes them at once."""
     server = start_server()
-    line = b"ECHO " + b"a" * 4096
+    line = b"ECHO " + b"a" * 4096 + b"\n"
     with TcpPeer(server.address, receive_buffer=1 << 14) as peer:
-        peer.send((line + b"\n") * 60)
-        peer.reply()
+        peer.send(line * 12)
+        first = peer.reply().raw
         server.signal(SIGTERM)
-        replies = split_replies(peer.rest())
+        replies = [first, *split_replies(peer.rest())]
         assert server.wait() == 0
-    expected = owed("echo", "tcp", line + b"\n")
-    assert set(replies) == {expected} and len(replies) >= 1
+    assert replies == [owed("echo", "tcp", line)] * 12
 
 
 WRONG_USAGE = [
@@ -317,6 +315,7 @@ def test_wrong_usage(target: Target, transport: Transport) -> None:
             require_refusal(program, 2)
 
 
+@ECHO
 @pytest.mark.requirement("SRV-10")
 def test_all_options_are_accepted(start_server: StartServer) -> None:
     """Those too that the service or transport has no use for, and the ends of what is allowed."""
@@ -325,6 +324,7 @@ def test_all_options_are_accepted(start_server: StartServer) -> None:
     require_service(start_server("--interval", "0.01", "--max-clients", "1000", "--idle-timeout", "1000000"))
 
 
+@ECHO
 @pytest.mark.requirement("SRV-11", "SRV-12")
 def test_cannot_listen(target: Target, service: Service, transport: Transport) -> None:
     kind = socket.SOCK_STREAM if transport == "tcp" else socket.SOCK_DGRAM
@@ -370,7 +370,7 @@ def test_peers_leave_nothing_on_standard_error(start_server: StartServer) -> Non
         with wire.connect(server) as peer:
             Subscription(peer, "Анна").tick()
         with wire.connect(server) as peer:
-            Subscription(peer, "Анна").ticks(5)
+            Subscription(peer, "Анна").ticks(4)
     require_service(server)
     require_stop(server, SIGTERM)
 

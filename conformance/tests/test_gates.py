@@ -162,7 +162,7 @@ def test_it(server):
 """
     result, _ = run_checks(pytester, source, "--implementation=raw")
     result.stdout.fnmatch_lines(
-        ["*C 5 bytes: 'ECHO?n'", "*45 43 48 4f 0a", "*S 30 bytes: 'ERR?ncode: busy*", "ECHO-8. A server MUST *"]
+        ["*C 5 bytes: 'ECHO?n'", "*45 43 48 4f 0a", "*S 27 bytes: 'ERR?ncode: busy*", "ECHO-8. A server MUST *"]
     )
 
 

@@ -7,12 +7,13 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from conformance.oracle import FAULTS, VERBS, Request, fault, owed
+from conformance.oracle import FAULTS, Request, fault, owed
 from conformance.strategies import (
     BAD_UTF_8,
     CONTROLS,
     CORNERS,
     UPPER_DISAGREEMENTS,
+    arguments,
     cuttings,
     filled,
     lines,
@@ -22,7 +23,7 @@ from conformance.strategies import (
     scalars,
 )
 from conformance.targets import Service, Transport
-from spec.limits import LINE_BYTES
+from spec.limits import MESSAGE_BYTES
 
 
 @given(message=messages())
@@ -69,10 +70,8 @@ def test_good_requests_every_fault_and_silence_are_drawn(service: Service, trans
 
 @pytest.mark.parametrize("service", ["echo", "time"])
 def test_the_limit_is_drawn(service: Service) -> None:
-    examples = [raw for raw in drawn(lines(service)) if raw.startswith(VERBS[service])]
-    for end in (b"\n", b"\r\n"):
-        sizes = {len(raw) - len(end) for raw in examples if raw.endswith(end)}
-        assert {LINE_BYTES - 1, LINE_BYTES, LINE_BYTES + 1} <= sizes
+    sizes = {len(raw) for raw in drawn(arguments(service))}
+    assert {MESSAGE_BYTES - 1, MESSAGE_BYTES, MESSAGE_BYTES + 1} <= sizes
 
 
 @given(data=st.data(), stream=st.binary(max_size=500))
@@ -97,9 +96,10 @@ def test_bad_utf_8_is_bad_alone_and_inside() -> None:
 
 
 def test_scalars_are_all_of_unicode_but_the_controls() -> None:
-    assert len(scalars()) == sys.maxunicode + 1 - 0x800 - len(CONTROLS) + 1
-    assert len(CONTROLS) == 65 and set(scalars()) & set(CONTROLS) == {"\t"}
-    assert set(CORNERS) <= set(scalars())
+    everything = scalars()
+    assert len(everything) == sys.maxunicode + 1 - 0x800 - len(CONTROLS) + 1 and len(CONTROLS) == 65
+    assert set(everything) & set(CONTROLS) == {"\t"}
+    assert set(CORNERS) <= set(everything)
 
 
 def test_interpreters_differ_only_where_the_list_says() -> None:

@@ -83,6 +83,13 @@ def test_an_echo_is_shown_field_by_field(message: str) -> None:
     assert (person.client.waiting, person.client.status, person.client.over) == (False, 0, False)
 
 
+def test_what_a_terminal_must_not_get_is_shown_as_digits() -> None:
+    """SRV-14, CLI-3."""
+    person = asking("a\tb\u202e")
+    person.client.receive(echo_datagram("a\tb\u202e"), NOW)
+    assert person.shown[1:3] == ["message: a\\u0009b\\u202e", "reversed: \\u202eb\\u0009a"]
+
+
 def test_an_echo_is_sent_again_three_times() -> None:
     """CLI-13, CLI-7."""
     person = asking(timeout=10.0)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from heapq import heappop, heappush
-from itertools import count, pairwise
+from itertools import count, cycle, pairwise
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -209,7 +209,7 @@ class Network:
     def __init__(self, interval: str, clients: int, fates: list[list[int]], bad: range) -> None:
         self.now = 0
         self._bad = bad
-        self._fates = iter(fates * 1000)
+        self._fates = cycle(fates)
         self._events: list[tuple[int, int, Callable[[], None]]] = []
         self._order = count()
         self._options = server_options("time", interval=Decimal(interval))

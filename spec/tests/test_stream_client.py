@@ -168,6 +168,13 @@ def test_giving_up() -> None:
     assert len(person.complaints) == 1
 
 
+def test_what_a_terminal_must_not_get_is_shown_as_digits() -> None:
+    """SRV-14, CLI-3."""
+    person = asking("a\tb\u202e")
+    person.hear(echo_line("a\tb\u202e"))
+    assert person.shown[:2] == ["message: a\\u0009b\\u202e", "reversed: \\u202eb\\u0009a"]
+
+
 def test_the_end_of_the_stream_and_a_broken_connection() -> None:
     """CLI-7, CLI-10."""
     person = asking()

@@ -3,7 +3,7 @@
 import re
 from decimal import Decimal
 from fractions import Fraction
-from math import floor
+from math import floor, inf, nextafter
 
 import pytest
 from hypothesis import example, given
@@ -53,6 +53,7 @@ def test_no_tick_is_early_or_forgotten_however_floats_round(start: float, interv
     for wait in [0.0, *waits]:
         now += wait
         deadline = schedule.deadline
+        assert schedule.take(nextafter(min(now, deadline), -inf)) is None
         seq = schedule.take(now)
         assert (seq is None) == (now < deadline)
         assert schedule.deadline > now
@@ -128,6 +129,7 @@ def test_format_seconds_is_a_plain_decimal_of_the_same_value(seconds: Decimal) -
 @example(UTC)
 @example(UTC + 0.9999998)
 @example(UTC + 0.0009998)
+@example(UTC + 0.102)  # a thousand times it rounds up
 def test_time_is_rounded_down(utc: float) -> None:
     """TIME-11, TIME-12."""
     assert format_time(utc) == rfc3339(floor(Fraction(utc) * 1000))
