@@ -1,9 +1,10 @@
 """Merges the results of runs and says which requirement no check has proved.
 
-    python -m conformance.gate RESULTS.json…
+    python -m conformance.gate RESULTS…
 
-Each file is what ``--requirement-results`` wrote. Exit status 0: for each target every testable MUST and SHOULD has a
-check that passed and none that failed; 1: not so; 3: there is nothing to judge.
+Each is a file that ``--requirement-results`` wrote, or a directory with such files, ``*.results.json``. Exit status 0: for
+each target every testable MUST and SHOULD has a check that passed and none that failed; 1: not so; 3: there is nothing
+to judge.
 """
 
 import json
@@ -43,9 +44,10 @@ def find_gaps(results: Results, requirements: Mapping[str, Requirement] = REQUIR
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Judge the files that are named; return the exit status."""
-    files = sys.argv[1:] if arguments is None else arguments
-    results = merge(json.loads(Path(file).read_text(encoding="utf-8")) for file in files)
+    """Judge the files and directories that are named; return the exit status."""
+    places = [Path(place) for place in (sys.argv[1:] if arguments is None else arguments)]
+    files = [file for place in places for file in (place.glob("*.results.json") if place.is_dir() else [place])]
+    results = merge(json.loads(file.read_text(encoding="utf-8")) for file in files)
     if not results:
         print("nothing to judge", file=sys.stderr)
         return 3

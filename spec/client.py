@@ -8,7 +8,7 @@ import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import NamedTuple
 
 from spec.codec import Reply, ReplyError, RequestError, check_name
@@ -130,29 +130,21 @@ class Tick(NamedTuple):
 
 
 class TickPrinter:
-    """Which ticks a time client prints, and how: CLI-19 to CLI-21."""
+    """Prints the ticks that are newer than the last: CLI-19, CLI-20."""
 
-    def __init__(self, show: Print) -> None:
+    def __init__(self, show: Print, newer: Callable[[Tick, Tick], bool]) -> None:
+        """``newer`` tells whether its first tick is newer than its second."""
         self.printed = 0
         self._show = show
-        self._last_seq = 0
-        self._last_time = self._count_start = datetime.min.replace(tzinfo=timezone.utc)
-        self._proved_anew = False
-
-    def prove_anew(self) -> None:
-        """An OK has followed a CHALLENGE: the server may have restarted, and count from 1."""
-        self._proved_anew = True
+        self._newer = newer
+        self._last: Tick | None = None
 
     def take(self, tick: Tick) -> None:
         """Print the tick unless it is a duplicate or late."""
-        rising = tick.seq > self._last_seq and tick.time > self._count_start
-        if not rising:
-            if not (self._proved_anew and tick.time > self._last_time):
-                return
-            self._count_start, self._proved_anew = tick.time, False
-        self._last_seq, self._last_time = tick.seq, tick.time
-        self.printed += 1
-        self._show(f"{visible(tick.name)} {tick.time.isoformat(timespec='milliseconds')}")
+        if self._last is None or self._newer(tick, self._last):
+            self._last = tick
+            self.printed += 1
+            self._show(f"{visible(tick.name)} {tick.time.isoformat(timespec='milliseconds')}")
 
 
 def parse_tick(reply: Reply) -> Tick:

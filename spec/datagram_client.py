@@ -116,9 +116,8 @@ class TimeDatagramClient(DatagramClient):
         self._name = ""
         self._interval = 0.0
         self._patience = options.timeout
-        self._challenged = False
         self._may_answer_challenge = True
-        self._ticks = TickPrinter(show)
+        self._ticks = TickPrinter(show, lambda tick, last: tick.time > last.time)
 
     def ask(self, text: str, now: float) -> bytes:
         self._name = text
@@ -153,7 +152,6 @@ class TimeDatagramClient(DatagramClient):
     def _prove(self, reply: Reply, now: float) -> bytes:
         token = challenge_token(reply)
         self.connect()
-        self._challenged = True
         self._request = build_request(self.verb, self._name, token=token)
         if not self._may_answer_challenge:  # CLI-17
             return b""
@@ -163,13 +161,11 @@ class TimeDatagramClient(DatagramClient):
     def _renewed(self, reply: Reply, now: float) -> None:
         self._interval = subscribed_interval(reply, "lease")
         self.connect()
-        if self._challenged and self.subscribed:
-            self._ticks.prove_anew()  # CLI-21
-        self._challenged = False
-        if not self.subscribed:
-            self.subscribed = True
-            self._patience = patience(self._options, self._interval)
-            self._send_again = now + self._interval
+        self._patience = patience(self._options, self._interval)
+        renewal = now + self._interval
+        # A server may come back with a shorter interval (CLI-21)
+        self._send_again = min(self._send_again, renewal) if self.subscribed else renewal
+        self.subscribed = True
 
 
 def open_datagram_client(options: ClientOptions, url: str, show: Print, complain: Print) -> DatagramClient:

@@ -39,7 +39,7 @@ class StreamClient(Client):
             return b""
         self._received += data
         try:
-            while self.waiting and (end := self._received.find(b"\n\n", 0, REPLY_BYTES)) >= 0:
+            while self.waiting and (end := self._received.find(b"\n\n")) >= 0:
                 reply, self._received = self._received[: end + 2], self._received[end + 2 :]
                 self._take(parse_reply(reply), now)
             if self.waiting and len(self._received) > REPLY_BYTES:
@@ -88,7 +88,7 @@ class TimeStreamClient(StreamClient):
     def __init__(self, options: ClientOptions, url: str, show: Print, complain: Print) -> None:
         super().__init__(options, url, show, complain)
         self._patience = options.timeout
-        self._ticks = TickPrinter(show)
+        self._ticks = TickPrinter(show, lambda tick, last: tick.seq > last.seq)
 
     def _take(self, reply: Reply, now: float) -> None:
         if reply.status == "ERR":

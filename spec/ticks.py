@@ -1,6 +1,5 @@
 """The time service: its replies and its schedule. SPEC.md, section 8."""
 
-import math
 import re
 from datetime import datetime, timezone
 from decimal import Decimal
@@ -61,8 +60,8 @@ def format_seconds(seconds: Decimal) -> str:
 @lru_cache(maxsize=1)
 def format_time(utc: float) -> str:
     """Return the wall clock's seconds since 1970, UTC, as the field ``time`` (TIME-11, TIME-12)."""
-    seconds, milliseconds = divmod(math.floor(utc * 1000), 1000)
-    return f"{datetime.fromtimestamp(seconds, timezone.utc):%Y-%m-%dT%H:%M:%S}.{milliseconds:03}Z"
+    seconds, fraction = divmod(utc, 1)  # exact, unlike utc * 1000
+    return f"{datetime.fromtimestamp(seconds, timezone.utc):%Y-%m-%dT%H:%M:%S}.{int(fraction * 1000):03}Z"
 
 
 def build_tick(name: str, utc: float, seq: int) -> bytes:

@@ -79,9 +79,12 @@ def test_url(start_server: StartServer, service: Service, transport: Transport) 
         assert server.url == url(service, transport, "127.0.0.2", server.port)
         require_service(server)
     second.stop()
-    again = start_server("--host", "localhost", "--port", str(second.port))
-    assert again.url in [url(service, transport, host, second.port) for host in ("127.0.0.1", "::1")]
+    again = start_server("--host", "127.0.0.2", "--port", str(second.port))
+    assert again.url == second.url
     require_service(again)
+    named = start_server("--host", "localhost")
+    assert named.url in [url(service, transport, host, named.port) for host in ("127.0.0.1", "::1")]
+    require_service(named)
 
 
 @pytest.mark.requirement("SRV-3")

@@ -78,7 +78,9 @@ def test_client_defaults() -> None:
 def test_client_options() -> None:
     """Section 13: the text stands between or after the options."""
     words = ["time", "--timeout", "0.5", "--ticks", "2", "Анна", "--port", "65535", "--host", "localhost"]
-    assert parse_client_options(words, "tcp") == ClientOptions("time", "tcp", "localhost", 65535, 0.5, 2, "Анна")
+    options = parse_client_options(words, "tcp")
+    assert options == ClientOptions("time", "tcp", "localhost", 65535, 0.5, 2, "Анна")
+    assert options.url == "time+tcp://localhost:65535"
 
 
 @pytest.mark.parametrize(

@@ -287,6 +287,7 @@ fates = st.lists(st.lists(st.sampled_from([1, 1, 8, 40, 200, LONGEST_DELAY]), ma
 @example("3", 1, [[1]], 0, 10 * SECOND, True)
 @example("0.125", 1, [[1], [], [1, 40]], 0, 10 * SECOND, True)
 @example("3", 1, [[]], 20 * SECOND, 12 * SECOND, False)  # the lease runs out, the token does not
+@example("0.5", 2, [[200], [1, 40], [], [], [], [1], [1], *5 * [[]]], 2, 194, True)  # a late tick of an older count
 @settings(max_examples=60)
 def test_a_bad_network_harms_only_while_it_lasts(
     interval: str, clients: int, fates: list[list[int]], breaks: int, lasts: int, restarts: bool
