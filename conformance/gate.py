@@ -2,9 +2,9 @@
 
     python -m conformance.gate RESULTS…
 
-Each is a file that ``--requirement-results`` wrote, or a directory with such files, ``*.results.json``. Exit status 0: for
-each target every testable MUST and SHOULD has a check that passed and none that failed; 1: not so; 3: there is nothing
-to judge.
+Each is a file that ``--requirement-results`` wrote, or a directory with such files, ``*.results.json``. Exit status 0:
+for each target every testable MUST and SHOULD has a check that passed and none that failed; 1: not so; 3: there is
+nothing to judge.
 """
 
 import json

@@ -150,7 +150,7 @@ def renewal(talk: Talk, token: str) -> None:
 @pytest.mark.service("time")
 @pytest.mark.requirement("CLI-16", "CLI-20", "CLI-21")
 def test_goes_on_when_seq_starts_anew(target: Target) -> None:
-    """After a restart, and after a lease that ran out, of which no CHALLENGE tells. A tick is given as seq and second."""
+    """After a restart, and a lease that ran out, of which no CHALLENGE tells. A tick is given as seq and second."""
     again = interval(0.1)
     with Talk(target, "time", "udp", "--ticks", "6", "Анна") as talk:
         talk.subscribe("Анна", again)
