@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from conformance import gate
+from conformance.profiles import PROFILES
 from conformance.programs import Program
 from conformance.targets import BUNDLED, ROOT, SERVICES, TRANSPORTS
 from spec.requirements import REQUIREMENTS
@@ -30,12 +31,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return the exit status: 0 conforms, 1 does not, 2 wrong usage, 3 could not be judged."""
     parser = argparse.ArgumentParser(prog="sockspec", description="Judges implementations of SPEC.md.")
     commands = parser.add_subparsers(dest="command", required=True)
-    for name, about in (("run", "judge targets"), ("demo", "show servers and clients at work, then judge them")):
+    for name, profile, about in (
+        ("run", "standard", "judge targets"),
+        ("demo", "quick", "show servers and clients at work, then judge them"),
+    ):
         command = commands.add_parser(name, help=about)
         command.add_argument("targets", nargs="*", metavar="TARGET", help=f"{', '.join(BUNDLED)} (default: all)")
         command.add_argument("--service", action="append", choices=SERVICES)
         command.add_argument("--transport", action="append", choices=TRANSPORTS)
-        command.add_argument("--profile", choices=["quick", "standard", "thorough"], default="quick")
+        command.add_argument("--profile", choices=list(PROFILES), default=profile)
     commands.add_parser("list", help="the requirements, and the checks that prove them")
     options = parser.parse_args(arguments)
     if options.command == "list":

@@ -6,6 +6,7 @@ A check runs once for each target, service and transport that it names as a fixt
 
 import json
 import signal
+from collections import defaultdict
 from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,17 +15,18 @@ import hypothesis
 import pytest
 
 from conformance import timing, wire
+from conformance.profiles import PROFILES
 from conformance.programs import Program
-from conformance.targets import BUNDLED, SERVICES, TRANSPORTS, Server, Service, Target, Transport
+from conformance.targets import BUNDLED, ROLES, SERVICES, TRANSPORTS, Server, Service, Target, Transport
 from spec.requirements import REQUIREMENTS
 
 StartServer = Callable[..., Server]
 StartClient = Callable[..., Program]
 
-for _name, _examples in {"quick": 25, "standard": 60, "thorough": 1000}.items():
+for _profile in PROFILES.values():
     hypothesis.settings.register_profile(
-        _name,
-        max_examples=_examples,
+        _profile.name,
+        max_examples=_profile.examples,
         deadline=None,
         database=None,
         print_blob=True,
@@ -45,8 +47,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--transport", action="append", choices=list(TRANSPORTS), help="which transport (repeatable; default: both)"
     )
     group.addoption(
-        "--profile", choices=["quick", "standard", "thorough"], default="quick", help="how many generated examples"
+        "--role", action="append", choices=list(ROLES), help="servers or clients (repeatable; default: both)"
     )
+    group.addoption(
+        "--profile", choices=list(PROFILES), default="standard", help="how many generated examples and other cases"
+    )
+    group.addoption("--seed", type=int, default=0, help="which of all examples and cases (default: 0)")
     group.addoption(
         "--requirement-results",
         metavar="FILE",
@@ -92,11 +98,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     ]
     if wrong:
         raise pytest.UsageError("every check cites requirements that SPEC.md has:", *wrong)
-    dropped = [item for item in checks if not _is_selected(config, item)]
+    selected = _thinned(config, [item for item in checks if _is_selected(config, item)])
+    dropped = [item for item in checks if item not in selected]
     if dropped:
         config.hook.pytest_deselected(items=dropped)
         items[:] = [item for item in items if item not in dropped]
     for item in items:
+        if isinstance(item, pytest.Function) and hypothesis.is_hypothesis_test(item.obj):
+            hypothesis.seed(config.getoption("--seed"))(item.obj)
         if item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(timing.CHECK_TIMEOUT))
         item.user_properties += [("requirement", id_) for id_ in _citations(item)]
@@ -124,13 +133,29 @@ def _wrong_citation(item: pytest.Item) -> str | None:
     return " ".join(unknown) if unknown or not cited else None
 
 
+def _thinned(config: pytest.Config, checks: list[pytest.Item]) -> set[pytest.Item]:
+    """Return the checks that the profile leaves: of those that start programs of their own a share of the cases."""
+    profile = PROFILES[config.getoption("--profile")]._replace(seed=config.getoption("--seed"))
+    left: set[pytest.Item] = set()
+    cases: dict[tuple[str, object, object], list[pytest.Item]] = defaultdict(list)
+    for item in checks:
+        assert isinstance(item, pytest.Function)
+        if "server" in item.fixturenames:
+            left.add(item)
+        else:
+            parameters = _parameters(item)
+            cases[item.originalname, id(parameters.get("target")), parameters.get("transport")].append(item)
+    return left.union(*map(profile.select, cases.values()))
+
+
 def _is_selected(config: pytest.Config, item: pytest.Item) -> bool:
     for name, everything in (("service", SERVICES), ("transport", TRANSPORTS)):
         marker = item.get_closest_marker(name)
         applies = [_parameters(item)[name]] if name in _parameters(item) else marker.args if marker else everything
         if not set(applies) & set(config.getoption(f"--{name}") or everything):
             return False
-    return True
+    role = "client" if item.path.name.startswith("test_client_") else "server"
+    return role in (config.getoption("--role") or ROLES)
 
 
 class RequirementResults:

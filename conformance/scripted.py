@@ -16,6 +16,7 @@ from subprocess import PIPE
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from conformance.profiles import Profile
 from conformance.targets import Service, Target, Transport, show_address
 from conformance.timing import CLOCK_GRAIN, JUDGE_LATENESS, PATIENCE
 from conformance.wire import Exchange
@@ -455,9 +456,9 @@ def took(seconds: Sequence[float], due: Sequence[float]) -> bool:
     )
 
 
-def batches(items: Iterable[Item], profile: str = "standard", size: int = 6) -> Iterator[list[Item]]:
-    """Yield the items in lists of so many: as many clients as may well start at once. Of all, `quick` takes a third."""
-    rest = list(items)[:: 3 if profile == "quick" else 1]
+def batches(items: Iterable[Item], profile: Profile, size: int = 6) -> Iterator[list[Item]]:
+    """Yield the profile's share of the items in lists of so many: as many programs as may well start at once."""
+    rest = profile.select(items)
     while rest:
         yield rest[:size]
         del rest[:size]

@@ -198,6 +198,6 @@ def cuttings(draw: st.DrawFn, stream: bytes) -> list[bytes]:
     """A cutting of a stream into chunks: whole, into few or many, or byte by byte if it is short."""
     if len(stream) <= 200 and draw(st.booleans()):
         return [stream[i : i + 1] for i in range(len(stream))]
-    cuts = sorted(draw(st.sets(st.integers(1, max(len(stream) - 1, 1)), max_size=8)))
-    bounds = [0, *cuts, len(stream)]
-    return [stream[start:end] for start, end in pairwise(bounds) if start < end]
+    cuts = draw(st.sets(st.integers(0, len(stream)), max_size=8))
+    bounds = sorted({0, *cuts, len(stream)})
+    return [stream[start:end] for start, end in pairwise(bounds)]

@@ -15,6 +15,7 @@ Transport = Literal["udp", "tcp"]
 Role = Literal["server", "client"]
 
 SERVICES: tuple[Service, ...] = ("echo", "time")
+ROLES: tuple[Role, ...] = ("server", "client")
 TRANSPORTS: tuple[Transport, ...] = ("udp", "tcp")
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -90,13 +91,12 @@ class Target:
 
 
 def _bundled(name: str) -> Target:
-    roles: tuple[Role, ...] = ("server", "client")
     return Target(
         name,
         {
             (transport, role): (sys.executable, "-m", f"impl_{name}.{transport}_{role}")
             for transport in TRANSPORTS
-            for role in roles
+            for role in ROLES
         },
     )
 

@@ -7,7 +7,7 @@ import struct
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -270,17 +270,24 @@ class TcpPeer(Peer):
         thread.start()
         return thread
 
-    def flood(self, data: bytes, limit: int) -> int:
-        """Send `data` again and again without reading, until nothing is taken for `STUCK` seconds or `limit` is sent.
+    def flood(self, data: bytes, limit: int, meanwhile: Callable[[], object] = lambda: None) -> int:
+        """Send `data` again and again without reading, until `limit` is sent or nothing more is taken.
 
-        Returns the number of bytes sent.
+        That is so when for `STUCK` seconds, then during `meanwhile`, then again, no byte went. Returns the number of
+        bytes sent.
         """
         view = memoryview(data)
-        sent = 0
+        sent, stuck_at = 0, -1
         self.socket.settimeout(STUCK)
-        with contextlib.suppress(TimeoutError, ConnectionError):
+        with contextlib.suppress(ConnectionError):
             while sent < limit:
-                sent += self.socket.send(view[sent % len(data) :])
+                try:
+                    sent += self.socket.send(view[sent % len(data) :])
+                except TimeoutError:
+                    if sent == stuck_at:
+                        break
+                    stuck_at = sent
+                    meanwhile()
         self.exchange.add("C", data, f"{sent} bytes, without reading")
         return sent
 

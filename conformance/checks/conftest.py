@@ -5,6 +5,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
+from conformance.profiles import PROFILES
+
 AT_ONCE = 8
 
 
@@ -13,9 +15,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Tell a check that asks for it how thorough the run is: ``quick``, ``standard`` or ``thorough``."""
+    """Tell a check that asks for it how much it is to do."""
     if "profile" in metafunc.fixturenames:
-        metafunc.parametrize("profile", [metafunc.config.getoption("--profile")], scope="session")
+        name, seed = metafunc.config.getoption("--profile"), metafunc.config.getoption("--seed")
+        metafunc.parametrize("profile", [PROFILES[name]._replace(seed=seed)], ids=[name], scope="session")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -5,6 +5,7 @@ from itertools import cycle
 
 import pytest
 
+from conformance.profiles import Profile
 from conformance.scripted import (
     HIDDEN,
     Talk,
@@ -227,7 +228,7 @@ def test_reports_malformed_datagrams_and_waits_on(target: Target) -> None:
 
 @pytest.mark.transport("tcp")
 @pytest.mark.requirement("CLI-10", "CLI-11")
-def test_gives_up_at_a_malformed_reply(target: Target, profile: str) -> None:
+def test_gives_up_at_a_malformed_reply(target: Target, profile: Profile) -> None:
     for batch in batches(_malformed("tcp").items(), profile):
         with ExitStack() as stack:
             talks = [stack.enter_context(Talk(target, "echo", "tcp", "привет")) for _ in batch]

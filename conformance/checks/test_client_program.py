@@ -13,6 +13,7 @@ from signal import SIGINT, SIGTERM
 
 import pytest
 
+from conformance.profiles import Profile
 from conformance.programs import Program
 from conformance.scripted import LOOPBACK, Talk, batches, echo_fields, reply, scripted, shown, tick, tick_lines
 from conformance.targets import SERVICES, Service, Target, Transport
@@ -146,9 +147,9 @@ def judge_wrong_usage(programs: Sequence[Program], may_print: list[str]) -> None
 
 
 @pytest.mark.requirement("CLI-8", "CLI-10")
-def test_refuses_wrong_usage(target: Target, transport: Transport) -> None:
+def test_refuses_wrong_usage(target: Target, transport: Transport, profile: Profile) -> None:
     with scripted(transport) as server:
-        for batch in batches(usages(server.port)):
+        for batch in batches(usages(server.port), profile):
             with ExitStack() as stack:
                 programs = [stack.enter_context(target.program(transport, "client", *words)) for words in batch]
                 judge_wrong_usage(programs, [])
@@ -156,13 +157,13 @@ def test_refuses_wrong_usage(target: Target, transport: Transport) -> None:
 
 
 @pytest.mark.requirement("CLI-8", "CLI-10")
-def test_sends_no_bad_text(target: Target, service: Service, transport: Transport) -> None:
+def test_sends_no_bad_text(target: Target, service: Service, transport: Transport, profile: Profile) -> None:
     with scripted(transport) as server:
         words = [service, "--host", LOOPBACK, "--port", str(server.port)]
         given = [([*words, os.fsdecode(text)], b"") for text in bad_texts(service)]
         # No line at all, an empty line that is no name, and what no argument can hold.
         given += [(words, stdin) for stdin in (b"", b"\r\n" if service == "time" else b"\r\r\n", b"nul\0")]
-        for batch in batches(given):
+        for batch in batches(given, profile):
             with ExitStack() as stack:
                 programs = [
                     stack.enter_context(target.program(transport, "client", *more, stdin=stdin))

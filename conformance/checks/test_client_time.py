@@ -6,6 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from conformance.profiles import Profile
 from conformance.scripted import (
     LONG,
     TOKEN,
@@ -251,7 +252,7 @@ def test_reports_malformed_datagrams_and_waits_on(target: Target) -> None:
 
 @pytest.mark.transport("tcp")
 @pytest.mark.requirement("CLI-7", "CLI-10", "CLI-11")
-def test_gives_up_at_a_malformed_reply(target: Target, profile: str) -> None:
+def test_gives_up_at_a_malformed_reply(target: Target, profile: Profile) -> None:
     ok = reply("OK", *subscribed_fields("Анна", LONG, "tcp"))
     answers = [(what, answer) for what, answer in _malformed_before_the_subscription("tcp").items()]
     answers += [(what, ok + answer) for what, answer in _malformed_ticks().items()]

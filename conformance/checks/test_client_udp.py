@@ -4,6 +4,7 @@ from itertools import accumulate, pairwise
 
 import pytest
 
+from conformance.profiles import Profile
 from conformance.scripted import (
     LONG,
     LOOPBACK,
@@ -245,9 +246,9 @@ def test_malformed_datagrams_do_not_put_off_the_end(target: Target, service: Ser
 
 @pytest.mark.slow
 @pytest.mark.requirement("CLI-2", "CLI-7", "CLI-10", "CLI-13")
-def test_sends_the_request_again_and_gives_up(target: Target, service: Service, profile: str) -> None:
+def test_sends_the_request_again_and_gives_up(target: Target, service: Service, profile: Profile) -> None:
     """The quick profile does not wait for the default timeout, nor for the retransmissions after the third."""
-    timeout = 7.5 if profile == "quick" else {"echo": None, "time": 11.5}[service]
+    timeout = 7.5 if profile.name == "quick" else {"echo": None, "time": 11.5}[service]
     with Talk(target, service, "udp", "привет", timeout=timeout) as talk:
         start = talk.expect(REQUEST[service]).at
         talk.program.wait(talk.timeout + PATIENCE)

@@ -14,7 +14,9 @@ from conformance import wire
 from conformance.conftest import StartServer
 from conformance.conversation import Subscription, good_request, require_service, split_replies
 from conformance.oracle import masked, owed
+from conformance.profiles import Profile
 from conformance.programs import Program
+from conformance.scripted import batches
 from conformance.targets import Server, Service, Target, Transport, show_address
 from conformance.timing import JUDGE_LATENESS, PATIENCE, interval
 from conformance.wire import Peer, TcpPeer, UdpPeer
@@ -311,11 +313,12 @@ def require_refusal(program: Program, status: int) -> None:
 
 
 @pytest.mark.requirement("SRV-10", "SRV-12")
-def test_wrong_usage(target: Target, transport: Transport) -> None:
-    with ExitStack() as stack:
-        programs = [stack.enter_context(target.program(transport, "server", *words)) for words in WRONG_USAGE]
-        for program in programs:
-            require_refusal(program, 2)
+def test_wrong_usage(target: Target, transport: Transport, profile: Profile) -> None:
+    for batch in batches(WRONG_USAGE, profile):
+        with ExitStack() as stack:
+            programs = [stack.enter_context(target.program(transport, "server", *words)) for words in batch]
+            for program in programs:
+                require_refusal(program, 2)
 
 
 @ECHO

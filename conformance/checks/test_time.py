@@ -291,10 +291,11 @@ def test_ticks_are_skipped_while_the_client_does_not_read(server: Server) -> Non
     """Replies that are not read fill the server's buffers; another subscriber shows that time passes."""
     with TcpPeer(server.address, receive_buffer=1 << 15) as peer, TcpPeer(server.address) as other:
         Subscription(peer, "a")
+        witness = Subscription(other, "b")
         line = b"TIME " + "\U0001f468".encode() * NAME_CHARACTERS + b"\n"
-        sent = peer.flood(line * 100, 1 << 26)
+        sent = peer.flood(line * 100, 1 << 26, meanwhile=lambda: witness.ticks(10))
         held = time.time()
-        Subscription(other, "b").ticks(20)
+        witness.ticks(10)
         released = time.time()
         peer.half_close()
         replies = [wire.Reply(raw, time.monotonic()) for raw in split_replies(peer.rest())]
