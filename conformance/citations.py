@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def about(id_: str) -> Iterator[None]:
-    """A block whose failed assertions are about that requirement; outside of any, they are about the first one cited."""
+    """A block whose failures are about that requirement; outside of any, they are about the first one cited."""
     try:
         yield
     except AssertionError as error:
@@ -14,7 +14,7 @@ def about(id_: str) -> Iterator[None]:
         raise
 
 
-def blame(error: AssertionError, id_: str) -> None:
+def blame(error: BaseException, id_: str) -> None:
     """Have a failure be about that requirement, unless it already is about another."""
     if blamed(error) is None:
         error.__dict__["requirement"] = id_

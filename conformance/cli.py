@@ -19,6 +19,7 @@ from rich.table import Table
 from conformance import gate
 from conformance.profiles import PROFILES
 from conformance.programs import Program
+from conformance.recorder import citations
 from conformance.targets import BUNDLED, ROOT, SERVICES, TRANSPORTS
 from spec.requirements import REQUIREMENTS
 
@@ -96,12 +97,10 @@ class _Collector:
     def __init__(self) -> None:
         self.checks: dict[str, set[str]] = defaultdict(set)
 
-    def pytest_collection_finish(self, session: pytest.Session) -> None:
-        for item in session.items:
-            name = re.sub(r"\[.*", "", item.nodeid.partition("checks/")[2])
-            for marker in item.iter_markers("requirement"):
-                for id_ in marker.args:
-                    self.checks[id_].add(name)
+    def pytest_itemcollected(self, item: pytest.Item) -> None:
+        name = re.sub(r"\[.*", "", item.nodeid.partition("checks/")[2])
+        for id_ in citations(item):
+            self.checks[id_].add(name)
 
 
 def find_checks() -> dict[str, set[str]]:

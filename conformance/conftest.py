@@ -7,7 +7,7 @@ A check runs once for each target, service and transport that it names as a fixt
 import json
 import signal
 from collections import defaultdict
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,30 @@ import hypothesis
 import pytest
 
 from conformance import timing, wire
-from conformance.profiles import PROFILES
+from conformance.cases import Outcome, load_case
+from conformance.citations import blame
+from conformance.profiles import PROFILES, Profile
 from conformance.programs import Program
-from conformance.targets import BUNDLED, ROLES, SERVICES, TRANSPORTS, Server, Service, Target, Transport
+from conformance.recorder import Recorder, citations, parameters_of, role_of
+from conformance.targets import (
+    BUNDLED,
+    ROLES,
+    SERVICES,
+    TRANSPORTS,
+    RunningServer,
+    Server,
+    Service,
+    Target,
+    TargetError,
+    Transport,
+    find_target,
+)
 from spec.requirements import REQUIREMENTS
 
 StartServer = Callable[..., Server]
 StartClient = Callable[..., Program]
+
+_recorder = pytest.StashKey[Recorder]()
 
 for _profile in PROFILES.values():
     hypothesis.settings.register_profile(
@@ -38,32 +55,30 @@ for _profile in PROFILES.values():
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("sockspec")
     group.addoption(
-        "--implementation", action="append", choices=list(BUNDLED), help="what to judge (repeatable; default: all)"
+        "--implementation",
+        action="append",
+        metavar="TARGET",
+        help=f"what to judge: {', '.join(BUNDLED)}, a manifest, a URL (repeatable; default: all bundled ones)",
     )
+    for option, everything in (("role", ROLES), ("transport", TRANSPORTS), ("service", SERVICES)):
+        group.addoption(f"--{option}", action="append", choices=list(everything), help="(repeatable; default: both)")
     group.addoption(
-        "--service", action="append", choices=list(SERVICES), help="which service (repeatable; default: both)"
-    )
-    group.addoption(
-        "--transport", action="append", choices=list(TRANSPORTS), help="which transport (repeatable; default: both)"
-    )
-    group.addoption(
-        "--role", action="append", choices=list(ROLES), help="servers or clients (repeatable; default: both)"
+        "--requirement", action="append", metavar="ID", help="only the checks that cite it (repeatable; default: all)"
     )
     group.addoption(
         "--profile", choices=list(PROFILES), default="standard", help="how many generated examples and other cases"
     )
     group.addoption("--seed", type=int, default=0, help="which of all examples and cases (default: 0)")
     group.addoption(
-        "--requirement-results",
-        metavar="FILE",
-        type=Path,
-        help="write JSON: target, requirement, checks passed and failed",
+        "--requirement-results", metavar="FILE", type=Path, help="write JSON: target, requirement, passed and failed"
     )
+    group.addoption("--events", metavar="FD", type=int, help="write each case to this descriptor, as a line of JSON")
+    group.addoption("--replay", metavar="FILE", type=Path, help="run one stored case again")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     for line in (
-        "requirement(*ids): the requirements of SPEC.md that a check proves; every check has it",
+        "requirement(*ids): the requirements of SPEC.md that a check proves, the main one first; every check has it",
         "service(name): the check is about this service only",
         "transport(name): the check is about this transport only",
         "options(*words): the `server` of this check is started with these options",
@@ -72,14 +87,23 @@ def pytest_configure(config: pytest.Config) -> None:
     # A suite in the background may have been told to ignore SIGINT, and would hand that on to what it judges.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     hypothesis.settings.load_profile(config.getoption("--profile"))
-    config.pluginmanager.register(RequirementResults(config.getoption("--requirement-results")), "requirement-results")
+    replayed = load_case(config.getoption("--replay")) if config.getoption("--replay") else None
+    config.stash[_recorder] = Recorder(_profile_of(config), config.getoption("--events"), replayed)
+    config.pluginmanager.register(config.stash[_recorder], "recorder")
+
+
+def _profile_of(config: pytest.Config) -> Profile:
+    return PROFILES[config.getoption("--profile")]._replace(seed=config.getoption("--seed"))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a check everywhere it applies; what is not selected is dropped later, so that it counts as deselected."""
     if "target" in metafunc.fixturenames:
-        names = metafunc.config.getoption("--implementation") or list(BUNDLED)
-        metafunc.parametrize("target", [BUNDLED[name] for name in names], ids=names, scope="session")
+        try:
+            targets = [find_target(word) for word in metafunc.config.getoption("--implementation") or BUNDLED]
+        except TargetError as error:
+            raise pytest.UsageError(str(error)) from None
+        metafunc.parametrize("target", targets, ids=[target.name for target in targets], scope="session")
     own = " ".join(str(marker.args[0]) for marker in metafunc.definition.iter_markers("parametrize"))
     for fixture, everything in (("service", SERVICES), ("transport", TRANSPORTS)):
         if fixture in metafunc.fixturenames and fixture not in own:
@@ -88,105 +112,84 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Refuse a check that cites nothing; drop what is not selected; give each item its time limit."""
-    checks = [item for item in items if _is_check(item)]
-    wrong = [
-        f"{item.nodeid} cites {cited or 'no requirement'}"
+    """Refuse a check that cites nothing; drop what is not selected or cannot be; prepare the rest."""
+    checks = [item for item in items if isinstance(item, pytest.Function) and "checks" in item.path.parts]
+    if wrong := [
+        f"{item.nodeid} cites {' '.join(unknown) or 'no requirement'}"
         for item in checks
-        for cited in [_wrong_citation(item)]
-        if cited is not None
-    ]
-    if wrong:
+        if (unknown := [id_ for id_ in citations(item) if id_ not in REQUIREMENTS]) or not citations(item)
+    ]:
         raise pytest.UsageError("every check cites requirements that SPEC.md has:", *wrong)
-    selected = _thinned(config, [item for item in checks if _is_selected(config, item)])
-    dropped = [item for item in checks if item not in selected]
+    recorder = config.stash[_recorder]
+    selected = [item for item in checks if _is_selected(config, item)]
+    for item in selected:
+        if (outcome := _hindrance(item)) is not None:
+            recorder.leave_out(item, outcome)
+    left = _thinned(config, [item for item in selected if item.nodeid not in recorder.cases])
+    if file := config.getoption("--replay"):
+        replayed = load_case(file)
+        left = {item for item in left if recorder.case(item, "error").title == replayed.title}
+    dropped = [item for item in checks if item not in left]
     if dropped:
         config.hook.pytest_deselected(items=dropped)
         items[:] = [item for item in items if item not in dropped]
-    for item in items:
-        if isinstance(item, pytest.Function) and hypothesis.is_hypothesis_test(item.obj):
-            hypothesis.seed(config.getoption("--seed"))(item.obj)
-        if item.get_closest_marker("timeout") is None:
-            item.add_marker(pytest.mark.timeout(timing.CHECK_TIMEOUT))
-        item.user_properties += [("requirement", id_) for id_ in _citations(item)]
-        if (target := _parameters(item).get("target")) is not None:
-            item.user_properties.append(("target", target.name))
+    for any_item in items:
+        if any_item.get_closest_marker("timeout") is None:
+            any_item.add_marker(pytest.mark.timeout(timing.CHECK_TIMEOUT))
+    for check in left:
+        if hypothesis.is_hypothesis_test(check.obj):
+            hypothesis.seed(config.getoption("--seed"))(check.obj)
+        recorder.prepare(check)
 
 
-def _parameters(item: pytest.Item) -> dict[str, Any]:
-    callspec = getattr(item, "callspec", None)
-    return callspec.params if callspec else {}
-
-
-def _citations(item: pytest.Item) -> list[str]:
-    return [id_ for marker in item.iter_markers("requirement") for id_ in marker.args]
-
-
-def _is_check(item: pytest.Item) -> bool:
-    return "checks" in item.path.parts
-
-
-def _wrong_citation(item: pytest.Item) -> str | None:
-    """Return what is wrong with the citations of a check (``""``: it has none), or None."""
-    cited = _citations(item)
-    unknown = [id_ for id_ in cited if id_ not in REQUIREMENTS]
-    return " ".join(unknown) if unknown or not cited else None
-
-
-def _thinned(config: pytest.Config, checks: list[pytest.Item]) -> set[pytest.Item]:
+def _thinned(config: pytest.Config, checks: list[pytest.Function]) -> set[pytest.Function]:
     """Return the checks that the profile leaves: of those that start programs of their own a share of the cases."""
-    profile = PROFILES[config.getoption("--profile")]._replace(seed=config.getoption("--seed"))
-    left: set[pytest.Item] = set()
-    cases: dict[tuple[str, object, object], list[pytest.Item]] = defaultdict(list)
+    left: set[pytest.Function] = set()
+    cases: dict[tuple[str, object, object], list[pytest.Function]] = defaultdict(list)
     for item in checks:
-        assert isinstance(item, pytest.Function)
         if "server" in item.fixturenames:
             left.add(item)
         else:
-            parameters = _parameters(item)
+            parameters = parameters_of(item)
             cases[item.originalname, id(parameters.get("target")), parameters.get("transport")].append(item)
-    return left.union(*map(profile.select, cases.values()))
+    return left.union(*map(_profile_of(config).select, cases.values()))
 
 
 def _is_selected(config: pytest.Config, item: pytest.Item) -> bool:
     for name, everything in (("service", SERVICES), ("transport", TRANSPORTS)):
         marker = item.get_closest_marker(name)
-        applies = [_parameters(item)[name]] if name in _parameters(item) else marker.args if marker else everything
+        applies = [parameters_of(item)[name]] if name in parameters_of(item) else marker.args if marker else everything
         if not set(applies) & set(config.getoption(f"--{name}") or everything):
             return False
-    role = "client" if item.path.name.startswith("test_client_") else "server"
-    return role in (config.getoption("--role") or ROLES)
+    requirements = config.getoption("--requirement")
+    if requirements and not set(requirements) & set(citations(item)):
+        return False
+    return role_of(item) in (config.getoption("--role") or ROLES)
 
 
-class RequirementResults:
-    """Counts, for each target and requirement, the checks that passed and those that failed in any phase."""
+def _hindrance(item: pytest.Function) -> Outcome | None:
+    """Return why a check cannot be run on its target; None: it can."""
+    parameters = parameters_of(item)
+    target: Target | None = parameters.get("target")
+    if target is None:
+        return None
+    marker = item.get_closest_marker("transport")
+    transports = [parameters["transport"]] if "transport" in parameters else marker.args if marker else TRANSPORTS
+    marker = item.get_closest_marker("service")
+    service = parameters.get("service", marker.args[0] if marker else None)
+    if not any(target.offers(role_of(item), transport, service) for transport in transports):
+        return "unsupported"
+    if target.url:
+        options = item.get_closest_marker("options")
+        as_it_runs = options is None or (service == "echo" and "--idle-timeout" not in options.args)
+        return None if "server" in item.fixturenames and as_it_runs else "inconclusive"
+    return None
 
-    def __init__(self, file: Path | None) -> None:
-        self.file = file
-        self._items: dict[str, tuple[str, list[str], set[str]]] = {}
 
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        properties = report.user_properties
-        cited = [str(value) for name, value in properties if name == "requirement"]
-        if not cited:
-            return
-        target = next((str(value) for name, value in properties if name == "target"), "")
-        _, _, outcomes = self._items.get(report.nodeid, ("", [], set[str]()))
-        outcomes.add("failed" if report.failed else "passed" if report.passed and report.when == "call" else "")
-        self._items[report.nodeid] = target, cited, outcomes
-
-    def results(self) -> dict[str, dict[str, dict[str, int]]]:
-        """Return target: requirement: {"passed": n, "failed": n}."""
-        results: dict[str, dict[str, dict[str, int]]] = {}
-        for target, cited, outcomes in self._items.values():
-            verdict = "failed" if "failed" in outcomes else "passed"
-            for id_ in dict.fromkeys(cited) if verdict in outcomes else ():
-                results.setdefault(target, {}).setdefault(id_, {"passed": 0, "failed": 0})[verdict] += 1
-        return results
-
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        if self.file and not hasattr(session.config, "workerinput"):
-            self.file.write_text(json.dumps(self.results(), indent=1, sort_keys=True) + "\n", encoding="utf-8")
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if file := session.config.getoption("--requirement-results"):
+        results = session.config.stash[_recorder].results()
+        file.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 class ServerPool:
@@ -201,7 +204,8 @@ class ServerPool:
         if server is None or not server.running or server.errors:
             if server:
                 server.kill()
-            server = self._servers[key] = target.server(service, transport, *options)
+            server = RunningServer(target) if target.url else target.server(service, transport, *options)
+            self._servers[key] = server
         return server
 
     def close(self) -> None:
@@ -224,16 +228,18 @@ def server(
     marker = request.node.get_closest_marker("options")
     server = server_pool.get(target, service, transport, marker.args if marker else ())
     yield server
-    _require_health(request.node, server)
+    _require_health(server)
 
 
-def _require_health(item: pytest.Item, server: Server) -> None:
-    if not server.running:
-        item.user_properties.append(("requirement", "LOAD-3"))
-        pytest.fail(server.describe("the server died"), pytrace=False)
-    if server.errors:
-        item.user_properties.append(("requirement", "SRV-13"))
-        pytest.fail(server.describe("the server wrote to standard error"), pytrace=False)
+def _require_health(server: Server) -> None:
+    for id_, is_well, problem in (
+        ("LOAD-3", server.running, "the server died"),
+        ("SRV-13", not server.errors, "the server wrote to standard error"),
+    ):
+        if not is_well:
+            error = pytest.fail.Exception(server.describe(problem), pytrace=False)
+            blame(error, id_)
+            raise error
 
 
 @pytest.fixture
@@ -267,15 +273,3 @@ def start_client(target: Target, service: Service, transport: Transport) -> Iter
 @pytest.fixture(autouse=True)
 def _exchanges() -> None:
     wire.begin_check()
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show, with a failure, what was sent and received last."""
-    report = yield
-    if report.failed:
-        report.sections += [("exchange", exchange.show()) for exchange in wire.RECENT]
-        report.sections += [
-            ("requirement", f"{id_}. {REQUIREMENTS[id_].text}") for id_ in _citations(item) if id_ in REQUIREMENTS
-        ]
-    return report

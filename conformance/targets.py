@@ -1,12 +1,18 @@
 """What is judged: a target names the commands of its four programs; a server is one of them, started and ready."""
 
 import re
+import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import PIPE
-from typing import Literal
+from typing import Any, Literal
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 from conformance.programs import Program, ProgramError
 
@@ -20,9 +26,10 @@ TRANSPORTS: tuple[Transport, ...] = ("udp", "tcp")
 
 ROOT = Path(__file__).resolve().parent.parent
 
-READY = re.compile(
-    r"waiting for clients on (?P<url>(echo|time)\+(udp|tcp)://(\[(?P<v6>[0-9a-f:]+)\]|(?P<v4>[0-9.]+)):(?P<port>\d+))"
+URL = (
+    r"(?P<url>(?P<service>echo|time)\+(?P<transport>udp|tcp)://(\[(?P<v6>[0-9a-f:]+)\]|(?P<v4>[0-9.]+)):(?P<port>\d+))"
 )
+READY = re.compile(f"waiting for clients on {URL}")
 
 
 class Server(Program):
@@ -59,13 +66,56 @@ class Server(Program):
         return self.host, self.port
 
 
+class RunningServer(Server):
+    """A server that ran before: it is judged by its replies alone, for neither its output nor its end is seen."""
+
+    def __init__(self, target: "Target") -> None:
+        """`target` is one with a URL."""
+        self.command, self.url = [target.url], target.url
+        match = re.fullmatch(URL, target.url)
+        assert match
+        self.service, self.transport = match["service"], match["transport"]  # type: ignore[assignment]
+        self.host, self.port = match["v4"] or match["v6"], int(match["port"])
+
+    @property
+    def running(self) -> bool:
+        return True
+
+    @property
+    def errors(self) -> list[str]:
+        return []
+
+    def describe(self, problem: str) -> str:
+        return f"{problem}; {self.url}"
+
+    def kill(self) -> None:
+        """Leave it alone."""
+
+
+class TargetError(Exception):
+    """A target that is named wrongly: one line that says how."""
+
+
 @dataclass(frozen=True)
 class Target:
-    """A set of programs under one name. A program that `commands` lacks is not offered."""
+    """What is judged under one name.
+
+    What `commands` and `services` lack is not offered. `url` is of a server that runs already; it has no commands.
+    """
 
     name: str
     commands: Mapping[tuple[Transport, Role], tuple[str, ...]]
     cwd: Path = ROOT
+    services: tuple[Service, ...] = SERVICES
+    url: str = ""
+
+    def offers(self, role: Role, transport: Transport, service: Service | None = None) -> bool:
+        """Whether it has such a program; for any service, or for this one."""
+        if service is not None and service not in self.services:
+            return False
+        if self.url:
+            return role == "server" and f"+{transport}:" in self.url
+        return (transport, role) in self.commands
 
     def command(self, transport: Transport, role: Role) -> tuple[str, ...]:
         """Return the command that starts a program, without arguments. Raises KeyError if not offered."""
@@ -102,6 +152,64 @@ def _bundled(name: str) -> Target:
 
 
 BUNDLED = {name: _bundled(name) for name in ("raw", "with", "socketserver")}
+
+
+def find_target(word: str) -> Target:
+    """Return the target that a word names: a bundled one, a manifest's path, or the URL of a server that runs.
+
+    Raises TargetError.
+    """
+    if word in BUNDLED:
+        return BUNDLED[word]
+    if "://" in word:
+        url = re.fullmatch(URL, word)
+        if url is None:
+            raise TargetError(f"{word}: no URL like echo+udp://192.0.2.1:7007 or time+tcp://[2001:db8::1]:3737")
+        return Target(word, {}, services=(url["service"],), url=word)  # type: ignore[arg-type]
+    path = Path(word)
+    if path.is_dir():
+        path /= "sockspec.toml"
+    if not path.exists():
+        raise TargetError(f"{word}: neither {', '.join(BUNDLED)} nor a manifest nor a URL")
+    return _read_manifest(path)
+
+
+def _read_manifest(path: Path) -> Target:
+    try:
+        manifest: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise TargetError(f"{path}: {error}") from None
+    directory = path.resolve().parent
+    name, services, programs = (
+        manifest.pop(key, default)
+        for key, default in (("name", directory.name), ("services", [*SERVICES]), ("programs", {}))
+    )
+    if manifest:
+        raise TargetError(f"{path}: unknown key {', '.join(manifest)} (known: name, services, programs)")
+    if not isinstance(name, str) or not re.fullmatch(r"\w[\w.-]*", name) or name in BUNDLED:
+        raise TargetError(f"{path}: name must be letters, digits, '.', '-' and '_', and none of {', '.join(BUNDLED)}")
+    if not isinstance(services, list) or not services or not set(services) <= set(SERVICES):
+        raise TargetError(f"{path}: services must be a list of {' and '.join(SERVICES)}")
+    keys = {f"{transport}_{role}": (transport, role) for transport in TRANSPORTS for role in ROLES}
+    if not isinstance(programs, dict) or not programs or not set(programs) <= set(keys):
+        raise TargetError(f"{path}: [programs] must have one or more of {', '.join(keys)}")
+    for key, command in programs.items():
+        if not isinstance(command, list) or not command or not all(isinstance(word, str) for word in command):
+            raise TargetError(f"{path}: {key} must be a list of strings, the command and its first arguments")
+        if shutil.which(command[0]) is None and shutil.which(directory / command[0]) is None:
+            raise TargetError(f"{path}: {key}: there is no program {command[0]}")
+    return Target(
+        name,
+        {keys[key]: (_located(command[0], directory), *command[1:]) for key, command in programs.items()},
+        directory,
+        tuple(service for service in SERVICES if service in services),
+    )
+
+
+def _located(program: str, directory: Path) -> str:
+    """Return a program of the manifest's directory by its whole path, any other as it is."""
+    own = directory / program
+    return str(own) if own.is_file() else program
 
 
 def show_address(address: tuple[str, int] | tuple[str, int, int, int]) -> str:

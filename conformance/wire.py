@@ -1,17 +1,20 @@
 """The peer's side of a socket: sends raw bytes, reads replies by deadline, and records every byte with its time."""
 
 import contextlib
+import fcntl
 import re
 import socket
 import struct
+import sys
+import termios
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from conformance.targets import Server
+from conformance.targets import Server, Transport
 from conformance.timing import PATIENCE, STUCK
 
 if TYPE_CHECKING:
@@ -24,7 +27,7 @@ _SHOWN_BYTES = 160
 
 
 class Event(NamedTuple):
-    """One send or receive, in seconds of ``time.monotonic``; C is the judge, S the judged; a note if no bytes came."""
+    """One send of the client, C, or the server, S, in seconds of ``time.monotonic``; a note says what bytes do not."""
 
     at: float
     side: Literal["C", "S"]
@@ -33,16 +36,17 @@ class Event(NamedTuple):
 
 
 class Exchange:
-    """All that passed over one socket, in order."""
+    """All that passed over one socket of the judge, in order."""
 
-    def __init__(self, title: str) -> None:
-        self.title = title
-        self.start = time.monotonic()
+    def __init__(self, title: str, transport: Transport, client: Address, server: Address) -> None:
+        self.title, self.transport, self.client, self.server = title, transport, client, server
+        self.start, self.wall = time.monotonic(), time.time()
         self.events: list[Event] = []
+        _check.exchanges.append(self)
 
-    def add(self, side: Literal["C", "S"], data: bytes, note: str = "") -> float:
-        """Record an event, and return its time."""
-        at = time.monotonic()
+    def add(self, side: Literal["C", "S"], data: bytes, note: str = "", at: float | None = None) -> float:
+        """Record an event, by default of now, and return its time."""
+        at = time.monotonic() if at is None else at
         self.events.append(Event(at, side, data, note))
         return at
 
@@ -61,26 +65,32 @@ class Exchange:
         return "\n".join(lines)
 
 
-#: The exchanges of the running check, the last few; a failure shows them.
-RECENT: deque[Exchange] = deque(maxlen=4)
+class _Check(threading.local):
+    """What concerns the check that this thread runs: its last exchanges; whether a full wait of it was in vain."""
+
+    def __init__(self) -> None:
+        self.exchanges: deque[Exchange] = deque(maxlen=8)
+        self.was_silent = False
 
 
-class _State:
-    """What concerns the running check: whether a full wait of it was in vain."""
-
-    was_silent = False
+_check = _Check()
 
 
 def begin_check() -> None:
     """Forget the exchanges and the silence of the check before."""
-    RECENT.clear()
-    _State.was_silent = False
+    _check.exchanges.clear()
+    _check.was_silent = False
+
+
+def recent_exchanges() -> list[Exchange]:
+    """Return the last exchanges of the check that this thread runs."""
+    return list(_check.exchanges)
 
 
 def _patience(within: float | None) -> float:
     """Return how long to wait. After a silence the check has failed, and is only being shrunk."""
     full = PATIENCE if within is None else within
-    return min(full, PATIENCE / 20) if _State.was_silent else full
+    return min(full, PATIENCE / 20) if _check.was_silent else full
 
 
 class Observed(AssertionError):
@@ -140,11 +150,12 @@ class Reply(NamedTuple):
 class Peer:
     """A client's socket. `reply` and `ask` mean the same over both transports."""
 
-    def __init__(self, sock: socket.socket, title: str) -> None:
+    transport: Transport
+
+    def __init__(self, sock: socket.socket, address: Address, title: str) -> None:
         self.socket = sock
-        self.exchange = Exchange(title)
         self.address: Address = sock.getsockname()[:2]
-        RECENT.append(self.exchange)
+        self.exchange = Exchange(title, self.transport, self.address, address)
 
     def __enter__(self) -> "Self":
         return self
@@ -195,7 +206,7 @@ class Peer:
         if isinstance(error, TimeoutError):
             note = f"nothing for {waited:.3f} s"
             if waited >= PATIENCE / 2:
-                _State.was_silent = True
+                _check.was_silent = True
             observed: Observed = Silence(note)
         else:
             note = type(error).__name__
@@ -206,6 +217,8 @@ class Peer:
 
 class TcpPeer(Peer):
     """A client's connection."""
+
+    transport = "tcp"
 
     def __init__(self, address: Address, *, receive_buffer: int | None = None) -> None:
         """Connect. `receive_buffer` is SO_RCVBUF in bytes, for a peer that will not read. Raises Reset."""
@@ -220,7 +233,7 @@ class TcpPeer(Peer):
         except OSError as error:
             sock.close()
             raise Reset(f"cannot connect to {address}: {error}") from None
-        super().__init__(sock, f"TCP to {address[0]} port {address[1]}")
+        super().__init__(sock, address, f"TCP to {address[0]} port {address[1]}")
         self._buffer = b""
         self._at = 0.0
 
@@ -270,26 +283,23 @@ class TcpPeer(Peer):
         thread.start()
         return thread
 
-    def flood(self, data: bytes, limit: int, meanwhile: Callable[[], object] = lambda: None) -> int:
-        """Send `data` again and again without reading, until `limit` is sent or nothing more is taken.
+    def flood(self, data: bytes, limit: int) -> int:
+        """Send `data` again and again without reading, until nothing is taken for `STUCK` seconds or `limit` is sent.
 
-        That is so when for `STUCK` seconds, then during `meanwhile`, then again, no byte went. Returns the number of
-        bytes sent.
+        Returns the number of bytes sent.
         """
         view = memoryview(data)
-        sent, stuck_at = 0, -1
+        sent = 0
         self.socket.settimeout(STUCK)
-        with contextlib.suppress(ConnectionError):
+        with contextlib.suppress(TimeoutError, ConnectionError):
             while sent < limit:
-                try:
-                    sent += self.socket.send(view[sent % len(data) :])
-                except TimeoutError:
-                    if sent == stuck_at:
-                        break
-                    stuck_at = sent
-                    meanwhile()
+                sent += self.socket.send(view[sent % len(data) :])
         self.exchange.add("C", data, f"{sent} bytes, without reading")
         return sent
+
+    def unread(self) -> int:
+        """Return how many bytes have arrived that the kernel still holds."""
+        return int.from_bytes(fcntl.ioctl(self.socket, termios.FIONREAD, bytes(4)), sys.byteorder)
 
     def half_close(self) -> None:
         """Shut down the sending side."""
@@ -312,6 +322,8 @@ class TcpPeer(Peer):
 class UdpPeer(Peer):
     """A client's socket, connected, so that the kernel drops what any other address sends."""
 
+    transport = "udp"
+
     def __init__(self, address: Address, *, source: Address | None = None) -> None:
         """Connect to a server from `source`, by default any free port."""
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
@@ -319,7 +331,7 @@ class UdpPeer(Peer):
         if source:
             sock.bind(source)
         sock.connect(address)
-        super().__init__(sock, f"UDP to {address[0]} port {address[1]}")
+        super().__init__(sock, address, f"UDP to {address[0]} port {address[1]}")
 
     def request(self, line: bytes) -> float:
         return self.send(line)

@@ -5,6 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
+from conformance import wire
 from conformance.profiles import PROFILES
 
 AT_ONCE = 8
@@ -30,11 +31,21 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     session.items.sort(key=lambda item: item in slow)
     with ThreadPoolExecutor(AT_ONCE) as threads:
         for item in slow:
-            item.obj = _result(threads.submit(item.obj, **item.callspec.params))
+            item.obj = _result(threads.submit(_run, item.obj, item.callspec.params))
         try:
             return (yield)
         finally:
             threads.shutdown(cancel_futures=True)
+
+
+def _run(check: Callable[..., None], parameters: dict[str, object]) -> None:
+    """Run a check in this thread; what it raises holds its exchanges, which are this thread's."""
+    wire.begin_check()
+    try:
+        check(**parameters)
+    except BaseException as error:
+        vars(error)["exchanges"] = wire.recent_exchanges()
+        raise
 
 
 def _result(future: "Future[None]") -> Callable[..., None]:
