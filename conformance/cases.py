@@ -22,12 +22,14 @@ class Case:
 
     `outcome`: ``failed`` is the target's fault and ``error`` the judge's; ``unsupported``: the target declares that it
     does not offer the program or service; ``inconclusive``: it cannot be tried on such a target. `about` is the
-    requirement that a failure is about. `parameters` are the check's, with ``*`` for the target's name.
+    requirement that a failure is about. `parameters` are the check's, with ``*`` for the target's name; `word` is what
+    `find_target` finds the target by.
     """
 
     check: str
     parameters: str
     target: str
+    word: str
     role: Role
     transport: Transport | None
     service: Service | None

@@ -5,90 +5,238 @@ import contextlib
 import io
 import json
 import re
-import subprocess
 import sys
-import tempfile
+import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from conformance import gate
+from conformance import contract, demo, reports, runner
+from conformance.cases import Case, load_case, load_exchange
 from conformance.profiles import PROFILES
-from conformance.programs import Program
 from conformance.recorder import citations
-from conformance.targets import BUNDLED, ROOT, SERVICES, TRANSPORTS
+from conformance.runner import CHECKS, JudgeError, Planned, Selection
+from conformance.targets import BUNDLED, ROLES, SERVICES, TRANSPORTS, Target, TargetError, find_target
+from conformance.verdicts import (
+    CONFORMS,
+    FAILS,
+    NOT_JUDGED,
+    USAGE,
+    KnownFailuresError,
+    exit_status,
+    judge,
+    read_known_failures,
+    stale,
+)
 from spec.requirements import REQUIREMENTS
 
-CONFORMS, FAILS, USAGE, NOT_JUDGED = 0, 1, 2, 3
+TARGET_HELP = f"{', '.join(BUNDLED)}, a manifest (TOML), or the URL of a server that runs (default: the bundled ones)"
 
-CHECKS = ROOT / "conformance" / "checks"
+
+class UsageError(Exception):
+    """Wrong usage: one line that says how."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return the exit status: 0 conforms, 1 does not, 2 wrong usage, 3 could not be judged."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except (UsageError, TargetError, KnownFailuresError) as error:
+        print(f"sockspec: {error}", file=sys.stderr)
+        return USAGE
+    except JudgeError as error:
+        print(f"sockspec: could not be judged: {error}", file=sys.stderr)
+        return NOT_JUDGED
+    except KeyboardInterrupt:
+        print("sockspec: interrupted", file=sys.stderr)
+        return NOT_JUDGED
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="sockspec", description="Judges implementations of SPEC.md.")
     commands = parser.add_subparsers(dest="command", required=True)
-    for name, profile, about in (
-        ("run", "standard", "judge targets"),
-        ("demo", "quick", "show servers and clients at work, then judge them"),
-    ):
-        command = commands.add_parser(name, help=about)
-        command.add_argument("targets", nargs="*", metavar="TARGET", help=f"{', '.join(BUNDLED)} (default: all)")
-        command.add_argument("--service", action="append", choices=SERVICES)
-        command.add_argument("--transport", action="append", choices=TRANSPORTS)
-        command.add_argument("--profile", choices=list(PROFILES), default=profile)
-    commands.add_parser("list", help="the requirements, and the checks that prove them")
-    options = parser.parse_args(arguments)
-    if options.command == "list":
-        return list_requirements()
-    unknown = [name for name in options.targets if name not in BUNDLED]
-    if unknown:
-        parser.error(f"unknown target: {', '.join(unknown)} (known: {', '.join(BUNDLED)})")
-    names = list(dict.fromkeys(options.targets)) or list(BUNDLED)
-    if options.command == "demo":
-        demonstrate(names, options.transport or TRANSPORTS, options.service or SERVICES)
-    return run(names, options.service or [], options.transport or [], options.profile)
+
+    selecting = argparse.ArgumentParser(add_help=False)
+    selecting.add_argument("targets", nargs="*", metavar="TARGET", help=TARGET_HELP)
+    for name, everything in (("role", ROLES), ("transport", TRANSPORTS), ("service", SERVICES)):
+        selecting.add_argument(
+            f"--{name}", action="append", default=[], choices=everything, help="repeatable; default: both"
+        )
+
+    run = commands.add_parser("run", parents=[selecting], help="judge targets")
+    run.set_defaults(run=_run)
+    add = run.add_argument
+    add("--requirement", action="append", default=[], metavar="ID", help="only the checks that cite it (repeatable)")
+    add("--profile", choices=list(PROFILES), default="standard", help="how many generated examples and other cases")
+    add("--seed", type=int, default=0, metavar="N", help="which of them (default: 0)")
+    add("--known-failures", type=Path, metavar="FILE", help="TOML: requirements that are known to fail, and why")
+    add("--strict", action="store_true", help="a SHOULD that does not hold fails the run too")
+    add("--junit", type=Path, metavar="FILE", help="write JUnit's XML")
+    add("--json", type=Path, metavar="FILE", help="write the whole run; report.schema.json says in what form")
+    add("--pcap", type=Path, metavar="DIR", help="write the exchanges of each failure there, for Wireshark")
+    add("--failures", type=Path, metavar="DIR", default=Path("sockspec-failures"), help="where `replay` finds them")
+    add("--durations", type=int, default=0, metavar="N", help="show the N checks that took longest")
+
+    again = commands.add_parser("replay", help="run a stored failure again: FIXED, FAILED or ERROR")
+    again.set_defaults(run=_replay)
+    again.add_argument("file", type=Path, metavar="FAILURE.json")
+    again.add_argument("target", nargs="?", metavar="TARGET", help="another target than the one that failed")
+
+    listing = commands.add_parser("list", help="the requirements, and the checks that prove them")
+    listing.set_defaults(run=_list)
+
+    check = commands.add_parser("check-target", help="does a target keep the contract that the suite stands on?")
+    check.set_defaults(run=_check_target)
+    check.add_argument("targets", nargs="+", metavar="TARGET", help=TARGET_HELP)
+
+    show = commands.add_parser("demo", parents=[selecting], help="show servers and clients at work, then judge them")
+    show.set_defaults(run=_demonstrate)
+    return parser
 
 
-def run(names: Sequence[str], services: Sequence[str], transports: Sequence[str], profile: str) -> int:
-    """Judge targets, print the matrix, return the exit status."""
-    with tempfile.TemporaryDirectory() as directory:
-        file = Path(directory) / "results.json"
-        command = [sys.executable, "-m", "pytest", "-q", str(CHECKS), f"--profile={profile}", "-p", "no:cacheprovider"]
-        command += [f"--implementation={name}" for name in names]
-        command += [f"--service={name}" for name in services] + [f"--transport={name}" for name in transports]
-        status = subprocess.run([*command, f"--requirement-results={file}"], cwd=ROOT, check=False).returncode
-        results: gate.Results = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) or not results:
-        print("could not be judged: no check ran to its end", file=sys.stderr)
-        return NOT_JUDGED
-    Console().print(matrix(results))
-    return CONFORMS if status == pytest.ExitCode.OK else FAILS
+def _find_targets(words: Sequence[str]) -> list[Target]:
+    """Return the targets that words name; no word: the bundled ones. Raises TargetError, UsageError."""
+    targets = [find_target(word) for word in dict.fromkeys(words or BUNDLED)]
+    names = [target.name for target in targets]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise UsageError(f"two targets are called {twice[0]}")
+    return targets
 
 
-def matrix(results: gate.Results) -> Table:
-    """Return a table of requirement groups by targets: how many requirements hold, of how many that were judged."""
-    groups: dict[str, list[str]] = defaultdict(list)
-    for id_ in REQUIREMENTS:
-        groups[id_.partition("-")[0]].append(id_)
-    table = Table(caption="held/judged", caption_justify="left")
-    table.add_column("requirements")
-    for target in results:
-        table.add_column(target, justify="right")
-    for group, ids in groups.items():
-        cells = []
-        for proved in results.values():
-            judged = [proved[id_] for id_ in ids if id_ in proved]
-            held = sum(not counts["failed"] for counts in judged)
-            broken = [id_ for id_ in ids if id_ in proved and proved[id_]["failed"]]
-            colour = "red" if broken else "green" if judged else "dim"
-            cells.append(f"[{colour}]{held}/{len(judged)} {' '.join(broken)}[/]" if judged else "[dim]–[/]")
-        table.add_row(group, *cells)
-    return table
+def _run(options: argparse.Namespace) -> int:
+    if unknown := [id_ for id_ in options.requirement if id_ not in REQUIREMENTS]:
+        raise UsageError(f"SPEC.md has no requirement {', '.join(unknown)}")
+    known = read_known_failures(options.known_failures) if options.known_failures else {}
+    targets = _find_targets(options.targets)
+    profile = PROFILES[options.profile]._replace(seed=options.seed)
+    selection = Selection(targets, options.role, options.transport, options.service, options.requirement, profile)
+    console = Console(highlight=False)
+    start = time.monotonic()
+    if "server" in (options.role or ROLES):
+        _require_reachable(targets)
+    cases: list[Case] = []
+    shown: set[tuple[str, str | None]] = set()
+    for case in _followed(console, runner.run(selection)):
+        cases.append(case)
+        if case.outcome in ("failed", "error"):
+            file = _store(options, case, sum(each.outcome in ("failed", "error") for each in cases))
+            if (case.target, case.about) in shown:  # one failure of each kind is enough to read
+                console.print(f"[red]{case.outcome.upper()}[/] {escape(f'{case.target}: {case.about}: {case.title}')}")
+            else:
+                reports.print_failure(console, case, file)
+            shown.add((case.target, case.about))
+    verdicts = {target.name: judge(case for case in cases if case.target == target.name) for target in targets}
+    status = exit_status(verdicts, known, strict=options.strict)
+    seconds = time.monotonic() - start
+    if options.json:
+        whole = reports.report(cases, verdicts, known, profile, status, seconds)
+        options.json.write_text(json.dumps(whole, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    if options.junit:
+        reports.write_junit(options.junit, cases)
+    if not any(case.outcome in ("passed", "failed", "error") for case in cases):
+        raise JudgeError("no check of that selection applies")
+    console.print(reports.matrix(verdicts))
+    if options.durations:
+        console.print(reports.durations(cases, options.durations))
+    for id_ in stale(known, verdicts):
+        console.print(f"[red]known failure {id_} holds now: take it out of {escape(str(options.known_failures))}[/]")
+    ran = sum(case.outcome in ("passed", "failed", "error") for case in cases)
+    failed = sum(case.outcome == "failed" for case in cases)
+    said = {CONFORMS: "[green]conforms[/]", FAILS: "[red]does not conform[/]"}.get(status, "could not be judged")
+    console.print(
+        f"{said}: {ran} checks, {failed} failed, {profile.name} profile, seed {profile.seed}, {seconds:.1f} s"
+    )
+    return status
+
+
+def _require_reachable(targets: Sequence[Target]) -> None:
+    """Raises JudgeError if a server does not get ready or answer: nothing could be said of it."""
+    for target in targets:
+        for finding in contract.reach(target):
+            if finding.problem:
+                raise JudgeError(f"{target.name}: {finding.what}: {finding.problem}")
+
+
+def _followed(console: Console, events: Iterator[Planned | Case]) -> Iterator[Case]:
+    """Pass cases on, and show meanwhile how far it is: live on a terminal, else a line now and then."""
+    planned = done = failed = 0
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("judging", total=None)
+        for event in events:
+            if isinstance(event, Planned):
+                planned += event.cases
+                progress.update(task, total=planned)
+                continue
+            if event.outcome in ("passed", "failed", "error"):
+                done += 1
+                failed += event.outcome != "passed"
+                progress.update(
+                    task, completed=done, description=f"judging, [red]{failed} failed[/]" if failed else None
+                )
+                if not console.is_terminal and done % 250 == 0:
+                    console.print(f"{done} of {planned} checks, {failed} failed")
+            yield event
+
+
+def _store(options: argparse.Namespace, case: Case, number: int) -> Path | None:
+    """Write a failed case to files, and return the one for `replay`."""
+    name = re.sub(r"[^\w.-]+", "-", f"{case.target}-{case.about}-{number}")
+    if options.pcap:
+        from conformance import pcap  # scapy takes a second to import
+
+        options.pcap.mkdir(parents=True, exist_ok=True)
+        pcap.write(options.pcap / f"{name}.pcap", map(load_exchange, case.exchanges))
+    options.failures.mkdir(parents=True, exist_ok=True)
+    file: Path = options.failures / f"{name}.json"
+    file.write_text(json.dumps(case.to_json(), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    return file
+
+
+def _replay(options: argparse.Namespace) -> int:
+    try:
+        case = load_case(options.file)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    [target] = _find_targets([options.target or case.word])
+    console = Console(highlight=False)
+    for event in runner.replay(str(options.file.resolve()), case, target):
+        if isinstance(event, Case) and event.outcome in ("passed", "failed", "error"):
+            said = {"passed": "FIXED", "failed": "FAILED", "error": "ERROR"}[event.outcome]
+            console.print(f"{said} {event.target}: {case.about}: {event.title}", markup=False)
+            if event.outcome != "passed":
+                reports.print_failure(console, event, None)
+            return {"passed": CONFORMS, "failed": FAILS, "error": NOT_JUDGED}[event.outcome]
+    console.print(f"ERROR {case.title}: there is no such check for that target")
+    return NOT_JUDGED
+
+
+def _check_target(options: argparse.Namespace) -> int:
+    status = CONFORMS
+    for target in _find_targets(options.targets):
+        print(target.name)
+        for finding in contract.check(target):
+            first, *rest = (finding.problem or "ok").splitlines()
+            print(f"  {finding.what}: {first}", *(f"    {line}" for line in rest), sep="\n")
+            status = FAILS if finding.problem else status
+    return status
+
+
+def _demonstrate(options: argparse.Namespace) -> int:
+    targets = _find_targets(options.targets)
+    for target in targets:
+        demo.show_at_work(
+            Console(highlight=False), target, options.transport or TRANSPORTS, options.service or SERVICES
+        )
+    arguments = [f"--{name}={value}" for name in ("role", "transport", "service") for value in getattr(options, name)]
+    return main(["run", "--profile=quick", *arguments, *options.targets])
 
 
 class _Collector:
@@ -104,17 +252,16 @@ class _Collector:
 
 
 def find_checks() -> dict[str, set[str]]:
-    """Return the names of the checks that cite a requirement, by its id. Raises RuntimeError with what pytest says."""
+    """Return the names of the checks that cite a requirement, by its id. Raises JudgeError with what pytest says."""
     collector = _Collector()
     with contextlib.redirect_stdout(io.StringIO()) as output:
         status = pytest.main(["--collect-only", "-q", str(CHECKS)], plugins=[collector])
     if status:
-        raise RuntimeError(output.getvalue())
+        raise JudgeError(output.getvalue())
     return collector.checks
 
 
-def list_requirements() -> int:
-    """Print each requirement with its level and the checks that prove it."""
+def _list(_: argparse.Namespace) -> int:
     found = find_checks()
     table = Table("requirement", "level", "checks", title="What proves what")
     for id_, requirement in REQUIREMENTS.items():
@@ -123,38 +270,3 @@ def list_requirements() -> int:
         table.add_row(id_, requirement.level or "retired", checks or nothing)
     Console().print(table)
     return CONFORMS
-
-
-def demonstrate(names: Sequence[str], transports: Sequence[str], services: Sequence[str]) -> None:
-    """Start each server and its clients, and show what they print."""
-    console = Console(highlight=False)
-    for name in names:
-        for transport in TRANSPORTS:
-            for service in SERVICES:
-                if transport not in transports or service not in services:
-                    continue
-                console.rule(f"{name}: {service} over {transport.upper()}")
-                messages = ["привет"] if service == "echo" else ["Анна", "Борис"]
-                with (
-                    BUNDLED[name].server(service, transport, "--interval", "0.5") as server,
-                    contextlib.ExitStack() as stack,
-                ):
-                    ticks = ["--ticks", "2"] if service == "time" else []
-                    words = [service, "--host", server.host, "--port", str(server.port), *ticks]
-                    clients = {
-                        message: stack.enter_context(BUNDLED[name].program(transport, "client", *words, message))
-                        for message in messages
-                    }
-                    for client in clients.values():
-                        client.wait()
-                    server.stop()
-                    show(console, "server", server)
-                    for message, client in clients.items():
-                        show(console, message, client)
-
-
-def show(console: Console, label: str, program: Program) -> None:
-    """Print what a program printed, each line under its label."""
-    for line in program.output + program.errors:
-        console.print(f"[bold]{label:>8}[/] │ ", end="")
-        console.print(line, markup=False)

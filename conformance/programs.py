@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 SHOWN_LINES = 20
 
 
+_PID = os.getpid()
+
+OWN_HOST = f"127.{0x40 | _PID >> 16 & 0x3F}.{_PID >> 8 & 0xFF}.{_PID & 0xFF}"
+"""An address of the loopback net that no other process uses, so that a port that was free there stays free."""
+
+
 class Line(NamedTuple):
     """A line of output without its LF, and when it was read, in seconds of ``time.monotonic``."""
 

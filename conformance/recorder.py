@@ -63,6 +63,7 @@ class Recorder:
             f"{item.path.name}::{item.originalname}",
             re.sub(rf"(?<![^-]){re.escape(name)}(?![^-])", "*", ids) if name else ids,
             name,
+            target.word if target else "",
             role_of(item),
             parameters.get("transport", marks.get("transport")),
             parameters.get("service", marks.get("service")),

@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from conformance.profiles import Profile
+from conformance.programs import OWN_HOST
 from conformance.targets import Service, Target, Transport, show_address
 from conformance.timing import CLOCK_GRAIN, JUDGE_LATENESS, PATIENCE
 from conformance.wire import Exchange
@@ -272,9 +273,9 @@ class Talk:
         service: Service,
         transport: Transport,
         *arguments: str,
-        host: str = LOOPBACK,
+        host: str = OWN_HOST,
         port: int = 0,
-        where: Sequence[str] | None = None,
+        where: Sequence[str] = ("--host", "{host}", "--port", "{port}"),
         timeout: float | None = PATIENCE,
         absent: bool = False,
         stdin: str | bytes | int | None = "",
@@ -283,9 +284,8 @@ class Talk:
     ) -> None:
         """Start the client with further `arguments`; its streams and `env` as `Program` takes them.
 
-        The server listens on `host` and `port`; the options that lead the client there are `where`, by default
-        `--host` and `--port`. `timeout` in seconds; None: the client's default. With `absent` the server has stopped
-        listening before.
+        The server listens on `host` and `port`; `where` are the options that lead the client there. `timeout` in
+        seconds; None: the client's default. With `absent` the server has stopped listening before.
         """
         self.service: Service = service
         self.timeout = TIMEOUT_DEFAULT if timeout is None else timeout
@@ -293,8 +293,7 @@ class Talk:
         self.server = scripted(transport, host, port)
         if absent:
             self.server.close()
-        if where is None:
-            where = ["--host", host, "--port", str(self.server.port)]
+        where = [word.format(host=host, port=self.server.port) for word in where]
         patience = [] if timeout is None else ["--timeout", f"{timeout:g}"]
         self.program = target.program(
             transport,

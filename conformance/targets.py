@@ -101,6 +101,7 @@ class Target:
     """What is judged under one name.
 
     What `commands` and `services` lack is not offered. `url` is of a server that runs already; it has no commands.
+    `word` is what `find_target` finds it by, from any directory.
     """
 
     name: str
@@ -108,6 +109,7 @@ class Target:
     cwd: Path = ROOT
     services: tuple[Service, ...] = SERVICES
     url: str = ""
+    word: str = ""
 
     def offers(self, role: Role, transport: Transport, service: Service | None = None) -> bool:
         """Whether it has such a program; for any service, or for this one."""
@@ -148,6 +150,7 @@ def _bundled(name: str) -> Target:
             for transport in TRANSPORTS
             for role in ROLES
         },
+        word=name,
     )
 
 
@@ -165,7 +168,7 @@ def find_target(word: str) -> Target:
         url = re.fullmatch(URL, word)
         if url is None:
             raise TargetError(f"{word}: no URL like echo+udp://192.0.2.1:7007 or time+tcp://[2001:db8::1]:3737")
-        return Target(word, {}, services=(url["service"],), url=word)  # type: ignore[arg-type]
+        return Target(word, {}, services=(url["service"],), url=word, word=word)  # type: ignore[arg-type]
     path = Path(word)
     if path.is_dir():
         path /= "sockspec.toml"
@@ -203,6 +206,7 @@ def _read_manifest(path: Path) -> Target:
         {keys[key]: (_located(command[0], directory), *command[1:]) for key, command in programs.items()},
         directory,
         tuple(service for service in SERVICES if service in services),
+        word=str(path.resolve()),
     )
 
 

@@ -14,7 +14,7 @@ from signal import SIGINT, SIGTERM
 import pytest
 
 from conformance.profiles import Profile
-from conformance.programs import Program
+from conformance.programs import OWN_HOST, Program
 from conformance.scripted import LOOPBACK, Talk, batches, echo_fields, reply, scripted, shown, tick, tick_lines
 from conformance.targets import SERVICES, Service, Target, Transport
 from conformance.timing import PATIENCE
@@ -22,12 +22,6 @@ from spec.limits import ECHO_PORT, MESSAGE_BYTES, NAME_CHARACTERS, TIME_PORT
 
 PORTS = {"echo": ECHO_PORT, "time": TIME_PORT}
 ENOUGH: dict[Service, list[str]] = {"echo": [], "time": ["--ticks", "1"]}  # options with which `serve` is all it needs
-
-
-def free_port(transport: Transport, host: str) -> int:
-    """Return a port that was free a moment ago."""
-    with scripted(transport, host) as server:
-        return server.port
 
 
 def serve(talk: Talk, text: str) -> list[str]:
@@ -53,24 +47,21 @@ def test_serves_ipv6(target: Target, service: Service, transport: Transport) -> 
 @pytest.mark.requirement("CLI-1")
 def test_prints_the_address_of_a_name(target: Target, service: Service, transport: Transport) -> None:
     host = str(socket.getaddrinfo("localhost", 0)[0][4][0])
-    port = free_port(transport, host)
-    where = ["--host", "localhost", "--port", str(port)]
-    with Talk(target, service, transport, *ENOUGH[service], "привет", host=host, port=port, where=where) as talk:
+    words = [*ENOUGH[service], "привет"]
+    where = ["--host", "localhost", "--port", "{port}"]
+    with Talk(target, service, transport, *words, host=host, where=where) as talk:
         lines = serve(talk, "привет")
         talk.ends(0, [talk.connected, *lines])
 
 
 @pytest.mark.requirement("CLI-1")
 def test_goes_to_the_default_host_and_port(target: Target, service: Service, transport: Transport) -> None:
-    """The default port is looked for on an address of the loopback net that no other run uses."""
-    neighbour = f"127.7.{os.getpid() // 250 % 250 + 1}.{os.getpid() % 250 + 1}"
-    port = free_port(transport, LOOPBACK)
-    for host, port_, where in (
-        (LOOPBACK, port, ["--port", str(port)]),
-        (neighbour, PORTS[service], ["--host", neighbour]),
+    for host, port, where in (
+        (LOOPBACK, 0, ["--port", "{port}"]),
+        (OWN_HOST, PORTS[service], ["--host", OWN_HOST]),
     ):
         words = [*ENOUGH[service], "привет"]
-        with Talk(target, service, transport, *words, host=host, port=port_, where=where) as talk:
+        with Talk(target, service, transport, *words, host=host, port=port, where=where) as talk:
             lines = serve(talk, "привет")
             talk.ends(0, [talk.connected, *lines])
 

@@ -1,6 +1,5 @@
 """SRV: how a server is started, what it prints, how it ends."""
 
-import random
 import socket
 import time
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from conformance.conftest import StartServer
 from conformance.conversation import Subscription, good_request, require_service, split_replies
 from conformance.oracle import masked, owed
 from conformance.profiles import Profile
-from conformance.programs import Program
+from conformance.programs import OWN_HOST, Program
 from conformance.scripted import batches
 from conformance.targets import Server, Service, Target, Transport, show_address
 from conformance.timing import JUDGE_LATENESS, PATIENCE, interval
@@ -75,13 +74,13 @@ def test_output_is_utf_8(start_server: StartServer) -> None:
 @pytest.mark.requirement("SRV-2")
 def test_url(start_server: StartServer, service: Service, transport: Transport) -> None:
     """The port that the kernel chose, or the one asked for; the address of a name."""
-    first, second = start_server("--host", "127.0.0.2"), start_server("--host", "127.0.0.2")
+    first, second = start_server("--host", OWN_HOST), start_server("--host", OWN_HOST)
     assert first.port != second.port
     for server in (first, second):
-        assert server.url == url(service, transport, "127.0.0.2", server.port)
+        assert server.url == url(service, transport, OWN_HOST, server.port)
         require_service(server)
     second.stop()
-    again = start_server("--host", "127.0.0.2", "--port", str(second.port))
+    again = start_server("--host", OWN_HOST, "--port", str(second.port))
     assert again.url == second.url
     require_service(again)
     named = start_server("--host", "localhost")
@@ -91,8 +90,7 @@ def test_url(start_server: StartServer, service: Service, transport: Transport) 
 
 @pytest.mark.requirement("SRV-3")
 def test_default_port(target: Target, service: Service, transport: Transport) -> None:
-    """On an address of the loopback network that nobody else is likely to use."""
-    host = f"127.{random.randint(1, 254)}.{random.randint(1, 254)}.{random.randint(1, 254)}"
+    host = OWN_HOST
     with target.program(transport, "server", service, "--host", host) as program:
         program.expect_line(r"[^\n]+")
         expected = url(service, transport, host, ECHO_PORT if service == "echo" else TIME_PORT)

@@ -1,67 +1,205 @@
-"""The command line: its exit statuses, and the matrix."""
+"""The command line, as its users run it: against good targets and dishonest ones, whose breaches must show."""
 
+import json
+import sys
 from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
 
+import jsonschema
 import pytest
-from rich.console import Console
+from scapy.utils import rdpcap
 
 from conformance import cli
+from conformance.targets import ROOT
+
+#: A good echo server over TCP, but for what the name of its target says.
+SERVER = f"""
+import socket, sys, threading
+sys.path.insert(0, {str(ROOT)!r})
+fault = sys.argv.pop(1)
+if fault == "silent":
+    threading.Event().wait()
+if fault == "dead":
+    sys.exit("the floor is wet")
+if fault == "refuses":
+    from spec import codec, session
+    session.EchoSession._reply = lambda *_: codec.ERROR_REPLIES["bad-request"]
+if fault == "reverses-bytes":
+    from spec import echo
+    original = echo.echo_line
+    echo.echo_line = lambda message: original(message).replace(
+        f"reversed: {{message[::-1]}}".encode(), b"reversed: " + message.encode()[::-1]
+    )
+if fault == "dies":
+    from spec import session
+    good, count = session.EchoSession._reply, iter(range(20))
+    def dying(*arguments):
+        if next(count, None) is None:
+            raise SystemExit("out of breath")
+        return good(*arguments)
+    session.EchoSession._reply = dying
+from impl_raw.tcp_server import main
+sys.exit(main())
+"""
+
+FEW = ["--requirement=ECHO-3", "--profile=quick"]
 
 
-@pytest.fixture
-def checks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A directory of checks that takes the place of the real one."""
-    directory = tmp_path / "checks"
-    directory.mkdir()
-    monkeypatch.setattr(cli, "CHECKS", directory)
-    monkeypatch.setenv("PYTEST_ADDOPTS", "-p conformance.conftest")
-    return directory
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
 
 
-def write_check(checks: Path, body: str) -> None:
-    """Write a file with one check."""
-    head = "import pytest\n\n@pytest.mark.requirement('ECHO-3')\n@pytest.mark.service('echo')\ndef test_it(target):\n"
-    (checks / "test_it.py").write_text(f"{head}    {body}\n", encoding="utf-8")
+def target(fault: str) -> str:
+    """Return a manifest of a server with a fault; `good`: without."""
+    directory = Path(fault)
+    directory.mkdir(exist_ok=True)
+    (directory / "server.py").write_text(SERVER, encoding="utf-8")
+    command = json.dumps([sys.executable, "server.py", fault])
+    manifest = f'name = "{fault}"\nservices = ["echo"]\n[programs]\ntcp_server = {command}\n'
+    (directory / "sockspec.toml").write_text(manifest, encoding="utf-8")
+    return fault
 
 
-def test_a_target_that_conforms(checks: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_check(checks, "pass")
-    assert cli.main(["run", "raw", "with"]) == 0
-    assert "1/1" in capsys.readouterr().out
+def run(*words: str) -> tuple[int, dict[str, Any]]:
+    """Run the command line; return the exit status and the JSON that it wrote."""
+    status = cli.main(["run", *words, "--json=report.json"])
+    file = Path("report.json")
+    return status, json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
 
 
-def test_a_target_that_does_not(checks: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_check(checks, "assert target.name == 'raw'")
-    assert cli.main(["run", "raw", "with"]) == 1
-    assert "0/1 ECHO-3" in capsys.readouterr().out
+def test_a_good_target(capsys: pytest.CaptureFixture[str]) -> None:
+    status, report = run(target("good"), *FEW)
+    assert status == 0
+    assert report["verdicts"]["good"]["ECHO-3"] == "PASS"
+    output = capsys.readouterr().out
+    assert "1/1" in output and "conforms: " in output
+    assert not Path("sockspec-failures").exists()
 
 
-@pytest.mark.parametrize("body", ["pytest.skip()", "pytest.exit('gone')"])
-def test_nothing_ran(checks: Path, body: str) -> None:
-    write_check(checks, body)
-    assert cli.main(["run", "raw"]) == 3
+def test_a_failure_is_told_stored_and_replayed(capsys: pytest.CaptureFixture[str]) -> None:
+    status, report = run(target("good"), target("reverses-bytes"), *FEW, "--junit=junit.xml", "--pcap=captures")
+    assert status == 1
+    assert [report["verdicts"][name]["ECHO-3"] for name in ("good", "reverses-bytes")] == ["PASS", "FAIL"]
+    output = capsys.readouterr().out
+    assert "ECHO-3. " in output and "again: sockspec replay sockspec-failures/reverses-bytes-ECHO-3-1.json" in output
+    suites = {suite.get("name"): suite for suite in ElementTree.parse("junit.xml").getroot()}
+    assert suites["sockspec good"].get("failures") == "0"
+    assert "ECHO-3" in str(suites["sockspec reverses-bytes"].find("testcase/failure").get("message"))  # type: ignore[union-attr]
+    assert len(rdpcap("captures/reverses-bytes-ECHO-3-1.pcap")) > 4
+    for file in sorted(Path("sockspec-failures").iterdir()):
+        assert cli.main(["replay", str(file)]) == 1
+        assert capsys.readouterr().out.startswith("FAILED reverses-bytes: ECHO-3: ")
+        assert cli.main(["replay", str(file), "good"]) == 0
+        assert capsys.readouterr().out.startswith("FIXED good: ECHO-3: ")
 
 
-def test_nothing_is_selected(checks: Path) -> None:
-    write_check(checks, "pass")
-    assert cli.main(["run", "raw", "--service", "time"]) == 3
+def test_the_report_has_the_published_form() -> None:
+    schema = json.loads((ROOT / "conformance" / "report.schema.json").read_text(encoding="utf-8"))
+    _, report = run(target("good"), target("reverses-bytes"), *FEW)
+    validator = jsonschema.Draft202012Validator(schema)
+    validator.validate(report)
+    [failed, *_] = sorted(Path("sockspec-failures").iterdir())
+    validator.evolve(schema={**schema["$defs"]["case"], "$defs": schema["$defs"]}).validate(
+        json.loads(failed.read_text())
+    )
+    assert not validator.is_valid({**report, "exit_status": 2})
 
 
-def test_there_is_nothing(checks: Path) -> None:
-    assert cli.main(["run"]) == 3
+def test_a_server_that_refuses_everything_passes_nothing() -> None:
+    negative = ["TEXT-1", "TEXT-2", "REQ-5", "ERR-1", "ERR-3", "ERR-4", "ECHO-1"]
+    status, report = run(target("refuses"), "--profile=quick", *[f"--requirement={id_}" for id_ in negative])
+    assert status == 1
+    judged = {id_: verdict for id_, verdict in report["verdicts"]["refuses"].items() if id_ in negative}
+    assert judged and "PASS" not in judged.values()
 
 
-@pytest.mark.parametrize("words", [[], ["walk"], ["run", "nobody"], ["run", "--transport", "sctp"], ["list", "raw"]])
-def test_wrong_usage(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_server_that_dies_half_way_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    status, report = run(target("dies"), *FEW)
+    assert status == 1
+    assert report["verdicts"]["dies"]["LOAD-3"] == "FAIL"
+    assert "out of breath" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("fault", "told"), [("dead", "the floor is wet"), ("silent", "is running")])
+def test_a_server_that_does_not_get_ready_cannot_be_judged(
+    fault: str, told: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("conformance.programs.Program.expect_line.__defaults__", (0.5,))
+    status, report = run(target(fault), *FEW)
+    assert (status, report) == (3, {})
+    errors = capsys.readouterr().err
+    assert errors.startswith(f"sockspec: could not be judged: {fault}: tcp_server echo: ") and told in errors
+
+
+def test_a_url_where_nothing_listens_cannot_be_judged(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["run", "echo+tcp://127.0.0.1:1"]) == 3
+    assert "could not be judged: echo+tcp://127.0.0.1:1" in capsys.readouterr().err
+
+
+def test_a_url_is_judged() -> None:
+    from conformance.targets import BUNDLED
+
+    with BUNDLED["raw"].server("echo", "udp") as server:
+        status, report = run(server.url, "--requirement=ECHO-3", "--requirement=SRV-1", "--profile=quick")
+    assert status == 0
+    assert report["verdicts"][server.url]["ECHO-3"] == "PASS"
+    assert report["verdicts"][server.url]["SRV-1"] == "INCONCLUSIVE"
+
+
+def test_what_is_not_offered_is_unsupported() -> None:
+    _, report = run(target("good"), "--requirement=ECHO-3", "--requirement=TIME-2", "--profile=quick")
+    assert report["verdicts"]["good"] == {"ECHO-3": "PASS", "TIME-2": "UNSUPPORTED"}
+
+
+def test_a_known_failure_is_run_and_must_fail(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("known.toml").write_text('[[failure]]\nrequirement = "ECHO-3"\nreason = "bytes"\n')
+    status, report = run(target("reverses-bytes"), *FEW, "--known-failures=known.toml")
+    assert (status, report["verdicts"]["reverses-bytes"]["ECHO-3"]) == (0, "FAIL")
+    assert run(target("good"), *FEW, "--known-failures=known.toml")[0] == 1
+    assert "known failure ECHO-3 holds now" in capsys.readouterr().out
+
+
+def test_nothing_is_selected(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(target("good"), "--requirement=TIME-2", "--profile=quick")[0] == 3
+    assert run(target("good"), "--transport=udp", "--profile=quick")[0] == 3
+    assert "no check of that selection applies" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["run", "nobody"],
+        ["run", "raw", "--requirement=ECHO-99"],
+        ["run", "raw", "--known-failures=nowhere.toml"],
+        ["run", "echo+sctp://127.0.0.1:7"],
+        ["replay", "nowhere.json"],
+        ["check-target", "nobody"],
+    ],
+)
+def test_wrong_usage_is_one_line(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(words) == 2
+    errors = capsys.readouterr().err
+    assert errors.startswith("sockspec: ") and errors.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", [[], ["walk"], ["run", "--transport", "sctp"], ["list", "raw"], ["check-target"]])
+def test_an_unknown_option(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         cli.main(words)
     assert end.value.code == 2
     assert "usage: sockspec" in capsys.readouterr().err
 
 
-def test_matrix(capsys: pytest.CaptureFixture[str]) -> None:
-    good, bad = {"passed": 3, "failed": 0}, {"passed": 3, "failed": 1}
-    Console(width=100).print(cli.matrix({"x": {"ECHO-1": good, "ECHO-2": good}, "y": {"ECHO-1": good, "ECHO-2": bad}}))
-    rows = [line.split("│")[1:4] for line in capsys.readouterr().out.splitlines() if "│" in line]
-    cells = {row[0].strip(): [cell.strip() for cell in row[1:]] for row in rows}
-    assert cells["ECHO"] == ["2/2", "1/2 ECHO-2"] and cells["TIME"] == ["–", "–"]
+def test_a_file_that_is_no_failure(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("x.json").write_text('{"format": 1, "check": "x"}')
+    assert cli.main(["replay", "x.json"]) == 2
+    assert "not a case" in capsys.readouterr().err
+
+
+def test_check_target(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["check-target", "raw"]) == 0
+    assert capsys.readouterr().out.count(": ok") == 16
+    assert cli.main(["check-target", target("dead")]) == 1
+    assert "the floor is wet" in capsys.readouterr().out

@@ -1,0 +1,44 @@
+"""Servers and clients at work, for the eye."""
+
+import contextlib
+from collections.abc import Sequence
+from itertools import product
+
+from rich.console import Console
+from rich.markup import escape
+
+from conformance.programs import Program
+from conformance.targets import Service, Target, Transport
+
+MESSAGES: dict[Service, list[str]] = {"echo": ["привет"], "time": ["Анна", "Борис"]}
+
+
+def show_at_work(
+    console: Console, target: Target, transports: Sequence[Transport], services: Sequence[Service]
+) -> None:
+    """Start each server of a target and its clients, and show what they print."""
+    for transport, service in product(transports, services):
+        if not (target.offers("server", transport, service) and target.offers("client", transport, service)):
+            continue
+        console.rule(escape(f"{target.name}: {service} over {transport.upper()}"))
+        with contextlib.ExitStack() as stack:
+            server = stack.enter_context(target.server(service, transport, "--interval", "0.5"))
+            ticks = ["--ticks", "2"] if service == "time" else []
+            words = [service, "--host", server.host, "--port", str(server.port), *ticks]
+            clients = {
+                message: stack.enter_context(target.program(transport, "client", *words, message))
+                for message in MESSAGES[service]
+            }
+            for client in clients.values():
+                client.wait()
+            server.stop()
+            _show(console, "server", server)
+            for message, client in clients.items():
+                _show(console, message, client)
+
+
+def _show(console: Console, label: str, program: Program) -> None:
+    """Print what a program printed, each line under its label."""
+    for line in program.output + program.errors:
+        console.print(f"[bold]{escape(label):>8}[/] │ ", end="")
+        console.print(line, markup=False)
