@@ -137,7 +137,7 @@ def _run(options: argparse.Namespace) -> int:
     seconds = time.monotonic() - start
     if options.json:
         whole = reports.report(cases, verdicts, known, profile, status, seconds)
-        options.json.write_text(json.dumps(whole, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        _write_json(options.json, whole)
     if options.junit:
         reports.write_junit(options.junit, cases)
     if not any(case.outcome in ("passed", "failed", "error") for case in cases):
@@ -196,8 +196,14 @@ def _store(options: argparse.Namespace, case: Case, number: int) -> Path | None:
         pcap.write(options.pcap / f"{name}.pcap", map(load_exchange, case.exchanges))
     options.failures.mkdir(parents=True, exist_ok=True)
     file: Path = options.failures / f"{name}.json"
-    file.write_text(json.dumps(case.to_json(), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    _write_json(file, case.to_json())
     return file
+
+
+def _write_json(path: Path, whole: object) -> None:
+    # Of generated text, surrogates stand alone; in JSON they look as `backslashreplace` writes them.
+    text = json.dumps(whole, ensure_ascii=False, indent=1)
+    path.write_text(f"{text}\n", encoding="utf-8", errors="backslashreplace")
 
 
 def _replay(options: argparse.Namespace) -> int:

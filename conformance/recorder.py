@@ -144,7 +144,8 @@ def _describe(case: Case, error: BaseException, fixtures: Collection[str]) -> No
     case.outcome = "failed" if failures else "error"
     error = failures[0] if failures else error
     case.about = blamed(error) or case.requirements[0]
-    lines = (str(error) or type(error).__name__).splitlines()
+    told = str(error).encode("utf-8", "backslashreplace").decode()  # a command line may hold any bytes
+    lines = (told or type(error).__name__).splitlines()
     if not failures:
         lines[0] = f"{type(error).__name__}: {lines[0]}"
     case.problem = "\n".join(lines[:PROBLEM_LINES] + ["…"] * (len(lines) > PROBLEM_LINES))
