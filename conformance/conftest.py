@@ -15,7 +15,7 @@ import hypothesis
 import pytest
 
 from conformance import timing, wire
-from conformance.cases import Outcome, load_case
+from conformance.cases import Outcome, decode, load_case
 from conformance.citations import blame
 from conformance.profiles import PROFILES, Profile
 from conformance.programs import Program
@@ -268,6 +268,14 @@ def start_client(target: Target, service: Service, transport: Transport) -> Iter
     yield start
     for client in clients:
         client.kill()
+
+
+@pytest.fixture
+def stored_steps(request: pytest.FixtureRequest) -> list[Any] | None:
+    """The steps of the case that is replayed, for a check that takes steps; else None."""
+    file = request.config.getoption("--replay")
+    inputs = load_case(file).inputs if file else None
+    return decode(inputs["steps"]) if inputs else None
 
 
 @pytest.fixture(autouse=True)
