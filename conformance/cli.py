@@ -128,7 +128,7 @@ def _run(options: argparse.Namespace) -> int:
         if case.outcome in ("failed", "error"):
             file = _store(options, case, sum(each.outcome in ("failed", "error") for each in cases))
             if (case.target, case.about) in shown:  # one failure of each kind is enough to read
-                console.print(f"[red]{case.outcome.upper()}[/] {escape(f'{case.target}: {case.about}: {case.title}')}")
+                reports.print_outcome(console, case, case.outcome.upper())
             else:
                 reports.print_failure(console, case, file)
             shown.add((case.target, case.about))
@@ -215,9 +215,10 @@ def _replay(options: argparse.Namespace) -> int:
     console = Console(highlight=False)
     for event in runner.replay(str(options.file.resolve()), case, target):
         if isinstance(event, Case) and event.outcome in ("passed", "failed", "error"):
-            said = {"passed": "FIXED", "failed": "FAILED", "error": "ERROR"}[event.outcome]
-            console.print(f"{said} {event.target}: {case.about}: {event.title}", markup=False)
-            if event.outcome != "passed":
+            if event.outcome == "passed":
+                event.about = case.about
+                reports.print_outcome(console, event, "FIXED")
+            else:
                 reports.print_failure(console, event, None)
             return {"passed": CONFORMS, "failed": FAILS, "error": NOT_JUDGED}[event.outcome]
     console.print(f"ERROR {case.title}: there is no such check for that target")

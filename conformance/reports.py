@@ -61,9 +61,15 @@ def _cell(ids: Iterable[str], of: Mapping[str, Verdict]) -> str:
     return " ".join([f"[{'green' if held == len(judged) else 'bold'}]{held}/{len(judged)}[/]", *told])
 
 
+def print_outcome(console: Console, case: Case, outcome: str) -> None:
+    """Print one line: what became of a case, and what that is about."""
+    colour = {"passed": "green", "failed": "red"}.get(case.outcome, "magenta")
+    console.print(f"[{colour}]{outcome}[/] {escape(f'{case.target}: {case.about}: {case.title}')}", soft_wrap=True)
+
+
 def print_failure(console: Console, case: Case, file: Path | None) -> None:
     """Print all that a failed case has to say: the sentence, what happened, what was sent, how to see it again."""
-    console.print(f"[red]{case.outcome.upper()}[/] [bold]{escape(f'{case.target}: {case.about}: {case.title}')}[/]")
+    print_outcome(console, case, case.outcome.upper())
     lines = [requirement_sentence(case.about), "", *case.problem.splitlines()]
     if case.inputs is not None:
         lines += ["", f"generated: {json.dumps(case.inputs, ensure_ascii=False)[:400]}"]

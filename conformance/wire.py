@@ -87,8 +87,13 @@ def recent_exchanges() -> list[Exchange]:
     return list(_check.exchanges)
 
 
-def _patience(within: float | None) -> float:
-    """Return how long to wait. After a silence the check has failed, and is only being shrunk."""
+def note_silence() -> None:
+    """Remember that a full wait of this check was in vain."""
+    _check.was_silent = True
+
+
+def patience(within: float | None = None) -> float:
+    """Return how long to wait, in seconds. After a full wait in vain the check has failed, and is only being shrunk."""
     full = PATIENCE if within is None else within
     return min(full, PATIENCE / 20) if _check.was_silent else full
 
@@ -206,7 +211,7 @@ class Peer:
         if isinstance(error, TimeoutError):
             note = f"nothing for {waited:.3f} s"
             if waited >= PATIENCE / 2:
-                _check.was_silent = True
+                note_silence()
             observed: Observed = Silence(note)
         else:
             note = type(error).__name__
@@ -246,7 +251,7 @@ class TcpPeer(Peer):
         return self.send(line + b"\n")
 
     def reply(self, within: float | None = None) -> Reply:
-        deadline = time.monotonic() + _patience(within)
+        deadline = time.monotonic() + patience(within)
         while b"\n\n" not in self._buffer:
             if not self._read(deadline):
                 raise Ended(f"the server closed the connection; unread: {self._buffer!r}")
@@ -255,7 +260,7 @@ class TcpPeer(Peer):
 
     def rest(self, within: float | None = None) -> bytes:
         """Return all bytes that come before the server closes its side. Raises Silence if it does not, or Reset."""
-        deadline = time.monotonic() + _patience(within)
+        deadline = time.monotonic() + patience(within)
         while self._read(deadline):
             pass
         rest, self._buffer = self._buffer, b""
@@ -337,7 +342,7 @@ class UdpPeer(Peer):
         return self.send(line)
 
     def reply(self, within: float | None = None) -> Reply:
-        data = self._receive(time.monotonic() + _patience(within), 1 << 16)
+        data = self._receive(time.monotonic() + patience(within), 1 << 16)
         return Reply(data, self.exchange.add("S", data))
 
 

@@ -174,7 +174,8 @@ class Together(RuleBasedStateMachine):
         def printed() -> list[str]:
             return [line for line in self.server.output if client.address in line][-len(client.printed) :]
 
-        self.server.wait_until(lambda: printed() == client.printed)
+        if not self.server.wait_until(lambda: printed() == client.printed, wire.patience()):
+            wire.note_silence()
         with about("SRV-4" if self.server.service == "echo" else "SRV-5"):
             assert printed() == client.printed
 
