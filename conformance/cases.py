@@ -156,6 +156,9 @@ class Draws:
         self._stored = iter(stored)
         self.drawn: list[Any] = []
 
+    def __repr__(self) -> str:
+        return repr(self.drawn)
+
     def draw(self, strategy: Any, label: Any = None) -> Any:
         """Return a value of the strategy, or the next one stored."""
         value = next(self._stored) if self._data is None else self._data.draw(strategy, label)

@@ -92,9 +92,10 @@ class Recorder:
             return report
         case.seconds = round(case.seconds + report.duration, 4)
         if report.failed and call.excinfo:
-            exchanges = vars(call.excinfo.value).get("exchanges") or wire.recent_exchanges()
-            if not case.about or blamed(call.excinfo.value) == "LOAD-3":  # whoever dies cannot do the rest either
-                _describe(case, call.excinfo.value, getattr(item, "fixturenames", ()))
+            error = _cause(call.excinfo.value)
+            exchanges = vars(error).get("exchanges") or wire.recent_exchanges()
+            if not case.about or blamed(error) == "LOAD-3":  # whoever dies cannot do the rest either
+                _describe(case, error, getattr(item, "fixturenames", ()))
                 case.exchanges = [dump_exchange(exchange) for exchange in exchanges]
             report.sections += [("exchange", exchange.show()) for exchange in exchanges]
             report.sections.append(("requirement", requirement_sentence(case.about)))
@@ -139,19 +140,26 @@ def requirement_sentence(id_: str | None) -> str:
 
 def _describe(case: Case, error: BaseException, fixtures: Collection[str]) -> None:
     """Complete a case by what it raised."""
-    causes = [error, *getattr(error, "exceptions", ())]  # Hypothesis groups what does not fail each time
-    failures = [each for each in causes if isinstance(each, AssertionError | pytest.fail.Exception)]
-    case.outcome = "failed" if failures else "error"
-    error = failures[0] if failures else error
+    case.outcome = "failed" if _is_failure(error) else "error"
     case.about = blamed(error) or case.requirements[0]
     told = str(error).encode("utf-8", "backslashreplace").decode()  # a command line may hold any bytes
     lines = (told or type(error).__name__).splitlines()
-    if not failures:
+    if case.outcome == "error":
         lines[0] = f"{type(error).__name__}: {lines[0]}"
     case.problem = "\n".join(lines[:PROBLEM_LINES] + ["…"] * (len(lines) > PROBLEM_LINES))
     if (inputs := vars(error).get("inputs")) is not None:
         with suppress(TypeError):
             case.inputs = {name: _stored(value) for name, value in inputs.items() if name not in fixtures}
+
+
+def _is_failure(error: BaseException) -> bool:
+    return isinstance(error, AssertionError | pytest.fail.Exception)
+
+
+def _cause(error: BaseException) -> BaseException:
+    """Return what failed; of an example that failed and then passed, Hypothesis raises something else."""
+    smallest = wire.smallest_failure()
+    return smallest if smallest and not _is_failure(error) else error
 
 
 def _keep_inputs(handle: Any) -> None:
@@ -163,11 +171,12 @@ def _keep_inputs(handle: Any) -> None:
     @functools.wraps(test)
     def kept(*args: Any, **arguments: Any) -> None:
         drawing = {name: Draws(value) if isinstance(value, DataObject) else value for name, value in arguments.items()}
-        try:
-            test(*args, **drawing)
-        except Exception as error:
-            vars(error)["inputs"] = drawing
-            raise
+        if wire.begin_example():
+            try:
+                test(*args, **drawing)
+            except (AssertionError, OSError) as error:
+                wire.keep_failure(error, drawing)
+                raise
 
     vars(kept)["keeps_inputs"] = True
     handle.inner_test = kept

@@ -16,6 +16,9 @@ CLOCK_GRAIN = 0.002
 #: A peer that took nothing for so long takes nothing any more.
 STUCK = 0.3 * SCALE
 
+#: How long a failure is made smaller, at most.
+SHRINKING = 15 * SCALE
+
 #: A whole check, before pytest-timeout ends it.
 CHECK_TIMEOUT = 60 * SCALE
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import math
 import re
 import socket
 import struct
@@ -12,10 +13,10 @@ import time
 from collections import deque
 from collections.abc import Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from conformance.targets import Server, Transport
-from conformance.timing import PATIENCE, STUCK
+from conformance.timing import PATIENCE, SHRINKING, STUCK
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -66,20 +67,41 @@ class Exchange:
 
 
 class _Check(threading.local):
-    """What concerns the check that this thread runs: its last exchanges; whether a full wait of it was in vain."""
+    """What concerns the check that this thread runs: its exchanges, its smallest failure, its end."""
 
     def __init__(self) -> None:
         self.exchanges: deque[Exchange] = deque(maxlen=8)
         self.was_silent = False
+        self.failure: BaseException | None = None
+        self.end = math.inf
 
 
 _check = _Check()
 
 
 def begin_check() -> None:
-    """Forget the exchanges and the silence of the check before."""
+    """Forget what concerned the check before."""
+    vars(_check).clear()
+    _check.__init__()  # type: ignore[misc]
+
+
+def begin_example() -> bool:
+    """Forget the exchanges of the example before. Returns whether there is time for another one."""
     _check.exchanges.clear()
-    _check.was_silent = False
+    return time.monotonic() < _check.end
+
+
+def keep_failure(error: BaseException, inputs: dict[str, Any]) -> None:
+    """Have an example's failure hold what it was and what was sent; remember the smallest; end the shrinking in time."""
+    vars(error).update(inputs=inputs, exchanges=recent_exchanges())
+    if _check.failure is None or len(repr(inputs)) <= len(repr(vars(_check.failure)["inputs"])):
+        _check.failure = error
+    _check.end = min(_check.end, time.monotonic() + SHRINKING)
+
+
+def smallest_failure() -> BaseException | None:
+    """Return the smallest failure of the check's examples, which a later one that passed does not undo."""
+    return _check.failure
 
 
 def recent_exchanges() -> list[Exchange]:
@@ -95,7 +117,7 @@ def note_silence() -> None:
 def patience(within: float | None = None) -> float:
     """Return how long to wait, in seconds. After a full wait in vain the check has failed, and is only being shrunk."""
     full = PATIENCE if within is None else within
-    return min(full, PATIENCE / 20) if _check.was_silent else full
+    return min(full, PATIENCE / 5) if _check.was_silent else full
 
 
 class Observed(AssertionError):
