@@ -92,7 +92,7 @@ def begin_example() -> bool:
 
 
 def keep_failure(error: BaseException, inputs: dict[str, Any]) -> None:
-    """Have an example's failure hold what it was and what was sent; remember the smallest; end the shrinking in time."""
+    """Have a failure hold its example and what was sent; remember the smallest; end the shrinking in time."""
     vars(error).update(inputs=inputs, exchanges=recent_exchanges())
     if _check.failure is None or len(repr(inputs)) <= len(repr(vars(_check.failure)["inputs"])):
         _check.failure = error
