@@ -157,9 +157,9 @@ def _is_failure(error: BaseException) -> bool:
 
 
 def _cause(error: BaseException) -> BaseException:
-    """Return what failed; of an example that failed and then passed, Hypothesis raises something else."""
+    """Return what failed, where Hypothesis or the time limit ended what shrank it."""
     smallest = wire.smallest_failure()
-    return smallest if smallest and not _is_failure(error) else error
+    return smallest if smallest and not isinstance(error, AssertionError) and blamed(error) is None else error
 
 
 def _keep_inputs(handle: Any) -> None:
