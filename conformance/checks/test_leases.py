@@ -1,14 +1,17 @@
 """LEASE: over UDP a subscription needs a token, and lasts as long as it is renewed."""
 
+import socket
 import time
 from contextlib import ExitStack
 
+import psutil
 import pytest
 from hypothesis import given
 
 from conformance.conftest import StartServer
 from conformance.conversation import Subscription, challenge, read_tick, require_silence, wait_until
 from conformance.oracle import CHALLENGE, masked, reply
+from conformance.profiles import Profile
 from conformance.strategies import messages
 from conformance.targets import Server
 from conformance.timing import CLOCK_GRAIN, interval
@@ -17,6 +20,10 @@ from spec.limits import LEASE_INTERVALS, TOKEN_CHARACTERS, TOKEN_INTERVALS, TOKE
 
 SHORT = interval(0.05)
 MIDDLE = interval(0.2)
+
+#: After so many strangers a server has all that it needs for any; a record of another one would take more.
+SETTLED = 1000
+STRANGER_BYTES = 40
 NEVER = pytest.mark.options("--interval", "86400")
 
 pytestmark = [pytest.mark.service("time"), pytest.mark.transport("udp")]
@@ -150,6 +157,26 @@ def test_who_returned_no_token_counts_for_nothing(start_server: StartServer) -> 
         assert Subscription(client, "Анна").tick().seq == 1
         server.expect_line(r"client Анна \(.*\) connected")
         assert len(server.output) == 2
+
+
+@pytest.mark.requirement("LEASE-7")
+def test_who_returned_no_token_costs_no_memory(start_server: StartServer, profile: Profile) -> None:
+    """Each TIME comes from an address of its own; every few the server is asked, so that it has taken those before."""
+    server = start_server("--interval", "86400", "--quiet")
+    process = psutil.Process(server.pid)
+    strangers = {"quick": 4_000, "standard": 20_000, "thorough": 100_000}[profile.name]
+    with UdpPeer(server.address) as witness:
+        for number in range(strangers):
+            if number % 50 == 0:
+                challenge(witness, "Анна")
+            if number == SETTLED:
+                before = process.memory_info().rss
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+                stranger.bind((f"127.9.{number >> 8 & 0xFF}.{number & 0xFF}", 0))
+                stranger.sendto(b"TIME nobody", server.address)
+        challenge(witness, "Анна")
+        grown = process.memory_info().rss - before
+    assert grown < STRANGER_BYTES * (strangers - SETTLED), f"{strangers} strangers cost {grown} bytes"
 
 
 @pytest.mark.requirement("LEASE-8")
