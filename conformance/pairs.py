@@ -53,7 +53,7 @@ def judge(client: Target, server: Target, service: Service, transport: Transport
 
     with server.server(service, transport, *options) as running:
 
-        @seed(profile.seed)
+        @seed(f"{profile.seed} {client.name} {server.name}")
         @settings(max_examples=2 + profile.examples // 25, report_multiple_bugs=False)
         @given(st.lists(schedules, min_size=1, max_size=AT_ONCE).map(tuple))
         def check(batch: tuple[Schedule, ...]) -> None:

@@ -116,6 +116,7 @@ class UdpRelay(Relay):
         self._front, self._back = socket.socket(family, socket.SOCK_DGRAM), socket.socket(family, socket.SOCK_DGRAM)
         self._front.bind((server[0], 0))
         self._back.connect(server)
+        self._back.setblocking(False)
         super().__init__(self._front, schedule)
         self._sockets.append(self._back)
         self._lanes: dict[Side, Lane] = {"C": schedule.requests, "S": schedule.replies}
@@ -134,8 +135,8 @@ class UdpRelay(Relay):
     def _reply(self) -> None:
         try:
             data = self._back.recv(1 << 16)
-        except ConnectionError as error:
-            self.exchange.add("S", b"", f"nobody listens: {type(error).__name__}")
+        except OSError as error:  # an ICMP message; if `send` has told of it, there is nothing to receive
+            self.exchange.add("S", b"", f"nobody answers: {type(error).__name__}")
             return
         if self._client:
             self._pass("S", data, partial(self._to_client, self._client))
@@ -148,17 +149,16 @@ class UdpRelay(Relay):
         number = len(self.came[side])  # from 0
         fate = lane.fates[number] if number < len(lane.fates) else lane.rest
         self._take(side, data)
-        held, self._held[side] = self._held[side], []
+        held = self._held[side]
         if fate.behind:
-            self._held[side] = [(number + fate.behind, data, fate)]
+            held.append((number + fate.behind, data, fate))
             self.exchange.add(side, data, f"number {number} waits for {fate.behind} later")
         else:
             self._go(side, data, fate, number, send)
-        for last, waiting, its_fate in held:
-            if number < last:
-                self._held[side].append((last, waiting, its_fate))
-            else:
-                self._go(side, waiting, its_fate, last - its_fate.behind, send)
+        for waiting in [waiting for waiting in held if waiting[0] <= number]:
+            held.remove(waiting)
+            last, data, fate = waiting
+            self._go(side, data, fate, last - fate.behind, send)
 
     def _go(self, side: Side, data: bytes, fate: Fate, number: int, send: Callable[[bytes], object]) -> None:
         if not fate.delays:

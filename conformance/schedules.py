@@ -81,9 +81,9 @@ HANDSHAKE = 8
 def _lanes(draw: st.DrawFn, holes: int, outages: SearchStrategy[int]) -> Lane:
     """With at most so many holes, then perhaps an outage of so many datagrams; then nothing goes on, or all."""
     fates = draw(st.lists(st.sampled_from(HARMLESS), max_size=10))
-    for place in draw(st.sets(st.integers(0, 9), max_size=holes)):
-        if place < len(fates):
-            fates[place] = draw(st.sampled_from(HOLES))
+    for place in draw(st.sets(st.integers(0, 5), max_size=holes)):
+        fates += [Fate()] * (place + 1 - len(fates))
+        fates[place] = draw(st.sampled_from(HOLES))
     if outage := draw(outages):
         fates += [Fate()] * (HANDSHAKE - len(fates)) + [LOST] * outage
     return Lane(tuple(fates), draw(st.sampled_from([Fate()] * 4 + [LOST])))
@@ -101,7 +101,7 @@ def _streams() -> SearchStrategy[Stream]:
     """Cut finely or coarsely, with pauses of at most a second in all."""
     pieces = st.builds(Piece, st.integers(1, 30) | st.integers(1, 3000), st.sampled_from([0.0, 0.002, 0.05]))
     single_bytes = st.integers(1, 60).map(lambda count: (Piece(1, 0.002),) * count)
-    return st.builds(Stream, st.lists(pieces, max_size=12).map(tuple) | single_bytes)
+    return (st.lists(pieces, max_size=12).map(tuple) | single_bytes).map(Stream)
 
 
 @cache
