@@ -12,7 +12,7 @@ from itertools import accumulate, groupby
 from operator import add
 from typing import TYPE_CHECKING
 
-from hypothesis import given, seed, settings
+from hypothesis import Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from conformance.citations import about
@@ -29,7 +29,7 @@ from conformance.wire import Reply
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-MESSAGES = ("привет", "", "ёжик", "ж" * 2048)
+MESSAGES = ("привет", "", "ёжик", "ж" * 500)
 NAME = GOOD_ARGUMENT["time"]
 TICKS = 15
 INTERVAL = interval(0.05)
@@ -40,7 +40,7 @@ LEASED = reply("OK", name=NAME, interval=INTERVAL, lease=LEASE)
 AT_ONCE = 4
 """So many clients at once, each through a network of its own."""
 
-SHRINKING = 10 * SCALE
+SHRINKING = 5 * SCALE
 """Seconds after the first failure in which smaller schedules are tried."""
 
 
@@ -51,14 +51,19 @@ def judge(client: Target, server: Target, service: Service, transport: Transport
     deadline = float("inf")
     options = ["--interval", INTERVAL] if service == "time" else []
 
-    with server.server(service, transport, *options) as running:
+    with ExitStack() as stack:
+        running = stack.enter_context(server.server(service, transport, *options))
 
         @seed(f"{profile.seed} {client.name} {server.name}")
-        @settings(max_examples=2 + profile.examples // 25, report_multiple_bugs=False)
+        @settings(
+            max_examples=2 + profile.examples // 25, phases=[Phase.generate, Phase.shrink], report_multiple_bugs=False
+        )
         @given(st.lists(schedules, min_size=1, max_size=AT_ONCE).map(tuple))
         def check(batch: tuple[Schedule, ...]) -> None:
             """What has failed once has failed: a network does not do everything twice."""
-            nonlocal deadline
+            nonlocal deadline, running
+            if not running.running or running.errors:
+                running = stack.enter_context(server.server(service, transport, *options))
             if batch not in failures and time.monotonic() < deadline:
                 try:
                     _judge_batch(client, running, batch)
@@ -76,6 +81,10 @@ def _judge_batch(client: Target, server: Server, batch: tuple[Schedule, ...]) ->
         pairs = [stack.enter_context(Pair(client, server, schedule)) for schedule in batch]
         for pair in pairs:
             pair.program.wait(3 * PATIENCE)
+    with about("LOAD-3"):
+        assert server.running, server.describe("the server died")
+    with about("SRV-13"):
+        assert not server.errors, server.describe("the server wrote to standard error")
     for pair in pairs:
         try:
             pair.judge()
@@ -83,10 +92,7 @@ def _judge_batch(client: Target, server: Server, batch: tuple[Schedule, ...]) ->
             error.args = (f"{pair.program.describe(str(error))}\n{pair.relay.exchange.show(last=60)}",)
             raise
     with about("LOAD-3"):
-        assert server.running, server.describe("the server died")
         require_service(server)
-    with about("SRV-13"):
-        assert not server.errors, server.describe("the server wrote to standard error")
     with about("SRV-6"):
         for pair in pairs:
             pair.require_left()
@@ -232,14 +238,16 @@ class Pair:
         starts = list(accumulate(due, add, initial=list[str]()))
         possible = starts if self.is_dead or "RST" in self.ends else starts[-1:]
         with about("CLI-20" if self.service == "time" else "CLI-3"):
-            assert program.output in possible, f"one of these outputs was due: {possible}"
+            expected = [line[:60] for line in starts[-1]]
+            assert program.output in possible, f"{expected} was due" + ", or the first replies of it" * (
+                possible is starts
+            )
         complete = len(due) == whole and program.output == starts[-1]
         with about("CLI-6" if complete else "CLI-7"):
             assert program.process.returncode == (0 if complete else 1), "the wrong status"
         with about("CLI-10"):
             assert len(program.errors) == (0 if complete else 1), "not the right number of lines on standard error"
-        with about("CLI-13" if self.transport == "udp" else "TCP-3"):
-            assert complete or self.is_dead or self.ends, "the client did not get what it asked for"
+        assert complete or self.is_dead or self.ends, "the client did not get what it asked for"
 
     def require_left(self) -> None:
         """The server must say of each client whose coming it announced that it has left."""

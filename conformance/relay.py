@@ -212,12 +212,18 @@ class TcpRelay(Relay):
         client, _ = self._listener.accept()
         self._selector.unregister(self._listener)
         self._listener.close()
-        server = socket.create_connection(self._server, PATIENCE)
+        self._sockets.append(client)
+        try:
+            server = socket.create_connection(self._server, PATIENCE)
+        except OSError as error:
+            self.exchange.add("S", b"", f"nobody listens: {type(error).__name__}")
+            client.close()
+            return
+        self._sockets.append(server)
         self.source = server.getsockname()[:2]
         for sock in client, server:
             sock.settimeout(PATIENCE)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._sockets.append(sock)
         self._halves = {
             "C": _Half(self._schedule.requests, client, server),
             "S": _Half(self._schedule.replies, server, client),

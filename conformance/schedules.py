@@ -112,7 +112,7 @@ def tcp_schedules(draw: st.DrawFn) -> TcpSchedule:
     ends = st.builds(
         End, st.sampled_from(["FIN", "RST"]), st.integers(1, 20) | st.integers(1, 400) | st.integers(1, 13000)
     )
-    match draw(st.sampled_from(["", "", "requests", "replies"])):
+    match draw(st.sampled_from(["", "requests", "replies"])):
         case "requests":
             return schedule._replace(requests=schedule.requests._replace(end=draw(ends)))
         case "replies":

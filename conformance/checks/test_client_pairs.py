@@ -18,7 +18,7 @@ def test_echo_client_over_udp(target: Target, partner: str, profile: Profile) ->
 
 @pytest.mark.service("time")
 @pytest.mark.transport("udp")
-@pytest.mark.requirement("CLI-20", "CLI-6", "CLI-7", "CLI-10", "CLI-13", "CLI-16", "CLI-18", "CLI-21")
+@pytest.mark.requirement("CLI-21", "CLI-6", "CLI-7", "CLI-10", "CLI-13", "CLI-16", "CLI-18", "CLI-20")
 def test_time_client_over_udp(target: Target, partner: str, profile: Profile) -> None:
     judge(target, BUNDLED[partner], "time", "udp", profile)
 
