@@ -15,7 +15,7 @@ import hypothesis
 import pytest
 
 from conformance import timing, wire
-from conformance.cases import Outcome, decode, load_case
+from conformance.cases import Outcome, load_case
 from conformance.citations import blame
 from conformance.profiles import PROFILES, Profile
 from conformance.programs import Program
@@ -46,7 +46,7 @@ for _profile in PROFILES.values():
         max_examples=_profile.examples,
         deadline=None,
         database=None,
-        print_blob=True,
+        phases=[phase for phase in hypothesis.Phase if phase is not hypothesis.Phase.explain],
         # The server that a check talks to lives longer than one example, on purpose: it must survive them all.
         suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture, hypothesis.HealthCheck.too_slow],
     )
@@ -88,11 +88,12 @@ def pytest_configure(config: pytest.Config) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     hypothesis.settings.load_profile(config.getoption("--profile"))
     replayed = load_case(config.getoption("--replay")) if config.getoption("--replay") else None
-    config.stash[_recorder] = Recorder(_profile_of(config), config.getoption("--events"), replayed)
+    config.stash[_recorder] = Recorder(profile_of(config), config.getoption("--events"), replayed)
     config.pluginmanager.register(config.stash[_recorder], "recorder")
 
 
-def _profile_of(config: pytest.Config) -> Profile:
+def profile_of(config: pytest.Config) -> Profile:
+    """Return the profile of a run, with its seed."""
     return PROFILES[config.getoption("--profile")]._replace(seed=config.getoption("--seed"))
 
 
@@ -145,14 +146,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _thinned(config: pytest.Config, checks: list[pytest.Function]) -> set[pytest.Function]:
     """Return the checks that the profile leaves: of those that start programs of their own a share of the cases."""
     left: set[pytest.Function] = set()
-    cases: dict[tuple[str, object, object], list[pytest.Function]] = defaultdict(list)
+    cases: dict[tuple[object, ...], list[pytest.Function]] = defaultdict(list)
     for item in checks:
         if "server" in item.fixturenames:
             left.add(item)
         else:
             parameters = parameters_of(item)
-            cases[item.originalname, id(parameters.get("target")), parameters.get("transport")].append(item)
-    return left.union(*map(_profile_of(config).select, cases.values()))
+            key = item.path, item.originalname, id(parameters.get("target")), parameters.get("transport")
+            cases[key].append(item)
+    return left.union(*map(profile_of(config).select, cases.values()))
 
 
 def _is_selected(config: pytest.Config, item: pytest.Item) -> bool:
@@ -268,14 +270,6 @@ def start_client(target: Target, service: Service, transport: Transport) -> Iter
     yield start
     for client in clients:
         client.kill()
-
-
-@pytest.fixture
-def stored_steps(request: pytest.FixtureRequest) -> list[Any] | None:
-    """The steps of the case that is replayed, for a check that takes steps; else None."""
-    file = request.config.getoption("--replay")
-    inputs = load_case(file).inputs if file else None
-    return decode(inputs["steps"]) if inputs else None
 
 
 @pytest.fixture(autouse=True)

@@ -1,18 +1,20 @@
 """How much a run does: the generated examples of a property, and the share of the cases that start a program each."""
 
 from collections.abc import Iterable
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 Case = TypeVar("Case")
 
 
 class Profile(NamedTuple):
-    """A name of ``--profile`` and what it stands for, with the run's ``--seed``."""
+    """A name of ``--profile``, what it stands for, and the run's ``--seed``."""
 
     name: str
     examples: int
     share: int
     seed: int = 0
+    inputs: dict[str, Any] | None = None
+    """The generated inputs of the case that is replayed, for checks that generate them themselves."""
 
     def select(self, cases: Iterable[Case]) -> list[Case]:
         """Return every `share`-th case, at least one; another seed has another part of them."""

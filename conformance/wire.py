@@ -51,11 +51,11 @@ class Exchange:
         self.events.append(Event(at, side, data, note))
         return at
 
-    def show(self) -> str:
-        """Return the last events: seconds since the start, side, size, text and hex."""
-        left_out = len(self.events) - _SHOWN_EVENTS
+    def show(self, last: int = _SHOWN_EVENTS) -> str:
+        """Return the last so many events: seconds since the start, side, size, text and hex."""
+        left_out = len(self.events) - last
         lines = [f"{self.title}"] + ([f"({left_out} earlier events)"] if left_out > 0 else [])
-        for event in self.events[-_SHOWN_EVENTS:]:
+        for event in self.events[-last:]:
             head, more = event.data[:_SHOWN_BYTES], "…" if len(event.data) > _SHOWN_BYTES else ""
             when = f"{event.at - self.start:9.4f} {event.side}"
             if event.note:

@@ -6,7 +6,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 
 from conformance import wire
-from conformance.profiles import PROFILES
+from conformance.cases import decode, load_case
+from conformance.conftest import profile_of
 
 AT_ONCE = 8
 
@@ -18,8 +19,11 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Tell a check that asks for it how much it is to do."""
     if "profile" in metafunc.fixturenames:
-        name, seed = metafunc.config.getoption("--profile"), metafunc.config.getoption("--seed")
-        metafunc.parametrize("profile", [PROFILES[name]._replace(seed=seed)], ids=[name], scope="session")
+        profile = profile_of(metafunc.config)
+        if file := metafunc.config.getoption("--replay"):
+            inputs = load_case(file).inputs
+            profile = profile._replace(inputs=inputs and {name: decode(value) for name, value in inputs.items()})
+        metafunc.parametrize("profile", [profile], ids=[profile.name], scope="session")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -185,15 +185,15 @@ class Together(RuleBasedStateMachine):
 
 @pytest.mark.options("--interval", INTERVAL, "--max-clients", "1000")
 @pytest.mark.requirement("LOAD-2", "LEASE-4", "SRV-4", "SRV-5", "TCP-8", "TIME-2", "TIME-13", "UDP-5")
-def test_clients_together(server: Server, profile: Profile, stored_steps: list[tuple[str, int, str]] | None) -> None:
+def test_clients_together(server: Server, profile: Profile) -> None:
     machine = type("Together", (Together,), {"server": server, "known": set()})
-    if stored_steps is None:
+    if profile.inputs is None:
         settings = hypothesis.settings(stateful_step_count=30, max_examples=min(profile.examples, MOST_EXAMPLES))
         run_state_machine_as_test(hypothesis.seed(profile.seed)(machine), settings=settings)
         return
     again = machine()
     try:
-        for step in stored_steps:
+        for step in profile.inputs["steps"]:
             again.perform(*step)
     finally:
         again.teardown()
