@@ -123,38 +123,36 @@ class Adversary:
         overtaken, self._overtaken = self._overtaken, []
         for each in self._case.misbehaviours:
             if each.reply == self._count:
-                acts = self._spoil(each, acts)
+                acts = self._spoil(each, reply, acts)
             elif each.name == "silence" and each.reply < self._count:
                 acts, overtaken = [], []
         self._count += 1
         self._before = reply
         return acts + overtaken
 
-    def _spoil(self, misbehaviour: Misbehaviour, acts: list[Act]) -> list[Act]:
+    def _spoil(self, misbehaviour: Misbehaviour, reply: bytes, acts: list[Act]) -> list[Act]:
+        """Return what one misbehaviour makes of what was to be sent for a correct reply."""
         name, _, detail = misbehaviour
         if name in ODD:
             return [act._replace(data=ODD[name](act.data, detail)) for act in acts]
         if name in BAD:
-            bad = [act._replace(data=BAD[name](act.data, detail)) for act in acts]
-            return bad + acts if self._case.transport == "udp" else bad
-        if name in ("finished in", "reset in"):
-            data = b"".join(act.data for act in acts)
-            size = {"nothing": 0, "half": len(data) // 2, "all but 1": len(data) - 1}[detail]
-            return [Act(data[:size]), Act(b"", "finish" if name == "finished in" else "reset")]
+            bad = Act(BAD[name](reply, detail))
+            return [bad, *acts] if self._case.transport == "udp" else [bad]
         if name == "forged":
-            return [
-                Act(_lie(act.data), "another port" if detail == "another port" else "another host") for act in acts
-            ] + acts
+            return [Act(_lie(reply), "another port" if detail == "another port" else "another host"), *acts]
+        if name == "doubled":
+            return acts + acts[-1:]
+        if name == "the one before again":
+            return [Act(self._before)] * bool(self._before) + acts
+        if name == "single bytes":
+            return [act._replace(via="single bytes") for act in acts]
+        if name in ("finished in", "reset in"):
+            size = {"nothing": 0, "half": len(reply) // 2, "all but 1": len(reply) - 1}[detail]
+            return [Act(reply[:size]), Act(b"", "finish" if name == "finished in" else "reset")]
         if name == "delayed":
             self._delayed += acts
         elif name == "out of order":
             self._overtaken += acts
-        elif name == "doubled":
-            return acts + acts
-        elif name == "the one before again":
-            return [Act(self._before)] * bool(self._before) + acts
-        elif name == "single bytes":
-            return [act._replace(via="single bytes") for act in acts]
         return [] if name in ("lost", "silence", "delayed", "out of order") else acts
 
 

@@ -120,17 +120,19 @@ def kinds(service: Service, transport: Transport) -> Kinds:
     }
     if echo or not udp:
         bad["another status"] = Kind("CLI-11", ("CHALLENGE", "TICK") if echo else ("CHALLENGE",))
-    late = dict.fromkeys(("doubled", "the one before again", "out of order"), Kind("CLI-14" if echo else "CLI-20"))
+    late = Kind("CLI-14" if echo else "CLI-20")
     if udp:
-        quick |= late
+        quick |= {"doubled": late, "the one before again": late}
         quick |= {"forged": Kind("CLI-15", ("another port", "another host"))}
         quick |= {**bad, "truncated": Kind("CLI-11", ("1", "2", "9", "20"))}
-        slow |= {"lost": Kind("CLI-13"), "delayed": Kind("CLI-13")}
+        slow |= {"lost": Kind("CLI-13"), "delayed": Kind("CLI-13"), "out of order": late}
     else:
         quick["single bytes"] = Kind("CLI-3" if echo else "CLI-19")
         fatal |= bad | dict.fromkeys(("finished in", "reset in"), Kind("CLI-7", ("nothing", "half", "all but 1")))
     if not echo:
-        quick |= {**late, "seq falls": Kind("CLI-20"), "the clock is set back": Kind("CLI-20")}
+        quick |= {"seq falls": Kind("CLI-20"), "the clock is set back": Kind("CLI-20")}
+    if not (echo or udp):
+        quick |= dict.fromkeys(("doubled", "the one before again", "out of order"), late)
     if not echo and udp:
         quick |= {"the token expired": Kind("CLI-16"), "restarted": Kind("CLI-21")}
         fatal["challenges for ever"] = Kind("CLI-17")

@@ -47,13 +47,16 @@ def cases(service: Service, transport: Transport) -> SearchStrategy[Case]:
     """Conversations in which much goes wrong that costs no time, and at most one thing that does, or is the end."""
     quick, *others = map(one_of, filter(None, kinds(service, transport)))
     last = st.one_of([st.just(()), *(other.map(lambda each: (each,)) for other in others)])
+    several = st.lists(quick, max_size=8, unique_by=lambda each: each[:2])
     return st.builds(
         Case,
         st.just(service),
         st.just(transport),
         TEXTS[service],
         st.integers(1, 3) if service == "time" else st.just(0),
-        st.builds(lambda several, one: (*several, *one), st.lists(quick, max_size=8), last),
+        st.builds(
+            lambda several, one: (*several, *one), st.lists(quick, max_size=8, unique_by=lambda each: each[:2]), last
+        ),
     )
 
 
@@ -98,7 +101,10 @@ def find_fault(target: Target, drawn: SearchStrategy[Case], profile: Profile) ->
         max_examples=profile.examples,
         phases=(Phase.generate, Phase.shrink),
         report_multiple_bugs=False,
+        deadline=None,
+        database=None,
         print_blob=False,
+        suppress_health_check=list(hypothesis.HealthCheck),
     )
     @given(drawn)
     def judge_case(case: Case) -> None:
