@@ -134,7 +134,7 @@ class Adversary:
         """Return what one misbehaviour makes of what was to be sent for a correct reply."""
         name, _, detail = misbehaviour
         if name in ODD:
-            return [act._replace(data=ODD[name](act.data, detail)) for act in acts]
+            return acts[:-1] + [act._replace(data=ODD[name](act.data, detail)) for act in acts[-1:]]
         if name in BAD:
             bad = Act(BAD[name](reply, detail))
             return [bad, *acts] if self._case.transport == "udp" else [bad]

@@ -1,5 +1,7 @@
 """Whether a client did what it owed: what it printed, what it sent, and how it ended, all three."""
 
+import itertools
+import math
 import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -73,22 +75,24 @@ def _wrong_lines(case: Case, owed: Owed, requests: Sequence[Event]) -> Iterator[
 
 
 def _wrong_messages(case: Case, owed: Owed, transcript: Sequence[Event]) -> Iterator[Fault]:
-    last: Event | None = None
-    repetitions = 0
+    """Over UDP: each message in turn, the next when the last has had its answer, again when it is time."""
+    due = [_request(case, text) for text in case.texts]
+    turn, repetitions, at = -1, 0, math.inf
     for n, event in enumerate(transcript):
         if event.via != "client":
             continue
-        turn = owed.after(transcript[:n]).turn
-        due = [_request(case, text) for text in case.texts[turn : turn + 1]]
-        if last and event.at - last.at > RETRANSMISSIONS[0] - JUDGE_LATENESS:
-            due.append(_lines(last))  # it may have crossed with the answer
-        if _lines(event) not in due:
-            yield Fault(f"it sent {event.data!r}; {due} was due", otherwise="CLI-3")
-        repetitions = repetitions + 1 if last and last.data == event.data else 0
-        early = RETRANSMISSIONS[repetitions - 1] - JUDGE_LATENESS
-        if last and repetitions and not early <= event.at - last.at <= early + JUDGE_LATENESS + LATENESS:
-            yield Fault(f"it sent its request again after {event.at - last.at:.3f} s", "CLI-13")
-        last = event
+        answered = owed.after(transcript[:n]).turn
+        if _lines(event) == due[turn] and turn >= 0:
+            early = RETRANSMISSIONS[min(repetitions, len(RETRANSMISSIONS) - 1)] - JUDGE_LATENESS
+            if not early <= event.at - at <= early + JUDGE_LATENESS + LATENESS:
+                yield Fault(f"it sent its request again after {event.at - at:.3f} s", "CLI-13")
+            repetitions += 1
+        elif _lines(event) in due[turn + 1 : answered + 1][:1]:
+            turn, repetitions = turn + 1, 0
+        else:
+            yield Fault(f"it sent {event.data!r}; {due[turn:][:2]} were due", otherwise="CLI-3")
+            return
+        at = event.at
 
 
 def _wrong_subscriptions(case: Case, transcript: Sequence[Event]) -> Iterator[Fault]:
@@ -159,10 +163,8 @@ def _wrong_output(case: Case, owed: Owed, conduct: Conduct) -> Iterator[Fault]:
         due = due[: max(1, len(output))]
     if output == due:
         return
-    n = next(
-        (n for n, (line, other) in enumerate(zip(output, due, strict=False)) if line != other),
-        min(len(output), len(due)),
-    )
+    same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(output, due, strict=False))
+    n = len(list(same))
     printed = output[n] if n < len(output) else None
     text = f"its line {n + 1} is {printed!r}" if printed is not None else f"its output ends after line {n}"
     requirement = owed.forbidden.get(printed or "", "")
