@@ -24,18 +24,22 @@ from conformance.scripted import (
 )
 
 MOST_REQUESTS = 100
-"""So many requests are answered: no conversation needs half of them, and a storm must end."""
+"""So many requests are answered: no conversation needs them all, and a storm must end."""
 
 INTERVAL, INTERVAL_AFTER_RESTART = timing.interval(0.1), timing.interval(0.05)
 UNASKED_TICKS = 5
 """How many more ticks a server over TCP sends than the client is to print: some may not be newer."""
 
 
+Via = Literal["client", "server", "single bytes", "another port", "another host", "finish", "reset"]
+"""From where and how something is sent; with `finish` (FIN) and `reset` (RST) the connection ends."""
+
+
 class Act(NamedTuple):
-    """Something to send, from where and how; with `finish` (FIN) and `reset` (RST) the connection ends."""
+    """Something for the server to send."""
 
     data: bytes
-    via: Literal["server", "single bytes", "another port", "another host", "finish", "reset"] = "server"
+    via: Via = "server"
 
 
 class Event(NamedTuple):
@@ -43,7 +47,7 @@ class Event(NamedTuple):
 
     at: float
     data: bytes
-    via: Literal["client", "server", "single bytes", "another port", "another host", "finish", "reset"]
+    via: Via
 
 
 class Adversary:
@@ -121,10 +125,11 @@ class Adversary:
         """Return what is sent in place of a correct reply."""
         acts = [Act(reply)]
         overtaken, self._overtaken = self._overtaken, []
+        last_words = ("silence", "endless") if self._case.transport == "tcp" else ("silence",)
         for each in self._case.misbehaviours:
             if each.reply == self._count:
                 acts = self._spoil(each, reply, acts)
-            elif each.name == "silence" and each.reply < self._count:
+            elif each.name in last_words and each.reply < self._count:
                 acts, overtaken = [], []
         self._count += 1
         self._before = reply

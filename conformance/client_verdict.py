@@ -131,6 +131,8 @@ def _wrong_subscriptions(case: Case, transcript: Sequence[Event]) -> Iterator[Fa
         by_itself = 1 + int((unsubscribed + JUDGE_LATENESS) / RETRANSMISSIONS[0])
         if intervals:
             by_itself += int((event.at - subscribed_at + CLOCK_GRAIN) / min(intervals))
+        if sum(_lines(request) == _request(case, name) for request in requests) > by_itself:
+            yield Fault("it answered a CHALLENGE without the token", "CLI-16" if challenges else "CLI-13")
         if len(requests) > by_itself + min(by_itself, len(challenges)):
             cause = "CLI-17" if len(challenges) > by_itself else "CLI-18" if intervals else "CLI-13"
             yield Fault(f"it sent {len(requests)} requests in {event.at - requests[0].at:.3f} s", cause)
@@ -144,7 +146,8 @@ def _missing_request(case: Case, transcript: Sequence[Event]) -> Iterator[Fault]
     for event in transcript:
         reply = understood(case, event.data) if event.via == "server" else None
         if reply and "interval" in reply.fields:
-            due, requirement = max(due, float(reply.fields["interval"])), "CLI-18"
+            interval = float(reply.fields["interval"])
+            due, requirement = max(due, interval) if requirement == "CLI-18" else interval, "CLI-18"
         if event.via != "client":
             continue
         if last and event.at - last.at > due + LATENESS:

@@ -1,8 +1,11 @@
-"""What a server may do wrong to a client, by name, as plain data; and how a reply looks that is spoiled so."""
+"""What a server may do wrong to a client, by name, as plain data; how a spoiled reply looks; which cases are drawn."""
 
 import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
+
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
 
 from conformance.scripted import TOKEN, plain_reply, tick_fields
 from conformance.strategies import BAD_UTF_8
@@ -42,8 +45,9 @@ Change = Callable[[bytes, str], bytes]
 """Takes a reply and a detail; returns the reply as it is sent."""
 
 
-def _in_first_value(reply: bytes, inserted: bytes) -> bytes:
-    return reply.replace(b": ", b": " + inserted, 1)
+def _in_value(reply: bytes, inserted: bytes) -> bytes:
+    """Insert into a text, or a token; not into `message`, by which a client knows an answer from others."""
+    return re.sub(rb"\n(reversed|name|token|reason): ", lambda match: match[0] + inserted, reply, count=1)
 
 
 def _repeated(reply: bytes, _: str) -> bytes:
@@ -79,8 +83,8 @@ BAD: Mapping[str, Change] = {
         "CHALLENGE": plain_reply("CHALLENGE", ("token", TOKEN)),
         "TICK": plain_reply("TICK", *tick_fields("Анна", 1)),
     }[status],
-    "bad UTF-8": lambda reply, code: _in_first_value(reply, bytes.fromhex(code)),
-    "escape sequences": lambda reply, escaped: _in_first_value(
+    "bad UTF-8": lambda reply, code: _in_value(reply, bytes.fromhex(code)),
+    "escape sequences": lambda reply, escaped: _in_value(
         reply, bytes(escaped, "ascii").decode("unicode_escape").encode()
     ),
     "extra bytes": lambda reply, extra: reply + (reply if extra == "itself" else b"x\n"),
@@ -137,3 +141,49 @@ def kinds(service: Service, transport: Transport) -> Kinds:
         quick |= {"the token expired": Kind("CLI-16"), "restarted": Kind("CLI-21")}
         fatal["challenges for ever"] = Kind("CLI-17")
     return Kinds(quick, slow, fatal | {"silence": Kind("CLI-7")})
+
+
+TEXTS: dict[Service, SearchStrategy[tuple[str, ...]]] = {
+    "echo": st.sampled_from([("раз",), ("раз", "два"), ("раз", "два", "три")]),
+    "time": st.just(("Анна",)),
+}
+
+
+REPLIES = [0, 1, 2, 0, 1, 3, 4]
+"""Which replies may be spoiled, the first ones more often."""
+
+
+def one_of(kinds: dict[str, Kind]) -> SearchStrategy[Misbehaviour]:
+    """A misbehaviour of these kinds."""
+
+    def of(name: str) -> SearchStrategy[Misbehaviour]:
+        return st.builds(Misbehaviour, st.just(name), st.sampled_from(REPLIES), st.sampled_from(kinds[name].details))
+
+    return st.sampled_from(list(kinds)).flatmap(of)
+
+
+def samples(service: Service, transport: Transport, seed: int) -> list[Case]:
+    """Return a conversation without misbehaviours, then one for each of them; the seed picks details and replies."""
+    echo = service == "echo"
+    plain = Case(service, transport, ("раз", "два"), 0) if echo else Case(service, transport, ("Анна",), 3)
+    every = [each for group in kinds(service, transport) for each in group.items()]
+    spoiled = [
+        Misbehaviour(name, n % (2 if echo else 3), kind.details[n % len(kind.details)])
+        for n, (name, kind) in enumerate(every, seed)
+    ]
+    return [plain, *(plain._replace(misbehaviours=(each,)) for each in spoiled)]
+
+
+def cases(service: Service, transport: Transport) -> SearchStrategy[Case]:
+    """Conversations in which much goes wrong that costs no time, and at most one thing that does, or is the end."""
+    quick, *others = map(one_of, filter(None, kinds(service, transport)))
+    last = st.one_of([st.just(()), *(other.map(lambda each: (each,)) for other in others)])
+    several = st.lists(quick, max_size=8, unique_by=lambda each: each[:2])
+    return st.builds(
+        Case,
+        st.just(service),
+        st.just(transport),
+        TEXTS[service],
+        st.integers(1, 3) if service == "time" else st.just(0),
+        st.builds(lambda several, last: (*several, *last), several, last),
+    )
