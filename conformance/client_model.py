@@ -9,7 +9,7 @@ from typing import NamedTuple
 from conformance import wire
 from conformance.adversary import Event
 from conformance.misbehaviours import Case
-from conformance.scripted import HIDDEN, echo_fields, shown, subscribed_fields
+from conformance.scripted import HIDDEN, LATENESS, echo_fields, shown, subscribed_fields
 from conformance.timing import JUDGE_LATENESS
 from spec.limits import INTERVAL_MAX, INTERVAL_MIN, LEASE_INTERVALS, NAME_CHARACTERS, REPLY_BYTES, TOKEN_CHARACTERS
 
@@ -78,7 +78,10 @@ class Owed:
         """Whether it ended because nothing came any more."""
         self.waits_since = math.inf
         self.patience = timeout
+        self.outlived = False
+        """Whether the client still asked when it must have given up."""
         self.judge_was_late = False
+        """Whether an answer may have come just before the client gave up, or just after: then nothing can be said."""
         self.forbidden: dict[str, str] = {}
         """Lines that a client must not print, and why: the requirement."""
         self._url = url
@@ -128,13 +131,15 @@ class Owed:
             self._connected()
         if self.waits_since == math.inf:
             self.waits_since = event.at
+        self.outlived |= not self.over and event.at > self.waits_since + self.patience + LATENESS
 
     def _receive(self, data: bytes, at: float) -> None:
         reply = understood(self.case, data)
         if self.over:
             self.most_errors += reply is None
             return
-        self.judge_was_late |= at > self.waits_since + self.patience - JUDGE_LATENESS
+        if reply is None or reply.status != "CHALLENGE":
+            self.judge_was_late |= -JUDGE_LATENESS < at - self.waits_since - self.patience < LATENESS
         if reply is None or not self._answers(reply):
             self._malformed(data)
         elif reply.status == "ERR":

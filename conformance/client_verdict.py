@@ -58,6 +58,8 @@ def _faults(case: Case, owed: Owed, transcript: Sequence[Event], conduct: Conduc
         yield from _wrong_subscriptions(case, transcript)
     if case.transport == "udp":
         yield from _missing_request(case, [*transcript, *[Event(conduct.ended_at, b"", "client")] * owed.gave_up])
+    if owed.outlived:
+        yield Fault("it did not give up in time", "CLI-7")
     if conduct.status is None:
         yield Fault("it did not end", owed.because, "CLI-6")
     yield from _wrong_output(case, owed, conduct)
@@ -71,7 +73,7 @@ def _wrong_lines(case: Case, owed: Owed, requests: Sequence[Event]) -> Iterator[
     if sent != due[: len(sent)]:
         yield Fault(f"it sent {sent}; {due} were due", "CLI-3" if case.service == "echo" else "")
     if len(sent) > owed.turn + 1:
-        yield Fault(f"it sent {len(sent)} requests, but only {owed.turn} had had an answer", "CLI-4")
+        yield Fault(f"it sent {len(sent)} requests, but only {owed.turn} had had an answer", owed.because or "CLI-4")
 
 
 def _wrong_messages(case: Case, owed: Owed, transcript: Sequence[Event]) -> Iterator[Fault]:
