@@ -104,6 +104,9 @@ class Kinds(NamedTuple):
     fatal: dict[str, Kind]
 
 
+RENEWALS = {"the token expired": Kind("CLI-16"), "restarted": Kind("CLI-21")}
+
+
 def kinds(service: Service, transport: Transport) -> Kinds:
     """Return what a server of this service may do wrong over this transport."""
     echo, udp = service == "echo", transport == "udp"
@@ -138,7 +141,7 @@ def kinds(service: Service, transport: Transport) -> Kinds:
     if not (echo or udp):
         quick |= dict.fromkeys(("doubled", "the one before again", "out of order"), late)
     if not echo and udp:
-        quick |= {"the token expired": Kind("CLI-16"), "restarted": Kind("CLI-21")}
+        quick |= RENEWALS
         fatal["challenges for ever"] = Kind("CLI-17")
     return Kinds(quick, slow, fatal | {"silence": Kind("CLI-7")})
 
@@ -168,7 +171,8 @@ def samples(service: Service, transport: Transport, seed: int) -> list[Case]:
     plain = Case(service, transport, ("раз", "два"), 0) if echo else Case(service, transport, ("Анна",), 3)
     every = [each for group in kinds(service, transport) for each in group.items()]
     spoiled = [
-        Misbehaviour(name, n % (2 if echo else 3), kind.details[n % len(kind.details)])
+        # A token is no good any more only where it has been: at the first renewal.
+        Misbehaviour(name, 3 if name in RENEWALS else n % (2 if echo else 3), kind.details[n % len(kind.details)])
         for n, (name, kind) in enumerate(every, seed)
     ]
     return [plain, *(plain._replace(misbehaviours=(each,)) for each in spoiled)]

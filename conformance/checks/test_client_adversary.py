@@ -41,7 +41,7 @@ def converse(target: Target, case: Case) -> AssertionError | None:
             transcript = list(server.player.transcript)
             owed = Owed(case, server.url(case.service), TIMEOUT, transcript)
             fault = judge(case, owed, transcript, conduct)
-            if fault is None or owed.judge_was_late:
+            if fault is None or owed.judge_was_late:  # a judge that was late itself does not judge
                 return None
             id_, what = fault
             wrong = "; ".join(map(str, case.misbehaviours)) or "nothing"
