@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple
 
 from conformance import timing
-from conformance.misbehaviours import BAD, ODD, Case, Misbehaviour
+from conformance.misbehaviours import BAD, ODD, Misbehaviour, Scenario
 from conformance.oracle import VERBS
 from conformance.scripted import (
     LOOPBACK,
@@ -53,7 +53,7 @@ class Event(NamedTuple):
 class Adversary:
     """The server of one conversation: without misbehaviours a correct one."""
 
-    def __init__(self, case: Case) -> None:
+    def __init__(self, case: Scenario) -> None:
         self._case = case
         self._count = 0  # of replies so far
         self._requests = 0
@@ -168,7 +168,7 @@ def _lie(reply: bytes) -> bytes:
 class _Player:
     """Plays an adversary in the listening thread of a scripted server, and keeps the transcript."""
 
-    def __init__(self, case: Case, perform: Callable[[Act], None]) -> None:
+    def __init__(self, case: Scenario, perform: Callable[[Act], None]) -> None:
         self._adversary = Adversary(case)
         self._perform = perform
         self._ended = False
@@ -192,7 +192,7 @@ class _Player:
 class PlayedUdp(ScriptedUdp):
     """An adversary on a UDP socket."""
 
-    def __init__(self, case: Case) -> None:
+    def __init__(self, case: Scenario) -> None:
         self.player = _Player(case, self._act)
         super().__init__()
 
@@ -211,7 +211,7 @@ class PlayedUdp(ScriptedUdp):
 class PlayedTcp(ScriptedTcp):
     """An adversary on a TCP socket."""
 
-    def __init__(self, case: Case) -> None:
+    def __init__(self, case: Scenario) -> None:
         self.player = _Player(case, self._act)
         super().__init__()
 
@@ -232,6 +232,6 @@ class PlayedTcp(ScriptedTcp):
             self.send(act.data)
 
 
-def played(case: Case) -> PlayedUdp | PlayedTcp:
+def played(case: Scenario) -> PlayedUdp | PlayedTcp:
     """Return a server that listens and plays its part in a case. Use it in a ``with`` block."""
     return PlayedUdp(case) if case.transport == "udp" else PlayedTcp(case)

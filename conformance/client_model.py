@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from conformance import wire
 from conformance.adversary import Event
-from conformance.misbehaviours import Case
+from conformance.misbehaviours import Scenario
 from conformance.scripted import HIDDEN, LATENESS, echo_fields, shown, subscribed_fields
 from conformance.timing import JUDGE_LATENESS
 from spec.limits import INTERVAL_MAX, INTERVAL_MIN, LEASE_INTERVALS, NAME_CHARACTERS, REPLY_BYTES, TOKEN_CHARACTERS
@@ -35,7 +35,7 @@ class Reply(NamedTuple):
     fields: dict[str, str]
 
 
-def understood(case: Case, data: bytes) -> Reply | None:
+def understood(case: Scenario, data: bytes) -> Reply | None:
     """Return what a reply says, or None if it is malformed (CLI-11)."""
     try:
         status, fields = wire.Reply(data, 0).parse()
@@ -59,7 +59,7 @@ def understood(case: Case, data: bytes) -> Reply | None:
 class Owed:
     """What a client owes after a transcript: its output, its lines on standard error, its exit status."""
 
-    def __init__(self, case: Case, url: str, timeout: float, transcript: Sequence[Event]) -> None:
+    def __init__(self, case: Scenario, url: str, timeout: float, transcript: Sequence[Event]) -> None:
         self.case = case
         self.output: list[str] = []
         self.fewest_errors = self.most_errors = 0

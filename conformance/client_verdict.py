@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from conformance.adversary import Event
 from conformance.client_model import Owed, understood
-from conformance.misbehaviours import Case, kinds
+from conformance.misbehaviours import Scenario, kinds
 from conformance.oracle import VERBS
 from conformance.scripted import HIDDEN, LATENESS, took
 from conformance.timing import CLOCK_GRAIN, JUDGE_LATENESS
@@ -35,7 +35,7 @@ class Fault(NamedTuple):
     """The requirement if the server did nothing wrong."""
 
 
-def judge(case: Case, owed: Owed, transcript: Sequence[Event], conduct: Conduct) -> tuple[str, str] | None:
+def judge(case: Scenario, owed: Owed, transcript: Sequence[Event], conduct: Conduct) -> tuple[str, str] | None:
     """Return the requirement that a client broke and how, or None."""
     fault = next(_faults(case, owed, transcript, conduct), None)
     if fault is None:
@@ -45,7 +45,7 @@ def judge(case: Case, owed: Owed, transcript: Sequence[Event], conduct: Conduct)
     return fault.requirement or next(iter(tried), fault.otherwise), fault.text
 
 
-def _faults(case: Case, owed: Owed, transcript: Sequence[Event], conduct: Conduct) -> Iterator[Fault]:
+def _faults(case: Scenario, owed: Owed, transcript: Sequence[Event], conduct: Conduct) -> Iterator[Fault]:
     """Yield what is wrong, the most telling first."""
     if any(map(HIDDEN.search, conduct.output + conduct.errors)):
         yield Fault("it printed a control or direction character as it came", "SRV-14")
@@ -66,7 +66,7 @@ def _faults(case: Case, owed: Owed, transcript: Sequence[Event], conduct: Conduc
     yield from _wrong_end(owed, conduct)
 
 
-def _wrong_lines(case: Case, owed: Owed, requests: Sequence[Event]) -> Iterator[Fault]:
+def _wrong_lines(case: Scenario, owed: Owed, requests: Sequence[Event]) -> Iterator[Fault]:
     """Over TCP: each request once, the next when the last has had its answer (CLI-4)."""
     due = [_request(case, text) for text in case.texts]
     sent = [_lines(request) for request in requests]
@@ -76,7 +76,7 @@ def _wrong_lines(case: Case, owed: Owed, requests: Sequence[Event]) -> Iterator[
         yield Fault(f"it sent {len(sent)} requests, but only {owed.turn} had had an answer", owed.because or "CLI-4")
 
 
-def _wrong_messages(case: Case, owed: Owed, transcript: Sequence[Event]) -> Iterator[Fault]:
+def _wrong_messages(case: Scenario, owed: Owed, transcript: Sequence[Event]) -> Iterator[Fault]:
     """Over UDP: each message in turn, the next when the last has had its answer, again when it is time."""
     due = [_request(case, text) for text in case.texts]
     turn, repetitions, at = -1, 0, math.inf
@@ -97,7 +97,7 @@ def _wrong_messages(case: Case, owed: Owed, transcript: Sequence[Event]) -> Iter
         at = event.at
 
 
-def _wrong_subscriptions(case: Case, transcript: Sequence[Event]) -> Iterator[Fault]:
+def _wrong_subscriptions(case: Scenario, transcript: Sequence[Event]) -> Iterator[Fault]:
     """Each TIME holds the token that came last, or nearly; and there are not too many of them, nor too few."""
     (name,) = case.texts
     challenges: list[tuple[float, str]] = []
@@ -140,7 +140,7 @@ def _wrong_subscriptions(case: Case, transcript: Sequence[Event]) -> Iterator[Fa
             yield Fault(f"it sent {len(requests)} requests in {event.at - requests[0].at:.3f} s", cause)
 
 
-def _missing_request(case: Case, transcript: Sequence[Event]) -> Iterator[Fault]:
+def _missing_request(case: Scenario, transcript: Sequence[Event]) -> Iterator[Fault]:
     """While a client waits for an answer, it sends its request again; while it is subscribed, it renews the lease."""
     due, requirement = float(RETRANSMISSIONS[0]), "CLI-13"
     last: Event | None = None
@@ -162,7 +162,7 @@ def _missing_request(case: Case, transcript: Sequence[Event]) -> Iterator[Fault]
         last = event
 
 
-def _wrong_output(case: Case, owed: Owed, conduct: Conduct) -> Iterator[Fault]:
+def _wrong_output(case: Scenario, owed: Owed, conduct: Conduct) -> Iterator[Fault]:
     due, output = owed.output, conduct.output
     if owed.may_lack_output:
         due = due[: max(1, len(output))]
@@ -199,7 +199,7 @@ def _wrong_end(owed: Owed, conduct: Conduct) -> Iterator[Fault]:
         yield Fault(f"it noticed only after {waited:.3f} s", owed.because)
 
 
-def _request(case: Case, text: str, token: str | None = None) -> list[bytes]:
+def _request(case: Scenario, text: str, token: str | None = None) -> list[bytes]:
     """Return the lines of a request."""
     first = VERBS[case.service] + b" " + text.encode()
     return [first] if token is None else [first, b"token: " + token.encode()]

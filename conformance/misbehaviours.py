@@ -24,7 +24,7 @@ class Misbehaviour(NamedTuple):
         return f"reply {self.reply}: {self.name}" + f" ({self.detail})" * bool(self.detail)
 
 
-class Case(NamedTuple):
+class Scenario(NamedTuple):
     """A conversation: the messages or the one name, how many ticks are to be printed, what the server does wrong."""
 
     service: Service
@@ -165,10 +165,10 @@ def one_of(kinds: dict[str, Kind]) -> SearchStrategy[Misbehaviour]:
     return st.sampled_from(list(kinds)).flatmap(of)
 
 
-def samples(service: Service, transport: Transport, seed: int) -> list[Case]:
+def samples(service: Service, transport: Transport, seed: int) -> list[Scenario]:
     """Return a conversation without misbehaviours, then one for each of them; the seed picks details and replies."""
     echo = service == "echo"
-    plain = Case(service, transport, ("раз", "два"), 0) if echo else Case(service, transport, ("Анна",), 3)
+    plain = Scenario(service, transport, ("раз", "два"), 0) if echo else Scenario(service, transport, ("Анна",), 3)
     every = [each for group in kinds(service, transport) for each in group.items()]
     spoiled = [
         # A token is no good any more only where it has been: at the first renewal.
@@ -178,13 +178,13 @@ def samples(service: Service, transport: Transport, seed: int) -> list[Case]:
     return [plain, *(plain._replace(misbehaviours=(each,)) for each in spoiled)]
 
 
-def cases(service: Service, transport: Transport) -> SearchStrategy[Case]:
+def scenarios(service: Service, transport: Transport) -> SearchStrategy[Scenario]:
     """Conversations in which much goes wrong that costs no time, and at most one thing that does, or is the end."""
     quick, *others = map(one_of, filter(None, kinds(service, transport)))
     last = st.one_of([st.just(()), *(other.map(lambda each: (each,)) for other in others)])
     several = st.lists(quick, max_size=8, unique_by=lambda each: each[:2])
     return st.builds(
-        Case,
+        Scenario,
         st.just(service),
         st.just(transport),
         TEXTS[service],

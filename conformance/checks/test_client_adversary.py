@@ -6,11 +6,12 @@ import hypothesis
 import pytest
 from hypothesis import Phase, given, settings
 
+from conformance import wire
 from conformance.adversary import played
 from conformance.citations import blame
 from conformance.client_model import Owed
 from conformance.client_verdict import Conduct, judge
-from conformance.misbehaviours import Case, cases, samples
+from conformance.misbehaviours import Scenario, samples, scenarios
 from conformance.profiles import Profile
 from conformance.programs import ProgramError
 from conformance.targets import Service, Target, Transport
@@ -23,7 +24,7 @@ SHRINKING = 15 * SCALE
 """For so many seconds after a first failure simpler ones are looked for."""
 
 
-def converse(target: Target, case: Case) -> AssertionError | None:
+def converse(target: Target, case: Scenario) -> AssertionError | None:
     """Let a client talk to the adversary of a case; return what it did wrong."""
     with played(case) as server:
         words = ["--host", server.host, "--port", str(server.port), "--timeout", f"{TIMEOUT:g}"]
@@ -46,9 +47,15 @@ def converse(target: Target, case: Case) -> AssertionError | None:
             id_, what = fault
             wrong = "; ".join(map(str, case.misbehaviours)) or "nothing"
             told = program.describe(f"{id_}: {what}\nwhat the server did wrong: {wrong}\ndue: {owed}")
-            error = AssertionError(f"{told}\n{server.exchange.show()}")
+            error = AssertionError(told)
     blame(error, id_)
+    wire.keep_failure(error, {"scenario": case})
     return error
+
+
+def _require(fault: AssertionError | None) -> None:
+    if fault:
+        raise fault.with_traceback(None)
 
 
 def find_fault(target: Target, service: Service, transport: Transport, profile: Profile) -> None:
@@ -57,11 +64,13 @@ def find_fault(target: Target, service: Service, transport: Transport, profile: 
     Raises the AssertionError of the simplest case that was found to fail. A case has one verdict, that of its first
     run; what is not run before the time for shrinking is up counts as passed.
     """
+    if profile.inputs is not None:
+        _require(converse(target, profile.inputs["scenario"]))
+        return
     sampled = profile.select(samples(service, transport, profile.seed))
     for case in sampled:
-        if error := converse(target, case):
-            raise error
-    verdicts: dict[Case, AssertionError | None] = dict.fromkeys(sampled)
+        _require(converse(target, case))
+    verdicts: dict[Scenario, AssertionError | None] = dict.fromkeys(sampled)
     deadline = float("inf")
 
     @hypothesis.seed(profile.seed)
@@ -74,15 +83,14 @@ def find_fault(target: Target, service: Service, transport: Transport, profile: 
         print_blob=False,
         suppress_health_check=list(hypothesis.HealthCheck),
     )
-    @given(cases(service, transport))
-    def judge_case(case: Case) -> None:
+    @given(scenarios(service, transport))
+    def judge_case(case: Scenario) -> None:
         nonlocal deadline
         if case not in verdicts and time.monotonic() < deadline:
             verdicts[case] = converse(target, case)
             if verdicts[case]:
                 deadline = min(deadline, time.monotonic() + SHRINKING)
-        if error := verdicts.get(case):
-            raise error.with_traceback(None)
+        _require(verdicts.get(case))
 
     judge_case()
 

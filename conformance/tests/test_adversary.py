@@ -19,7 +19,7 @@ import spec.stream_client
 from conformance.adversary import Act, Adversary, Event
 from conformance.client_model import Owed, understood
 from conformance.client_verdict import Conduct, judge
-from conformance.misbehaviours import BAD, ODD, Case, Misbehaviour, cases, kinds, samples
+from conformance.misbehaviours import BAD, ODD, Misbehaviour, Scenario, kinds, samples, scenarios
 from conformance.scripted import TOKEN, echo_fields, plain_reply, subscribed_fields, tick_fields
 from conformance.targets import SERVICES, TRANSPORTS, Service, Transport
 from spec.commandline import ClientOptions
@@ -28,12 +28,12 @@ from spec.stream_client import StreamClient
 
 URL = "echo+udp://127.0.0.1:7007"
 TIMEOUT = 2.0
-GOOD = Case("echo", "udp", ("раз", "два"), 0)
-GOOD_TIME = Case("time", "udp", ("Анна",), 2)
+GOOD = Scenario("echo", "udp", ("раз", "два"), 0)
+GOOD_TIME = Scenario("time", "udp", ("Анна",), 2)
 OK, ALL = plain_reply("OK", *echo_fields("раз", "udp")), st.sampled_from([(s, t) for s in SERVICES for t in TRANSPORTS])
 
 
-def play(case: Case) -> tuple[list[Event], Conduct]:
+def play(case: Scenario) -> tuple[list[Event], Conduct]:
     """Let a client of the core talk to the adversary of a case."""
     output: list[str] = []
     errors: list[str] = []
@@ -68,20 +68,20 @@ def play(case: Case) -> tuple[list[Event], Conduct]:
     return transcript, Conduct(output, errors, now, client.status)
 
 
-def verdict(case: Case) -> tuple[str, str] | None:
+def verdict(case: Scenario) -> tuple[str, str] | None:
     """Return what the model says of a client of the core in a case."""
     transcript, conduct = play(case)
     return judge(case, Owed(case, URL, TIMEOUT, transcript), transcript, conduct)
 
 
-def acts(case: Case) -> list[tuple[bytes, str]]:
+def acts(case: Scenario) -> list[tuple[bytes, str]]:
     """Return what passes between the client and the server of a case."""
     return [(event.data, event.via) for event in play(case)[0]]
 
 
 @settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
-@given(ALL.flatmap(lambda where: cases(*where)))
-def test_a_good_client_is_found_good(case: Case) -> None:
+@given(ALL.flatmap(lambda where: scenarios(*where)))
+def test_a_good_client_is_found_good(case: Scenario) -> None:
     transcript, conduct = play(case)
     owed = Owed(case, URL, TIMEOUT, transcript)
     assert judge(case, owed, transcript, conduct) is None, f"{case}\n{transcript}\n{conduct}\n{owed}"
@@ -140,7 +140,7 @@ REPLIES: dict[tuple[Service, Transport], list[bytes]] = {
 
 def test_odd_replies_are_understood_and_bad_ones_are_not() -> None:
     for (service, transport), replies in REPLIES.items():
-        case = Case(service, transport, ("раз",), 1)
+        case = Scenario(service, transport, ("раз",), 1)
         quick, _, fatal = kinds(service, transport)
         for reply in replies:
             assert understood(case, reply)
@@ -231,5 +231,5 @@ def test_a_planted_fault_is_found(
 def test_a_fault_is_shrunk_to_one_misbehaviour(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spec.datagram_client, "TickPrinter", _PrintsAll)
     search = settings(max_examples=500, database=None, phases=[Phase.generate, Phase.shrink])
-    case = find(cases("time", "udp"), lambda case: verdict(case) is not None, settings=search, random=Random(0))
+    case = find(scenarios("time", "udp"), lambda case: verdict(case) is not None, settings=search, random=Random(0))
     assert len(case.misbehaviours) == 1, case
