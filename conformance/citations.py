@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def about(id_: str) -> Iterator[None]:
-    """A block whose failed assertions are about that requirement; outside of any, they are about the first one cited."""
+    """A block whose failed assertions are about that requirement; others are about the first one that a check cites."""
     try:
         yield
     except AssertionError as error:
