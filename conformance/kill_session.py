@@ -18,6 +18,9 @@ from conformance.conftest import ServerPool
 from conformance.targets import TRANSPORTS, Role, Target, Transport
 
 
+SHOWN = 200  # characters of a failure
+
+
 class Kill(NamedTuple):
     """A fault, the check that found it, and the first line of that check's failure."""
 
@@ -78,7 +81,7 @@ class KillSession:
         """Leave the checks that may find a fault, by fault; none runs in a thread, since most are never needed."""
         items[:] = [item for item in items if self._may_find(item)]
         order = list(self._faults)
-        items.sort(key=lambda item: (order.index(_fault(item)), item.get_closest_marker("slow") is not None))
+        items.sort(key=lambda item: (order.index(_fault(item)), _rank(item)))
         for item in items:
             item.own_markers = [marker for marker in item.own_markers if marker.name != "slow"]
 
@@ -107,9 +110,9 @@ class KillSession:
         report = yield
         if call.excinfo is not None and report.failed:
             error = call.excinfo.value
-            fault, first_line = self._faults[_fault(item)], next(iter(str(error).splitlines()), "")
+            fault, first_line = self._faults[_fault(item)], _first_line(error)
             about = blamed(error) or _cited(item)[0]
-            if call.when == "call" and isinstance(error, AssertionError) and about == fault.requirement:
+            if isinstance(error, AssertionError) and about == fault.requirement:
                 self._kills[fault.name] = Kill(fault.name, fault.description, _check(item), first_line)
             else:
                 kind = about if isinstance(error, AssertionError) else type(error).__name__
@@ -128,6 +131,12 @@ class KillSession:
         self._file.write_text(json.dumps(found), encoding="utf-8")
 
 
+def _first_line(error: BaseException) -> str:
+    """Return what a failure says first, without the command and the state of a program that follow."""
+    said = str(error).partition("\n")[0].partition(f"; {sys.executable} ")[0]
+    return said if len(said) <= SHOWN else f"{said[:SHOWN]}…"
+
+
 def _parameters(item: pytest.Item) -> dict[str, object]:
     callspec = getattr(item, "callspec", None)
     return callspec.params if callspec else {}
@@ -141,6 +150,11 @@ def _fault(item: pytest.Item) -> str:
 def _check(item: pytest.Item) -> str:
     """Return an item's id without its directory and its target."""
     return item.nodeid.rpartition("checks/")[2].replace(f"{_fault(item)}-", "").replace(f"[{_fault(item)}]", "")
+
+
+def _rank(item: pytest.Item) -> int:
+    """Return the place of an item among those that may find a fault: what says most comes first, what waits, last."""
+    return 2 * (item.get_closest_marker("slow") is not None) + (item.path.name == "test_vectors.py")
 
 
 def _cited(node: pytest.Item) -> list[str]:

@@ -57,7 +57,8 @@ class _Session:
         directory.mkdir()
         self.kills, self.output, given = directory / "kills", directory / "output", directory / "faults"
         given.write_text(json.dumps(wanted), encoding="utf-8")
-        command = [sys.executable, "-m", "pytest", "-p", "conformance.kill_session", "-p", "no:cacheprovider", "-q"]
+        command = [sys.executable, "-m", "pytest", "-p", "conformance.kill_session", "-p", "no:cacheprovider"]
+        command += ["-q", "-o", "verbosity_assertions=2"]
         command += ["conformance/checks", "--faults", str(given), "--kills", str(self.kills)]
         environment = {"SOCKSPEC_PATIENCE": PATIENCE, **os.environ}
         with self.output.open("wb") as output:
