@@ -24,14 +24,14 @@ def good_request(service: Service) -> bytes:
 def require_service(server: Server) -> None:
     """Let a new client send a good request: the server must answer it as the oracle says."""
     request = good_request(server.service)
-    with wire.connect(server) as peer:
-        try:
+    try:
+        with wire.connect(server) as peer:
             answer = peer.ask(request)
-        except wire.Observed as observed:
-            raise AssertionError(f"a new client is not served: {observed}") from None
-        interval = answer.fields.get("interval", "")
-        expected = owed(server.service, server.transport, request + b"\n", interval)
-        assert masked(answer.raw) == expected, "a good request is not answered as it must be"
+    except wire.Observed as observed:
+        raise AssertionError(f"a new client is not served: {observed}") from None
+    interval = answer.fields.get("interval", "")
+    expected = owed(server.service, server.transport, request + b"\n", interval)
+    assert masked(answer.raw) == expected, "a good request is not answered as it must be"
 
 
 @contextlib.contextmanager

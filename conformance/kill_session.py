@@ -17,7 +17,6 @@ from conformance.citations import blamed
 from conformance.conftest import ServerPool
 from conformance.targets import TRANSPORTS, Role, Target, Transport
 
-
 SHOWN = 200  # characters of a failure
 
 
@@ -58,7 +57,7 @@ def guilty(fault: Fault) -> Target:
 
 
 class KillSession:
-    """Tries the faults, and notes for each the kill, and the failures that were about something else."""
+    """Tries the faults, and notes what came of it, as `conformance.kills.Findings` says."""
 
     def __init__(self, wanted: dict[str, str | None], file: Path) -> None:
         known = faults()
@@ -68,6 +67,7 @@ class KillSession:
         self._file = file
         self._kills: dict[str, Kill] = {}
         self._others: dict[str, list[str]] = {name: [] for name in wanted}
+        self._passed: dict[str, int] = dict.fromkeys(wanted, 0)
 
     @pytest.hookimpl
     def pytest_sockspec_targets(self, metafunc: pytest.Metafunc) -> Sequence[Target]:
@@ -81,7 +81,7 @@ class KillSession:
         """Leave the checks that may find a fault, by fault; none runs in a thread, since most are never needed."""
         items[:] = [item for item in items if self._may_find(item)]
         order = list(self._faults)
-        items.sort(key=lambda item: (order.index(_fault(item)), _rank(item)))
+        items.sort(key=lambda item: (order.index(_fault(item)), _rank(item), item.location))
         for item in items:
             item.own_markers = [marker for marker in item.own_markers if marker.name != "slow"]
 
@@ -117,6 +117,8 @@ class KillSession:
             else:
                 kind = about if isinstance(error, AssertionError) else type(error).__name__
                 self._others[fault.name].append(f"{_check(item)} ({call.when}) is about {kind}: {first_line}")
+        elif call.when == "call" and report.passed:
+            self._passed[_fault(item)] += 1
         return report
 
     @pytest.hookimpl(trylast=True)
@@ -127,7 +129,7 @@ class KillSession:
             pool.close()
 
     def pytest_sessionfinish(self) -> None:
-        found = {"kills": self._kills, "others": self._others}
+        found = {"kills": self._kills, "others": self._others, "passed": self._passed}
         self._file.write_text(json.dumps(found), encoding="utf-8")
 
 

@@ -9,6 +9,7 @@ from subprocess import PIPE
 from typing import Literal
 
 from conformance.programs import Program, ProgramError
+from conformance.timing import PATIENCE
 
 Service = Literal["echo", "time"]
 Transport = Literal["udp", "tcp"]
@@ -43,8 +44,9 @@ class Server(Program):
         try:
             self.expect_line(r"[^\n]*")
         except ProgramError:
+            problem = self.describe(f"no ready line within {PATIENCE:g} s")
             self.kill()
-            raise
+            raise ProgramError(problem) from None
         ready = READY.fullmatch(self.output[0])
         if ready is None:
             self.kill()

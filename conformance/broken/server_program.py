@@ -1,12 +1,12 @@
 """Servers that start, speak or stop in the wrong way."""
 
+import os
 import signal
 import socket
 import sys
 from typing import Any
 
 from conformance.broken import fault, patch, wrap
-from impl_raw import tcp_server, udp_server
 from spec import address, codec, commandline, endpoint
 from spec.address import Address
 from spec.endpoint import EchoEndpoint
@@ -135,8 +135,14 @@ def ends_without_a_word() -> None:
 @fault("SRV-9")
 def stops_at_once() -> None:
     """stops without a look at the requests that have come"""
-    patch(tcp_server, "DRAIN", 0.0)
-    patch(udp_server, "DRAIN", 0.0)
+
+    def stop(*_: object) -> None:
+        commandline.say("stopped")
+        os._exit(0)
+
+    @wrap(signal, "signal")
+    def handle(good: Any, number: int, handler: Any) -> None:
+        good(number, stop)
 
 
 @fault("SRV-10")

@@ -168,7 +168,8 @@ def test_a_renewal_prolongs_the_lease(server: Server) -> None:
         assert float(subscription.ok.fields["lease"]) == pytest.approx(LEASE_INTERVALS * subscription.interval)
         last = tick
         while subscription.earliest(last.seq + 2) < renewed + LEASE_INTERVALS * subscription.interval:
-            last = subscription.tick()
+            with about("LEASE-8", "the renewed lease did not last"):
+                last = subscription.tick()
         assert last.seq >= LEASE_INTERVALS + 2
 
 

@@ -279,7 +279,8 @@ def test_replies_are_sent_before_the_stop(start_server: StartServer) -> None:
             server.signal(SIGTERM)
         assert server.wait() == 0
         for peer in peers:
-            assert [masked(peer.reply().raw) for _ in range(5)] == [expected] * 5
+            with about("SRV-9", "it stopped without its replies"):
+                assert [masked(peer.reply().raw) for _ in range(5)] == [expected] * 5
             if isinstance(peer, TcpPeer):
                 assert peer.rest() == b""
 
