@@ -165,13 +165,15 @@ def test_takes_over_a_new_interval(target: Target) -> None:
 @pytest.mark.service("time")
 @pytest.mark.requirement("CLI-13")
 def test_sends_nothing_again_once_subscribed(target: Target) -> None:
-    with Talk(target, "time", "udp", "--ticks", "1", "Анна") as talk:
+    with Talk(target, "time", "udp", "--ticks", "2", "Анна") as talk:
         talk.subscribe("Анна")
+        talk.send(tick("Анна", 1))
+        talk.program.expect_line("Анна .*")  # so it has taken the OK
         sent = len(talk.server.requests)
         talk.program.wait_until(lambda: False, 1 + LATENESS)
         assert len(talk.server.requests) == sent, "it sent its request again although it was answered"
-        talk.send(tick("Анна", 1))
-        talk.ends(0, [talk.connected, *tick_lines("Анна", [1])])
+        talk.send(tick("Анна", 2))
+        talk.ends(0, [talk.connected, *tick_lines("Анна", [1, 2])])
 
 
 def renewal(talk: Talk, token: str) -> Request:
