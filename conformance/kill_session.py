@@ -81,9 +81,14 @@ class KillSession:
         """Leave the checks that may find a fault, by fault; none runs in a thread, since most are never needed."""
         items[:] = [item for item in items if self._may_find(item)]
         order = list(self._faults)
-        items.sort(key=lambda item: (order.index(_fault(item)), _rank(item), item.location))
+        items.sort(key=lambda item: (order.index(_fault(item)), self._rank(item), item.location))
         for item in items:
             item.own_markers = [marker for marker in item.own_markers if marker.name != "slow"]
+
+    def _rank(self, item: pytest.Item) -> tuple[bool, bool, bool]:
+        """Return the place of an item among those that may find a fault: first what says most, then what is quick."""
+        off_topic = _cited(item)[0] != self._faults[_fault(item)].requirement
+        return off_topic, item.get_closest_marker("slow") is not None, item.path.name == "test_vectors.py"
 
     def _may_find(self, item: pytest.Item) -> bool:
         fault = self._faults.get(_fault(item))
@@ -111,7 +116,7 @@ class KillSession:
         if call.excinfo is not None and report.failed:
             error = call.excinfo.value
             fault, first_line = self._faults[_fault(item)], _first_line(error)
-            about = blamed(error) or _cited(item)[0]
+            about = blamed(error) or (_cited(item)[0] if call.when == "call" else "the set-up")
             if isinstance(error, AssertionError) and about == fault.requirement:
                 self._kills[fault.name] = Kill(fault.name, fault.description, _check(item), first_line)
             else:
@@ -136,6 +141,7 @@ class KillSession:
 def _first_line(error: BaseException) -> str:
     """Return what a failure says first, without the command and the state of a program that follow."""
     said = str(error).partition("\n")[0].partition(f"; {sys.executable} ")[0]
+    said = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in said)
     return said if len(said) <= SHOWN else f"{said[:SHOWN]}…"
 
 
@@ -151,12 +157,10 @@ def _fault(item: pytest.Item) -> str:
 
 def _check(item: pytest.Item) -> str:
     """Return an item's id without its directory and its target."""
-    return item.nodeid.rpartition("checks/")[2].replace(f"{_fault(item)}-", "").replace(f"[{_fault(item)}]", "")
-
-
-def _rank(item: pytest.Item) -> int:
-    """Return the place of an item among those that may find a fault: what says most comes first, what waits, last."""
-    return 2 * (item.get_closest_marker("slow") is not None) + (item.path.name == "test_vectors.py")
+    check = item.nodeid.rpartition("checks/")[2]
+    for place in (f"[{_fault(item)}]", f"{_fault(item)}-", f"-{_fault(item)}"):
+        check = check.replace(place, "")
+    return check
 
 
 def _cited(node: pytest.Item) -> list[str]:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from rich.markup import escape
 from rich.table import Table
 
 from conformance.broken import faults
@@ -93,10 +94,14 @@ def write_kills(kills: Mapping[str, Kill]) -> None:
 
 def kill_table() -> Table:
     """Return the recorded kills as a table for a terminal."""
-    table = Table("requirement", "a program that", "is found by", "which says")
+    table = Table()
+    table.add_column("requirement", no_wrap=True)
+    table.add_column("a program that", ratio=3)
+    table.add_column("is found by", ratio=4, overflow="fold")
+    table.add_column("which says", ratio=3, no_wrap=True)
     for id_, kills in read_kills().items():
         for kill in kills:
-            table.add_row(id_, kill.description, kill.check, kill.failure)
+            table.add_row(id_, kill.description, escape(kill.check), escape(kill.failure))
     return table
 
 

@@ -218,13 +218,21 @@ def keeps_a_line_to_its_end() -> None:
 @fault("TIME-16", transport="tcp", service="time")
 def ticks_on_after_half_close() -> None:
     """sends ticks on when the client has shut down its sending side"""
+    half_closed = set()
 
     @wrap(Server, "receive")
     def receive(good: Any, self: Server, connection: Connection) -> None:
         if _at_end_of_stream(connection):
             self.selector.unregister(connection.sock)
+            half_closed.add(connection)
         else:
             good(self, connection)
+
+    @wrap(Server, "drop")
+    def drop(good: Any, self: Server, connection: Connection) -> None:
+        if connection in half_closed:
+            self.selector.register(connection.sock, selectors.EVENT_READ)
+        good(self, connection)
 
 
 @fault("TIME-17", transport="tcp", service="time")

@@ -29,6 +29,11 @@ def test_every_fault_is_recorded_and_described() -> None:
     assert all(recorded.values())
 
 
+def test_every_faulty_server_starts_unless_that_is_the_fault() -> None:
+    silent = {id_ for id_, each in read_kills().items() for kill in each if "no ready line" in kill.failure}
+    assert silent == {"SRV-1", "SRV-15"}
+
+
 @pytest.mark.timeout(600)
 def test_each_recorded_check_finds_its_fault() -> None:
     """One check a fault; that the good programs pass it is what the rest of the suite shows."""
