@@ -85,10 +85,12 @@ class KillSession:
         for item in items:
             item.own_markers = [marker for marker in item.own_markers if marker.name != "slow"]
 
-    def _rank(self, item: pytest.Item) -> tuple[bool, bool, bool]:
-        """Return the place of an item among those that may find a fault: first what says most, then what is quick."""
+    def _rank(self, item: pytest.Item) -> tuple[bool, bool, bool, bool]:
+        """Return the place of an item among those that may find a fault: first what says most, is quick and certain."""
         off_topic = _cited(item)[0] != self._faults[_fault(item)].requirement
-        return off_topic, item.get_closest_marker("slow") is not None, item.path.name == "test_vectors.py"
+        slow = item.get_closest_marker("slow") is not None
+        generated = isinstance(item, pytest.Function) and hypothesis.is_hypothesis_test(item.obj)
+        return off_topic, slow, generated, item.path.name == "test_vectors.py"
 
     def _may_find(self, item: pytest.Item) -> bool:
         fault = self._faults.get(_fault(item))

@@ -369,9 +369,15 @@ class Talk:
                 self.expect(f"TIME {name}", f"token: {TOKEN}")
         self.send(reply("OK", *subscribed_fields(name, interval, transport)))
 
-    def restart(self, outage: float) -> None:
-        """Close the server's UDP socket, and open it again after that many seconds, in which the client must go on."""
+    def restart(self, outage: float, meanwhile: str = "") -> None:
+        """Close the server's UDP socket, and open it again after that many seconds, in which the client must go on.
+
+        `meanwhile` is written to its standard input while nobody listens.
+        """
         self.server.close()
+        if meanwhile:
+            self.program.write(meanwhile)
+            self.program.close_stdin()
         self.program.wait_until(lambda: False, outage)
         assert self.program.running, self.program.describe("it gave up while the server restarted")
         self.server = ScriptedUdp(self.server.host, self.server.port)

@@ -235,10 +235,11 @@ def test_time_survives_a_restart(target: Target) -> None:
 @pytest.mark.service("echo")
 @pytest.mark.requirement("CLI-7", "CLI-13")
 def test_echo_survives_a_restart(target: Target) -> None:
-    with Talk(target, "echo", "udp", stdin="один\nдва\n") as talk:
+    with Talk(target, "echo", "udp", stdin=None) as talk:
+        talk.program.write("один\n")
         talk.expect("ECHO один")
         talk.send(echo_answer("один"))
-        talk.restart(outage=0.3 * SCALE)
+        talk.restart(0.3 * SCALE, meanwhile="два\n")
         talk.expect("ECHO два")
         talk.send(echo_answer("два"))
         talk.ends(0, [talk.connected, *shown(echo_fields("один", "udp")), *shown(echo_fields("два", "udp"))])
