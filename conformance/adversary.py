@@ -18,7 +18,7 @@ from conformance.scripted import (
     ScriptedTcp,
     ScriptedUdp,
     echo_fields,
-    plain_reply,
+    reply,
     subscribed_fields,
     tick_fields,
 )
@@ -72,8 +72,8 @@ class Adversary:
         if self._requests > MOST_REQUESTS:
             return []
         acts, self._delayed = self._delayed, []
-        for reply in self._replies(request):
-            acts += self._spoiled(reply)
+        for good in self._replies(request):
+            acts += self._spoiled(good)
         return acts
 
     def _replies(self, request: bytes) -> Iterator[bytes]:
@@ -82,12 +82,12 @@ class Adversary:
         line, _, fields = request.decode("utf-8", "backslashreplace").partition("\n")
         text = line.removeprefix(f"{VERBS[service].decode()} ")
         if service == "echo":
-            yield plain_reply("OK", *echo_fields(text, transport))
+            yield reply("OK", *echo_fields(text, transport))
             return
         if transport == "udp" and not self._is_proved(fields):
-            yield plain_reply("CHALLENGE", ("token", self._token))
+            yield reply("CHALLENGE", ("token", self._token))
             return
-        yield plain_reply("OK", *subscribed_fields(text, self._interval, transport))
+        yield reply("OK", *subscribed_fields(text, self._interval, transport))
         for _ in range(1 if transport == "udp" else self._case.ticks + UNASKED_TICKS):
             yield self._tick(text)
 
@@ -109,7 +109,7 @@ class Adversary:
         self._seq += 1
         self._second += 10
         second = max(0, self._second - 15) if "the clock is set back" in present else self._second
-        return plain_reply("TICK", *tick_fields(name, self._seq, second))
+        return reply("TICK", *tick_fields(name, self._seq, second))
 
     def _has_come(self, name: str) -> bool:
         """Whether a misbehaviour of that name is to begin now; each does once."""

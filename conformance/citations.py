@@ -5,12 +5,17 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def about(id_: str) -> Iterator[None]:
-    """A block whose failures are about that requirement; outside of any, they are about the first one cited."""
+def about(id_: str, told: str = "") -> Iterator[None]:
+    """A block whose failed assertions are about that requirement; others are about the first one that a check cites.
+
+    What is `told` opens their message: for those that would not speak for themselves.
+    """
     try:
         yield
     except AssertionError as error:
         blame(error, id_)
+        if told:
+            error.args = (f"{told}: {error}",)
         raise
 
 

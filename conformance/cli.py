@@ -19,6 +19,7 @@ from rich.table import Table
 
 from conformance import contract, demo, reports, runner
 from conformance.cases import Case, load_case, load_exchange
+from conformance.kills import kill_table
 from conformance.profiles import PROFILES
 from conformance.recorder import citations
 from conformance.runner import CHECKS, JudgeError, Planned, Selection
@@ -91,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
 
     listing = commands.add_parser("list", help="the requirements, and the checks that prove them")
     listing.set_defaults(run=_list)
+    listing.add_argument("--kills", action="store_true", help="for each, faulty programs and the check that finds each")
 
     check = commands.add_parser("check-target", help="does a target keep the contract that the suite stands on?")
     check.set_defaults(run=_check_target)
@@ -268,7 +270,10 @@ def find_checks() -> dict[str, set[str]]:
     return collector.checks
 
 
-def _list(_: argparse.Namespace) -> int:
+def _list(options: argparse.Namespace) -> int:
+    if options.kills:
+        Console().print(kill_table())
+        return CONFORMS
     found = find_checks()
     table = Table("requirement", "level", "checks", title="What proves what")
     for id_, requirement in REQUIREMENTS.items():

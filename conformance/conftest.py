@@ -7,7 +7,7 @@ A check runs once for each target, service and transport that it names as a fixt
 import json
 import signal
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,18 @@ for _profile in PROFILES.values():
         # The server that a check talks to lives longer than one example, on purpose: it must survive them all.
         suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture, hypothesis.HealthCheck.too_slow],
     )
+
+
+class Hooks:
+    """What a plugin may decide."""
+
+    @pytest.hookspec(firstresult=True)
+    def pytest_sockspec_targets(self, metafunc: pytest.Metafunc) -> Sequence[Target] | None:
+        """Return what a check is to judge, or None for what is selected on the command line."""
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    pluginmanager.add_hookspecs(Hooks)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -100,8 +112,11 @@ def profile_of(config: pytest.Config) -> Profile:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a check everywhere it applies; what is not selected is dropped later, so that it counts as deselected."""
     if "target" in metafunc.fixturenames:
+        targets = metafunc.config.hook.pytest_sockspec_targets(metafunc=metafunc)
         try:
-            targets = [find_target(word) for word in metafunc.config.getoption("--implementation") or BUNDLED]
+            targets = targets or [
+                find_target(word) for word in metafunc.config.getoption("--implementation") or BUNDLED
+            ]
         except TargetError as error:
             raise pytest.UsageError(str(error)) from None
         metafunc.parametrize("target", targets, ids=[target.name for target in targets], scope="session")

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from conformance import oracle, wire
+from conformance.citations import about
 from conformance.oracle import VERBS, masked, owed
 from conformance.targets import Server, Service
 from conformance.wire import Peer, Reply
@@ -23,11 +24,14 @@ def good_request(service: Service) -> bytes:
 def require_service(server: Server) -> None:
     """Let a new client send a good request: the server must answer it as the oracle says."""
     request = good_request(server.service)
-    with wire.connect(server) as peer:
-        answer = peer.ask(request)
-        interval = answer.fields.get("interval", "")
-        expected = owed(server.service, server.transport, request + b"\n", interval)
-        assert masked(answer.raw) == expected, "a good request is not answered as it must be"
+    try:
+        with wire.connect(server) as peer:
+            answer = peer.ask(request)
+    except wire.Observed as observed:
+        raise AssertionError(f"a new client is not served: {observed}") from None
+    interval = answer.fields.get("interval", "")
+    expected = owed(server.service, server.transport, request + b"\n", interval)
+    assert masked(answer.raw) == expected, "a good request is not answered as it must be"
 
 
 @contextlib.contextmanager
@@ -58,6 +62,16 @@ def collect_datagrams(peer: wire.UdpPeer, service: Service, datagrams: list[byte
     return replies
 
 
+def answers(peer: Peer, service: Service, asked: list[bytes]) -> list[bytes]:
+    """Return all that comes for these requests, given with their ends, whatever it is."""
+    if isinstance(peer, wire.TcpPeer):
+        peer.send(b"".join(asked))
+        peer.half_close()
+        return split_replies(peer.rest())
+    assert isinstance(peer, wire.UdpPeer)
+    return [raw for raw in collect_datagrams(peer, service, asked) if raw is not None]
+
+
 def split_replies(stream: bytes) -> list[bytes]:
     """Cut a TCP server's stream after each empty line; what has none is the last element."""
     return re.findall(rb".*?\n\n|.+\Z", stream, re.DOTALL)
@@ -76,10 +90,11 @@ class Tick(NamedTuple):
 def read_tick(reply: Reply) -> Tick:
     """Return a reply as a tick. Fails if it is none, or has other fields, another order or other forms than a tick."""
     wall = time.time() - (time.monotonic() - reply.at)
-    assert masked(reply.raw).startswith(b"TICK\n") and b"\ntime: {time}\n" in masked(reply.raw), (
-        f"no tick: {reply.raw!r}"
-    )
+    with about("TIME-4"):
+        assert reply.status == "TICK" and list(reply.fields) == ["name", "time", "seq"], f"no tick: {reply.raw!r}"
     name, stamp, seq = reply.fields.values()
+    with about("TIME-11"):
+        assert b"\ntime: {time}\n" in masked(reply.raw), f"no date-time, or no seq: {reply.raw!r}"
     return Tick(name, datetime.fromisoformat(stamp.replace("Z", "+00:00")).timestamp(), int(seq), reply.at, wall)
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from conformance.scripted import TOKEN, plain_reply, tick_fields
+from conformance.scripted import TOKEN, reply, tick_fields
 from conformance.strategies import BAD_UTF_8
 from conformance.targets import Service, Transport
 from spec.limits import REPLY_BYTES
@@ -61,7 +61,7 @@ ODD: Mapping[str, Change] = {
     "direction characters": lambda reply, code: re.sub(
         rb"\n(reversed|name|reason): ", rb"\g<0>" + chr(int(code, 16)).encode(), reply
     ),
-    "an error": lambda _, code: plain_reply("ERR", ("code", code), ("reason", f"the server says {code}")),
+    "an error": lambda _, code: reply("ERR", ("code", code), ("reason", f"the server says {code}")),
 }
 """Good replies, but not what a client sees every day."""
 
@@ -80,8 +80,8 @@ BAD: Mapping[str, Change] = {
     "malformed": lambda reply, form: FORMS[form](reply),
     "unknown status": lambda reply, _: re.sub(rb"\A[A-Z]+", b"MAYBE", reply),
     "another status": lambda _, status: {
-        "CHALLENGE": plain_reply("CHALLENGE", ("token", TOKEN)),
-        "TICK": plain_reply("TICK", *tick_fields("Анна", 1)),
+        "CHALLENGE": reply("CHALLENGE", ("token", TOKEN)),
+        "TICK": reply("TICK", *tick_fields("Анна", 1)),
     }[status],
     "bad UTF-8": lambda reply, code: _in_value(reply, bytes.fromhex(code)),
     "escape sequences": lambda reply, escaped: _in_value(

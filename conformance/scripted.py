@@ -5,6 +5,7 @@ anywhere, from another address, or not at all. A thread records what arrives, wi
 elsewhere.
 """
 
+import contextlib
 import re
 import selectors
 import socket
@@ -17,8 +18,9 @@ from subprocess import PIPE
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from conformance.citations import about, blame
 from conformance.profiles import Profile
-from conformance.programs import OWN_HOST
+from conformance.programs import OWN_HOST, ProgramError
 from conformance.targets import Service, Target, Transport, show_address
 from conformance.timing import CLOCK_GRAIN, JUDGE_LATENESS, PATIENCE
 from conformance.wire import Exchange
@@ -43,6 +45,12 @@ TOKEN = "!~:token-of-20-chars"
 LONG = "3600"
 """An interval in which no check ends, so that no renewal comes between."""
 
+LONGER = 3 * PATIENCE
+"""A timeout, in seconds, in which a check fails before the client gives up."""
+
+STATUSES = {0: "CLI-6", 3: "CLI-9"}
+"""What a wrong exit status is about, where this one was due; 1 and 2 have several reasons."""
+
 HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 """What SRV-14 keeps from a terminal."""
 
@@ -56,6 +64,9 @@ class Request(NamedTuple):
     data: bytes
     at: float
     peer: tuple[str, int]
+
+    def __repr__(self) -> str:
+        return repr(self.data.decode("utf-8", "backslashreplace"))
 
     @property
     def lines(self) -> list[bytes]:
@@ -188,13 +199,14 @@ class ScriptedTcp(ScriptedServer):
         self._connections: dict[socket.socket, tuple[str, int]] = {}
         self._incomplete: dict[socket.socket, bytes] = {}
         self._closed = 0
-        super().__init__(socket.create_server((host, port), family=_family(host)))
+        listener = socket.create_server((host, port), family=_family(host))
+        listener.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)  # for all that it accepts
+        super().__init__(listener)
 
     def _readable(self, sock: socket.socket) -> None:
         if sock is self.socket:
             connection, peer = sock.accept()
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
             self.exchange.client = peer[:2]
             self.exchange.add("C", b"", "connected")
             self._connections[connection] = peer[:2]
@@ -227,7 +239,10 @@ class ScriptedTcp(ScriptedServer):
         connection = self._connection()
         for chunk in chunks:
             self.exchange.add("S", chunk)
-            connection.sendall(chunk)
+            try:
+                connection.sendall(chunk)
+            except ConnectionError as error:
+                raise AssertionError(f"the client has closed its connection: {type(error).__name__}") from None
 
     def finish(self) -> None:
         """Shut down the sending side, so that the client reads an end of stream (FIN)."""
@@ -333,20 +348,21 @@ class Talk:
         """The line of CLI-1."""
         return f"connected to {self.server.url(self.service)}"
 
-    def request(self) -> Request:
-        """Return the next request, whatever it is."""
+    def request(self, *lines: str) -> Request:
+        """Return the next request, whatever it is; a failure says that these lines were due."""
         try:
             return self.server.request()
         except AssertionError as error:
-            raise AssertionError(self.program.describe(str(error))) from None
+            due = f", {lines} was due" if lines else ""
+            raise AssertionError(self.program.describe(f"{error}{due}")) from None
 
     def expect(self, *lines: str) -> Request:
         """Return the next request, which must have just these lines. Retransmissions are passed over."""
-        before, request = self._last, self.request()
+        before, request = self._last, self.request(*lines)
         while before and before.data == request.data and request.at - before.at > RETRANSMITTED:
-            before, request = request, self.request()
+            before, request = request, self.request(*lines)
         self._last = request
-        told = self.program.describe(f"not the request {lines}: {request.data!r}")
+        told = self.program.describe(f"not the request {lines}: {request}")
         assert request.lines == [line.encode() for line in lines], told
         return request
 
@@ -360,21 +376,36 @@ class Talk:
         self.expect(f"TIME {name}")
         if transport == "udp":
             self.send(reply("CHALLENGE", ("token", TOKEN)))
-            self.expect(f"TIME {name}", f"token: {TOKEN}")
+            with about("CLI-16"):
+                self.expect(f"TIME {name}", f"token: {TOKEN}")
         self.send(reply("OK", *subscribed_fields(name, interval, transport)))
 
-    def restart(self, outage: float) -> None:
-        """Close the server's UDP socket, and open it again after that many seconds, in which the client must go on."""
+    def restart(self, outage: float, meanwhile: str = "") -> None:
+        """Close the server's UDP socket, and open it again after that many seconds, in which the client must go on.
+
+        `meanwhile` is written to its standard input while nobody listens.
+        """
         self.server.close()
+        if meanwhile:
+            self.program.write(meanwhile)
+            self.program.close_stdin()
         self.program.wait_until(lambda: False, outage)
         assert self.program.running, self.program.describe("it gave up while the server restarted")
         self.server = ScriptedUdp(self.server.host, self.server.port)
 
-    def expect_errors(self, count: int, about: str) -> None:
-        """Wait for as many lines on standard error in all; `about` says for what the last of them is due."""
+    def expect_errors(self, count: int, case: str) -> None:
+        """Wait for as many lines on standard error in all; `case` says for what the last of them is due."""
         program = self.program
-        told = program.wait_until(lambda: len(program.errors) >= count)
-        assert told and len(program.errors) == count, program.describe(f"{about}: not one line on standard error")
+        assert program.wait_until(lambda: len(program.errors) >= count), program.describe(f"{case}: not reported")
+        with about("CLI-10"):
+            assert len(program.errors) == count, program.describe(f"{case}: not one line on standard error")
+
+    def expect_no_answer(self) -> None:
+        """Nothing of what the server sent so far may have been taken for an answer."""
+        output = self.program.output
+        assert not self._answers(output), self.program.describe("took one of them for an answer")
+        with about("CLI-2"):
+            assert not output, self.program.describe("connected before a valid reply has come")
 
     def ends(
         self,
@@ -383,40 +414,56 @@ class Talk:
         errors: Sequence[str] | None = (),
         *,
         renewing: bool = False,
-        about: str = "",
+        case: str = "",
     ) -> None:
         """Judge the client by its end: the exit status, its whole output, and what else the server saw: nothing.
 
         Each of `errors` is a regular expression for one line of standard error, in order; there must be no others. None
-        leaves them free. If it was `renewing` its lease, more requests like the last one are expected. `about` opens a
+        leaves them free. If it was `renewing` its lease, more requests like the last one are expected. `case` opens a
         failure's message.
         """
-        program, server, ended = self.program, self.server, self.program.wait()
+        program, server, ended = self.program, self.server, None
+        with contextlib.suppress(ProgramError):  # while it runs on, what it has done wrong tells more
+            ended = program.wait()
         patterns = [""] * len(program.errors) if errors is None else errors
-        due = program.describe(f"{about}\nstatus {status}, errors {patterns} and output {output} were due".lstrip())
-        assert (ended, program.output, len(program.errors)) == (status, output, len(patterns)), due
-        assert all(map(re.search, patterns, program.errors)), due
-        assert not any(map(HIDDEN.search, program.output + program.errors)), due
+
+        def judge(right: object, problem: str, id_: str | None = None) -> None:
+            if not right:
+                due = f"status {status}, errors {patterns} and output {output} were due"
+                error = AssertionError(program.describe(f"{case}: {problem}: {due}".removeprefix(": ")))
+                if id_:
+                    blame(error, id_)
+                raise error
+
+        told = program.output + program.errors
+        judge(not any(map(HIDDEN.search, told)), "a control or direction character", "SRV-14")
+        judge(self._answers(program.output) == self._answers(output), "wrong output")
+        judge(patterns or not program.errors, "an error where none is")
         last = self._last.data if renewing and self._last else None
         more = [request for request in server.untaken if request.data != last]
-        assert not more, program.describe(f"{about}\nit also sent {more}".lstrip())
+        judge(not more, f"it also sent {more}")
+        judge(ended == status, "wrong exit status", STATUSES.get(status))
+        judge(len(program.errors) == len(patterns), "not one line on standard error for each error", "CLI-10")
+        judge(all(map(re.search, patterns, program.errors)), "code or reason not told", "CLI-9")
+        judge(program.output == output, "wrong first line", "CLI-1" if self.connected in output else "CLI-2")
         if isinstance(server, ScriptedTcp):
             server.wait_closed()
-            assert server.connections <= 1, program.describe(
-                f"{about}\nit made {server.connections} connections".lstrip()
-            )
-            assert not server.incomplete, program.describe(f"{about}\nit sent half a line".lstrip())
+            judge(server.connections <= 1, f"it made {server.connections} connections", "CLI-4")
+            judge(not server.incomplete, "it sent half a line")
+
+    def _answers(self, output: Sequence[str]) -> list[str]:
+        return [line for line in output if line != self.connected]
 
 
 def reply(status: str, *fields: tuple[str, str]) -> bytes:
-    """Return a reply with these fields and, in between, some that no client knows (CLI-12)."""
-    unknown = ("x-1", ""), ("future", "a: б\u3000в"), ("message-2", "OK")
-    return plain_reply(status, unknown[0], *fields[:1], unknown[1], *fields[1:], unknown[2])
-
-
-def plain_reply(status: str, *fields: tuple[str, str]) -> bytes:
     """Return a reply with exactly these fields, good or not."""
     return "".join([f"{status}\n", *(f"{name}: {value}\n" for name, value in fields), "\n"]).encode()
+
+
+def with_unknown_fields(known: bytes) -> bytes:
+    """Return a reply with fields more that no client knows: first, in between, and last (CLI-12)."""
+    status, field, *fields, end = known.decode().split("\n")[:-1]
+    return "\n".join([status, "x-1: ", field, "future: a: б\u3000в", *fields, "message-2: OK", end, ""]).encode()
 
 
 def echo_fields(message: str, transport: Transport) -> list[tuple[str, str]]:

@@ -15,6 +15,7 @@ else:
     import tomli as tomllib
 
 from conformance.programs import Program, ProgramError
+from conformance.timing import PATIENCE
 
 Service = Literal["echo", "time"]
 Transport = Literal["udp", "tcp"]
@@ -50,8 +51,9 @@ class Server(Program):
         try:
             self.expect_line(r"[^\n]*")
         except ProgramError:
+            problem = self.describe(f"no ready line within {PATIENCE:g} s")
             self.kill()
-            raise
+            raise ProgramError(problem) from None
         ready = READY.fullmatch(self.output[0])
         if ready is None:
             self.kill()

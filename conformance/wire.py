@@ -230,14 +230,16 @@ class Peer:
         return data
 
     def _observe(self, error: OSError, waited: float) -> Observed:
+        sent = (event.data for event in reversed(self.exchange.events) if event.side == "C")
+        asked = next(sent, b"")[:_SHOWN_BYTES]
         if isinstance(error, TimeoutError):
             note = f"nothing for {waited:.3f} s"
             if waited >= PATIENCE / 2:
                 note_silence()
-            observed: Observed = Silence(note)
+            observed: Observed = Silence(f"{note} after {asked!r}")
         else:
             note = type(error).__name__
-            observed = Reset(note)
+            observed = Reset(f"{note} after {asked!r}")
         self.exchange.add("S", b"", note)
         return observed
 
@@ -283,8 +285,11 @@ class TcpPeer(Peer):
     def rest(self, within: float | None = None) -> bytes:
         """Return all bytes that come before the server closes its side. Raises Silence if it does not, or Reset."""
         deadline = time.monotonic() + patience(within)
-        while self._read(deadline):
-            pass
+        try:
+            while self._read(deadline):
+                pass
+        except Silence:
+            raise Silence(f"no end of stream; the last that came: {self._buffer[-_SHOWN_BYTES:]!r}") from None
         rest, self._buffer = self._buffer, b""
         return rest
 

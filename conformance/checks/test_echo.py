@@ -41,16 +41,17 @@ TCP_FIELDS = [
     pytest.param(field, marks=pytest.mark.requirement(id_))
     for field, id_ in (("bytes", "ECHO-6"), ("sha256", "ECHO-7"))
 ]
-any_messages = st.sampled_from(TELLING) | messages()
 
 
-def require_field(server: Server, message: str, field: str) -> None:
+def require_field(server: Server, field: str, asked: list[str]) -> None:
     with wire.connect(server) as peer:
-        assert peer.ask(f"ECHO {message}".encode()).fields.get(field) == echo_fields(message, server.transport)[field]
+        for message in asked:
+            fields = peer.ask(f"ECHO {message}".encode()).fields
+            assert fields.get(field) == echo_fields(message, server.transport)[field]
 
 
 @pytest.mark.requirement("ECHO-1")
-@given(asked=st.lists(any_messages, min_size=1, max_size=5))
+@given(asked=st.lists(messages(), min_size=1, max_size=5))
 def test_a_good_message_is_answered(server: Server, asked: list[str]) -> None:
     """The whole reply, one message after another from one client."""
     with wire.connect(server) as peer:
@@ -60,19 +61,30 @@ def test_a_good_message_is_answered(server: Server, asked: list[str]) -> None:
 
 
 @pytest.mark.parametrize("field", FIELDS)
-@given(message=any_messages)
+@given(message=messages())
 def test_field(server: Server, field: str, message: str) -> None:
-    require_field(server, message, field)
+    require_field(server, field, [message])
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_field_of_telling_messages(server: Server, field: str) -> None:
+    require_field(server, field, TELLING)
 
 
 @pytest.mark.transport("tcp")
 @pytest.mark.parametrize("field", TCP_FIELDS)
-@given(message=any_messages)
+@given(message=messages())
 def test_field_over_tcp(server: Server, field: str, message: str) -> None:
-    require_field(server, message, field)
+    require_field(server, field, [message])
 
 
-@pytest.mark.requirement("ECHO-1", "REQ-4")
+@pytest.mark.transport("tcp")
+@pytest.mark.parametrize("field", TCP_FIELDS)
+def test_field_of_telling_messages_over_tcp(server: Server, field: str) -> None:
+    require_field(server, field, TELLING)
+
+
+@pytest.mark.requirement("REQ-4")
 @pytest.mark.parametrize("letter", ["a", "я", "€", "👨", "\u0390"])
 def test_the_longest_message(server: Server, letter: str) -> None:
     message = letter * (MESSAGE_BYTES // len(letter.encode()))

@@ -5,6 +5,7 @@ from itertools import chain, combinations
 import pytest
 
 from conformance import wire
+from conformance.citations import about
 from conformance.conftest import StartServer
 from conformance.conversation import Subscription, challenge, good_before_and_after, good_request, read_tick
 from conformance.oracle import FAULTS, VERBS, Request, error, fault, masked, owed
@@ -92,14 +93,23 @@ def test_bad_request(server: Server, end: bytes) -> None:
 
 @NEVER
 @pytest.mark.transport("udp")
-@pytest.mark.requirement("ERR-5", "ERR-8")
-def test_faults_of_fields(server: Server) -> None:
-    """Encoding counts anywhere in the datagram; TAB is a control character in every field's value."""
+@pytest.mark.requirement("ERR-5")
+def test_bad_encoding_of_further_lines(server: Server) -> None:
+    """Encoding counts anywhere in the datagram."""
     good = good_request(server.service)
     with good_before_and_after(server), UdpPeer(server.address) as peer:
         for bad in BAD_UTF_8:
             for line in (b"x: " + bad, bad, bad + b": y"):
                 assert masked(peer.ask(good + b"\n" + line).raw) == error("bad-encoding")
+
+
+@NEVER
+@pytest.mark.transport("udp")
+@pytest.mark.requirement("ERR-8")
+def test_bad_characters_of_values(server: Server) -> None:
+    """TAB is a control character in every field's value."""
+    good = good_request(server.service)
+    with good_before_and_after(server), UdpPeer(server.address) as peer:
         for control in CONTROLS.replace("\n", ""):
             assert masked(peer.ask(good + b"\nx: " + control.encode() + b".\n").raw) == error("bad-character")
 
@@ -167,10 +177,11 @@ def test_the_form_of_errors(server: Server) -> None:
         for code in codes:
             peer.send(faulty(server.service, server.transport, (code,)))
             answer = peer.reply()
-            assert answer.status == "ERR" and list(answer.fields) == ["code", "reason"]
+            assert [answer.status, *answer.fields] == ["ERR", "code", "reason"]
             reason = answer.fields["reason"]
-            assert 1 <= len(reason) <= REASON_CHARACTERS
-            assert reason.strip() and all(" " <= character <= "~" for character in reason)
+            with about("ERR-2"):
+                assert 1 <= len(reason) <= REASON_CHARACTERS, reason
+                assert reason.strip() and all(" " <= character <= "~" for character in reason), reason
 
 
 @pytest.mark.transport("tcp")

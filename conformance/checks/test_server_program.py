@@ -10,6 +10,7 @@ from signal import SIGINT, SIGTERM
 import pytest
 
 from conformance import wire
+from conformance.citations import about
 from conformance.conftest import StartServer
 from conformance.conversation import Subscription, good_request, require_service, split_replies
 from conformance.oracle import masked, owed
@@ -153,7 +154,8 @@ def test_left_silent_echo_client(start_server: StartServer) -> None:
         for _ in range(2):
             before = time.monotonic()
             peer.ask(b"ECHO a")
-            printed(server, f"client {show_address(peer.address)} connected")
+            with about("SRV-4"):
+                printed(server, f"client {show_address(peer.address)} connected")
             printed(server, f"client {show_address(peer.address)} left")
             silent = server.lines[-1].at - before
             assert float(interval(0.3)) <= silent < 2 * float(interval(0.3)) + JUDGE_LATENESS
@@ -169,8 +171,9 @@ def test_left_forgotten_echo_client(start_server: StartServer) -> None:
         for peer in (first, second, first, third):
             assert peer.ask(b"ECHO a").status == "OK"
         printed(server, f"client {show_address(second.address)} left")
-        printed(server, f"client {show_address(third.address)} connected")
-        assert len(server.output) == 5
+        with about("SRV-4"):
+            printed(server, f"client {show_address(third.address)} connected")
+            assert len(server.output) == 5, server.output
 
 
 @TIME
@@ -212,10 +215,12 @@ def test_quiet(start_server: StartServer) -> None:
 def require_stop(server: Server, signal: int) -> None:
     """A signal must end the server in time, with `stopped` as its last line and nothing on standard error."""
     start = time.monotonic()
-    assert server.stop(signal) == 0
-    assert time.monotonic() - start <= STOP_SECONDS + JUDGE_LATENESS
-    assert server.output[-1] == "stopped" and server.output.count("stopped") == 1
-    assert server.errors == []
+    status = server.stop(signal)
+    assert status == 0, server.describe("wrong exit status")
+    assert time.monotonic() - start <= STOP_SECONDS + JUDGE_LATENESS, "it did not stop in time"
+    assert server.output[-1] == "stopped" and server.output.count("stopped") == 1, server.describe("wrong last line")
+    with about("SRV-13"):
+        assert server.errors == [], server.describe("it wrote to standard error")
 
 
 @pytest.mark.requirement("SRV-8")
@@ -272,7 +277,8 @@ def test_replies_are_sent_before_the_stop(start_server: StartServer) -> None:
             server.signal(SIGTERM)
         assert server.wait() == 0
         for peer in peers:
-            assert [masked(peer.reply().raw) for _ in range(5)] == [expected] * 5
+            with about("SRV-9", "it stopped without its replies"):
+                assert [masked(peer.reply().raw) for _ in range(5)] == [expected] * 5
             if isinstance(peer, TcpPeer):
                 assert peer.rest() == b""
 
@@ -306,7 +312,9 @@ WRONG_USAGE = [
 def require_refusal(program: Program, status: int) -> None:
     """A program must end with this status, one line on standard error and none on standard output."""
     assert program.wait() == status, program.describe("wrong exit status")
-    assert len(program.errors) == 1 and program.errors[0].strip(), program.describe("not one line on standard error")
+    with about("SRV-12"):
+        told = program.describe("not one line on standard error")
+        assert len(program.errors) == 1 and program.errors[0].strip(), told
     assert program.output == []
 
 

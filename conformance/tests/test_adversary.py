@@ -20,7 +20,7 @@ from conformance.adversary import Act, Adversary, Event
 from conformance.client_model import Owed, understood
 from conformance.client_verdict import Conduct, judge
 from conformance.misbehaviours import BAD, ODD, Misbehaviour, Scenario, kinds, samples, scenarios
-from conformance.scripted import TOKEN, echo_fields, plain_reply, subscribed_fields, tick_fields
+from conformance.scripted import TOKEN, echo_fields, reply, subscribed_fields, tick_fields
 from conformance.targets import SERVICES, TRANSPORTS, Service, Transport
 from spec.commandline import ClientOptions
 from spec.datagram_client import DatagramClient, TimeDatagramClient
@@ -30,7 +30,7 @@ URL = "echo+udp://127.0.0.1:7007"
 TIMEOUT = 2.0
 GOOD = Scenario("echo", "udp", ("раз", "два"), 0)
 GOOD_TIME = Scenario("time", "udp", ("Анна",), 2)
-OK, ALL = plain_reply("OK", *echo_fields("раз", "udp")), st.sampled_from([(s, t) for s in SERVICES for t in TRANSPORTS])
+OK, ALL = reply("OK", *echo_fields("раз", "udp")), st.sampled_from([(s, t) for s in SERVICES for t in TRANSPORTS])
 
 
 def play(case: Scenario) -> tuple[list[Event], Conduct]:
@@ -90,10 +90,10 @@ def test_a_good_client_is_found_good(case: Scenario) -> None:
 def test_without_misbehaviours_the_service_is_correct() -> None:
     server = Adversary(GOOD_TIME)
     line = "TIME Анна\n".encode()
-    ok = Act(plain_reply("OK", *subscribed_fields("Анна", "0.1", "udp")))
-    assert server.answer(line) == [Act(plain_reply("CHALLENGE", ("token", TOKEN)))]
+    ok = Act(reply("OK", *subscribed_fields("Анна", "0.1", "udp")))
+    assert server.answer(line) == [Act(reply("CHALLENGE", ("token", TOKEN)))]
     for seq in 1, 2:
-        acts = [ok, Act(plain_reply("TICK", *tick_fields("Анна", seq, 10 * seq)))]
+        acts = [ok, Act(reply("TICK", *tick_fields("Анна", seq, 10 * seq)))]
         assert server.answer(line + f"token: {TOKEN}\n".encode()) == acts
     assert Adversary(GOOD).answer("ECHO раз\n".encode()) == [Act(OK)]
 
@@ -106,7 +106,7 @@ def test_without_misbehaviours_the_service_is_correct() -> None:
         ("delayed", []),
         ("doubled", [OK, OK]),
         ("truncated", [OK[:-9], OK]),
-        ("forged", [plain_reply("OK", ("message", "раз"), ("reversed", "forged"), *echo_fields("раз", "udp")[2:]), OK]),
+        ("forged", [reply("OK", ("message", "раз"), ("reversed", "forged"), *echo_fields("раз", "udp")[2:]), OK]),
     ],
 )
 def test_how_a_reply_is_spoiled(name: str, sent: list[bytes]) -> None:
@@ -128,13 +128,13 @@ def test_each_misbehaviour_changes_something(service: Service, transport: Transp
 
 REPLIES: dict[tuple[Service, Transport], list[bytes]] = {
     ("echo", "udp"): [OK],
-    ("echo", "tcp"): [plain_reply("OK", *echo_fields("раз", "tcp"))],
+    ("echo", "tcp"): [reply("OK", *echo_fields("раз", "tcp"))],
     ("time", "udp"): [
-        plain_reply("CHALLENGE", ("token", TOKEN)),
-        plain_reply("OK", *subscribed_fields("Анна", "3", "udp")),
-        plain_reply("TICK", *tick_fields("Анна", 1)),
+        reply("CHALLENGE", ("token", TOKEN)),
+        reply("OK", *subscribed_fields("Анна", "3", "udp")),
+        reply("TICK", *tick_fields("Анна", 1)),
     ],
-    ("time", "tcp"): [plain_reply("OK", *subscribed_fields("Анна", "0.05", "tcp"))],
+    ("time", "tcp"): [reply("OK", *subscribed_fields("Анна", "0.05", "tcp"))],
 }
 
 
@@ -142,14 +142,14 @@ def test_odd_replies_are_understood_and_bad_ones_are_not() -> None:
     for (service, transport), replies in REPLIES.items():
         case = Scenario(service, transport, ("раз",), 1)
         quick, _, fatal = kinds(service, transport)
-        for reply in replies:
-            assert understood(case, reply)
+        for good in replies:
+            assert understood(case, good)
             for name, kind in (quick | fatal).items():
                 for detail in kind.details:
                     if name in ODD:
-                        assert understood(case, ODD[name](reply, detail)), (name, detail, reply)
+                        assert understood(case, ODD[name](good, detail)), (name, detail, good)
                     elif name in BAD and name != "another status":
-                        assert not understood(case, BAD[name](reply, detail)), (name, detail, reply)
+                        assert not understood(case, BAD[name](good, detail)), (name, detail, good)
 
 
 class _PrintsAll(spec.client.TickPrinter):

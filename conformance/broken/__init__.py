@@ -1,0 +1,84 @@
+"""Faulty servers and clients, one for each requirement at least: good ones with one small patch.
+
+A fault is a function that patches the core or a program, and whose docstring says what is wrong then. The faults of
+servers are in ``server_*.py``, those of clients in ``client_*.py``; `faults` reads them all.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+PROGRAMS = ("spec", "impl_raw", "impl_with", "impl_socketserver")
+
+
+class Fault(NamedTuple):
+    """A fault that breaks one requirement; where it says no service or transport, it is one of both."""
+
+    requirement: str
+    description: str
+    role: str
+    implementation: str
+    service: str | None
+    transport: str | None
+    apply: Callable[[], None]
+
+    @property
+    def name(self) -> str:
+        """What ``python -m conformance.broken`` calls it: ``ECHO-3/reverses_bytes``."""
+        return f"{self.requirement}/{self.apply.__name__}"
+
+
+_FAULTS: list[Fault] = []
+
+
+def fault(
+    requirement: str, *, implementation: str = "raw", service: str | None = None, transport: str | None = None
+) -> Callable[[Callable[[], None]], Callable[[], None]]:
+    """Register a function that plants a fault, in programs of that implementation, service and transport."""
+
+    def register(apply: Callable[[], None]) -> Callable[[], None]:
+        role = apply.__module__.rpartition(".")[2].partition("_")[0]
+        description = " ".join((apply.__doc__ or "").split())
+        planted = Fault(requirement, description, role, implementation, service, transport, apply)
+        if any(each.name == planted.name for each in _FAULTS):
+            raise ValueError(f"two faults are called {planted.name}")
+        _FAULTS.append(planted)
+        return apply
+
+    return register
+
+
+def faults() -> dict[str, Fault]:
+    """Return every fault by its name."""
+    for path in sorted(Path(__file__).parent.glob("[!_]*.py")):
+        import_module(f"{__name__}.{path.stem}")
+    return {each.name: each for each in _FAULTS}
+
+
+def patch(owner: ModuleType | type, name: str, value: object) -> None:
+    """Give an attribute of a module or class another value; of a module, wherever the name was imported to as well."""
+    original = getattr(owner, name)
+    setattr(owner, name, value)
+    if isinstance(owner, ModuleType):
+        for module in _program_modules():
+            if vars(module).get(name) is original:
+                setattr(module, name, value)
+
+
+def wrap(owner: ModuleType | type, name: str) -> Callable[[Callable[..., Any]], None]:
+    """Decorate a function that stands in for a function or method, and gets the original as its first argument."""
+    original = getattr(owner, name)
+
+    def decorate(stand_in: Callable[..., Any]) -> None:
+        patch(owner, name, lambda *arguments, **named: stand_in(original, *arguments, **named))
+
+    return decorate
+
+
+def _program_modules() -> Iterator[ModuleType]:
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] in PROGRAMS:
+            yield module

@@ -1,0 +1,20 @@
+"""Run a program with a fault: ``python -m conformance.broken ECHO-3 impl_raw.udp_server echo --port 0``."""
+
+import sys
+from importlib import import_module
+
+from conformance.broken import faults
+
+
+def main() -> int:
+    """Take a fault's name, or a requirement for the first of its faults, then a module and its arguments."""
+    wanted, module, *arguments = sys.argv[1:]
+    program = import_module(module)
+    apply = next(each.apply for name, each in faults().items() if wanted in (name, each.requirement))
+    apply()
+    status: int = program.main(arguments)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

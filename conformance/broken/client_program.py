@@ -1,0 +1,227 @@
+"""Clients that get their command line, their streams or their exit status wrong."""
+
+import signal
+import socket
+import sys
+from collections.abc import Iterator, Sequence
+from types import ModuleType
+from typing import Any
+
+from conformance.broken import fault, patch, wrap
+from impl_raw import tcp_client, udp_client
+from spec import client, commandline, text
+from spec.client import Client
+from spec.codec import Reply
+from spec.commandline import REFUSED, UNREACHABLE, WRONG_USAGE
+from spec.stream_client import StreamClient
+
+
+@fault("CLI-1")
+def prints_the_host_as_it_was_given() -> None:
+    """prints the host that it was given, not the address that it reached"""
+
+    @wrap(Client, "__init__")
+    def init(good: Any, self: Any, options: Any, url: str, *how: Any) -> None:
+        good(self, options, options.url, *how)
+
+
+@fault("CLI-1", service="time")
+def keeps_lines_in_a_buffer() -> None:
+    """writes its lines into a pipe only when there are many, or when it ends"""
+
+    @wrap(commandline, "_speak_utf8")
+    def speak_utf8(good: Any) -> None:
+        good()
+        sys.stdout.reconfigure(line_buffering=False)  # type: ignore[union-attr]
+
+
+@fault("CLI-4", service="echo")
+def takes_a_carriage_return_for_text() -> None:
+    """takes the CR of a CRLF for a part of the message"""
+
+    @wrap(commandline, "_lines")
+    def lines(good: Any, service: str) -> Iterator[bytes]:
+        yield from (line.removesuffix(b"\n") for line in sys.stdin.buffer)
+
+
+@fault("CLI-4", service="echo", transport="tcp")
+def makes_a_connection_for_each_message() -> None:
+    """makes a connection for each message"""
+
+    @wrap(tcp_client, "converse")
+    def converse(good: Any, sock: socket.socket, *how: Any) -> None:
+        with socket.create_connection(sock.getpeername()) as another:
+            good(another, *how)
+
+
+@fault("CLI-4", service="time")
+def takes_the_last_line_for_its_name() -> None:
+    """takes the last line of standard input for its name"""
+
+    @wrap(commandline, "_lines")
+    def lines(good: Any, service: str) -> Iterator[bytes]:
+        yield sys.stdin.buffer.read().splitlines()[-1]
+
+
+def _prompts_if(wrongly: Any) -> None:
+    @wrap(commandline, "_lines")
+    def lines(good: Any, service: str) -> Iterator[bytes]:
+        if wrongly():
+            print("your words: ", end="", flush=True)
+        yield from good(service)
+
+
+@fault("CLI-5")
+def prompts_a_pipe() -> None:
+    """prompts although standard input is no terminal"""
+    _prompts_if(lambda: not sys.stdin.isatty())
+
+
+@fault("CLI-5")
+def prompts_into_a_pipe() -> None:
+    """prompts although standard output is no terminal"""
+    _prompts_if(lambda: sys.stdin.isatty() and not sys.stdout.isatty())
+
+
+@fault("CLI-6", service="time")
+def fails_when_it_is_stopped() -> None:
+    """takes a signal that stops a subscriber for an error"""
+    patch(Client, "stop", lambda self: self.fail("stopped"))
+
+
+@fault("CLI-6", service="time")
+def dies_of_a_signal() -> None:
+    """does not handle SIGTERM"""
+    patch(signal, "signal", lambda number, handler: None)
+
+
+@fault("CLI-6")
+def succeeds_with_1() -> None:
+    """exits with status 1 when it has done what it was asked for"""
+    for program in tcp_client, udp_client:
+        _wrap_main(program)
+
+
+def _wrap_main(program: ModuleType) -> None:
+    @wrap(program, "main")
+    def main(good: Any, arguments: Sequence[str]) -> int:
+        return good(arguments) or 1
+
+
+@fault("CLI-8")
+def sends_what_a_server_would_refuse() -> None:
+    """sends a message or name that breaks the rules"""
+    patch(commandline, "_checked_text", lambda service, encoded: encoded.decode(errors="replace"))
+
+
+@fault("CLI-8")
+def exits_with_1_on_wrong_usage() -> None:
+    """exits with status 1 on wrong usage"""
+    patch(commandline._Parser, "error", lambda self, message: commandline.fail(message, UNREACHABLE))
+
+
+@fault("CLI-8")
+def takes_any_number() -> None:
+    """takes numbers that are not allowed, such as port 0"""
+
+    @wrap(commandline, "_whole")
+    def whole(good: Any, *limits: int) -> Any:
+        return good(0)
+
+
+@fault("CLI-8", service="echo")
+def stops_at_a_bad_line() -> None:
+    """does not go on with the next message after a bad one"""
+
+    @wrap(Client, "reject")
+    def reject(good: Any, self: Client, reason: str, status: int = WRONG_USAGE) -> None:
+        good(self, reason, status)
+        if status == WRONG_USAGE:
+            raise SystemExit(status)
+
+
+@fault("CLI-9")
+def takes_a_refusal_for_an_outage() -> None:
+    """exits with status 1 when the server answered ERR"""
+    patch(client, "REFUSED", UNREACHABLE)
+
+
+@fault("CLI-9")
+def keeps_the_reason_to_itself() -> None:
+    """prints the code of an ERR, but not the reason"""
+
+    def refuse(self: Client, reply: Reply) -> None:
+        self.connect()
+        self.fail(f"the server answered {reply.fields['code']}", REFUSED)
+
+    patch(Client, "_refuse", refuse)
+
+
+@fault("CLI-9", service="echo")
+def goes_on_with_a_busy_server() -> None:
+    """sends the next message to a server that is busy"""
+
+    @wrap(Client, "_refuse")
+    def refuse(good: Any, self: Client, reply: Reply) -> None:
+        good(self, reply)
+        self.over = False
+
+
+@fault("CLI-9", service="echo")
+def exits_with_the_last_status() -> None:
+    """exits with the status of the last error, not with that of the gravest"""
+
+    @wrap(Client, "reject")
+    def reject(good: Any, self: Client, reason: str, status: int = WRONG_USAGE) -> None:
+        good(self, reason, status)
+        self.status = status
+
+
+@fault("CLI-10")
+def says_an_error_in_two_lines() -> None:
+    """says an error in two lines"""
+
+    @wrap(commandline, "complain")
+    def complain(good: Any, line: str) -> None:
+        good("what follows")
+        good(line)
+
+
+@fault("CLI-10", transport="tcp")
+def leaves_errors_to_a_traceback() -> None:
+    """ends with a traceback instead of a line"""
+
+    def fail(self: StreamClient, reason: str, status: int = UNREACHABLE) -> None:
+        raise RuntimeError(reason)
+
+    patch(StreamClient, "fail", fail)
+
+
+@fault("CLI-10")
+def hides_its_errors() -> None:
+    """says no error"""
+    patch(commandline, "complain", lambda line: None)
+
+
+@fault("CLI-22")
+def knows_ipv4_alone() -> None:
+    """finds IPv4 addresses only"""
+
+    @wrap(socket, "getaddrinfo")
+    def getaddrinfo(good: Any, host: str, port: int, family: int = 0, type: int = 0) -> Any:
+        return good(host, port, socket.AF_INET, type)
+
+
+@fault("SRV-14", service="time")
+def prints_a_name_as_it_came() -> None:
+    """lets a name with control and direction characters reach the terminal"""
+    patch(text, "visible", lambda shown: shown)
+
+
+@fault("SRV-14", service="time")
+def doubles_a_backslash() -> None:
+    """doubles the backslashes of a name"""
+
+    @wrap(text, "visible")
+    def visible(good: Any, shown: str) -> str:
+        return str(good(shown.replace("\\", "\\\\")))

@@ -1,0 +1,205 @@
+"""Clients that take replies wrongly, over either transport, or give up at the wrong time."""
+
+import socket
+from typing import Any
+
+from conformance.broken import fault, patch, wrap
+from spec import client, codec, limits
+from spec.address import format_url
+from spec.client import _FORMS, Client, malformed, require, unexpected
+from spec.codec import Reply, ReplyError
+from spec.datagram_client import DatagramClient, TimeDatagramClient
+from spec.stream_client import EchoStreamClient, StreamClient
+
+_KNOWN = set(_FORMS) | {"message", "reversed", "upper", "name", "code", "reason"}
+
+
+@fault("CLI-2", transport="udp")
+def says_connected_before_an_answer() -> None:
+    """says that it is connected as soon as it has sent its request"""
+
+    @wrap(DatagramClient, "ask")
+    def ask(good: Any, self: DatagramClient, text: str, now: float) -> Any:
+        self.connect()
+        return good(self, text, now)
+
+
+@fault("CLI-2", transport="udp")
+def says_connected_at_any_datagram() -> None:
+    """says that it is connected when a malformed reply has come"""
+
+    @wrap(DatagramClient, "receive")
+    def receive(good: Any, self: DatagramClient, data: bytes, now: float) -> Any:
+        self.connect()
+        return good(self, data, now)
+
+
+@fault("CLI-2", service="echo", transport="tcp")
+def says_connected_before_it_connects() -> None:
+    """says that it is connected before the connection stands"""
+
+    @wrap(socket, "create_connection")
+    def create_connection(good: Any, address: tuple[str, int], *how: Any) -> socket.socket:
+        print(f"connected to {format_url('echo', 'tcp', address)}")
+        connection: socket.socket = good(address, *how)
+        return connection
+
+    @wrap(StreamClient, "__init__")
+    def init(good: Any, self: StreamClient, options: Any, url: str, show: Any, complain: Any) -> None:
+        good(self, options, url, lambda line: None, complain)
+        self._show = show
+
+
+@fault("CLI-3", service="echo")
+def trims_its_message() -> None:
+    """sends the message without the spaces at its ends"""
+
+    @wrap(codec, "build_request")
+    def build_request(good: Any, verb: str, message: str) -> bytes:
+        return bytes(good(verb, message.strip()))
+
+
+@fault("CLI-3", service="echo")
+def leaves_a_field_out() -> None:
+    """does not print the last field"""
+
+    @wrap(Client, "_answer")
+    def answer(good: Any, self: Client, reply: Reply, *fields: str) -> None:
+        require(reply, *fields)
+        good(self, reply, *fields[:-1])
+
+
+@fault("CLI-3", service="echo")
+def works_the_answer_out_itself() -> None:
+    """prints the reversed message that it made itself, not the reply's"""
+
+    @wrap(Client, "_answer")
+    def answer(good: Any, self: Client, reply: Reply, *fields: str) -> None:
+        own = {"reversed": reply.fields["message"][::-1]}
+        good(self, reply._replace(fields=reply.fields | own), *fields)
+
+
+@fault("CLI-7", transport="tcp")
+def waits_anew_for_each_byte() -> None:
+    """counts the timeout from the last byte, so that half a reply that drips in holds it up"""
+
+    @wrap(StreamClient, "receive")
+    def receive(good: Any, self: StreamClient, data: bytes, now: float) -> Any:
+        self._give_up = now + self._options.timeout
+        return good(self, data, now)
+
+
+@fault("CLI-7", service="time")
+def gives_up_between_two_ticks() -> None:
+    """waits for the timeout alone where the interval is longer"""
+    patch(client, "patience", lambda options, interval: options.timeout)
+
+
+@fault("CLI-7", service="time", transport="udp")
+def takes_a_challenge_for_an_answer() -> None:
+    """counts the timeout from the last CHALLENGE"""
+
+    @wrap(TimeDatagramClient, "_prove")
+    def prove(good: Any, self: TimeDatagramClient, reply: Reply, now: float) -> Any:
+        self._give_up = now + self._patience
+        return good(self, reply, now)
+
+
+@fault("CLI-7", service="echo", transport="udp")
+def gives_up_at_an_unreachable_port() -> None:
+    """gives up when the port is unreachable, although the server was there"""
+    patch(DatagramClient, "unreachable", lambda self, reason: self.fail(f"cannot reach the server: {reason}"))
+
+
+@fault("CLI-7", transport="tcp")
+def takes_the_end_of_the_stream_for_success() -> None:
+    """exits with status 0 when the server has closed the connection too early"""
+
+    @wrap(StreamClient, "receive")
+    def receive(good: Any, self: StreamClient, data: bytes, now: float) -> Any:
+        if data:
+            return good(self, data, now)
+        self.waiting, self.over = False, True
+        return b""
+
+
+@fault("CLI-11")
+def takes_a_value_of_any_form() -> None:
+    """takes numbers, times, hashes and tokens of any form"""
+    patch(client, "_FORMS", {})
+
+
+@fault("CLI-11", transport="udp")
+def gives_up_at_a_malformed_datagram() -> None:
+    """gives up at a malformed datagram"""
+
+    def receive(self: DatagramClient, data: bytes, now: float) -> bytes:
+        try:
+            return self._take(codec.parse_reply(data), now)
+        except ReplyError as error:
+            self.fail(malformed(error))
+            return b""
+
+    patch(DatagramClient, "receive", receive)
+
+
+@fault("CLI-11", transport="udp")
+def drops_malformed_datagrams_in_silence() -> None:
+    """does not report a malformed datagram"""
+
+    @wrap(DatagramClient, "receive")
+    def receive(good: Any, self: DatagramClient, data: bytes, now: float) -> Any:
+        complain, self._complain = self._complain, lambda line: None
+        out = good(self, data, now)
+        self._complain = complain
+        return out
+
+
+@fault("CLI-11", transport="tcp")
+def has_no_limit_for_a_reply() -> None:
+    """waits for the end of a reply of any size"""
+    patch(limits, "REPLY_BYTES", 1 << 40)
+
+
+@fault("CLI-11", service="echo", transport="tcp")
+def takes_any_message_for_its_own() -> None:
+    """takes an answer to another message for its own"""
+
+    @wrap(EchoStreamClient, "_take")
+    def take(good: Any, self: EchoStreamClient, reply: Reply, now: float) -> None:
+        self._message = reply.fields.get("message", "")
+        good(self, reply, now)
+
+
+@fault("CLI-11", service="time", transport="udp")
+def refuses_a_tick_that_overtakes_the_ok() -> None:
+    """takes a TICK that comes before the OK for malformed"""
+
+    @wrap(TimeDatagramClient, "_take")
+    def take(good: Any, self: TimeDatagramClient, reply: Reply, now: float) -> Any:
+        if reply.status == "TICK" and not self.subscribed:
+            raise unexpected(reply)
+        return good(self, reply, now)
+
+
+@fault("CLI-12")
+def refuses_an_unknown_field() -> None:
+    """takes a reply with an unknown field for malformed"""
+
+    @wrap(codec, "parse_reply")
+    def parse_reply(good: Any, data: bytes) -> Reply:
+        reply: Reply = good(data)
+        if unknown := reply.fields.keys() - _KNOWN:
+            raise ReplyError(f"unknown fields {sorted(unknown)}")
+        return reply
+
+
+@fault("REQ-6")
+def uses_the_last_field_of_a_reply() -> None:
+    """uses the last of several fields of one name"""
+
+    @wrap(codec, "parse_reply")
+    def parse_reply(good: Any, data: bytes) -> Reply:
+        reply: Reply = good(data)
+        _, *lines = data.decode().rstrip("\n").split("\n")
+        return reply._replace(fields=dict(line.split(": ", 1) for line in lines))

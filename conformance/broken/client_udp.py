@@ -1,0 +1,172 @@
+"""Clients that get UDP wrong: retransmission, strangers, tokens, leases, restarts."""
+
+import math
+import socket
+from typing import Any
+
+from conformance.broken import fault, patch, wrap
+from spec import datagram_client
+from spec.client import require
+from spec.codec import Reply, build_request
+from spec.datagram_client import DatagramClient, EchoDatagramClient, TimeDatagramClient
+
+
+@fault("CLI-13", transport="udp")
+def sends_its_request_once() -> None:
+    """never sends a request again"""
+    patch(datagram_client, "RETRANSMISSIONS", (math.inf,))
+
+
+@fault("CLI-13", transport="udp")
+def never_slows_down() -> None:
+    """sends its request again every second"""
+    patch(datagram_client, "RETRANSMISSIONS", (1,) * 10)
+
+
+@fault("CLI-13", service="echo", transport="udp")
+def does_not_start_anew() -> None:
+    """waits for the second message as long as the first had come to"""
+
+    def send_new(self: DatagramClient, request: bytes, now: float) -> bytes:
+        self._request = request
+        return self._send(now)
+
+    patch(DatagramClient, "_send_new", send_new)
+
+
+@fault("CLI-13", service="time", transport="udp")
+def sends_again_although_subscribed() -> None:
+    """sends its request once more after it has been answered"""
+
+    @wrap(TimeDatagramClient, "_renewed")
+    def renewed(good: Any, self: TimeDatagramClient, reply: Reply, now: float) -> None:
+        planned = self._send_again
+        good(self, reply, now)
+        self._send_again = min(planned, self._send_again)
+
+
+@fault("CLI-14", service="echo", transport="udp")
+def takes_any_answer() -> None:
+    """takes an answer to another message for its own"""
+
+    @wrap(EchoDatagramClient, "_take")
+    def take(good: Any, self: EchoDatagramClient, reply: Reply, now: float) -> Any:
+        self._message = reply.fields.get("message", "")
+        return good(self, reply, now)
+
+
+@fault("CLI-14", service="echo", transport="udp")
+def reports_a_late_answer() -> None:
+    """reports an answer to another message, instead of dropping it in silence"""
+
+    @wrap(EchoDatagramClient, "_take")
+    def take(good: Any, self: EchoDatagramClient, reply: Reply, now: float) -> Any:
+        if reply.status == "OK" and require(reply, "message") != [self._message]:
+            self._complain("an answer to another message")
+        return good(self, reply, now)
+
+
+@fault("CLI-15", transport="udp")
+def listens_to_strangers() -> None:
+    """does not connect its socket, and takes what anybody sends"""
+
+    class Unconnected(socket.socket):
+        def connect(self, address: Any) -> None:
+            self._server = address
+
+        def getpeername(self) -> Any:
+            return self._server
+
+        def send(self, data: Any, flags: int = 0) -> int:
+            return self.sendto(data, flags, self._server)
+
+    patch(socket, "socket", Unconnected)
+
+
+@fault("CLI-16", service="time", transport="udp")
+def keeps_the_token_to_itself() -> None:
+    """answers a CHALLENGE without the token"""
+    patch(datagram_client, "build_request", lambda verb, name, token=None: build_request(verb, name))
+
+
+@fault("CLI-16", service="time", transport="udp")
+def cuts_a_token_at_a_colon() -> None:
+    """returns the token only up to a colon"""
+
+    @wrap(datagram_client, "challenge_token")
+    def challenge_token(good: Any, reply: Reply) -> str:
+        return str(good(reply)).partition(":")[0]
+
+
+@fault("CLI-17", service="time", transport="udp")
+def answers_every_challenge() -> None:
+    """answers every CHALLENGE at once"""
+
+    @wrap(TimeDatagramClient, "_prove")
+    def prove(good: Any, self: TimeDatagramClient, reply: Reply, now: float) -> Any:
+        self._may_answer_challenge = True
+        return good(self, reply, now)
+
+
+@fault("CLI-17", service="time", transport="udp")
+def forgets_further_tokens() -> None:
+    """sends the first token again when further ones have come"""
+
+    @wrap(TimeDatagramClient, "_prove")
+    def prove(good: Any, self: TimeDatagramClient, reply: Reply, now: float) -> Any:
+        return good(self, reply, now) if self._may_answer_challenge else b""
+
+
+@fault("CLI-18", service="time", transport="udp")
+def renews_only_after_an_answer() -> None:
+    """renews no more once a renewal got lost"""
+
+    @wrap(TimeDatagramClient, "_pause")
+    def pause(good: Any, self: TimeDatagramClient) -> Any:
+        return math.inf if self.subscribed else good(self)
+
+
+@fault("CLI-18", service="time", transport="udp")
+def renews_every_second_interval() -> None:
+    """renews every second interval"""
+
+    @wrap(datagram_client, "subscribed_interval")
+    def subscribed_interval(good: Any, *how: Any) -> float:
+        return 2 * float(good(*how))
+
+
+@fault("CLI-18", service="time", transport="udp")
+def renews_without_the_token() -> None:
+    """renews its lease without the token"""
+
+    @wrap(TimeDatagramClient, "_renewed")
+    def renewed(good: Any, self: TimeDatagramClient, *how: Any) -> None:
+        good(self, *how)
+        self._request = build_request(self.verb, self._name)
+
+
+@fault("CLI-21", service="time", transport="udp")
+def gives_up_while_the_server_restarts() -> None:
+    """gives up when the port is unreachable, although the server was there"""
+    patch(DatagramClient, "unreachable", lambda self, reason: self.fail(f"cannot reach the server: {reason}"))
+
+
+@fault("CLI-21", service="time", transport="udp")
+def ignores_a_challenge_once_subscribed() -> None:
+    """knows no CHALLENGE any more once it has subscribed"""
+
+    @wrap(TimeDatagramClient, "_prove")
+    def prove(good: Any, self: TimeDatagramClient, reply: Reply, now: float) -> Any:
+        return b"" if self.subscribed else good(self, reply, now)
+
+
+@fault("CLI-21", service="time", transport="udp")
+def keeps_its_first_interval() -> None:
+    """renews at the interval that the first OK named, whatever the next one names"""
+
+    @wrap(TimeDatagramClient, "_renewed")
+    def renewed(good: Any, self: TimeDatagramClient, *how: Any) -> None:
+        subscribed, interval, planned = self.subscribed, self._interval, self._send_again
+        good(self, *how)
+        if subscribed:
+            self._interval, self._send_again = interval, planned

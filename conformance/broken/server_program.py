@@ -1,0 +1,197 @@
+"""Servers that start, speak or stop in the wrong way."""
+
+import os
+import signal
+import socket
+import sys
+from typing import Any
+
+from conformance.broken import fault, patch, wrap
+from spec import address, codec, commandline, endpoint
+from spec.address import Address
+from spec.endpoint import EchoEndpoint
+from spec.session import EchoSession, Session, TimeSession
+
+
+@fault("SRV-1")
+def says_hello_first() -> None:
+    """prints another line before the one that says where it waits"""
+
+    @wrap(commandline, "say")
+    def say(good: Any, line: str) -> None:
+        if line.startswith("waiting"):
+            good("starting")
+        good(line)
+
+
+@fault("SRV-1")
+def keeps_lines_back() -> None:
+    """writes its lines out only when there are many"""
+    patch(commandline, "_speak_utf8", lambda: None)
+
+
+@fault("SRV-2")
+def says_the_default_address() -> None:
+    """says 127.0.0.1, wherever it listens"""
+
+    @wrap(address, "format_url")
+    def format_url(good: Any, service: str, transport: str, address: Address) -> Any:
+        return good(service, transport, ("127.0.0.1", address[1]))
+
+
+@fault("SRV-3")
+def swaps_the_default_ports() -> None:
+    """listens on the other service's default port"""
+    patch(commandline, "_PORTS", {"echo": 7037, "time": 7007})
+
+
+@fault("SRV-4", transport="tcp", service="echo")
+def announces_at_the_first_request() -> None:
+    """prints that an echo client connected when its first line has come"""
+    silent: set[int] = set()
+
+    @wrap(EchoSession, "__init__")
+    def init(good: Any, self: Session, options: Any, client: str, now: float, announce: Any) -> None:
+        good(self, options, client, now, lambda line: None)
+        self._announce = announce
+        silent.add(id(self))
+
+    @wrap(Session, "receive")
+    def receive(good: Any, self: Session, *arguments: Any) -> Any:
+        if id(self) in silent:
+            silent.remove(id(self))
+            self._announce(f"client {self._client} connected")
+        return good(self, *arguments)
+
+
+@fault("SRV-4", transport="udp", service="echo")
+def announces_each_datagram() -> None:
+    """prints that an echo client connected at each datagram"""
+
+    @wrap(EchoEndpoint, "_hear")
+    def hear(good: Any, self: EchoEndpoint, address: Address, *arguments: Any) -> None:
+        self._last_heard.pop(address, None)
+        good(self, address, *arguments)
+
+
+@fault("SRV-5", service="time", transport="tcp")
+def announces_renewals() -> None:
+    """prints that a time client connected at each TIME"""
+
+    @wrap(TimeSession, "_answer")
+    def answer(good: Any, self: TimeSession, argument: str, *times: float) -> Any:
+        again = argument == self._name
+        reply = good(self, argument, *times)
+        if again:
+            self._announce(f"client {argument} ({self._client}) connected")
+        return reply
+
+
+@fault("SRV-6", transport="tcp")
+def lets_clients_go_silently() -> None:
+    """prints nothing when a client is gone"""
+    patch(EchoSession, "close", lambda self: None)
+    patch(TimeSession, "close", lambda self: None)
+
+
+@fault("SRV-6", transport="udp", service="echo")
+def never_misses_a_client() -> None:
+    """prints nothing when an echo client was silent for the idle timeout"""
+
+    @wrap(endpoint, "open_endpoint")
+    def open_endpoint(good: Any, options: Any, *arguments: Any) -> Any:
+        return good(options._replace(idle_timeout=1e9), *arguments)
+
+
+@fault("SRV-7")
+def is_never_quiet() -> None:
+    """prints the lines about clients with --quiet too"""
+
+    @wrap(commandline, "parse_server_options")
+    def parse_server_options(good: Any, *arguments: Any) -> Any:
+        return good(*arguments)._replace(quiet=False)
+
+
+@fault("SRV-8")
+def is_killed_by_sigterm() -> None:
+    """lets SIGTERM kill it"""
+
+    @wrap(signal, "signal")
+    def handle(good: Any, number: int, handler: Any) -> None:
+        if number != signal.SIGTERM:
+            good(number, handler)
+
+
+@fault("SRV-8")
+def ends_without_a_word() -> None:
+    """does not print stopped"""
+
+    @wrap(commandline, "say")
+    def say(good: Any, line: str) -> None:
+        if line != "stopped":
+            good(line)
+
+
+@fault("SRV-9")
+def stops_at_once() -> None:
+    """stops without a look at the requests that have come"""
+
+    def stop(*_: object) -> None:
+        commandline.say("stopped")
+        os._exit(0)
+
+    @wrap(signal, "signal")
+    def handle(good: Any, number: int, handler: Any) -> None:
+        good(number, stop)
+
+
+@fault("SRV-10")
+def exits_1_on_wrong_usage() -> None:
+    """exits with status 1 on wrong usage"""
+    patch(commandline, "WRONG_USAGE", 1)
+
+
+@fault("SRV-11")
+def exits_2_without_a_socket() -> None:
+    """exits with status 2 when it cannot listen"""
+    patch(commandline, "UNREACHABLE", 2)
+
+
+@fault("SRV-12")
+def explains_at_length() -> None:
+    """says in two lines why it exits"""
+
+    @wrap(commandline, "complain")
+    def complain(good: Any, line: str) -> None:
+        good(line)
+        good("try --help")
+
+
+@fault("SRV-13")
+def complains_about_requests() -> None:
+    """prints each bad request on standard error"""
+
+    @wrap(codec.RequestError, "__init__")
+    def init(good: Any, self: Exception, code: str) -> None:
+        good(self, code)
+        print("bad request:", code, file=sys.stderr)
+
+
+@fault("SRV-15")
+def knows_ipv4_only() -> None:
+    """looks for IPv4 addresses only"""
+
+    @wrap(socket, "getaddrinfo")
+    def getaddrinfo(good: Any, *arguments: Any, **named: Any) -> Any:
+        return good(*arguments, family=socket.AF_INET, **named)
+
+
+@fault("SRV-15", transport="tcp")
+def turns_ipv4_away_at_the_wildcard() -> None:
+    """serves IPv6 alone on ::"""
+
+    class Ipv6Only(socket.socket):
+        def setsockopt(self, level: int, option: int, value: Any, *more: Any) -> None:
+            super().setsockopt(level, option, 1 if option == socket.IPV6_V6ONLY else value, *more)
+
+    patch(socket, "socket", Ipv6Only)

@@ -1,0 +1,249 @@
+"""Servers over TCP that cut the stream wrongly, or let one client cost the others."""
+
+import selectors
+import socket
+from typing import Any
+
+from conformance.broken import fault, patch, wrap
+from impl_raw import tcp_server
+from impl_raw.tcp_server import Connection, Server
+from spec import session
+from spec.codec import ERROR_REPLIES, RECEIVE_BYTES
+from spec.limits import LINE_BYTES
+from spec.session import Session
+
+
+def _at_end_of_stream(connection: Connection) -> bool:
+    """Whether the client has shut down its sending side, and all that it sent was read."""
+    try:
+        return connection.sock.recv(1, socket.MSG_PEEK) == b""
+    except OSError:
+        return False
+
+
+@fault("TCP-1", transport="tcp")
+def passes_over_empty_lines() -> None:
+    """does not answer an empty line"""
+
+    @wrap(Session, "_reply")
+    def reply(good: Any, self: Session, line: bytes, now: float, utc: float) -> Any:
+        return good(self, line, now, utc) if line.strip() else b""
+
+
+@fault("TCP-2", transport="tcp")
+def answers_the_last_first() -> None:
+    """answers the lines of one segment from the last to the first"""
+
+    @wrap(Session, "receive")
+    def receive(good: Any, self: Session, data: bytes, now: float, utc: float) -> Any:
+        *lines, partial = (self._partial + data).split(b"\n")
+        self._partial = b""
+        return good(self, b"\n".join([*lines[::-1], partial]), now, utc)
+
+
+@fault("TCP-3", transport="tcp")
+def decodes_each_segment() -> None:
+    """takes a character that is cut between two segments for a wrong one"""
+
+    @wrap(Session, "receive")
+    def receive(good: Any, self: Session, data: bytes, now: float, utc: float) -> Any:
+        return good(self, data if data.endswith(b"\n") else data.decode(errors="replace").encode(), now, utc)
+
+
+@fault("TCP-4", transport="tcp")
+def takes_a_segment_for_a_line() -> None:
+    """answers what has come, with its LF or without"""
+
+    @wrap(Session, "receive")
+    def receive(good: Any, self: Session, data: bytes, now: float, utc: float) -> Any:
+        return good(self, data if data.endswith(b"\n") else data + b"\n", now, utc)
+
+
+@fault("TCP-5", transport="tcp")
+def answers_one_line_of_a_segment() -> None:
+    """answers only the first line of a segment"""
+
+    @wrap(Session, "receive")
+    def receive(good: Any, self: Session, data: bytes, now: float, utc: float) -> Any:
+        return good(self, data[: data.find(b"\n") + 1] or data, now, utc)
+
+
+@fault("TCP-6", transport="tcp")
+def hangs_up_after_an_error() -> None:
+    """closes the connection after an ERR"""
+
+    @wrap(Server, "send")
+    def send(good: Any, self: Server, connection: Connection, data: bytes) -> None:
+        good(self, connection, data)
+        if data.startswith(b"ERR\n") and connection in self.connections:
+            self.drop(connection)
+
+
+@fault("TCP-7", transport="tcp")
+def takes_the_rest_for_a_line() -> None:
+    """answers an overlong line when the limit is reached, and takes its rest for another line"""
+
+    @wrap(Session, "receive")
+    def receive(good: Any, self: Session, data: bytes, now: float, utc: float) -> Any:
+        replies = good(self, data, now, utc)
+        if len(self._partial) > LINE_BYTES + 1:
+            self._partial = b""
+            replies += ERROR_REPLIES["too-long"]
+        return replies
+
+
+@fault("TCP-8", transport="tcp")
+def never_hangs_up() -> None:
+    """keeps the connection when the client has shut down its sending side"""
+    kept = []
+
+    @wrap(Server, "receive")
+    def receive(good: Any, self: Server, connection: Connection) -> None:
+        if _at_end_of_stream(connection):
+            kept.append(connection.sock.dup())
+        good(self, connection)
+
+
+@fault("TCP-9", transport="tcp", service="echo")
+def answers_an_unended_line() -> None:
+    """answers a last line that has no LF"""
+
+    @wrap(Server, "receive")
+    def receive(good: Any, self: Server, connection: Connection) -> None:
+        if connection.session._partial and _at_end_of_stream(connection):
+            self.send(connection, connection.session.receive(b"\n", 0, 0))
+        good(self, connection)
+
+
+@fault("ERR-10", transport="tcp")
+def refuses_without_a_word() -> None:
+    """closes a connection over the limit of clients without saying busy"""
+    patch(tcp_server, "refuse", socket.socket.close)
+
+
+@fault("LOAD-1", transport="tcp", service="echo")
+def waits_for_who_does_not_read() -> None:
+    """waits until a client has taken its replies"""
+
+    @wrap(Server, "send")
+    def send(good: Any, self: Server, connection: Connection, data: bytes) -> None:
+        connection.sock.setblocking(True)
+        connection.sock.sendall(data)
+        connection.sock.setblocking(False)
+        good(self, connection, b"")
+
+
+@fault("LOAD-2", transport="tcp")
+def waits_for_the_end_of_a_line() -> None:
+    """waits until a client has ended its line"""
+
+    @wrap(Server, "receive")
+    def receive(good: Any, self: Server, connection: Connection) -> None:
+        connection.sock.setblocking(True)
+        while (data := connection.sock.recv(RECEIVE_BYTES, socket.MSG_PEEK)) and b"\n" not in data:
+            connection.session.receive(connection.sock.recv(len(data)), 0, 0)
+        connection.sock.setblocking(False)
+        good(self, connection)
+
+
+@fault("LOAD-2", implementation="socketserver", transport="tcp")
+def serves_one_at_a_time() -> None:
+    """serves one connection after the other"""
+    import socketserver
+
+    patch(socketserver.ThreadingMixIn, "process_request", socketserver.BaseServer.process_request)
+
+
+@fault("LOAD-3", transport="tcp")
+def dies_of_a_reset() -> None:
+    """dies when a client resets its connection"""
+
+    @wrap(Server, "receive")
+    def receive(good: Any, self: Server, connection: Connection) -> None:
+        connection.sock.recv(1, socket.MSG_PEEK)
+        good(self, connection)
+
+
+@fault("LOAD-4", transport="tcp")
+def keeps_idle_connections() -> None:
+    """never closes an idle connection"""
+
+    @wrap(session, "open_session")
+    def open_session(good: Any, options: Any, *arguments: Any) -> Any:
+        return good(options._replace(idle_timeout=1e9), *arguments)
+
+
+@fault("LOAD-4", transport="tcp", service="echo")
+def counts_bytes_as_life() -> None:
+    """takes a byte for a sign of life"""
+
+    @wrap(Session, "receive")
+    def receive(good: Any, self: Session, data: bytes, now: float, utc: float) -> Any:
+        self._active = now
+        return good(self, data, now, utc)
+
+
+@fault("LOAD-5", transport="tcp", service="echo")
+def reads_on() -> None:
+    """reads on, into its memory, while replies wait to be sent"""
+    ahead = []
+
+    @wrap(Server, "send")
+    def send(good: Any, self: Server, connection: Connection, data: bytes) -> None:
+        good(self, connection, data)
+        if connection.unsent and connection in self.connections:
+            self.selector.modify(connection.sock, selectors.EVENT_READ | selectors.EVENT_WRITE, connection)
+
+    @wrap(Server, "receive")
+    def receive(good: Any, self: Server, connection: Connection) -> None:
+        if connection.unsent and not _at_end_of_stream(connection):
+            ahead.append(connection.sock.recv(RECEIVE_BYTES))
+        else:
+            good(self, connection)
+
+
+@fault("LOAD-6", transport="tcp")
+def keeps_a_line_to_its_end() -> None:
+    """keeps all that has come of a line until it ends"""
+    kept: list[bytes] = []
+
+    @wrap(Session, "receive")
+    def receive(good: Any, self: Session, data: bytes, now: float, utc: float) -> Any:
+        kept.append(data)
+        if b"\n" in data:
+            kept.clear()
+        return good(self, data, now, utc)
+
+
+@fault("TIME-16", transport="tcp", service="time")
+def ticks_on_after_half_close() -> None:
+    """sends ticks on when the client has shut down its sending side"""
+    half_closed = set()
+
+    @wrap(Server, "receive")
+    def receive(good: Any, self: Server, connection: Connection) -> None:
+        if _at_end_of_stream(connection):
+            self.selector.unregister(connection.sock)
+            half_closed.add(connection)
+        else:
+            good(self, connection)
+
+    @wrap(Server, "drop")
+    def drop(good: Any, self: Server, connection: Connection) -> None:
+        if connection in half_closed:
+            self.selector.register(connection.sock, selectors.EVENT_READ)
+        good(self, connection)
+
+
+@fault("TIME-17", transport="tcp", service="time")
+def queues_ticks() -> None:
+    """keeps the ticks for a client that does not read"""
+    from spec.session import TimeSession
+
+    @wrap(TimeSession, "wake")
+    def wake(good: Any, self: TimeSession, now: float, utc: float, *, blocked: bool) -> Any:
+        return good(self, now, utc, blocked=False)
+
+    @wrap(Server, "send")
+    def send(good: Any, self: Server, connection: Connection, data: bytes) -> None:
+        good(self, connection, data if data is connection.unsent else connection.unsent + data)
