@@ -1,4 +1,3 @@
-// SPDX-License-Identifier: MIT
 // What the clients of both transports do in the same way (section 13).
 import { whenDue } from './clock.mjs';
 import { clientOptions, complain, display, fail, print } from './commandline.mjs';

@@ -1,4 +1,3 @@
-// SPDX-License-Identifier: MIT
 // Monotonic time in milliseconds, and what happens when.
 
 export const now = () => performance.now();
@@ -17,8 +16,8 @@ export function whenDue(due, action) {
 }
 
 /**
- * The schedule of a subscription that starts now (section 8): calls `send(seq)` for each tick but the first and those to
- * skip (TIME-8). Returns the function that stops it.
+ * The schedule of a subscription that starts now (section 8): calls `send(seq)` for each tick but the first and those
+ * to skip (TIME-8). Returns the function that stops it.
  */
 export function startTicks(interval, send) {
   const start = now();

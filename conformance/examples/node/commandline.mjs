@@ -1,4 +1,3 @@
-// SPDX-License-Identifier: MIT
 // How a program meets a person: options, lines printed, exit statuses (sections 12 and 13).
 import { lookup } from 'node:dns/promises';
 import { readFileSync } from 'node:fs';

@@ -1,4 +1,3 @@
-// SPDX-License-Identifier: MIT
 // The bytes of requests and replies (sections 3, 4, 7, 8 and 10): no sockets, no clocks but the wall's.
 import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';

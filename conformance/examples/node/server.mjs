@@ -1,4 +1,3 @@
-// SPDX-License-Identifier: MIT
 // What the servers of both transports do in the same way (section 12).
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -1,5 +1,3 @@
-#!/usr/bin/env node
-// SPDX-License-Identifier: MIT
 // The TCP client: echo or time.
 import { once } from 'node:events';
 import { connect as dial } from 'node:net';

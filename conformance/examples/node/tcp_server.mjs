@@ -1,5 +1,3 @@
-#!/usr/bin/env node
-// SPDX-License-Identifier: MIT
 // The TCP server: echo or time.
 import { createServer } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -36,7 +34,7 @@ class Client {
       if (options.service === 'echo' || this.name !== undefined) report(this, 'left');
     });
     this.#serve().catch((error) => {
-      if (!socket.destroyed) throw error; // it is: by a reset, say
+      if (!socket.destroyed) throw error; // else the client has gone, with a reset perhaps
     });
   }
 

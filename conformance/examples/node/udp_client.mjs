@@ -1,5 +1,3 @@
-#!/usr/bin/env node
-// SPDX-License-Identifier: MIT
 // The UDP client: echo, or time with tokens and leases.
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';

@@ -1,5 +1,3 @@
-#!/usr/bin/env node
-// SPDX-License-Identifier: MIT
 // The UDP server: echo, or time with tokens and leases (section 9).
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { createSocket } from 'node:dgram';
