@@ -1,4 +1,3 @@
-// SPDX-License-Identifier: MIT
 // Monotonic time in milliseconds, and what happens when.
 
 export const now = () => performance.now();
@@ -8,39 +7,30 @@ const LONGEST = 2 ** 31 - 1; // setTimeout takes any longer wait for 1 ms
 /** Call `action` once `due()` is reached, a moment that may move on meanwhile. Returns the function that cancels. */
 export function whenDue(due, action) {
   let timer;
-  const check = () => {
-    // setTimeout may fire up to a millisecond early; hence the second look
-    const wait = due() - now();
-    if (wait <= 0) action();
-    else timer = setTimeout(check, Math.min(Math.ceil(wait), LONGEST));
+  const arm = () => {
+    timer = setTimeout(look, Math.min(Math.ceil(due() - now()), LONGEST));
   };
-  timer = setTimeout(check, 0);
+  const look = () => (due() <= now() ? action() : arm()); // setTimeout may be up to a millisecond early
+  arm();
   return () => clearTimeout(timer);
 }
 
-/** The schedule of one subscription (section 8). Calls `send(seq)` for each tick that is not skipped, the first at once. */
-export class Ticks {
-  #start = now();
-  #next = 2;
-  #cancel;
-
-  constructor(interval, send) {
-    const due = (seq) => this.#start + (seq - 1) * interval; // always from the start: no drift
-    const arm = () => {
-      this.#cancel = whenDue(() => due(this.#next), () => {
-        let seq = Math.floor((now() - this.#start) / interval) + 1;
-        if (due(seq) > now()) seq -= 1; // the quotient may have been rounded up
-        seq = Math.max(seq, this.#next);
-        this.#next = seq + 1;
-        arm();
-        send(seq);
-      });
-    };
-    arm();
-    send(1);
-  }
-
-  stop() {
-    this.#cancel();
-  }
+/**
+ * The schedule of a subscription that starts now (section 8): calls `send(seq)` for each tick but the first and those
+ * to skip (TIME-8). Returns the function that stops it.
+ */
+export function startTicks(interval, send) {
+  const start = now();
+  let next = 2;
+  let cancel;
+  const arm = () => {
+    cancel = whenDue(() => start + (next - 1) * interval, () => { // from the start, so that nothing drifts
+      const seq = Math.max(next, Math.floor((now() - start) / interval) + 1);
+      next = seq + 1;
+      arm();
+      send(seq);
+    });
+  };
+  arm();
+  return () => cancel();
 }

@@ -1,87 +1,64 @@
-#!/usr/bin/env node
-// SPDX-License-Identifier: MIT
 // The TCP client: echo or time.
-import { connect } from 'node:net';
+import { once } from 'node:events';
+import { connect as dial } from 'node:net';
+import { Inbox, NoService, askName, echo, hasSubscribed, onError, options, run, tickPrinter } from './client.mjs';
 import { now, whenDue } from './clock.mjs';
-import { clientOptions, formatAddress, print, resolve } from './commandline.mjs';
-import { Inbox } from './inbox.mjs';
+import { formatAddress, print, resolve } from './commandline.mjs';
 import { LEASE_INTERVALS, Malformed, REPLY_BYTES, parseReply } from './protocol.mjs';
-import { NoService, TickPrinter, askName, echo, onError, run, state } from './session.mjs';
 
-/** A connected socket to the first address that takes the connection within `timeout` milliseconds in all. */
-async function dial({ host, port, timeout }) {
+const { service, timeout } = options;
+
+/** A connected socket. */
+async function reach() {
   const giveUpAt = now() + timeout;
-  let failure;
   try {
-    for (const { address } of await resolve(host)) {
-      const socket = connect({ host: address, port, noDelay: true });
-      const cancel = whenDue(() => giveUpAt, () => socket.destroy(new Error('no connection in time')));
-      try {
-        await new Promise((done, failed) => socket.once('connect', done).once('error', failed));
-        return socket;
-      } catch (error) {
-        failure = error;
-      } finally {
-        cancel();
-      }
-    }
+    const { address } = await resolve(options.host);
+    const socket = dial({ host: address, port: options.port, noDelay: true });
+    const cancel = whenDue(() => giveUpAt, () => socket.destroy(new Error('no connection in time')));
+    await once(socket, 'connect');
+    cancel();
+    return socket;
   } catch (error) {
-    failure = error;
+    throw new NoService(`no server: ${error.message}`);
   }
-  throw new NoService(`no server: ${failure.message}`);
 }
 
-/** A connection to the server. */
-class Link {
-  #inbox = new Inbox();
-  #service;
-  #socket;
-  #bytes = Buffer.alloc(0);
-
-  static async open(options) {
-    const link = new Link();
-    link.#service = options.service;
-    const socket = await dial(options);
-    link.#socket = socket;
-    print(`connected to ${options.service}+tcp://${formatAddress(socket.remoteAddress, socket.remotePort)}`);
-    socket.on('data', (chunk) => link.#onData(chunk));
-    const closed = () => link.#inbox.fail(new NoService('the server closed the connection too early'));
-    socket.on('end', closed);
-    socket.on('error', closed);
-    return link;
-  }
-
-  send(text) {
-    this.#socket.write(text);
-  }
-
-  /** The next reply; throws NoService if none has come at the moment `due`. */
-  async receive(due) {
-    const reply = await this.#inbox.next(due);
-    if (reply === undefined) throw new NoService('no answer');
-    return reply;
-  }
-
-  #onData(chunk) {
-    this.#bytes = Buffer.concat([this.#bytes, chunk]);
+/** Connect; returns how to send text, and to receive the next reply within some milliseconds, or else NoService. */
+async function connect() {
+  const socket = await reach();
+  const inbox = new Inbox();
+  let bytes = Buffer.alloc(0);
+  socket.on('data', (chunk) => {
+    bytes = Buffer.concat([bytes, chunk]);
     try {
-      for (let end; (end = this.#bytes.indexOf('\n\n')) >= 0; this.#bytes = this.#bytes.subarray(end + 2)) {
-        this.#inbox.push(parseReply(this.#bytes.subarray(0, end + 2), this.#service, 'tcp'));
+      for (let end; (end = bytes.indexOf('\n\n')) >= 0; bytes = bytes.subarray(end + 2)) {
+        inbox.push(parseReply(bytes.subarray(0, end + 2), service, 'tcp'));
       }
-      if (this.#bytes.length > REPLY_BYTES) throw new Malformed(`a reply of more than ${REPLY_BYTES} bytes`);
+      if (bytes.length > REPLY_BYTES) throw new Malformed(`a reply of more than ${REPLY_BYTES} bytes`);
     } catch (error) {
       if (!(error instanceof Malformed)) throw error;
-      this.#inbox.fail(new NoService(error.message));
-      this.#socket.destroy();
+      inbox.fail(error.message);
+      socket.destroy();
     }
-  }
+  });
+  const onEnd = () => inbox.fail('the server closed the connection too early');
+  socket.on('end', onEnd).on('error', onEnd);
+  print(`connected to ${service}+tcp://${formatAddress({ address: socket.remoteAddress, port: socket.remotePort })}`);
+  return {
+    send: (text) => socket.write(text),
+    receive: async (wait) => {
+      const reply = await inbox.next(now() + wait);
+      if (reply === undefined) throw new NoService('no answer');
+      return reply;
+    },
+  };
 }
 
-async function connectEcho(options) {
-  const link = await Link.open(options);
+async function connectEcho() {
+  const { send, receive } = await connect();
   return async (message) => {
-    link.send(`ECHO ${message}\n`);
-    const reply = await link.receive(now() + options.timeout);
+    send(`ECHO ${message}\n`);
+    const reply = await receive(timeout);
     if (reply.status === 'OK' && reply.fields.message !== message) {
       throw new NoService('a reply with another message than was sent');
     }
@@ -89,23 +66,24 @@ async function connectEcho(options) {
   };
 }
 
-async function time(options) {
-  const name = await askName(options);
-  const link = await Link.open(options);
-  const printer = new TickPrinter(options.ticks);
-  link.send(`TIME ${name}\n`);
-  let wait = options.timeout;
+async function time() {
+  const name = await askName();
+  const { send, receive } = await connect();
+  const printTick = tickPrinter(({ seq }) => BigInt(seq));
+  send(`TIME ${name}\n`);
+  let interval; // milliseconds, once subscribed
   for (;;) {
-    const reply = await link.receive(now() + wait);
-    if (reply.status === 'ERR') return onError(reply.fields);
-    if (reply.status === 'OK') {
-      state.subscribed = true;
-      wait = Math.max(options.timeout, LEASE_INTERVALS * Number(reply.fields.interval) * 1000);
-    } else if (!state.subscribed) {
+    const { status, fields } = await receive(interval ? Math.max(timeout, LEASE_INTERVALS * interval) : timeout);
+    if (status === 'ERR') return onError(fields);
+    if (status === 'OK') {
+      interval = Number(fields.interval) * 1000;
+      hasSubscribed();
+    } else if (!interval) {
       throw new NoService('a reply with a status that answers nothing asked');
-    } else if (printer.onTick(reply.fields)) return 0;
+    } else if (printTick(fields)) {
+      return 0;
+    }
   }
 }
 
-const options = clientOptions();
-await run(options.service === 'echo' ? () => echo(options, () => connectEcho(options)) : time, options);
+await run({ echo: () => echo(connectEcho), time });

@@ -1,154 +1,129 @@
-#!/usr/bin/env node
-// SPDX-License-Identifier: MIT
 // The UDP client: echo, or time with tokens and leases.
 import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { Inbox, NoService, askName, echo, hasSubscribed, onError, options, run, tickPrinter } from './client.mjs';
 import { now } from './clock.mjs';
-import { clientOptions, complain, formatAddress, print, resolve } from './commandline.mjs';
-import { Inbox } from './inbox.mjs';
+import { complain, formatAddress, print, resolve } from './commandline.mjs';
 import { LEASE_INTERVALS, Malformed, parseReply } from './protocol.mjs';
-import { NoService, TickPrinter, askName, echo, onError, run, state } from './session.mjs';
 
-const RESEND = [1000, 2000, 4000]; // milliseconds after the last sending
+const { service, timeout } = options;
 
-/** A socket connected to the server. */
-class Link {
-  #inbox = new Inbox();
-  #service;
-  #socket;
-  #proved = false;
+const RESEND = [1000, 2000, 4000]; // milliseconds from each sending of a request to the next (CLI-13)
 
-  static async open({ service, host, port }) {
-    const link = new Link();
-    link.#service = service;
-    try {
-      const [{ address, family }] = await resolve(host);
-      link.#socket = createSocket({ type: family === 6 ? 'udp6' : 'udp4' });
-      await new Promise((done, failed) => link.#socket.connect(port, address, (error) => (error ? failed(error) : done())));
-    } catch (error) {
-      throw new NoService(`no server: ${error.message}`);
-    }
-    link.#socket.on('message', (datagram, peer) => link.#onDatagram(datagram, peer));
-    link.#socket.on('error', (error) => link.#onError(error));
-    return link;
+/** A socket that sends to the server alone. */
+async function reach() {
+  try {
+    const { address, family } = await resolve(options.host);
+    const socket = createSocket(family === 6 ? 'udp6' : 'udp4');
+    socket.connect(options.port, address);
+    await once(socket, 'connect');
+    return socket;
+  } catch (error) {
+    throw new NoService(`no server: ${error.message}`);
   }
+}
 
-  send(text) {
-    this.#socket.send(text, (error) => error && this.#onError(error));
-  }
-
-  /** The next well-formed reply, or undefined if none has come at the moment `due`. */
-  receive(due) {
-    return this.#inbox.next(due);
-  }
-
-  /** A valid reply has come: say so the first time. */
-  prove() {
-    if (this.#proved) return;
-    this.#proved = true;
-    const { address, port } = this.#socket.remoteAddress();
-    print(`connected to ${this.#service}+udp://${formatAddress(address, port)}`);
-  }
-
-  #onDatagram(datagram, peer) {
+/** Returns how to send text, to receive a well-formed reply by a moment, and to take one for a proof (CLI-2). */
+async function connect() {
+  const socket = await reach();
+  const server = socket.remoteAddress();
+  const inbox = new Inbox();
+  let proved = false;
+  socket.on('message', (datagram, peer) => {
     // the kernel drops other peers' datagrams, but not between bind and connect
-    const { address, port } = this.#socket.remoteAddress();
-    if (peer.address !== address || peer.port !== port) return;
+    if (peer.address !== server.address || peer.port !== server.port) return;
     try {
-      this.#inbox.push(parseReply(datagram, this.#service, 'udp'));
+      inbox.push(parseReply(datagram, service, 'udp'));
     } catch (error) {
       if (!(error instanceof Malformed)) throw error;
       complain(error.message);
     }
-  }
-
-  #onError(error) {
+  });
+  const onFailure = (error) => {
     // a port that is unreachable, say; a server that has been there may be restarting
-    if (!this.#proved) this.#inbox.fail(new NoService(`no server: ${error.message}`));
-  }
+    if (error && !proved) inbox.fail(`no server: ${error.message}`);
+  };
+  socket.on('error', onFailure);
+  return {
+    send: (text) => socket.send(text, onFailure),
+    receive: (due) => inbox.next(due),
+    prove: () => {
+      if (!proved) print(`connected to ${service}+udp://${formatAddress(server)}`);
+      proved = true;
+    },
+  };
 }
 
-async function connectEcho(options) {
-  const link = await Link.open(options);
+async function connectEcho() {
+  const { send, receive, prove } = await connect();
   return async (message) => {
-    const giveUp = now() + options.timeout;
-    const waits = [...RESEND, Infinity];
-    for (;;) {
-      link.send(`ECHO ${message}\n`);
-      const resend = now() + waits.shift();
-      while (now() < Math.min(resend, giveUp)) {
-        const reply = await link.receive(Math.min(resend, giveUp));
-        if (reply?.status === 'ERR' || reply?.fields.message === message) {
-          link.prove();
+    let giveUpAt;
+    for (let sendings = 0; ; sendings += 1) {
+      send(`ECHO ${message}\n`);
+      giveUpAt ??= now() + timeout;
+      const due = Math.min(giveUpAt, now() + (RESEND[sendings] ?? Infinity));
+      for (let reply; (reply = await receive(due)); ) {
+        if (reply.status === 'ERR' || reply.fields.message === message) {
+          prove();
           return reply;
         }
       }
-      if (now() >= giveUp) throw new NoService('no answer');
+      if (now() >= giveUpAt) throw new NoService('no answer');
     }
   };
 }
 
-async function time(options) {
-  const name = await askName(options);
-  const link = await Link.open(options);
-  const printer = new TickPrinter(options.ticks);
+async function time() {
+  const name = await askName();
+  const { send, receive, prove } = await connect();
+  const printTick = tickPrinter(({ time }) => time); // RFC 3339 in UTC sorts as text
   let token;
-  let tries; // sendings of the present request
-  let resendAt;
-  let renewAt = Infinity;
   let interval; // milliseconds, once subscribed
-  let mayAnswer; // a CHALLENGE, at once (CLI-17)
-  let giveUpAt = now() + options.timeout;
+  let sendings = 0; // of a request that has had no answer
+  let sendAt; // the next one that is no answer itself
+  let mayAnswer; // a CHALLENGE (CLI-17)
 
-  const send = () => {
-    link.send(`TIME ${name}\n${token === undefined ? '' : `token: ${token}\n`}`);
-    resendAt = now() + RESEND[Math.min(tries, RESEND.length - 1)];
-    tries += 1;
+  const sendTime = () => {
+    send(`TIME ${name}\n${token === undefined ? '' : `token: ${token}\n`}`);
+    sendAt = now() + (interval ?? RESEND[sendings] ?? RESEND.at(-1));
+    sendings += 1;
+    mayAnswer = true;
   };
-  const sendNew = () => {
-    tries = 0;
-    send();
+  const answerChallenge = () => {
+    const renewal = sendAt;
+    sendings = 0; // a new request
+    sendTime();
+    if (interval) sendAt = renewal; // which no answer puts off (CLI-18)
+    mayAnswer = false;
   };
-  const stayAlive = () => {
-    if (state.subscribed) giveUpAt = now() + Math.max(options.timeout, LEASE_INTERVALS * interval);
-  };
+  const patience = () => now() + Math.max(timeout, LEASE_INTERVALS * (interval ?? 0));
 
-  sendNew();
-  mayAnswer = true;
+  sendTime();
+  let giveUpAt = patience();
   for (;;) {
-    const reply = await link.receive(Math.min(resendAt, renewAt, giveUpAt));
-    if (reply) link.prove();
+    const reply = await receive(Math.min(sendAt, giveUpAt));
+    if (reply) prove();
     switch (reply?.status) {
       case 'ERR':
         return onError(reply.fields);
       case 'CHALLENGE':
         token = reply.fields.token;
-        printer.onChallenge();
-        if (mayAnswer) sendNew();
-        mayAnswer = false;
+        if (mayAnswer) answerChallenge();
         break;
       case 'OK':
+        hasSubscribed();
+        if (!interval) sendAt = Infinity;
         interval = Number(reply.fields.interval) * 1000;
-        state.subscribed = true;
-        resendAt = Infinity;
-        renewAt = Math.min(renewAt, now() + interval);
-        printer.onOk();
-        stayAlive();
+        sendAt = Math.min(sendAt, now() + interval);
+        giveUpAt = patience();
         break;
       case 'TICK':
-        stayAlive();
-        if (printer.onTick(reply.fields)) return 0;
+        if (printTick(reply.fields)) return 0;
+        giveUpAt = patience();
     }
     if (now() >= giveUpAt) throw new NoService('no answer');
-    if (now() >= renewAt) {
-      renewAt = now() + interval;
-      sendNew();
-      mayAnswer = true;
-    } else if (now() >= resendAt) {
-      send();
-      mayAnswer = true;
-    }
+    if (now() >= sendAt) sendTime();
   }
 }
 
-const options = clientOptions();
-await run(options.service === 'echo' ? () => echo(options, () => connectEcho(options)) : time, options);
+await run({ echo: () => echo(connectEcho), time });

@@ -1,23 +1,21 @@
-#!/usr/bin/env node
-// SPDX-License-Identifier: MIT
 // The UDP server: echo, or time with tokens and leases (section 9).
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { createSocket } from 'node:dgram';
-import { Ticks, now, whenDue } from './clock.mjs';
-import { display, fail, formatAddress, print, resolve, serverOptions } from './commandline.mjs';
+import { now, startTicks, whenDue } from './clock.mjs';
+import { formatAddress } from './commandline.mjs';
 import {
-  BUSY, Fault, LEASE_INTERVALS, TOKEN_CHARACTERS, TOKEN_INTERVALS, echoReply, faultReply, formatReply, isRequest,
-  parseDatagram, tickReply,
+  BUSY, LEASE_INTERVALS, TOKEN_CHARACTERS, TOKEN_INTERVALS, datagramLines, echoReply, faultReply, formatReply,
+  isRequest, parseDatagram, subscribedReply, tickReply,
 } from './protocol.mjs';
-import { stopOnSignal } from './stopping.mjs';
+import { options, rename, report, serve } from './server.mjs';
 
-const options = serverOptions();
 const { service, interval } = options;
 const lease = LEASE_INTERVALS * interval;
-const seconds = (milliseconds) => String(milliseconds / 1000); // exact and without exponent from 0.01 to 259200
-const log = (line) => options.quiet || print(line);
+const clients = new Map(); // by address: those heard of, the longest silent first (echo), or the subscribers (time)
+let socket;
+let received = 0;
 
-// Tokens without memory: a MAC over the address and the number of a slot of time. Valid are this slot's and the one's before.
+// Tokens without memory: a MAC over the address and the number of a slot of time, valid in that slot and the next one.
 const secret = randomBytes(32);
 const slotNow = () => Math.floor(now() / (TOKEN_INTERVALS * interval));
 const tokenOf = (address, slot) =>
@@ -32,108 +30,82 @@ function isValid(token, address) {
   });
 }
 
-let received = 0;
-let socket;
-
-function sendTo(peer, text) {
-  socket.send(text, peer.port, peer.address, () => {}); // what cannot be sent is lost, as any datagram may be
+/** Take in a client, who stays until the moment `client.until`, which may be put off. */
+function join(client) {
+  clients.set(client.address, client);
+  client.cancel = whenDue(() => client.until, () => leave(client));
+  report(client, 'connected');
 }
 
-// Echo: addresses heard of, by their last request; a Map keeps the longest silent one first.
-const heard = new Map();
-let watching = false;
-
-function forget(address) {
-  heard.delete(address);
-  log(`client ${address} left`);
+function leave(client) {
+  clients.delete(client.address);
+  client.cancel();
+  client.stopTicks?.();
+  report(client, 'left');
 }
 
+/** Remember an echo client, only to print when it comes and goes. */
 function remember(address) {
-  if (!heard.delete(address)) {
-    if (heard.size >= options['max-clients']) forget(heard.keys().next().value);
-    log(`client ${address} connected`);
+  const until = now() + options['idle-timeout'];
+  const client = clients.get(address);
+  if (client) {
+    client.until = until;
+    clients.delete(address);
+    clients.set(address, client); // as the last one
+  } else {
+    if (clients.size >= options['max-clients']) leave(clients.values().next().value);
+    join({ address, until });
   }
-  heard.set(address, now());
-  if (!watching) watchSilent();
 }
 
-function watchSilent() {
-  watching = heard.size > 0;
-  if (!watching) return;
-  whenDue(() => heard.values().next().value + options['idle-timeout'], () => {
-    forget(heard.keys().next().value);
-    watchSilent();
-  });
-}
-
-// Time: subscriptions by address.
-const subscriptions = new Map();
-
-function unsubscribe(address) {
-  const subscription = subscriptions.get(address);
-  subscription.ticks.stop();
-  subscription.cancelExpiry();
-  subscriptions.delete(address);
-  log(`client ${display(subscription.name)} (${address}) left`);
-}
-
-function onTime(peer, address, name, token) {
+function onTime(address, name, token, send) {
   if (!isValid(token, address)) {
-    sendTo(peer, formatReply('CHALLENGE', { token: tokenOf(address, slotNow()) }));
+    send(formatReply('CHALLENGE', { token: tokenOf(address, slotNow()) }));
     return;
   }
-  // the timer may be a moment late
-  if (subscriptions.has(address) && subscriptions.get(address).expires <= now()) unsubscribe(address);
-  const known = subscriptions.get(address);
-  if (!known && subscriptions.size >= options['max-clients']) throw BUSY;
-  sendTo(peer, formatReply('OK', { name, interval: seconds(interval), lease: seconds(lease) }));
-  const expires = now() + lease;
-  if (known) {
-    if (known.name !== name) log(`client ${display(known.name)} (${address}) is now ${display(name)}`);
-    Object.assign(known, { name, expires });
-    return;
+  let client = clients.get(address);
+  if (client?.until <= now()) { // its timer is a moment late
+    leave(client);
+    client = undefined;
   }
-  const subscription = { name, expires };
-  subscriptions.set(address, subscription);
-  log(`client ${display(name)} (${address}) connected`);
-  subscription.cancelExpiry = whenDue(() => subscription.expires, () => unsubscribe(address));
-  subscription.ticks = new Ticks(interval, (seq) => {
-    if (now() < subscription.expires) sendTo(peer, tickReply(subscription.name, seq));
-  });
+  if (!client && clients.size >= options['max-clients']) throw BUSY;
+  send(subscribedReply(name, interval, lease));
+  const until = now() + lease;
+  if (client) {
+    rename(client, name);
+    client.until = until;
+  } else {
+    client = { address, name, until };
+    send(tickReply(name, 1));
+    client.stopTicks = startTicks(interval, (seq) => {
+      if (now() < client.until) send(tickReply(client.name, seq));
+    });
+    join(client);
+  }
 }
 
 function onDatagram(datagram, peer) {
   received += 1;
-  // a forged source port of 0 cannot be answered, and send would throw
-  if (peer.port === 0 || !isRequest(datagram, service)) return;
-  const address = formatAddress(peer.address, peer.port);
+  const lines = datagramLines(datagram);
+  // a forged source port of 0 can't be answered, and send would throw
+  if (peer.port === 0 || !isRequest(lines, service)) return;
+  const send = (text) => socket.send(text, peer.port, peer.address, () => {}); // what fails is lost, as any datagram
+  const address = formatAddress(peer);
   if (service === 'echo' && !options.quiet) remember(address);
   try {
-    const { argument, fields } = parseDatagram(datagram, service);
-    if (service === 'echo') sendTo(peer, echoReply(argument, 'udp'));
-    else onTime(peer, address, argument, fields.get('token') ?? '');
+    const { argument, fields } = parseDatagram(lines, service);
+    if (service === 'echo') send(echoReply(argument, 'udp'));
+    else onTime(address, argument, fields.get('token') ?? '', send);
   } catch (fault) {
-    if (!(fault instanceof Fault)) throw fault;
-    sendTo(peer, faultReply(fault));
+    send(faultReply(fault));
   }
 }
 
-try {
-  const [{ address, family }] = await resolve(options.host);
-  socket = createSocket({ type: family === 6 ? 'udp6' : 'udp4' });
-  await new Promise((done, failed) => {
-    socket.once('error', failed);
-    socket.bind({ port: options.port, address, exclusive: true }, done);
-  });
-} catch (error) {
-  fail(1, `cannot listen: ${error.message}`);
-}
-socket.removeAllListeners('error');
-socket.on('error', () => {}); // reports of datagrams that did not arrive
-socket.on('message', onDatagram);
-stopOnSignal({
-  activity: () => received,
+await serve('udp', {
+  listen(address, family) {
+    socket = createSocket(family === 6 ? 'udp6' : 'udp4', onDatagram);
+    return socket.bind({ address, port: options.port });
+  },
+  received: () => received,
   settled: () => socket.getSendQueueCount() === 0,
-  close: () => subscriptions.forEach(({ ticks }) => ticks.stop()),
 });
-print(`waiting for clients on ${service}+udp://${formatAddress(socket.address().address, socket.address().port)}`);
