@@ -93,6 +93,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "requirement(*ids): the requirements of SPEC.md that a check proves, the main one first; every check has it",
         "service(name): the check is about this service only",
         "transport(name): the check is about this transport only",
+        "long: the quick profile leaves the check out",
         "options(*words): the `server` of this check is started with these options",
     ):
         config.addinivalue_line("markers", line)
@@ -180,6 +181,8 @@ def _is_selected(config: pytest.Config, item: pytest.Item) -> bool:
             return False
     requirements = config.getoption("--requirement")
     if requirements and not set(requirements) & set(citations(item)):
+        return False
+    if item.get_closest_marker("long") and config.getoption("--profile") == "quick":
         return False
     return role_of(item) in (config.getoption("--role") or ROLES)
 

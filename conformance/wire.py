@@ -1,13 +1,10 @@
 """The peer's side of a socket: sends raw bytes, reads replies by deadline, and records every byte with its time."""
 
 import contextlib
-import fcntl
 import math
 import re
 import socket
 import struct
-import sys
-import termios
 import threading
 import time
 from collections import deque
@@ -328,10 +325,6 @@ class TcpPeer(Peer):
                 sent += self.socket.send(view[sent % len(data) :])
         self.exchange.add("C", data, f"{sent} bytes, without reading")
         return sent
-
-    def unread(self) -> int:
-        """Return how many bytes have arrived that the kernel still holds."""
-        return int.from_bytes(fcntl.ioctl(self.socket, termios.FIONREAD, bytes(4)), sys.byteorder)
 
     def half_close(self) -> None:
         """Shut down the sending side."""

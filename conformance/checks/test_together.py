@@ -38,6 +38,7 @@ class Client:
         self.name: str | None = None
         self.token = ""
         self.half = b""
+        self.was_answered = False
         self.printed: list[str] = []
         if server.service == "echo" and server.transport == "tcp":
             self.printed.append(f"client {self.address} connected")
@@ -46,7 +47,7 @@ class Client:
         """Send a request, or the rest of one, and judge all that it is owed."""
         request = self.half or VERBS[self.server.service] + b" " + argument.encode()
         rest = b"" if self.half else request
-        argument, self.half = request.partition(b" ")[2].decode(), b""
+        argument, self.half, self.was_answered = request.partition(b" ")[2].decode(), b"", True
         self.peer.request(rest + (b"\ntoken: " + token.encode() if token else b""))
         expected = owed(self.server.service, self.server.transport, request + b"\n", INTERVAL)
         if self.server.service == "echo" or expected is None or not expected.startswith((b"OK", b"CHALLENGE")):
@@ -152,7 +153,8 @@ class Together(RuleBasedStateMachine):
             client.peer.close()
         else:
             client.leave(TcpPeer.reset if how == "reset" and self.server.transport == "tcp" else wire.Peer.close)
-        self.gone.append(client)
+        if client.was_answered or how != "reset":  # a connection may be reset before the server gets to know of it
+            self.gone.append(client)
 
     def _client(self, which: int) -> Client:
         client = self.clients[which]

@@ -75,11 +75,10 @@ async function time() {
   for (;;) {
     const { status, fields } = await receive(interval ? Math.max(timeout, LEASE_INTERVALS * interval) : timeout);
     if (status === 'ERR') return onError(fields);
+    if ((status === 'OK') === Boolean(interval)) throw new NoService('a reply that answers nothing asked');
     if (status === 'OK') {
       interval = Number(fields.interval) * 1000;
       hasSubscribed();
-    } else if (!interval) {
-      throw new NoService('a reply with a status that answers nothing asked');
     } else if (printTick(fields)) {
       return 0;
     }
