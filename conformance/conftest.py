@@ -110,16 +110,19 @@ def profile_of(config: pytest.Config) -> Profile:
     return PROFILES[config.getoption("--profile")]._replace(seed=config.getoption("--seed"))
 
 
+def _named_targets(config: pytest.Config) -> list[Target]:
+    try:
+        return [find_target(word) for word in config.getoption("--implementation") or BUNDLED]
+    except TargetError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a check everywhere it applies; what is not selected is dropped later, so that it counts as deselected."""
     if "target" in metafunc.fixturenames:
         targets = metafunc.config.hook.pytest_sockspec_targets(metafunc=metafunc)
-        try:
-            targets = targets or [
-                find_target(word) for word in metafunc.config.getoption("--implementation") or BUNDLED
-            ]
-        except TargetError as error:
-            raise pytest.UsageError(str(error)) from None
+        if targets is None:
+            targets = _named_targets(metafunc.config)
         metafunc.parametrize("target", targets, ids=[target.name for target in targets], scope="session")
     own = " ".join(str(marker.args[0]) for marker in metafunc.definition.iter_markers("parametrize"))
     for fixture, everything in (("service", SERVICES), ("transport", TRANSPORTS)):
@@ -190,8 +193,8 @@ def _is_selected(config: pytest.Config, item: pytest.Item) -> bool:
 def _hindrance(item: pytest.Function) -> Outcome | None:
     """Return why a check cannot be run on its target; None: it can."""
     parameters = parameters_of(item)
-    target: Target | None = parameters.get("target")
-    if target is None:
+    target = parameters.get("target")
+    if not isinstance(target, Target):
         return None
     marker = item.get_closest_marker("transport")
     transports = [parameters["transport"]] if "transport" in parameters else marker.args if marker else TRANSPORTS

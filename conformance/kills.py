@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
 from rich.markup import escape
 from rich.table import Table
 
@@ -61,15 +62,14 @@ class _Session:
         self.kills, self.output, given = directory / "kills", directory / "output", directory / "faults"
         given.write_text(json.dumps(wanted), encoding="utf-8")
         command = [sys.executable, "-m", "pytest", "-p", "conformance.kill_session", "-p", "no:cacheprovider"]
-        command += ["-q", "-o", "verbosity_assertions=2"]
+        command += ["-q", "--tb=native", "-p", "no:unraisableexception", "-o", "verbosity_assertions=2"]
         command += ["conformance/checks", "--faults", str(given), "--kills", str(self.kills)]
         environment = {"SOCKSPEC_PATIENCE": PATIENCE, **os.environ}
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=output)
 
     def result(self) -> Findings:
-        self.process.wait()
-        if not self.kills.exists():
+        if self.process.wait() not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
             raise RuntimeError(self.output.read_text(encoding="utf-8"))
         found = json.loads(self.kills.read_text(encoding="utf-8"))
         kills = {name: Kill(*kill) for name, kill in found["kills"].items()}

@@ -51,8 +51,8 @@ class Recorder:
     def case(self, item: pytest.Function, outcome: Outcome) -> Case:
         """Return a check's case, with that outcome."""
         parameters = parameters_of(item)
-        target: Target | None = parameters.get("target")
-        name = target.name if target else ""
+        target = parameters.get("target")
+        name = target.name if isinstance(target, Target) else ""
         ids = item.callspec.id if hasattr(item, "callspec") else ""
         marks = {
             kind: mark.args[0]
@@ -63,7 +63,7 @@ class Recorder:
             f"{item.path.name}::{item.originalname}",
             re.sub(rf"(?<![^-]){re.escape(name)}(?![^-])", "*", ids) if name else ids,
             name,
-            target.word if target else "",
+            target.word if isinstance(target, Target) else "",
             role_of(item),
             parameters.get("transport", marks.get("transport")),
             parameters.get("service", marks.get("service")),

@@ -136,7 +136,9 @@ def _run_pytest(
     processes: list[subprocess.Popen[bytes]],
 ) -> None:
     reading, writing = os.pipe()
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--events={writing}", *arguments]
+    command = [sys.executable, "-m", "pytest", "-q", "--tb=native", f"--events={writing}", *arguments]
+    # What a failed check leaves open must not fail the next one.
+    command += ["-p", "no:cacheprovider", "-p", "no:unraisableexception"]
     with os.fdopen(reading, encoding="utf-8") as lines, tempfile.TemporaryFile("w+") as output:
         try:
             process = subprocess.Popen(
