@@ -15,6 +15,7 @@ from conformance.oracle import VERBS
 from conformance.scripted import (
     LOOPBACK,
     TOKEN,
+    ClientLeft,
     ScriptedTcp,
     ScriptedUdp,
     echo_fields,
@@ -182,7 +183,7 @@ class _Player:
             before = time.monotonic()
             try:
                 self._perform(act)
-            except ConnectionError:  # the client has left
+            except (ClientLeft, ConnectionError):
                 self._ended = True
                 return
             self.transcript.append(Event(before, *act))

@@ -9,15 +9,17 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from itertools import product
 from pathlib import Path
 
+import hypothesis
 import pytest
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from conformance import contract, demo, reports, runner
+from conformance import contract, demo, differential, reports, runner
 from conformance.cases import Case, load_case, load_exchange
 from conformance.kills import kill_table
 from conformance.profiles import PROFILES
@@ -97,6 +99,12 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check-target", help="does a target keep the contract that the suite stands on?")
     check.set_defaults(run=_check_target)
     check.add_argument("targets", nargs="+", metavar="TARGET", help=TARGET_HELP)
+
+    diff = commands.add_parser("diff", help="let two servers answer the same; show the shortest difference")
+    diff.set_defaults(run=_diff)
+    diff.add_argument("targets", nargs=2, metavar="TARGET", help="two of them, as `run` takes them")
+    diff.add_argument("--profile", choices=list(PROFILES), default="standard", help="how many conversations")
+    diff.add_argument("--seed", type=int, default=0, metavar="N", help="which of them (default: 0)")
 
     show = commands.add_parser("demo", parents=[selecting], help="show servers and clients at work, then judge them")
     show.set_defaults(run=_demonstrate)
@@ -235,6 +243,23 @@ def _check_target(options: argparse.Namespace) -> int:
             first, *rest = (finding.problem or "ok").splitlines()
             print(f"  {finding.what}: {first}", *(f"    {line}" for line in rest), sep="\n")
             status = FAILS if finding.problem else status
+    return status
+
+
+def _diff(options: argparse.Namespace) -> int:
+    targets = [find_target(word) for word in options.targets]
+    profile = PROFILES[options.profile]._replace(seed=options.seed)
+    hypothesis.settings.load_profile(options.profile)
+    compared = False
+    status = CONFORMS
+    for transport, service in product(TRANSPORTS, SERVICES):
+        if all(target.offers("server", transport, service) for target in targets):
+            difference = differential.compare(targets[0], targets[1], service, transport, profile)
+            compared = True
+            print(f"{service} over {transport}: {differential.describe(difference, targets)}")
+            status = FAILS if difference and difference.at_fault else status
+    if not compared:
+        raise JudgeError("there is no server that both offer")
     return status
 
 

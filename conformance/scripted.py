@@ -74,6 +74,10 @@ class Request(NamedTuple):
         return re.sub(rb"\r?\n", b"\n", self.data).removesuffix(b"\n").split(b"\n")
 
 
+class ClientLeft(AssertionError):
+    """The client has closed its connection, and so cannot be sent anything."""
+
+
 class ScriptedServer(ABC):
     """What both transports share: a record of all that came and went, and waiting. Use it in a ``with`` block."""
 
@@ -242,7 +246,7 @@ class ScriptedTcp(ScriptedServer):
             try:
                 connection.sendall(chunk)
             except ConnectionError as error:
-                raise AssertionError(f"the client has closed its connection: {type(error).__name__}") from None
+                raise ClientLeft(f"the client has closed its connection: {type(error).__name__}") from None
 
     def finish(self) -> None:
         """Shut down the sending side, so that the client reads an end of stream (FIN)."""

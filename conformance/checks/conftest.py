@@ -9,7 +9,7 @@ from conformance import wire
 from conformance.cases import decode, load_case
 from conformance.conftest import profile_of
 
-AT_ONCE = 8
+AT_ONCE = 4
 
 
 def pytest_configure(config: pytest.Config) -> None:
