@@ -33,6 +33,7 @@ def has_agreed_upper(character: str) -> bool:
     return character not in UPPER_DISAGREEMENTS and unicodedata.category(character) != "Cn"
 
 
+@cache
 def scalars() -> list[str]:
     """Return every Unicode scalar value that is no control character, and TAB."""
     codes = [0x09, *range(0x20, 0x7F), *range(0xA0, 0xD800), *range(0xE000, 0x110000)]
