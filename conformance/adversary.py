@@ -12,17 +12,8 @@ from typing import Literal, NamedTuple
 from conformance import timing
 from conformance.misbehaviours import BAD, ODD, Misbehaviour, Scenario
 from conformance.oracle import VERBS
-from conformance.scripted import (
-    LOOPBACK,
-    TOKEN,
-    ClientLeft,
-    ScriptedTcp,
-    ScriptedUdp,
-    echo_fields,
-    reply,
-    subscribed_fields,
-    tick_fields,
-)
+from conformance.replies import TOKEN, echo_fields, reply, subscribed_fields, tick_fields
+from conformance.scripted import LOOPBACK, ClientLeft, ScriptedTcp, ScriptedUdp
 
 MOST_REQUESTS = 100
 """So many requests are answered: no conversation needs them all, and a storm must end."""

@@ -9,7 +9,8 @@ from typing import NamedTuple
 from conformance import wire
 from conformance.adversary import Event
 from conformance.misbehaviours import Scenario
-from conformance.scripted import HIDDEN, LATENESS, echo_fields, shown, subscribed_fields
+from conformance.replies import HIDDEN, echo_fields, shown, subscribed_fields
+from conformance.talk import LATENESS
 from conformance.timing import JUDGE_LATENESS
 from spec.limits import INTERVAL_MAX, INTERVAL_MIN, LEASE_INTERVALS, NAME_CHARACTERS, REPLY_BYTES, TOKEN_CHARACTERS
 

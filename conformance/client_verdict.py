@@ -10,7 +10,8 @@ from conformance.adversary import Event
 from conformance.client_model import Owed, understood
 from conformance.misbehaviours import Scenario, kinds
 from conformance.oracle import VERBS
-from conformance.scripted import HIDDEN, LATENESS, took
+from conformance.replies import HIDDEN
+from conformance.talk import LATENESS, took
 from conformance.timing import CLOCK_GRAIN, JUDGE_LATENESS
 
 RETRANSMISSIONS = (1, 2, 4, 4)

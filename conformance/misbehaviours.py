@@ -7,7 +7,7 @@ from typing import NamedTuple
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from conformance.scripted import TOKEN, reply, tick_fields
+from conformance.replies import TOKEN, reply, tick_fields
 from conformance.strategies import BAD_UTF_8
 from conformance.targets import Service, Transport
 from spec.limits import REPLY_BYTES

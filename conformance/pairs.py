@@ -21,8 +21,8 @@ from conformance.conversation import GOOD_ARGUMENT, Tick, read_tick, require_ser
 from conformance.oracle import CHALLENGE, Request, echo_fields, masked, owed, owed_stream, reply
 from conformance.profiles import Profile
 from conformance.relay import Relay, relay
+from conformance.replies import shown
 from conformance.schedules import LOST, Schedule, TcpSchedule, UdpSchedule, tcp_schedules, udp_schedules
-from conformance.scripted import shown
 from conformance.targets import Server, Service, Target, Transport, show_address
 from conformance.timing import PATIENCE, SCALE, interval
 from conformance.wire import Reply

@@ -7,17 +7,8 @@ import pytest
 
 from conformance.citations import about
 from conformance.profiles import Profile
-from conformance.scripted import (
-    HIDDEN,
-    LONGER,
-    Talk,
-    batches,
-    echo_fields,
-    replaced,
-    reply,
-    shown,
-    with_unknown_fields,
-)
+from conformance.replies import HIDDEN, echo_fields, replaced, reply, shown, with_unknown_fields
+from conformance.talk import LONGER, Talk, batches
 from conformance.targets import Target, Transport
 from conformance.timing import SCALE
 from spec.limits import MESSAGE_BYTES, REPLY_BYTES

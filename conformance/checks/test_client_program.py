@@ -16,18 +16,9 @@ import pytest
 from conformance.citations import about
 from conformance.profiles import Profile
 from conformance.programs import OWN_HOST, Program
-from conformance.scripted import (
-    LOOPBACK,
-    ScriptedServer,
-    Talk,
-    batches,
-    echo_fields,
-    reply,
-    scripted,
-    shown,
-    tick,
-    tick_lines,
-)
+from conformance.replies import echo_fields, reply, shown, tick, tick_lines
+from conformance.scripted import LOOPBACK, ScriptedServer, scripted
+from conformance.talk import Talk, batches
 from conformance.targets import SERVICES, Service, Target, Transport
 from conformance.timing import PATIENCE
 from spec.limits import ECHO_PORT, MESSAGE_BYTES, NAME_CHARACTERS, TIME_PORT

@@ -8,18 +8,9 @@ from contextlib import ExitStack
 import pytest
 
 from conformance.citations import about
-from conformance.scripted import (
-    LONG,
-    LOOPBACK,
-    Talk,
-    echo_fields,
-    reply,
-    shown,
-    subscribed_fields,
-    tick,
-    tick_lines,
-    took,
-)
+from conformance.replies import LONG, echo_fields, reply, shown, subscribed_fields, tick, tick_lines
+from conformance.scripted import LOOPBACK
+from conformance.talk import Talk, took
 from conformance.targets import Service, Target
 from conformance.timing import JUDGE_LATENESS, SCALE
 

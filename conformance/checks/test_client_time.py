@@ -8,21 +8,18 @@ from contextlib import ExitStack
 import pytest
 
 from conformance.profiles import Profile
-from conformance.scripted import (
+from conformance.replies import (
     LONG,
-    LONGER,
     TOKEN,
-    Talk,
-    batches,
     replaced,
     reply,
     subscribed_fields,
     tick,
     tick_fields,
     tick_lines,
-    took,
     with_unknown_fields,
 )
+from conformance.talk import LONGER, Talk, batches, took
 from conformance.targets import Target, Transport
 from conformance.timing import SCALE
 

@@ -6,21 +6,9 @@ import pytest
 
 from conformance.citations import about
 from conformance.profiles import Profile
-from conformance.scripted import (
-    LATENESS,
-    LONG,
-    LOOPBACK,
-    TOKEN,
-    Request,
-    Talk,
-    echo_fields,
-    reply,
-    shown,
-    subscribed_fields,
-    tick,
-    tick_lines,
-    took,
-)
+from conformance.replies import LONG, TOKEN, echo_fields, reply, shown, subscribed_fields, tick, tick_lines
+from conformance.scripted import LOOPBACK, Request
+from conformance.talk import LATENESS, Talk, took
 from conformance.targets import Service, Target
 from conformance.timing import PATIENCE, SCALE, interval
 

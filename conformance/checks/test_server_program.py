@@ -16,7 +16,7 @@ from conformance.conversation import Subscription, good_request, require_service
 from conformance.oracle import masked, owed
 from conformance.profiles import Profile
 from conformance.programs import OWN_HOST, Program
-from conformance.scripted import batches
+from conformance.talk import batches
 from conformance.targets import Server, Service, Target, Transport, show_address
 from conformance.timing import JUDGE_LATENESS, PATIENCE, interval
 from conformance.wire import Peer, TcpPeer, UdpPeer

@@ -20,7 +20,7 @@ from conformance.adversary import Act, Adversary, Event
 from conformance.client_model import Owed, understood
 from conformance.client_verdict import Conduct, judge
 from conformance.misbehaviours import BAD, ODD, Misbehaviour, Scenario, kinds, samples, scenarios
-from conformance.scripted import TOKEN, echo_fields, reply, subscribed_fields, tick_fields
+from conformance.replies import TOKEN, echo_fields, reply, subscribed_fields, tick_fields
 from conformance.targets import SERVICES, TRANSPORTS, Service, Transport
 from spec.commandline import ClientOptions
 from spec.datagram_client import DatagramClient, TimeDatagramClient
