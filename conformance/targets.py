@@ -7,15 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import PIPE
-from typing import Any, Literal
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from typing import Literal
 
 from conformance.programs import Program, ProgramError
 from conformance.timing import PATIENCE
+from conformance.toml_files import read_toml
 
 Service = Literal["echo", "time"]
 Transport = Literal["udp", "tcp"]
@@ -181,9 +177,9 @@ def find_target(word: str) -> Target:
 
 def _read_manifest(path: Path) -> Target:
     try:
-        manifest: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise TargetError(f"{path}: {error}") from None
+        manifest = read_toml(path)
+    except ValueError as error:
+        raise TargetError(str(error)) from None
     directory = path.resolve().parent
     name, services, programs = (
         manifest.pop(key, default)

@@ -1,18 +1,12 @@
 """What the cases of a target come to: a verdict for each requirement, the known failures, the exit status."""
 
 import enum
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from conformance.cases import Case
+from conformance.toml_files import read_toml
 from spec.requirements import REQUIREMENTS
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 CONFORMS, FAILS, USAGE, NOT_JUDGED = 0, 1, 2, 3
 
@@ -62,9 +56,9 @@ def read_known_failures(path: Path) -> dict[str, str]:
     Raises KnownFailuresError.
     """
     try:
-        whole: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise KnownFailuresError(f"{path}: {error}") from None
+        whole = read_toml(path)
+    except ValueError as error:
+        raise KnownFailuresError(str(error)) from None
     known: dict[str, str] = {}
     entries = whole.pop("failure", [])
     if whole or not isinstance(entries, list):
