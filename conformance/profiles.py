@@ -24,5 +24,5 @@ class Profile(NamedTuple):
 
 PROFILES = {
     profile.name: profile
-    for profile in (Profile("quick", 10, 4), Profile("standard", 25, 1), Profile("thorough", 1000, 1))
+    for profile in (Profile("quick", 10, 8), Profile("standard", 25, 1), Profile("thorough", 1000, 1))
 }
