@@ -165,10 +165,14 @@ EXAMPLES = {
 }
 """Manifests by their names: other ways to write the programs."""
 
+TARGET_HELP = (
+    f"{', '.join([*BUNDLED, *EXAMPLES])}, a manifest (TOML), or the URL of a server that runs"
+    f" (default: {', '.join(BUNDLED)})"
+)
+
 
 def find_target(word: str) -> Target:
-    """Return the target that a word names: a bundled one, an example, a manifest's path, or the URL of a server that
-    runs.
+    """Return what a word names: a bundled target, an example, a manifest by its path, or a server that runs by its URL.
 
     Raises TargetError; MissingError, if a Python module that its manifest requires is missing.
     """
@@ -205,7 +209,7 @@ def _read_manifest(path: Path) -> Target:
         raise TargetError(f"{path}: services must be a list of {' and '.join(SERVICES)}")
     if not isinstance(place, str) or not (directory := own.joinpath(place).resolve()).is_dir():
         raise TargetError(f"{path}: directory must be a directory's path, relative to the manifest's own")
-    if not isinstance(requires, list) or not all(isinstance(module, str) and module.isidentifier() for module in requires):
+    if not isinstance(requires, list) or not all(isinstance(each, str) and each.isidentifier() for each in requires):
         raise TargetError(f"{path}: requires must be a list of top-level Python modules")
     keys = {f"{transport}_{role}": (transport, role) for transport in TRANSPORTS for role in ROLES}
     if not isinstance(programs, dict) or not programs or not set(programs) <= set(keys):

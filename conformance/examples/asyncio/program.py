@@ -13,6 +13,7 @@ from spec.address import format_url
 from spec.commandline import UNREACHABLE, ServerOptions, explain, fail, parse_server_options, say
 
 DRAIN = 0.5  # seconds: how long what has come is answered, and taken, after a signal
+BACKLOG = 1024  # connections that the kernel completes before they are accepted
 GRAIN = 0.001  # seconds: event loops wait whole milliseconds; for less they would spin
 
 Run = Callable[[Coroutine[Any, Any, None]], object]
@@ -56,7 +57,7 @@ def bound_socket(options: ServerOptions) -> Iterator[socket.socket]:
         sock.setblocking(False)
         sock.bind(address)
         if options.transport == "tcp":
-            sock.listen(1024)  # connections that the kernel completes before they are accepted
+            sock.listen(BACKLOG)
         yield sock
 
 

@@ -7,8 +7,8 @@ import time
 from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 
-from conformance.examples.asyncio.program import DRAIN, Alarm, Run, run_server
-from spec.address import format_address
+from conformance.examples.asyncio.program import BACKLOG, DRAIN, Alarm, Run, run_server
+from spec.address import Address, format_address
 from spec.codec import RECEIVE_BYTES
 from spec.commandline import ServerOptions, ignore, say
 from spec.session import BUSY, open_session
@@ -21,6 +21,7 @@ class Connection(asyncio.BufferedProtocol):
     """Carries bytes between a transport and the client's session."""
 
     __slots__ = ("blocked", "server", "session", "sock", "transport", "unsent")
+
     def __init__(self, server: "Server", sock: socket.socket, client: str) -> None:
         self.server = server
         self.sock = sock
@@ -77,23 +78,27 @@ class Server:
         self.alarm = Alarm(self.wake)
         self.empty = asyncio.Event()
 
-    def accept(self) -> bool:
-        """Accept a connection; return whether one was waiting."""
-        try:
-            sock, address = self.listener.accept()
-        except OSError:
-            return False
+    def accept(self) -> None:
+        """Accept the connections that are waiting."""
+        for _ in range(BACKLOG):
+            try:
+                sock, address = self.listener.accept()
+            except OSError:
+                return
+            if len(self.connections) >= self.options.max_clients:
+                refuse(sock)
+            else:
+                self.open(sock, address)
+
+    def open(self, sock: socket.socket, address: Address) -> None:
+        """Have the event loop serve a connection."""
         sock.setblocking(False)
-        if len(self.connections) >= self.options.max_clients:
-            refuse(sock)
-            return True
         connection = Connection(self, sock, format_address(address))
         self.connections.add(connection)
         loop = asyncio.get_running_loop()
         task = loop.create_task(loop.connect_accepted_socket(lambda: connection, sock))
         self.opening.add(task)  # the loop's own reference is weak
         task.add_done_callback(self.opening.discard)
-        return True
 
     def arm(self, connection: Connection) -> None:
         """Have the connection woken at its session's deadline or before."""
@@ -118,8 +123,7 @@ class Server:
 
     async def drain(self) -> None:
         """Accept nobody any more, and let the clients take what they are owed."""
-        while self.accept():
-            pass
+        self.accept()
         self.listener.close()
         await asyncio.gather(*self.opening)
         for connection in self.connections:
@@ -135,6 +139,7 @@ class Server:
 
 def refuse(sock: socket.socket) -> None:
     """Tell a client that the server is at its limit. What it sent is read: unread bytes would turn FIN into RST."""
+    sock.setblocking(False)
     with sock, suppress(OSError):
         sock.send(BUSY)
         sock.recv(RECEIVE_BYTES)

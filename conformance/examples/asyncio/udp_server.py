@@ -1,4 +1,4 @@
-"""A UDP server on asyncio: the event loop calls ``datagram_received`` for each datagram and ``wake`` when one is due."""
+"""A UDP server on asyncio: the loop calls ``datagram_received`` for each datagram, and ``wake`` when some are due."""
 
 import asyncio
 import secrets
