@@ -20,6 +20,7 @@ PIECE = 65536  # bytes of replies written at once, so that a slow reader's progr
 class Connection(asyncio.BufferedProtocol):
     """Carries bytes between a transport and the client's session."""
 
+    # Not a plain Protocol: for that one, asyncio allocates 256 KiB at each receive
     __slots__ = ("blocked", "server", "session", "sock", "transport", "unsent")
 
     def __init__(self, server: "Server", sock: socket.socket, client: str) -> None:
