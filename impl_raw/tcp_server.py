@@ -85,8 +85,8 @@ class Server:
             return True
         session = open_session(self.options, format_address(address), time.monotonic(), self.announce)
         connection = Connection(sock, session)
-        self.connections.add(connection)
         self.selector.register(sock, selectors.EVENT_READ, connection)
+        self.connections.add(connection)
         self.timers.arm(connection, session.deadline)
         return True
 
@@ -125,11 +125,13 @@ class Server:
             self.timers.arm(connection, connection.session.deadline)
 
     def drop(self, connection: Connection) -> None:
-        self.selector.unregister(connection.sock)
-        connection.sock.close()
-        self.connections.remove(connection)
-        self.timers.disarm(connection)
-        connection.session.close()
+        try:
+            self.selector.unregister(connection.sock)
+            self.connections.remove(connection)
+            self.timers.disarm(connection)
+            connection.session.close()
+        finally:
+            connection.sock.close()
 
 
 def listen(options: ServerOptions) -> socket.socket:

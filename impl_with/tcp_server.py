@@ -20,13 +20,12 @@ BACKLOG = 1024  # connections that the kernel completes before they are accepted
 
 
 class Connection:
-    """A client's socket, its session, the bytes that the socket has not taken yet, and how all of that is undone."""
+    """A client's socket, its session, and the bytes that the socket has not taken yet."""
 
     def __init__(self, sock: socket.socket, session: Session) -> None:
         self.sock = sock
         self.session = session
         self.unsent = b""
-        self.stack = ExitStack()
 
 
 class Server:
@@ -58,7 +57,7 @@ class Server:
     def close(self) -> None:
         with self.selector:
             for connection in list(self.connections):
-                connection.stack.close()
+                self.drop(connection)
 
     def step(self) -> None:
         """Wait for sockets or timers, and serve those that are ready."""
@@ -90,13 +89,10 @@ class Server:
             session = open_session(self.options, format_address(address), time.monotonic(), self.announce)
             stack.callback(session.close)
             connection = Connection(sock, session)
-            self.connections.add(connection)
-            stack.callback(self.connections.remove, connection)
             self.selector.register(sock, selectors.EVENT_READ, connection)
-            stack.callback(self.selector.unregister, sock)
+            self.connections.add(connection)
             self.timers.arm(connection, session.deadline)
-            stack.callback(self.timers.disarm, connection)
-            connection.stack = stack.pop_all()
+            stack.pop_all()  # it stands: from now on, drop() undoes all of that
         return True
 
     def receive(self, connection: Connection) -> None:
@@ -109,7 +105,7 @@ class Server:
         if data:
             self.send(connection, connection.session.receive(data, time.monotonic(), time.time()))
         else:
-            connection.stack.close()
+            self.drop(connection)
 
     def send(self, connection: Connection, data: bytes) -> None:
         """Send what the socket takes; while some is left, wait for the socket to take it and receive nothing."""
@@ -119,7 +115,7 @@ class Server:
             except BlockingIOError:
                 sent = 0
             except OSError:
-                connection.stack.close()
+                self.drop(connection)
                 return
             if connection.unsent and sent:
                 connection.session.sent(time.monotonic())
@@ -129,9 +125,16 @@ class Server:
                 self.selector.modify(connection.sock, interest, connection)
             connection.unsent = unsent
         if connection.session.expired:
-            connection.stack.close()
+            self.drop(connection)
         else:
             self.timers.arm(connection, connection.session.deadline)
+
+    def drop(self, connection: Connection) -> None:
+        with connection.sock:
+            self.selector.unregister(connection.sock)
+            self.connections.remove(connection)
+            self.timers.disarm(connection)
+            connection.session.close()
 
 
 @contextmanager

@@ -52,23 +52,21 @@ def serve(sock: socket.socket, endpoint: Endpoint, stopping: Callable[[], bool])
         deadline = endpoint.deadline
         if deadline is None:
             answer(sock, endpoint)
-        else:
-            wait = min(max(0.0, deadline - time.monotonic()), HEARTBEAT)
-            readable, _, _ = select.select([sock], [], [], wait)
-            if readable:
-                answer(sock, endpoint)
-            for datagram, address in endpoint.wake(time.monotonic(), time.time()):
-                send(sock, datagram, address)
+            continue
+        if not answer(sock, endpoint, socket.MSG_DONTWAIT):
+            select.select([sock], [], [], min(max(0.0, deadline - time.monotonic()), HEARTBEAT))
+        for datagram, address in endpoint.wake(time.monotonic(), time.time()):
+            send(sock, datagram, address)
     sock.setblocking(False)
     drained = time.monotonic() + DRAIN
     while time.monotonic() < drained and answer(sock, endpoint):
         pass
 
 
-def answer(sock: socket.socket, endpoint: Endpoint) -> bool:
+def answer(sock: socket.socket, endpoint: Endpoint, flags: int = 0) -> bool:
     """Receive one datagram and answer it; return whether one came within the socket's time."""
     try:
-        datagram, address = sock.recvfrom(DATAGRAM_BYTES)
+        datagram, address = sock.recvfrom(DATAGRAM_BYTES, flags)
     except BlockingIOError:
         return False
     for reply in endpoint.receive(datagram, address, time.monotonic(), time.time()):

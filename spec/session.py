@@ -108,7 +108,7 @@ class TimeSession(Session):
     @property
     def deadline(self) -> float:
         """When ``wake`` is due."""
-        idle = super().deadline
+        idle = self._active + self._idle_timeout
         return idle if self._schedule is None else min(idle, self._schedule.deadline)
 
     def wake(self, now: float, utc: float, *, blocked: bool) -> bytes:

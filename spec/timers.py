@@ -45,7 +45,8 @@ class Timers(Generic[Key]):
 
     def due(self, now: float) -> Iterator[Key]:
         """Disarm each key whose timer has rung and yield it, the earliest first."""
-        while (deadline := self.deadline) is not None and deadline <= now:
-            _, _, key = heappop(self._heap)
-            del self._armed[key]
-            yield key
+        while self._heap and self._heap[0][0] <= now:
+            when, _, key = heappop(self._heap)
+            if self._armed.get(key) == when:
+                del self._armed[key]
+                yield key
