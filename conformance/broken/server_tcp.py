@@ -2,6 +2,7 @@
 
 import selectors
 import socket
+from contextlib import suppress
 from typing import Any
 
 from conformance.broken import fault, patch, wrap
@@ -119,6 +120,17 @@ def answers_an_unended_line() -> None:
 def refuses_without_a_word() -> None:
     """closes a connection over the limit of clients without saying busy"""
     patch(tcp_server, "refuse", socket.socket.close)
+
+
+@fault("ERR-10", transport="tcp")
+def refuses_without_reading() -> None:
+    """closes a connection over the limit of clients with its request unread, so that the reset overtakes the reply"""
+
+    def refuse(sock: socket.socket) -> None:
+        with sock, suppress(OSError):
+            sock.send(tcp_server.BUSY)
+
+    patch(tcp_server, "refuse", refuse)
 
 
 @fault("LOAD-1", transport="tcp", service="echo")

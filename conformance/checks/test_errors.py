@@ -197,6 +197,11 @@ def test_busy_over_tcp(start_server: StartServer) -> None:
         for _ in range(3):
             with TcpPeer(server.address) as third:
                 assert masked(third.rest()) == error("busy")
+        with server.paused():
+            eager = TcpPeer(server.address)
+            eager.send(good + b"\n")
+        with eager:  # what it sent is waiting unread when the server lets it in
+            assert masked(eager.rest()) == error("busy")
         if server.service == "time":
             assert [read_tick(peer.reply()).seq for peer in (first, second)] == [1, 1]
         second.half_close()
