@@ -2,6 +2,7 @@
 
 import selectors
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -131,6 +132,17 @@ def refuses_without_reading() -> None:
             sock.send(tcp_server.BUSY)
 
     patch(tcp_server, "refuse", refuse)
+
+
+@fault("SRV-9", transport="tcp")
+def lets_nobody_in_any_more() -> None:
+    """stops without the connections that it has not accepted when the signal comes"""
+
+    @wrap(Server, "serve")
+    def serve(good: Any, self: Any, stopping: Callable[[], bool]) -> None:
+        accept = self.accept
+        self.accept = lambda: not stopping() and accept()
+        good(self, stopping)
 
 
 @fault("LOAD-1", transport="tcp", service="echo")

@@ -260,7 +260,7 @@ def test_stop_with_a_client_that_does_not_read(start_server: StartServer) -> Non
 
 @pytest.mark.requirement("SRV-9")
 def test_replies_are_sent_before_the_stop(start_server: StartServer) -> None:
-    """Requests lie before a sleeping server when the signal comes."""
+    """Requests lie before a sleeping server when the signal comes, those of connections not yet accepted among them."""
     server = start_server("--interval", "86400")
     request = good_request(server.service)
     expected = owed(server.service, server.transport, request + b"\n", "86400")
@@ -274,6 +274,9 @@ def test_replies_are_sent_before_the_stop(start_server: StartServer) -> None:
             for peer in peers:
                 for _ in range(5):
                     peer.request(request)
+            late = [stack.enter_context(wire.connect(server)) for _ in range(3)]
+            for peer in late:
+                peer.request(request)
             server.signal(SIGTERM)
         assert server.wait() == 0
         for peer in peers:
@@ -281,6 +284,9 @@ def test_replies_are_sent_before_the_stop(start_server: StartServer) -> None:
                 assert [masked(peer.reply().raw) for _ in range(5)] == [expected] * 5
             if isinstance(peer, TcpPeer):
                 assert peer.rest() == b""
+        for peer in late:
+            with about("SRV-9", "it stopped without the replies to those who came last"):
+                assert masked(peer.reply().raw) == expected
 
 
 @ECHO
