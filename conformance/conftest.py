@@ -147,10 +147,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in selected:
         if (outcome := _hindrance(item)) is not None:
             recorder.leave_out(item, outcome)
-    left = _thinned(config, [item for item in selected if item.nodeid not in recorder.cases])
+    applying = [item for item in selected if item.nodeid not in recorder.cases]
     if file := config.getoption("--replay"):
         replayed = load_case(file)
-        left = {item for item in left if recorder.case(item, "error").title == replayed.title}
+        left = {item for item in applying if recorder.case(item, "error").title == replayed.title}
+    else:
+        left = _thinned(config, applying)
     dropped = [item for item in checks if item not in left]
     if dropped:
         config.hook.pytest_deselected(items=dropped)
