@@ -95,16 +95,6 @@ def test_a_failure_is_told_stored_and_replayed(capsys: pytest.CaptureFixture[str
         assert capsys.readouterr().out.startswith("FIXED good: ECHO-3: ")
 
 
-def test_what_the_quick_profile_leaves_out_is_replayed_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
-    """A narrower selection may have had it run."""
-    _, report = run(target("good"), "--requirement=SRV-9", "--requirement=SRV-8")
-    assert len(report["cases"]) > 2
-    for case in report["cases"]:
-        Path("case.json").write_text(json.dumps({**case, "profile": "quick"}), encoding="utf-8")
-        assert cli.main(["replay", "case.json"]) == 0
-        assert "FIXED good: " in capsys.readouterr().out
-
-
 def test_the_report_has_the_published_form() -> None:
     schema = json.loads((ROOT / "conformance" / "report.schema.json").read_text(encoding="utf-8"))
     _, report = run(target("good"), target("reverses-bytes"), *FEW)
