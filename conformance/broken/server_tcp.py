@@ -12,7 +12,7 @@ from impl_raw.tcp_server import Connection, Server
 from spec import session
 from spec.codec import ERROR_REPLIES, RECEIVE_BYTES
 from spec.limits import LINE_BYTES
-from spec.session import Session
+from spec.session import BUSY, Session
 
 
 def _at_end_of_stream(connection: Connection) -> bool:
@@ -129,7 +129,7 @@ def refuses_without_reading() -> None:
 
     def refuse(sock: socket.socket) -> None:
         with sock, suppress(OSError):
-            sock.send(tcp_server.BUSY)
+            sock.send(BUSY)
 
     patch(tcp_server, "refuse", refuse)
 
