@@ -1,5 +1,6 @@
 """Charts as SVG that needs nothing from elsewhere; colours and ink come from the page's style sheet."""
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -21,6 +22,7 @@ SHAPES = [
     "M-1,-1L0,-.4L1,-1L.4,0L1,1L0,.4L-1,1L-.4,0Z",
     "M-1,-.5H1V.5H-1Z",
 ]
+WIDTH, HEIGHT = 216, 160  # pixels, without the axes: a telephone shows one panel, a projector four in a row
 LEAST_LOGARITHMIC = 0.001  # µs and ms; what is less is drawn there
 LOGARITHMIC_FROM = 30  # times the least: a linear axis would hide the small ones
 
@@ -71,7 +73,7 @@ def draw(points: Sequence[Point], targets: Sequence[str], places: Sequence[str],
     x_axis = {"labelAngle": 0, "grid": False}
     x_scale = {"sort": list(places), "scale": {"domain": list(places)}}
     x = {"field": "x", "type": "ordinal", "title": axis.x_title, "axis": x_axis, **x_scale}
-    y_axis = {"tickCount": 5, "format": ","}
+    y_axis = {"format": ",~f", **({"values": _ticks(axis)} if axis.logarithmic else {"tickCount": 5})}
     y = {"field": "median", "type": "quantitative", "title": axis.y_title, "scale": scale, "axis": y_axis}
     layers: list[dict[str, Any]] = [
         {
@@ -93,8 +95,8 @@ def draw(points: Sequence[Point], targets: Sequence[str], places: Sequence[str],
     ink, grid = "var(--ink-soft)", "var(--line)"
     specification = {
         "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
-        "width": 264,
-        "height": 168,
+        "width": WIDTH,
+        "height": HEIGHT,
         "background": None,
         "data": {"values": values},
         "encoding": {"x": x, "y": y, "color": _by_target(targets, [f"var(--target-{number})" for number in look])},
@@ -114,6 +116,14 @@ def draw(points: Sequence[Point], targets: Sequence[str], places: Sequence[str],
     svg = re.sub(r"(\d\.\d)\d{2,}", r"\1", svg)  # a tenth of a pixel is enough
     said = escape(f"{title}: {axis.y_title} by {axis.x_title}. The table below has the figures.")
     return Markup(svg.replace("<svg ", f'<svg role="img" aria-label="{said}" ', 1))
+
+
+def _ticks(axis: Axis) -> list[float]:
+    """Return the powers of ten that enclose the figures; what is between two of them as well if these are few."""
+    first = math.floor(math.log10(max(axis.least, LEAST_LOGARITHMIC)))
+    last = math.ceil(math.log10(axis.greatest))
+    steps = (1, 2, 5) if last - first < 3 else (1,)
+    return [step * 10.0**power for power in range(first, last) for step in steps] + [10.0**last]
 
 
 def _by_target(targets: Sequence[str], values: Sequence[str]) -> dict[str, Any]:

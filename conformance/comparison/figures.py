@@ -1,6 +1,6 @@
 """A comparison's figures as the page shows them: topics, each with charts and, with the same facts, tables."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import NamedTuple
@@ -12,16 +12,21 @@ from conformance.comparison.model import METRICS, Comparison, Figure, Load, Patt
 from conformance.targets import TRANSPORTS
 
 LATENCIES = ("latency_p50", "latency_p99", "latency_p99.9")
-LATENESSES = ("lateness_p50", "lateness_p99", "lateness_max")
+TIME_CHARTS = {
+    "Lateness": ("lateness_p50", "lateness_p99", "lateness_max"),
+    "Server CPU per tick": ("server_cpu",),
+    "Resident memory per subscriber": ("memory",),
+    "Subscribers that got their ticks": ("served",),
+}
 
 
 class Topic(NamedTuple):
-    """A pattern of load, what it is, and which metrics are charted; several in one chart are its horizontal axis."""
+    """A pattern of load, what it is, and its charts' metrics by title; several in one chart are its horizontal axis."""
 
     pattern: Pattern
     title: str
     lead: str
-    charted: Sequence[tuple[str, ...]]
+    charts: Mapping[str, Sequence[str]]
 
 
 TOPICS = [
@@ -29,28 +34,33 @@ TOPICS = [
         "closed",
         "Echo, closed loop",
         "Each client sends its next requests when the last are answered.",
-        [("requests_per_second",), ("server_cpu",)],
+        {"Requests per second": ["requests_per_second"], "Server CPU per request": ["server_cpu"]},
     ),
     Topic(
         "open",
         "Echo, open loop",
         "Requests come at a fixed rate, answered or not. Latency counts from when a request was due, "
         "so a server that stalls does not stop the clock too.",
-        [LATENCIES, ("server_cpu",)],
+        {"Latency": LATENCIES, "Server CPU per request": ["server_cpu"]},
     ),
     Topic(
         "at once",
         "Time, all ticks at once",
         "The ticks of all subscribers are due at the same moment. Lateness counts from when a tick was due.",
-        [LATENESSES, ("server_cpu",), ("memory",), ("served",)],
+        TIME_CHARTS,
     ),
     Topic(
         "spread",
         "Time, ticks spread over the interval",
         "The subscribers' ticks are due evenly spread over the interval. Lateness counts from when a tick was due.",
-        [LATENESSES, ("server_cpu",), ("memory",), ("served",)],
+        TIME_CHARTS,
     ),
-    Topic("life", "Start and stop", "From exec to the ready line, and from SIGTERM to the exit.", [("start", "stop")]),
+    Topic(
+        "life",
+        "Start and stop",
+        "From exec to the ready line, and from SIGTERM to the exit.",
+        {"Start and stop": ["start", "stop"]},
+    ),
 ]
 
 
@@ -123,7 +133,11 @@ def topics(comparison: Comparison) -> list[ShownTopic]:
         measured = [each for each in comparison.measurements if each.load.pattern == topic.pattern]
         loads = list(dict.fromkeys(each.load for each in measured))
         known = {metric for each in measured for metric in each.figures}
-        charts = [_chart(comparison, loads, metrics) for metrics in topic.charted if known.intersection(metrics)]
+        charts = [
+            _chart(comparison, loads, title, metrics)
+            for title, metrics in topic.charts.items()
+            if known.intersection(metrics)
+        ]
         tables = [_table(comparison, loads, metric) for metric in METRICS if metric in known]
         if loads:
             problems = [] if known else sorted({f"{each.target}: {each.problem}" for each in measured})
@@ -173,9 +187,9 @@ def _clients(load: Load) -> str:
     return f"{words}, {load.outstanding} outstanding each" if load.outstanding > 1 else words
 
 
-def _chart(comparison: Comparison, loads: Sequence[Load], metrics: Sequence[str]) -> Chart:
+def _chart(comparison: Comparison, loads: Sequence[Load], title: str, metrics: Sequence[str]) -> Chart:
     """Return a panel for each kind of load: one metric by the number of clients, or several metrics in a row."""
-    metric, several = METRICS[metrics[0]], len(metrics) > 1
+    several = len(metrics) > 1
     entries = [
         _Entry(
             describe(load) if several else _kind(load),
@@ -195,11 +209,10 @@ def _chart(comparison: Comparison, loads: Sequence[Load], metrics: Sequence[str]
         clients += " × outstanding"
     axis = Axis(
         "" if several else clients,
-        metric.unit or metric.title,
+        METRICS[metrics[0]].unit,
         min(figure.least for figure in figures),
         max(figure.greatest for figure in figures),
     )
-    title = metric.title.partition(",")[0] if several else metric.title
     panels = [
         _panel(comparison.targets, axis, name, f"{title}, {name}", [entry for entry in entries if entry.panel == name])
         for name in dict.fromkeys(entry.panel for entry in entries)

@@ -80,6 +80,7 @@ for (const detail of document.querySelectorAll(".detail")) {
 // The source: two programs of a kind, run of lines by run of lines.
 
 const ALIKE = 3; // lines that are left of what is folded, above and below
+const SIDES = ["left", "right"];
 
 const chosen = Object.fromEntries(["kind", "left", "right", "fold"].map((id) => [id, document.querySelector(`#${id}`)]));
 
@@ -104,15 +105,15 @@ function runsOf(left, right, length) {
   return left < right ? runs : runs.map(([a, b, c, d, alike]) => [c, d, a, b, alike]);
 }
 
-function side(lines, start, end, sign, label) {
-  const block = make("div", { className: `side ${sign ? "lit" : ""}` });
-  if (sign && start < end) {
+function side(lines, start, end, classes, label = "") {
+  const block = make("div", { className: `side ${classes}` });
+  if (label && start < end) {
     block.setAttribute("role", "group");
     block.setAttribute("aria-label", label);
   }
   for (let index = start; index < end; index++) {
-    const number = make("span", { className: "number", textContent: index + 1 });
-    block.append(make("div", { className: "row" }, number, make("span", { className: "sign", textContent: sign }), lines[index].cloneNode(true)));
+    const [number, sign] = [make("span", { className: "number", textContent: index + 1 }), make("span", { className: "sign" })];
+    block.append(make("div", { className: "row" }, number, sign, lines[index].cloneNode(true)));
   }
   return block;
 }
@@ -121,21 +122,20 @@ function showPair() {
   const [left, right] = [Number(chosen.left.value), Number(chosen.right.value)];
   const names = [chosen.left, chosen.right].map((select) => select.selectedOptions[0].text);
   const [ours, theirs] = [left, right].map((index) => [...programs()[index].querySelectorAll(".line")]);
-  const pair = make("div", { className: "pair" }, ...names.map((name) => make("div", { className: "side head", textContent: name })));
+  const pair = make("div", { className: "pair" }, ...names.map((name, index) => make("div", { className: `head ${SIDES[index]}`, textContent: name })));
   const count = { alike: 0, indented: 0, left: 0, right: 0 };
   const row = (a, c) => {
     const moved = ours[a].textContent !== theirs[c].textContent;
     count.alike += 1;
     count.indented += moved;
-    const made = [side(ours, a, a + 1, "", ""), side(theirs, c, c + 1, "", "")];
-    made.forEach((each) => each.classList.add(moved ? "moved" : "same"));
-    return made;
+    const classes = moved ? "moved" : "same";
+    return [side(ours, a, a + 1, `${classes} left`), side(theirs, c, c + 1, `${classes} right`)];
   };
   for (const [a, b, c, d, alike] of runsOf(left, right, ours.length)) {
     if (!alike) {
       count.left += b - a;
       count.right += d - c;
-      pair.append(side(ours, a, b, "−", `only in ${names[0]}`), side(theirs, c, d, "+", `only in ${names[1]}`));
+      pair.append(side(ours, a, b, "lit left", `only in ${names[0]}`), side(theirs, c, d, "lit right", `only in ${names[1]}`));
       continue;
     }
     const rows = Array.from({ length: b - a }, (_, index) => row(a + index, c + index));
