@@ -57,7 +57,7 @@ def kinds(sources: Sequence[Source]) -> list[Kind]:
 def coloured(name: str, text: str) -> list[Markup]:
     """Return the lines of a file of that name, with Pygments' classes."""
     formatter: Any = HtmlFormatter(nowrap=True)
-    return [Markup(line) for line in highlight(text, lexer_for(name), formatter).split("\n")]
+    return [Markup(line) for line in highlight(text, lexer_for(name), formatter).removesuffix("\n").split("\n")]
 
 
 def aligned(left: str, right: str) -> list[tuple[int, int, int, int, bool]]:

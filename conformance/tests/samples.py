@@ -78,21 +78,31 @@ def measurement(load: Load, place: int) -> Measurement:
 
 
 def report() -> dict[str, Any]:
-    """Return the report of a run: one case of each requirement for each bundled target, a failure with its exchange."""
+    """Return the report of a run of the bundled targets: a case of each requirement that can be tested.
+
+    socketserver fails ECHO-3 five times, the first time with an exchange; nobody can be judged by TIME-8, nothing of
+    CLI-1 was selected.
+    """
     cases = [
-        Case("test_sample.py::test_it", f"*-{id_}", target, target, "server", "tcp", "echo", [id_], "passed", 0.0123)
+        case(target, id_)
         for target, id_ in product(BUNDLED, REQUIREMENTS)
-        if REQUIREMENTS[id_].testable and id_ != "CLI-1"
+        if REQUIREMENTS[id_].testable and id_ != "CLI-1" and (target, id_) != ("socketserver", "ECHO-3")
     ]
-    for case in cases:
-        if (case.target, case.requirements) == ("socketserver", ["ECHO-3"]):
-            case.outcome, case.about, case.problem = "failed", "ECHO-3", HOSTILE
-            case.inputs = {"message": HOSTILE}
-            case.exchanges = [exchange(40)]
-        elif case.requirements == ["TIME-8"]:
-            case.outcome = "inconclusive"
-    verdicts = {name: judge(case for case in cases if case.target == name) for name in BUNDLED}
+    for each in cases:
+        if each.requirements == ["TIME-8"]:
+            each.outcome = "inconclusive"
+    for number in range(5):
+        failed = case("socketserver", "ECHO-3")
+        failed.parameters, failed.outcome, failed.about = f"*-{number}", "failed", "ECHO-3"
+        failed.problem, failed.inputs, failed.exchanges = HOSTILE, {"message": HOSTILE}, [exchange(40)]
+        cases.append(failed)
+    verdicts = {name: judge(each for each in cases if each.target == name) for name in BUNDLED}
     return reports.report(cases, verdicts, {}, PROFILES["quick"], 1, 12.5)
+
+
+def case(target: str, id_: str) -> Case:
+    """Return a check that has passed, of one requirement."""
+    return Case("test_sample.py::test_it", f"*-{id_}", target, target, "server", "tcp", "echo", [id_], "passed", 0.0123)
 
 
 def exchange(events: int) -> dict[str, Any]:
