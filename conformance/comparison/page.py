@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from conformance.comparison import charts, figures, side_by_side, verdict_view
+from conformance.comparison import charts, figure_view, side_by_side, verdict_view
 from conformance.comparison.formats import number, seconds, sentence, visible
 from conformance.comparison.model import Comparison
 from conformance.kills import read_kills
@@ -45,8 +45,8 @@ def write(path: Path, comparison: Comparison | None, report: Mapping[str, Any] |
         meanings={verdict.name: verdict.value for verdict in Verdict},
         held=verdict_view.held,
         kills=read_kills(),
-        glance=figures.glance(comparison) if comparison else [],
-        topics=figures.topics(comparison) if comparison else [],
+        glance=figure_view.glance(comparison) if comparison else [],
+        topics=figure_view.topics(comparison) if comparison else [],
         kinds=side_by_side.kinds(comparison.sources) if comparison else [],
         shapes=charts.SHAPES,
     )
