@@ -24,6 +24,7 @@ from conformance.targets import (
     BUNDLED,
     ROLES,
     SERVICES,
+    TARGET_HELP,
     TRANSPORTS,
     RunningServer,
     Server,
@@ -70,7 +71,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--implementation",
         action="append",
         metavar="TARGET",
-        help=f"what to judge: {', '.join(BUNDLED)}, a manifest, a URL (repeatable; default: all bundled ones)",
+        help=f"{TARGET_HELP}; repeatable",
     )
     for option, everything in (("role", ROLES), ("transport", TRANSPORTS), ("service", SERVICES)):
         group.addoption(f"--{option}", action="append", choices=list(everything), help="(repeatable; default: both)")

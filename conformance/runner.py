@@ -137,8 +137,8 @@ def _run_pytest(
 ) -> None:
     reading, writing = os.pipe()
     command = [sys.executable, "-m", "pytest", "-q", "--tb=native", f"--events={writing}", *arguments]
-    # What a failed check leaves open must not fail the next one.
-    command += ["-p", "no:cacheprovider", "-p", "no:unraisableexception"]
+    # Neither what a failed check leaves open nor a warning of some library is the target's fault.
+    command += ["-p", "no:cacheprovider", "-p", "no:unraisableexception", "-W", "default"]
     with os.fdopen(reading, encoding="utf-8") as lines, tempfile.TemporaryFile("w+") as output:
         try:
             process = subprocess.Popen(

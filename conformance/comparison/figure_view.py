@@ -1,5 +1,6 @@
 """A comparison's figures as the page shows them: topics, each with charts and, with the same facts, tables."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -64,6 +65,7 @@ TOPICS = [
 ]
 
 
+TYPICAL_CLIENTS = {"echo": 16, "time": 1000}
 AT_A_GLANCE: list[tuple[Pattern, str]] = [
     ("closed", "server_cpu"),
     ("open", "latency_p99"),
@@ -146,7 +148,7 @@ def topics(comparison: Comparison) -> list[ShownTopic]:
 
 
 def glance(comparison: Comparison) -> list[tuple[str, str, list[TableCell]]]:
-    """Return the figures to begin with, each of a middling load: the metric, the load, a cell for each target."""
+    """Return the figures to begin with, each of a typical load: the metric, the load, a cell for each target."""
     rows = []
     for (pattern, metric), transport in product(AT_A_GLANCE, TRANSPORTS):
         found = {
@@ -155,11 +157,16 @@ def glance(comparison: Comparison) -> list[tuple[str, str, list[TableCell]]]:
             if (each.load.pattern, each.load.transport) == (pattern, transport) and metric in each.figures
         }
         if found:
-            by_size = sorted(found, key=lambda load: (load.clients, load.outstanding, load.message_bytes, load.script))
-            table = _table(comparison, [by_size[(len(by_size) - 1) // 2]], metric)
+            table = _table(comparison, [min(found, key=_distance)], metric)
             [(load, cells)] = table.rows
             rows.append((f"{table.title}, {table.unit}" if table.unit else table.title, load, cells))
     return rows
+
+
+def _distance(load: Load) -> tuple[float, int, int, str]:
+    """Return how far a load is from a typical one."""
+    far = abs(math.log(load.clients / TYPICAL_CLIENTS[load.service]))
+    return far, load.outstanding, load.message_bytes, load.script
 
 
 def describe(load: Load) -> str:
@@ -175,27 +182,34 @@ def _kind(load: Load) -> str:
         words += [f"{load.message_bytes:,} bytes", "Cyrillic" if load.script == "cyrillic" else "Latin"]
     if load.rate is not None:
         words.append(f"{load.rate:,.0f} requests/s")
-    if load.interval is not None:
-        words.append(f"every {load.interval:g} s")
     return ", ".join(words)
 
 
 def _clients(load: Load) -> str:
     if load.pattern == "life":
         return ""
-    words = f"{load.clients:,} {'subscriber' if load.service == 'time' else 'client'}{'s' * (load.clients > 1)}"
-    return f"{words}, {load.outstanding} outstanding each" if load.outstanding > 1 else words
+    words = [f"{load.clients:,} {'subscriber' if load.service == 'time' else 'client'}{'s' * (load.clients > 1)}"]
+    if load.outstanding > 1:
+        words.append(f"{load.outstanding} outstanding each")
+    if load.interval is not None:
+        words.append(f"every {load.interval:g} s")
+    return ", ".join(words)
 
 
 def _chart(comparison: Comparison, loads: Sequence[Load], title: str, metrics: Sequence[str]) -> Chart:
     """Return a panel for each kind of load: one metric by the number of clients, or several metrics in a row."""
     several = len(metrics) > 1
+    intervals = len({load.interval for load in loads}) > 1
+    outstanding = any(load.outstanding > 1 for load in loads)
+    clients = "subscribers" if loads[0].service == "time" else "clients"
+
+    def place(load: Load) -> str:
+        words = f"{load.clients:,}" + f"×{load.outstanding}" * (load.outstanding > 1)
+        return f"{words}, {load.interval:g} s" if intervals else words
+
     entries = [
         _Entry(
-            describe(load) if several else _kind(load),
-            name.rpartition("_")[2]
-            if several
-            else f"{load.clients:,}" + f"×{load.outstanding}" * (load.outstanding > 1),
+            *((describe(load), name.rpartition("_")[2]) if several else (_kind(load), place(load))),
             target,
             *_found(comparison, target, load, name)[::2],
         )
@@ -204,11 +218,8 @@ def _chart(comparison: Comparison, loads: Sequence[Load], title: str, metrics: S
         for target in comparison.targets
     ]
     figures = [entry.figure for entry in entries if entry.figure]
-    clients = "subscribers" if loads[0].service == "time" else "clients"
-    if any("×" in entry.place for entry in entries):
-        clients += " × outstanding"
     axis = Axis(
-        "" if several else clients,
+        "" if several else clients + " × outstanding" * outstanding + ", interval" * intervals,
         METRICS[metrics[0]].unit,
         min(figure.least for figure in figures),
         max(figure.greatest for figure in figures),

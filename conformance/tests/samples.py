@@ -50,7 +50,7 @@ def loads() -> list[Load]:
         found.append(Load("echo", transport, "closed", 16, 16, 32))
         found += [Load("echo", transport, "open", 16, 1, 32, script, rate=5000) for script in scripts]
         for pattern, clients in product(TIME_PATTERNS, (100, 1000, 10000)):
-            found.append(Load("time", transport, pattern, clients, interval=1.0))
+            found.append(Load("time", transport, pattern, clients, interval=2.0 if clients == 10000 else 0.2))
         found.append(Load("echo", transport, "life"))
     return found
 

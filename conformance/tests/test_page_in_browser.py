@@ -159,8 +159,8 @@ def test_tabs_by_mouse_and_keyboard(browsing: Browsing) -> None:
 
 def test_charts_have_their_say(browsing: Browsing) -> None:
     page = browsing.open("figures")
-    assert page.get_by_role("img", name="Lateness, TCP, every 1 s, 10,000 subscribers").count() == 2
-    panel = page.locator("figure", has_text="TCP, every 1 s, 10,000 subscribers").first
+    assert page.get_by_role("img", name="Lateness, TCP, 10,000 subscribers, every 2 s").count() == 2
+    panel = page.locator("figure", has_text="TCP, 10,000 subscribers, every 2 s").first
     assert "socketserver: gave up at 4,093 subscribers" in panel.inner_text()
     page.get_by_text("Echo, open loop: the figures as tables").click()
     assert page.get_by_role("table", name="latency, 99.9 %").is_visible()
