@@ -23,5 +23,6 @@ def seconds(value: float) -> str:
 
 
 def sentence(text: str) -> Markup:
-    """Return a sentence of SPEC.md with its code as code."""
-    return Markup(re.sub("`(.+?)`", r"<code>\1</code>", str(escape(str(visible(text))))))
+    """Return a sentence of SPEC.md with its code as code, its emphasis as emphasis."""
+    escaped = str(escape(str(visible(text))))
+    return Markup(re.sub(r"\*(\w[^*`]*)\*", r"<em>\1</em>", re.sub("`(.+?)`", r"<code>\1</code>", escaped)))

@@ -142,7 +142,8 @@ def _cell(id_: str, target: str, verdict: str, cases: Sequence[Case], known: str
         elif outcome in ("failed", "error"):
             failed.append(case)
         check = checks.setdefault((case.check, outcome), Check(case.check, outcome))
-        check.cases.append((case.parameters, case.seconds))
+        shown = "-".join(part for part in case.parameters.split("-") if part != "*")  # the target's name is above
+        check.cases.append((shown, case.seconds))
     failures = [_failure(case) for case in failed[:SHOWN_FAILURES]]
     return Cell(target, verdict, [*checks.values()], failures, [case.title for case in failed[SHOWN_FAILURES:]], known)
 

@@ -59,6 +59,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
+    sync_api.expect.set_options(timeout=30_000)
     with sync_api.sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield chromium
@@ -225,7 +226,7 @@ def test_on_paper_everything_is_open(browsing: Browsing, tmp_path: Path) -> None
         assert page.locator(f"{screen}:visible").count() == 0
     assert page.evaluate(FAINT) == []
     page.pdf(path=tmp_path / "page.pdf")
-    assert page.locator("details[open]").count() == 0, "as before, when it is printed"
+    sync_api.expect(page.locator("details[open]")).to_have_count(0)  # as before it was printed
 
 
 def test_without_javascript_everything_is_there(browsing: Browsing) -> None:
