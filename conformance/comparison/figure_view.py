@@ -115,7 +115,6 @@ class ShownTopic:
     charts: list[Chart]
     tables: list[FigureTable]
     problems: list[str]
-    """If there is no figure at all."""
 
 
 class _Entry(NamedTuple):
@@ -141,8 +140,13 @@ def topics(comparison: Comparison) -> list[ShownTopic]:
             if known.intersection(metrics)
         ]
         tables = [_table(comparison, loads, metric) for metric in METRICS if metric in known]
+        # With some figures, or with none of anybody, a problem stands in no table.
+        problems = [
+            f"{each.target}, {describe(each.load)}: {each.problem}"
+            for each in measured
+            if each.problem and (each.figures or not known)
+        ]
         if loads:
-            problems = [] if known else sorted({f"{each.target}: {each.problem}" for each in measured})
             shown.append(ShownTopic(topic.title, topic.lead, charts, tables, problems))
     return shown
 

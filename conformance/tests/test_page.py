@@ -13,7 +13,7 @@ import pytest
 
 from conformance.comparison import page, verdict_view
 from conformance.comparison.formats import number, visible
-from conformance.comparison.model import Comparison
+from conformance.comparison.model import Comparison, Figure
 from conformance.kills import read_kills
 from conformance.tests import samples
 from spec.requirements import REQUIREMENTS
@@ -156,11 +156,19 @@ def test_what_was_not_measured_is_said(tmp_path: Path) -> None:
         assert words in shown
 
 
-def test_a_target_without_a_single_figure(tmp_path: Path) -> None:
+def test_a_problem_is_said_beside_figures_and_without_any(tmp_path: Path) -> None:
     comparison = samples.comparison()
-    first = replace(comparison.measurements[0], figures={}, problem="died: Ой")
-    shown = Document(written(tmp_path, replace(comparison, measurements=[first]), None)).text
-    assert "raw: died: Ой" in shown
+    first = comparison.measurements[0]
+    for figures in ({}, first.figures):
+        died = replace(comparison, measurements=[replace(first, figures=figures, problem="died: Ой")])
+        assert "UDP, 32 bytes, Latin, 1 client: died: Ой" in Document(written(tmp_path, died, None)).text
+
+
+def test_figures_that_are_all_nothing(tmp_path: Path) -> None:
+    comparison = samples.comparison()
+    nothing = dict.fromkeys(comparison.measurements[0].figures, Figure(0, 0, 0))
+    first = replace(comparison.measurements[0], figures=nothing)
+    assert "<svg" in written(tmp_path, replace(comparison, measurements=[first]), None)
 
 
 def test_a_run_alone(tmp_path: Path) -> None:

@@ -41,7 +41,8 @@ tabs.forEach((tab, index) => {
   });
   tab.addEventListener("keydown", (event) => {
     const [count, { key }] = [tabs.length, event];
-    const to = { ArrowRight: (index + 1) % count, ArrowLeft: (index + count - 1) % count, Home: 0, End: count - 1, " ": index }[key];
+    const [next, previous] = [(index + 1) % count, (index + count - 1) % count];
+    const to = { ArrowRight: next, ArrowLeft: previous, Home: 0, End: count - 1, " ": index }[key];
     if (to !== undefined) {
       event.preventDefault();
       choose(to);
@@ -82,7 +83,9 @@ for (const detail of document.querySelectorAll(".detail")) {
 const ALIKE = 3; // lines that are left of what is folded, above and below
 const SIDES = ["left", "right"];
 
-const chosen = Object.fromEntries(["kind", "left", "right", "fold"].map((id) => [id, document.querySelector(`#${id}`)]));
+const chosen = Object.fromEntries(
+  ["kind", "left", "right", "fold"].map((id) => [id, document.querySelector(`#${id}`)]),
+);
 
 function programs() {
   return [...document.querySelector(`.kind[data-kind="${chosen.kind.value}"]`).querySelectorAll(".program")];
@@ -112,7 +115,8 @@ function side(lines, start, end, classes, label = "") {
     block.setAttribute("aria-label", label);
   }
   for (let index = start; index < end; index++) {
-    const [number, sign] = [make("span", { className: "number", textContent: index + 1 }), make("span", { className: "sign" })];
+    const number = make("span", { className: "number", textContent: index + 1 });
+    const sign = make("span", { className: "sign" });
     block.append(make("div", { className: "row" }, number, sign, lines[index].cloneNode(true)));
   }
   return block;
@@ -122,7 +126,8 @@ function showPair() {
   const [left, right] = [Number(chosen.left.value), Number(chosen.right.value)];
   const names = [chosen.left, chosen.right].map((select) => select.selectedOptions[0].text);
   const [ours, theirs] = [left, right].map((index) => [...programs()[index].querySelectorAll(".line")]);
-  const pair = make("div", { className: "pair" }, ...names.map((name, index) => make("div", { className: `head ${SIDES[index]}`, textContent: name })));
+  const heads = names.map((name, index) => make("div", { className: `head ${SIDES[index]}`, textContent: name }));
+  const pair = make("div", { className: "pair" }, ...heads);
   const count = { alike: 0, indented: 0, left: 0, right: 0 };
   const row = (a, c) => {
     const moved = ours[a].textContent !== theirs[c].textContent;
@@ -135,7 +140,8 @@ function showPair() {
     if (!alike) {
       count.left += b - a;
       count.right += d - c;
-      pair.append(side(ours, a, b, "lit left", `only in ${names[0]}`), side(theirs, c, d, "lit right", `only in ${names[1]}`));
+      pair.append(side(ours, a, b, "lit left", `only in ${names[0]}`));
+      pair.append(side(theirs, c, d, "lit right", `only in ${names[1]}`));
       continue;
     }
     const rows = Array.from({ length: b - a }, (_, index) => row(a + index, c + index));
@@ -144,7 +150,8 @@ function showPair() {
     rows.flat().forEach((each) => (each.hidden = folded.includes(each)));
     pair.append(...rows.flat());
     if (folded.length) {
-      const button = make("button", { type: "button", className: "folded", textContent: `${folded.length / 2} lines alike` });
+      const textContent = `${folded.length / 2} lines alike`;
+      const button = make("button", { type: "button", className: "folded", textContent });
       button.addEventListener("click", () => {
         folded.forEach((each) => (each.hidden = false));
         button.remove();
