@@ -254,10 +254,10 @@ def _diff(options: argparse.Namespace) -> int:
     status = CONFORMS
     for transport, service in product(TRANSPORTS, SERVICES):
         if all(target.offers("server", transport, service) for target in targets):
-            difference = differential.compare(targets[0], targets[1], service, transport, profile)
+            outcome = differential.compare(targets[0], targets[1], service, transport, profile)
             compared = True
-            print(f"{service} over {transport}: {differential.describe(difference, targets)}")
-            status = FAILS if difference and difference.at_fault else status
+            print(f"{service} over {transport}: {differential.describe(outcome, targets)}")
+            status = FAILS if outcome.difference and any(outcome.difference.at_fault) else status
     if not compared:
         raise JudgeError("there is no server that both offer")
     return status
