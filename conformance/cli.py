@@ -25,7 +25,7 @@ from conformance.kills import kill_table
 from conformance.profiles import PROFILES
 from conformance.recorder import citations
 from conformance.runner import CHECKS, JudgeError, Planned, Selection
-from conformance.targets import BUNDLED, ROLES, SERVICES, TRANSPORTS, Target, TargetError, find_target
+from conformance.targets import BUNDLED, ROLES, SERVICES, TARGET_HELP, TRANSPORTS, Target, TargetError, find_target
 from conformance.verdicts import (
     CONFORMS,
     FAILS,
@@ -38,8 +38,6 @@ from conformance.verdicts import (
     stale,
 )
 from spec.requirements import REQUIREMENTS
-
-TARGET_HELP = f"{', '.join(BUNDLED)}, a manifest (TOML), or the URL of a server that runs (default: the bundled ones)"
 
 
 class UsageError(Exception):

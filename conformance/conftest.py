@@ -8,6 +8,7 @@ import json
 import signal
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from conformance.targets import (
     BUNDLED,
     ROLES,
     SERVICES,
+    TARGET_HELP,
     TRANSPORTS,
     RunningServer,
     Server,
@@ -70,7 +72,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--implementation",
         action="append",
         metavar="TARGET",
-        help=f"what to judge: {', '.join(BUNDLED)}, a manifest, a URL (repeatable; default: all bundled ones)",
+        help=f"{TARGET_HELP}; repeatable",
     )
     for option, everything in (("role", ROLES), ("transport", TRANSPORTS), ("service", SERVICES)):
         group.addoption(f"--{option}", action="append", choices=list(everything), help="(repeatable; default: both)")
@@ -163,17 +165,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _thinned(config: pytest.Config, checks: list[pytest.Function]) -> set[pytest.Function]:
-    """Return the checks that the profile leaves: of those that start programs of their own a share of the cases."""
+    """Return the checks that the profile leaves: of those that start programs of their own a share."""
+    profile = profile_of(config)
     left: set[pytest.Function] = set()
-    cases: dict[tuple[object, ...], list[pytest.Function]] = defaultdict(list)
+    judged: dict[object, set[str]] = defaultdict(set)
+    starting: dict[object, dict[str, list[pytest.Function]]] = defaultdict(lambda: defaultdict(list))
     for item in checks:
+        parameters = parameters_of(item)
+        where = id(parameters.get("target")), parameters.get("transport"), role_of(item)
         if "server" in item.fixturenames:
             left.add(item)
+            judged[where].update(citations(item))
         else:
-            parameters = parameters_of(item)
-            key = item.path, item.originalname, id(parameters.get("target")), parameters.get("transport")
-            cases[key].append(item)
-    return left.union(*map(profile_of(config).select, cases.values()))
+            starting[where][item.nodeid.partition("[")[0]].append(item)
+    for place, of_check in starting.items():
+        cases = [item for those in of_check.values() for item in profile.select(those)]
+        left.update(profile.select_checks({item: set(citations(item)) for item in cases}, judged[place]))
+    return left
 
 
 def _is_selected(config: pytest.Config, item: pytest.Item) -> bool:
@@ -246,12 +254,31 @@ def server_pool() -> Iterator[ServerPool]:
 @pytest.fixture
 def server(
     request: pytest.FixtureRequest, server_pool: ServerPool, target: Target, service: Service, transport: Transport
-) -> Iterator[Server]:
+) -> Iterator[Server | None]:
     """A ready server, shared with other checks. One that dies or writes to standard error fails the check."""
-    marker = request.node.get_closest_marker("options")
-    server = server_pool.get(target, service, transport, marker.args if marker else ())
+    if request.node.get_closest_marker("slow"):
+        yield None  # it runs elsewhere, with a server of its own
+        return
+    server = server_pool.get(target, service, transport, _options(request.node))
     yield server
     _require_health(server)
+
+
+@contextmanager
+def start_for(item: pytest.Function) -> Iterator[Server]:
+    """A server for one check alone, with that check's parameters, judged as a shared one is."""
+    target, service, transport = (parameters_of(item)[name] for name in ("target", "service", "transport"))
+    if target.url:
+        yield RunningServer(target)
+        return
+    with target.server(service, transport, *_options(item)) as server:
+        yield server
+        _require_health(server)
+
+
+def _options(item: pytest.Item) -> tuple[str, ...]:
+    marker = item.get_closest_marker("options")
+    return marker.args if marker else ()
 
 
 def _require_health(server: Server) -> None:

@@ -44,22 +44,16 @@ class Selection:
     profile: Profile
 
 
-class _Cell(NamedTuple):
-    target: Target
-    role: Role
-    transport: Transport
-
-
 def run(selection: Selection) -> Iterator[Planned | Case]:
     """Run the checks of a selection; yield each case when it is done. Raises JudgeError."""
-    cells = [
-        _Cell(target, role, transport)
-        for target in selection.targets
-        for role in selection.roles or ROLES
-        for transport in selection.transports or TRANSPORTS
-        if target.offers(role, transport)
-    ]
-    yield from _run([_arguments(selection, cell) for cell in cells])
+    yield from _run(
+        [
+            _arguments(selection, target, transport, roles)
+            for target in selection.targets
+            for transport in selection.transports or TRANSPORTS
+            if (roles := [role for role in selection.roles or ROLES if target.offers(role, transport)])
+        ]
+    )
 
 
 def replay(file: str, case: Case, target: Target) -> Iterator[Planned | Case]:
@@ -73,26 +67,18 @@ def replay(file: str, case: Case, target: Target) -> Iterator[Planned | Case]:
     yield from _run([[str(CHECKS / case.check.partition("::")[0]), *arguments]])
 
 
-def _arguments(selection: Selection, cell: _Cell) -> list[str]:
+def _arguments(selection: Selection, target: Target, transport: Transport, roles: Sequence[Role]) -> list[str]:
     profile = selection.profile
     return [
-        *[
-            str(file)
-            for file in sorted(CHECKS.glob("test_*.py"))
-            if (cell.role == "client") == _judges_clients(file.name)
-        ],
-        f"--implementation={cell.target.word}",
-        f"--role={cell.role}",
-        f"--transport={cell.transport}",
+        str(CHECKS),
+        f"--implementation={target.word}",
+        *[f"--role={role}" for role in roles],
+        f"--transport={transport}",
         *[f"--service={service}" for service in selection.services or SERVICES],
         *[f"--requirement={id_}" for id_ in selection.requirements],
         f"--profile={profile.name}",
         f"--seed={profile.seed}",
     ]
-
-
-def _judges_clients(name: str) -> bool:
-    return name.startswith("test_client_")
 
 
 def _run(commands: Sequence[Sequence[str]]) -> Iterator[Planned | Case]:
@@ -137,8 +123,8 @@ def _run_pytest(
 ) -> None:
     reading, writing = os.pipe()
     command = [sys.executable, "-m", "pytest", "-q", "--tb=native", f"--events={writing}", *arguments]
-    # What a failed check leaves open must not fail the next one.
-    command += ["-p", "no:cacheprovider", "-p", "no:unraisableexception"]
+    # Neither what a failed check leaves open nor a warning of some library is the target's fault.
+    command += ["-p", "no:cacheprovider", "-p", "no:unraisableexception", "-W", "default"]
     with os.fdopen(reading, encoding="utf-8") as lines, tempfile.TemporaryFile("w+") as output:
         try:
             process = subprocess.Popen(

@@ -152,6 +152,16 @@ class Talk:
         with about("CLI-10"):
             assert len(program.errors) == count, program.describe(f"{case}: not one line on standard error")
 
+    def gave_up(self, within: float = PATIENCE) -> float:
+        """Return when the client printed its last line on standard error, after its end within so many seconds.
+
+        Monotonic clock, seconds. Raises ProgramError if it runs on.
+        """
+        self.program.wait(within)
+        lines = self.program.error_lines
+        assert lines, self.program.describe("it ended without a word")
+        return lines[-1].at
+
     def expect_no_answer(self) -> None:
         """Nothing of what the server sent so far may have been taken for an answer."""
         output = self.program.output

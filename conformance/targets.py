@@ -1,5 +1,6 @@
 """What is judged: a target names the commands of its four programs; a server is one of them, started and ready."""
 
+import importlib.util
 import re
 import shutil
 import sys
@@ -94,6 +95,10 @@ class TargetError(Exception):
     """A target that is named wrongly: one line that says how."""
 
 
+class MissingError(TargetError):
+    """A target that needs something which is not installed here: one line that says what."""
+
+
 @dataclass(frozen=True)
 class Target:
     """What is judged under one name.
@@ -155,13 +160,26 @@ def _bundled(name: str) -> Target:
 BUNDLED = {name: _bundled(name) for name in ("raw", "with", "socketserver")}
 
 
-def find_target(word: str) -> Target:
-    """Return the target that a word names: a bundled one, a manifest's path, or the URL of a server that runs.
+EXAMPLES = {
+    manifest.parent.name: manifest for manifest in sorted((Path(__file__).parent / "examples").glob("*/sockspec.toml"))
+}
+"""Manifests by their names: other ways to write the programs."""
 
-    Raises TargetError.
+TARGET_HELP = (
+    f"{', '.join([*BUNDLED, *EXAMPLES])}, a manifest (TOML), or the URL of a server that runs"
+    f" (default: {', '.join(BUNDLED)})"
+)
+
+
+def find_target(word: str) -> Target:
+    """Return what a word names: a bundled target, an example, a manifest by its path, or a server that runs by its URL.
+
+    Raises TargetError; MissingError, if a Python module that its manifest requires is missing.
     """
     if word in BUNDLED:
         return BUNDLED[word]
+    if word in EXAMPLES:
+        return _read_manifest(EXAMPLES[word])
     if "://" in word:
         url = re.fullmatch(URL, word)
         if url is None:
@@ -171,7 +189,7 @@ def find_target(word: str) -> Target:
     if path.is_dir():
         path /= "sockspec.toml"
     if not path.exists():
-        raise TargetError(f"{word}: neither {', '.join(BUNDLED)} nor a manifest nor a URL")
+        raise TargetError(f"{word}: neither {', '.join([*BUNDLED, *EXAMPLES])} nor a manifest nor a URL")
     return _read_manifest(path)
 
 
@@ -180,38 +198,39 @@ def _read_manifest(path: Path) -> Target:
         manifest = read_toml(path)
     except ValueError as error:
         raise TargetError(str(error)) from None
-    directory = path.resolve().parent
-    name, services, programs = (
-        manifest.pop(key, default)
-        for key, default in (("name", directory.name), ("services", [*SERVICES]), ("programs", {}))
-    )
+    own = path.resolve().parent
+    defaults = {"name": own.name, "services": [*SERVICES], "directory": ".", "requires": [], "programs": {}}
+    name, services, place, requires, programs = (manifest.pop(key, default) for key, default in defaults.items())
     if manifest:
-        raise TargetError(f"{path}: unknown key {', '.join(manifest)} (known: name, services, programs)")
+        raise TargetError(f"{path}: unknown key {', '.join(manifest)} (known: {', '.join(defaults)})")
     if not isinstance(name, str) or not re.fullmatch(r"\w[\w.-]*", name) or name in BUNDLED:
         raise TargetError(f"{path}: name must be letters, digits, '.', '-' and '_', and none of {', '.join(BUNDLED)}")
-    if not isinstance(services, list) or not services or not set(services) <= set(SERVICES):
+    if not isinstance(services, list) or not services or not all(service in SERVICES for service in services):
         raise TargetError(f"{path}: services must be a list of {' and '.join(SERVICES)}")
+    if not isinstance(place, str) or not (directory := own.joinpath(place).resolve()).is_dir():
+        raise TargetError(f"{path}: directory must be a directory's path, relative to the manifest's own")
+    if not isinstance(requires, list) or not all(isinstance(each, str) and each.isidentifier() for each in requires):
+        raise TargetError(f"{path}: requires must be a list of top-level Python modules")
     keys = {f"{transport}_{role}": (transport, role) for transport in TRANSPORTS for role in ROLES}
     if not isinstance(programs, dict) or not programs or not set(programs) <= set(keys):
         raise TargetError(f"{path}: [programs] must have one or more of {', '.join(keys)}")
-    for key, command in programs.items():
-        if not isinstance(command, list) or not command or not all(isinstance(word, str) for word in command):
-            raise TargetError(f"{path}: {key} must be a list of strings, the command and its first arguments")
-        if shutil.which(command[0]) is None and shutil.which(directory / command[0]) is None:
-            raise TargetError(f"{path}: {key}: there is no program {command[0]}")
-    return Target(
-        name,
-        {keys[key]: (_located(command[0], directory), *command[1:]) for key, command in programs.items()},
-        directory,
-        tuple(service for service in SERVICES if service in services),
-        word=str(path.resolve()),
-    )
+    commands = {keys[key]: _read_command(f"{path}: {key}", words, directory) for key, words in programs.items()}
+    if missing := [module for module in requires if importlib.util.find_spec(module) is None]:
+        hint = ": pip install 'sockspec[compare]'" if path in EXAMPLES.values() else ""
+        raise MissingError(f"{name}: needs the Python module {', '.join(missing)}{hint}")
+    offered = tuple(service for service in SERVICES if service in services)
+    return Target(name, commands, directory, offered, word=str(path.resolve()))
 
 
-def _located(program: str, directory: Path) -> str:
-    """Return a program of the manifest's directory by its whole path, any other as it is."""
+def _read_command(place: str, command: object, directory: Path) -> tuple[str, ...]:
+    """Return a command, a program of the directory by its whole path. Raises TargetError, beginning with `place`."""
+    if not isinstance(command, list) or not command or not all(isinstance(word, str) for word in command):
+        raise TargetError(f"{place} must be a list of strings, the command and its first arguments")
+    program, *arguments = (sys.executable if word == "{python}" else word for word in command)
     own = directory / program
-    return str(own) if own.is_file() else program
+    if shutil.which(program) is None and shutil.which(own) is None:
+        raise TargetError(f"{place}: there is no program {program}")
+    return str(own) if own.is_file() else program, *arguments
 
 
 def show_address(address: tuple[str, int] | tuple[str, int, int, int]) -> str:

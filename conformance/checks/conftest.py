@@ -1,19 +1,29 @@
-"""Checks that mostly wait are marked ``slow``: they run side by side, in threads, while the others take their turns."""
+"""Checks that mostly wait are marked ``slow``: they run side by side, in threads, while the others take their turns.
 
+Where others share a server, each of these has its own. A failure while the judge itself was held up is no proof: such a
+check is run again, and fails when it has failed so often, or once with a judge that kept its time.
+"""
+
+import inspect
+import time
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 
 import pytest
 
 from conformance import wire
 from conformance.cases import decode, load_case
-from conformance.conftest import profile_of
+from conformance.conftest import profile_of, start_for
+from conformance.recorder import parameters_of
+from conformance.stalls import Stalls
 
 AT_ONCE = 4
+ATTEMPTS = 4
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "slow: the check mostly waits; its arguments are parameters, not fixtures")
+    config.addinivalue_line("markers", "slow: the check mostly waits; but for `server`, it takes no fixture")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -33,20 +43,34 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     if session.config.option.collectonly:
         slow = []
     session.items.sort(key=lambda item: item in slow)
-    with ThreadPoolExecutor(AT_ONCE) as threads:
+    with Stalls() as stalls, ThreadPoolExecutor(AT_ONCE) as threads:
         for item in slow:
-            item.obj = _result(threads.submit(_run, item.obj, item.callspec.params))
+            item.obj = _result(threads.submit(_run, item, item.obj, stalls))
         try:
             return (yield)
         finally:
             threads.shutdown(cancel_futures=True)
 
 
-def _run(check: Callable[..., None], parameters: dict[str, object]) -> None:
+def _run(item: pytest.Function, check: Callable[..., None], stalls: Stalls) -> None:
+    for attempt in range(1, ATTEMPTS + 1):
+        start = time.monotonic()
+        try:
+            _run_once(item, check)
+            return
+        except (Exception, pytest.fail.Exception):
+            if attempt == ATTEMPTS or not stalls.since(start):
+                raise
+
+
+def _run_once(item: pytest.Function, check: Callable[..., None]) -> None:
     """Run a check in this thread; what it raises holds its exchanges, which are this thread's."""
+    names = inspect.signature(check).parameters
     wire.begin_check()
     try:
-        check(**parameters)
+        with start_for(item) if "server" in names else nullcontext() as server:
+            arguments = {**parameters_of(item), "server": server}
+            check(**{name: arguments[name] for name in names})
     except Exception as error:
         if wire.smallest_failure() and not isinstance(error, AssertionError):
             raise wire.smallest_failure() from error  # type: ignore[misc]

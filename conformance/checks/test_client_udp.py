@@ -106,8 +106,7 @@ def test_answers_one_challenge_between_two_timers(target: Target) -> None:
             waiting = [["TIME Анна".encode(), f"token: {token}".encode()] for token in tokens[1:]]
             assert by_timer.lines in waiting, f"{by_timer} holds none of the tokens that waited"
             requests += [answer, by_timer]
-        talk.program.wait()
-        waited = talk.program.error_lines[-1].at - requests[0].at
+        waited = talk.gave_up() - requests[0].at
         assert took(gaps(requests), [0, 1, 0, 1]), f"the gaps are {gaps(requests)}"
         with about("CLI-7"):
             assert took([waited], [2.7]), f"it gave up after {waited:g} s, not 2.7 s"
@@ -263,7 +262,7 @@ def test_malformed_datagrams_do_not_put_off_the_end(target: Target, service: Ser
             talk.send(b"OK\n")
             sent += 1
             talk.program.wait_until(lambda due=sent: len(talk.program.errors) > due, 0.1 * SCALE)  # type: ignore[misc]
-        waited = talk.program.error_lines[-1].at - start
+        waited = talk.gave_up() - start
         assert took([waited], [0.6 * SCALE]), f"it gave up after {waited:g} s"
         talk.ends(1, [], [""] * len(talk.program.errors))
 
@@ -275,8 +274,7 @@ def test_sends_the_request_again_and_gives_up(target: Target, service: Service, 
     timeout = 7.5 if profile.name == "quick" else {"echo": None, "time": 11.5}[service]
     with Talk(target, service, "udp", "привет", timeout=timeout) as talk:
         start = talk.expect(REQUEST[service]).at
-        talk.program.wait(talk.timeout + PATIENCE)
-        waited = talk.program.error_lines[-1].at - start
+        waited = talk.gave_up(talk.timeout + PATIENCE) - start
         requests = talk.server.requests
         due = [gap for gap, sent in zip(GAPS[service], accumulate(GAPS[service]), strict=True) if sent < talk.timeout]
         assert took(gaps(requests), due), f"the gaps are {gaps(requests)}, not {due}"

@@ -99,6 +99,7 @@ def test_a_token_is_good_for_its_address_only(server: Server) -> None:
         assert try_token(owner, token) == "OK"
 
 
+@pytest.mark.slow
 @pytest.mark.requirement("LEASE-5", "LEASE-6")
 @pytest.mark.options("--interval", SHORT)
 def test_the_life_of_tokens(server: Server) -> None:
@@ -181,6 +182,7 @@ def test_who_returned_no_token_costs_no_memory(start_server: StartServer) -> Non
     assert grown < STRANGER_BYTES * (STRANGERS - SETTLED), f"{STRANGERS} strangers cost {grown} bytes"
 
 
+@pytest.mark.slow
 @pytest.mark.requirement("LEASE-8")
 @pytest.mark.options("--interval", MIDDLE)
 def test_a_renewal_prolongs_the_lease(server: Server) -> None:
@@ -199,6 +201,7 @@ def test_a_renewal_prolongs_the_lease(server: Server) -> None:
         assert last.seq >= LEASE_INTERVALS + 2
 
 
+@pytest.mark.slow
 @pytest.mark.requirement("LEASE-8", "LEASE-9", "LEASE-11")
 @pytest.mark.options("--interval", MIDDLE)
 def test_a_lease_runs_out(server: Server) -> None:
@@ -221,6 +224,7 @@ def test_a_lease_runs_out(server: Server) -> None:
             assert subscription.tick().seq == 1, "seq does not start anew"
 
 
+@pytest.mark.slow
 @pytest.mark.requirement("LEASE-11", "LEASE-9")
 @pytest.mark.options("--interval", MIDDLE)
 def test_a_lease_runs_out_while_the_server_sleeps(server: Server) -> None:
@@ -237,6 +241,7 @@ def test_a_lease_runs_out_while_the_server_sleeps(server: Server) -> None:
         assert subscription.tick().seq == 1, "seq does not start anew"
 
 
+@pytest.mark.slow
 @pytest.mark.requirement("LEASE-10")
 @pytest.mark.options("--interval", MIDDLE)
 def test_a_challenge_changes_nothing(server: Server) -> None:

@@ -131,6 +131,7 @@ def require_close(peer: TcpPeer, since: float) -> None:
     assert float(IDLE) <= time.monotonic() - since < 2 * float(IDLE) + JUDGE_LATENESS
 
 
+@pytest.mark.slow
 @TCP
 @IDLE_OPTIONS
 @pytest.mark.requirement("LOAD-4")
@@ -142,6 +143,7 @@ def test_an_idle_connection_is_closed(server: Server) -> None:
         require_close(half, start)
 
 
+@pytest.mark.slow
 @TCP
 @ECHO
 @IDLE_OPTIONS
@@ -159,6 +161,7 @@ def test_a_connection_is_closed_that_never_ends_its_line(server: Server) -> None
         assert float(IDLE) <= time.monotonic() - start < 3 * float(IDLE) + JUDGE_LATENESS, "it was not closed"
 
 
+@pytest.mark.slow
 @TCP
 @IDLE_OPTIONS
 @pytest.mark.requirement("LOAD-4")
@@ -176,6 +179,7 @@ def test_a_busy_connection_stays(server: Server) -> None:
             assert answer.fields["code"] == "unknown-verb"
 
 
+@pytest.mark.slow
 @TCP
 @ECHO
 @IDLE_OPTIONS

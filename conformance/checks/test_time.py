@@ -175,6 +175,7 @@ def test_seq_counts_from_one(run: Run) -> None:
     assert last.at < run.subscription.latest(last.seq + 1) + JUDGE_LATENESS, "seq fell behind the intervals"
 
 
+@pytest.mark.slow
 @pytest.mark.requirement("TIME-9")
 @pytest.mark.options("--interval", interval(0.25))
 def test_ticks_are_on_time(server: Server) -> None:
@@ -206,6 +207,7 @@ def test_time_is_that_of_sending(run: Run) -> None:
         assert 0 <= tick.wall - tick.time <= 0.001 + JUDGE_LATENESS
 
 
+@pytest.mark.slow
 @pytest.mark.transport("tcp")
 @pytest.mark.requirement("TIME-7")
 @pytest.mark.options("--interval", SHORT)
@@ -220,6 +222,7 @@ def test_seq_counts_what_was_slept(server: Server) -> None:
         assert last.at < subscription.latest(last.seq + 1) + JUDGE_LATENESS, "seq fell behind the intervals"
 
 
+@pytest.mark.slow
 @pytest.mark.requirement("TIME-8", "TIME-10", "TIME-12")
 @pytest.mark.options("--interval", LONG)
 def test_a_server_that_slept(server: Server) -> None:
@@ -245,6 +248,7 @@ def test_a_server_that_slept(server: Server) -> None:
                 later += subscription.ticks(1)
 
 
+@pytest.mark.slow
 @pytest.mark.requirement("TIME-13")
 @pytest.mark.options("--interval", LONG)
 def test_a_new_name(server: Server) -> None:
@@ -263,6 +267,7 @@ def test_a_new_name(server: Server) -> None:
             assert tick.at < subscription.latest(tick.seq + 1) + JUDGE_LATENESS
 
 
+@pytest.mark.slow
 @pytest.mark.requirement("TIME-14")
 @pytest.mark.options("--interval", MIDDLE)
 def test_an_error_leaves_the_subscription(server: Server) -> None:
@@ -316,6 +321,7 @@ def test_half_close_ends_the_subscription(server: Server) -> None:
         assert len(split_replies(peer.rest())) <= 1, "it ticks on"
 
 
+@pytest.mark.slow
 @pytest.mark.transport("tcp")
 @pytest.mark.requirement("TIME-17")
 @pytest.mark.options("--interval", SHORT)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.targets import BUNDLED, TargetError, find_target
+from conformance.targets import BUNDLED, EXAMPLES, ROOT, MissingError, TargetError, find_target
 
 GOOD = f"""
 name = "пример"
@@ -48,6 +48,50 @@ def test_a_manifest_is_called_by_its_directory(tmp_path: Path) -> None:
     assert target.name == tmp_path.name and target.services == ("echo", "time")
 
 
+def test_a_manifest_for_python(tmp_path: Path) -> None:
+    """Its programs run with the Python of the suite, in the directory that it names."""
+    (tmp_path / "Где").mkdir()
+    program = '[programs]\ntcp_server = ["{python}", "-m", "сервер"]'
+    target = find_target(str(write(tmp_path, f'directory = "Где"\nrequires = ["sys", "pytest"]\n{program}')))
+    assert target.command("tcp", "server") == (sys.executable, "-m", "сервер")
+    assert target.cwd == tmp_path / "Где"
+
+
+def test_a_program_is_looked_for_where_it_runs(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    write(tmp_path / "bin", "")
+    target = find_target(str(write(tmp_path, 'directory = "bin"\n[programs]\ntcp_server = ["./client"]')))
+    assert target.command("tcp", "server") == (str(tmp_path / "bin" / "client"),)
+
+
+def test_a_manifest_that_requires_what_is_missing(tmp_path: Path) -> None:
+    text = 'requires = ["sys", "no_such_module"]\n[programs]\ntcp_server = ["{python}", "server.py"]'
+    with pytest.raises(MissingError, match=f"{tmp_path.name}: needs the Python module no_such_module$"):
+        find_target(str(write(tmp_path, text)))
+
+
+def test_an_example_that_requires_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(
+        MissingError, match=r"uvloop: needs the Python module uvloop: pip install 'sockspec\[compare\]'$"
+    ):
+        find_target("uvloop")
+
+
+def test_an_example_from_any_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    target = find_target("asyncio")
+    assert (target.name, target.cwd) == ("asyncio", ROOT)
+    assert target == find_target(target.word)
+    assert target.offers("server", "udp", "time") and not target.offers("client", "udp")
+
+
+def test_what_examples_there_are() -> None:
+    assert list(EXAMPLES) == ["asyncio", "floor", "node", "uvloop"]
+    with pytest.raises(TargetError, match="neither raw, with, socketserver, asyncio, floor, node, uvloop nor"):
+        find_target("nobody")
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
@@ -61,6 +105,13 @@ def test_a_manifest_is_called_by_its_directory(tmp_path: Path) -> None:
         ('name = "raw"\n[programs]\nudp_server = ["true"]', "none of raw"),
         ('name = "a b"\n[programs]\nudp_server = ["true"]', "name must be"),
         ('services = ["chat"]\n[programs]\nudp_server = ["true"]', "services must be"),
+        ('services = [["echo"]]\n[programs]\nudp_server = ["true"]', "services must be"),
+        ('directory = "nowhere"\n[programs]\nudp_server = ["true"]', "directory must be"),
+        ('directory = "client"\n[programs]\nudp_server = ["true"]', "directory must be"),
+        ('directory = ["."]\n[programs]\nudp_server = ["true"]', "directory must be"),
+        ('requires = "sys"\n[programs]\nudp_server = ["true"]', "requires must be"),
+        ('requires = ["os.path"]\n[programs]\nudp_server = ["true"]', "requires must be"),
+        ("requires = [1]\n[programs]\nudp_server = ['true']", "requires must be"),
         ("[programs", "sockspec.toml: "),
     ],
 )

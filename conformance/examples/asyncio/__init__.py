@@ -1,0 +1,1 @@
+"""Servers on asyncio, transports and protocols, over the same core."""

@@ -1,0 +1,164 @@
+"""A TCP server on asyncio: a protocol for each connection, no task; one alarm for the deadlines of all."""
+
+import asyncio
+import socket
+import sys
+import time
+from collections.abc import Awaitable, Sequence
+from contextlib import suppress
+
+from conformance.examples.asyncio.program import BACKLOG, DRAIN, Alarm, Run, run_server
+from spec.address import Address, format_address
+from spec.codec import RECEIVE_BYTES
+from spec.commandline import ServerOptions, ignore, say
+from spec.session import BUSY, open_session
+from spec.timers import Timers
+
+PIECE = 65536  # bytes of replies written at once, so that a slow reader's progress shows (LOAD-4)
+
+
+class Connection(asyncio.BufferedProtocol):
+    """Carries bytes between a transport and the client's session."""
+
+    # Not a plain Protocol: for that one, asyncio allocates 256 KiB at each receive
+    __slots__ = ("blocked", "server", "session", "sock", "transport", "unsent")
+
+    def __init__(self, server: "Server", sock: socket.socket, client: str) -> None:
+        self.server = server
+        self.sock = sock
+        self.session = open_session(server.options, client, time.monotonic(), server.announce)
+        self.blocked = False
+        self.unsent = b""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self.transport = transport
+        transport.set_write_buffer_limits(0)  # pause_writing() as soon as the socket has not taken all
+        self.server.arm(self)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self.server.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.send(self.session.receive(bytes(self.server.buffer[:nbytes]), time.monotonic(), time.time()))
+        self.server.arm(self)
+
+    def pause_writing(self) -> None:
+        self.blocked = True
+        self.transport.pause_reading()  # LOAD-5
+
+    def resume_writing(self) -> None:
+        self.blocked = False
+        self.session.sent(time.monotonic())
+        self.send(b"")
+        if not self.blocked:
+            self.transport.resume_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.server.forget(self)
+        self.session.close()
+
+    def send(self, data: bytes) -> None:
+        """Write replies; while the transport has not taken a piece, keep the rest."""
+        self.unsent += data
+        while self.unsent and not self.blocked and not self.transport.is_closing():
+            piece, self.unsent = self.unsent[:PIECE], self.unsent[PIECE:]
+            self.transport.write(piece)
+
+
+class Server:
+    """Accepts connections, and wakes those that have something due."""
+
+    def __init__(self, options: ServerOptions, listener: socket.socket) -> None:
+        self.options = options
+        self.listener = listener
+        self.announce = ignore if options.quiet else say
+        self.buffer = memoryview(bytearray(RECEIVE_BYTES))  # each connection copies what is its own before the next
+        self.connections: set[Connection] = set()
+        self.opening: set[asyncio.Task[object]] = set()
+        self.timers: Timers[Connection] = Timers()
+        self.alarm = Alarm(self.wake)
+        self.empty = asyncio.Event()
+
+    def accept(self) -> None:
+        """Accept the connections that are waiting."""
+        for _ in range(BACKLOG):
+            try:
+                sock, address = self.listener.accept()
+            except OSError:
+                return
+            if len(self.connections) >= self.options.max_clients:
+                refuse(sock)
+            else:
+                self.open(sock, address)
+
+    def open(self, sock: socket.socket, address: Address) -> None:
+        """Have the event loop serve a connection."""
+        sock.setblocking(False)
+        connection = Connection(self, sock, format_address(address))
+        self.connections.add(connection)
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(loop.connect_accepted_socket(lambda: connection, sock))
+        self.opening.add(task)  # the loop's own reference is weak
+        task.add_done_callback(self.opening.discard)
+
+    def arm(self, connection: Connection) -> None:
+        """Have the connection woken at its session's deadline or before."""
+        self.timers.arm(connection, connection.session.deadline)
+        self.alarm.set(self.timers.deadline)
+
+    def wake(self) -> None:
+        now, utc = time.monotonic(), time.time()
+        for connection in self.timers.due(now):
+            connection.send(connection.session.wake(now, utc, blocked=connection.blocked))
+            if connection.session.expired:
+                connection.transport.abort()
+            else:
+                self.timers.arm(connection, connection.session.deadline)
+        self.alarm.set(self.timers.deadline)
+
+    def forget(self, connection: Connection) -> None:
+        self.connections.remove(connection)
+        self.timers.disarm(connection)
+        if not self.connections:
+            self.empty.set()
+
+    async def drain(self) -> None:
+        """Accept nobody any more, and let the clients take what they are owed."""
+        self.accept()
+        self.listener.close()
+        await asyncio.gather(*self.opening)
+        for connection in self.connections:
+            with suppress(OSError):
+                connection.sock.shutdown(socket.SHUT_RD)  # the end of stream follows what has come already
+        if self.connections:
+            self.empty.clear()
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self.empty.wait(), DRAIN)
+        for connection in self.connections:
+            connection.transport.abort()
+
+
+def refuse(sock: socket.socket) -> None:
+    """Tell a client that the server is at its limit. What it sent is read: unread bytes would turn FIN into RST."""
+    sock.setblocking(False)
+    with sock, suppress(OSError):
+        sock.send(BUSY)
+        sock.recv(RECEIVE_BYTES)
+
+
+async def serve(options: ServerOptions, listener: socket.socket, stopping: Awaitable[object]) -> None:
+    """Serve until a signal comes, then let the clients take what they are owed."""
+    server = Server(options, listener)
+    loop = asyncio.get_running_loop()
+    loop.add_reader(listener, server.accept)
+    await stopping
+    loop.remove_reader(listener)
+    await server.drain()
+
+
+def main(arguments: Sequence[str] | None = None, run: Run = asyncio.run) -> int:
+    return run_server(serve, "tcp", arguments, run)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,39 @@
+"""Answers each datagram with the reply to the first one. What is left is Python and the kernel."""
+
+import signal
+import socket
+import sys
+from contextlib import suppress
+
+from spec.address import format_url
+from spec.codec import DATAGRAM_BYTES
+from spec.commandline import ignore, parse_server_options, say
+from spec.endpoint import Endpoint, open_endpoint
+
+
+def serve(sock: socket.socket, endpoint: Endpoint) -> None:
+    """Have the core answer the first request, and answer everybody with that."""
+    replies: list[bytes] = []
+    while not replies:
+        datagram, address = sock.recvfrom(DATAGRAM_BYTES)
+        replies = endpoint.receive(datagram, address, 0, 0)
+    [constant] = replies
+    sock.sendto(constant, address)
+    while True:
+        _, address = sock.recvfrom(DATAGRAM_BYTES)
+        sock.sendto(constant, address)
+
+
+def main() -> int:
+    options = parse_server_options(None, "udp")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with suppress(KeyboardInterrupt), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind((options.host, options.port))
+        say(f"waiting for clients on {format_url(options.service, 'udp', sock.getsockname())}")
+        serve(sock, open_endpoint(options, b"", ignore))
+    say("stopped")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The servers on asyncio again, with uvloop as the event loop."""
