@@ -8,9 +8,10 @@ import re
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -21,6 +22,7 @@ from rich.table import Table
 
 from conformance import contract, demo, differential, reports, runner
 from conformance.cases import Case, load_case, load_exchange
+from conformance.comparison.model import Comparison
 from conformance.kills import kill_table
 from conformance.profiles import PROFILES
 from conformance.recorder import citations
@@ -81,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--strict", action="store_true", help="a SHOULD that does not hold fails the run too")
     add("--junit", type=Path, metavar="FILE", help="write JUnit's XML")
     add("--json", type=Path, metavar="FILE", help="write the whole run; report.schema.json says in what form")
+    add("--html", type=Path, metavar="FILE", help="write it as a page that opens in a browser, without a network")
     add("--pcap", type=Path, metavar="DIR", help="write the exchanges of each failure there, for Wireshark")
     add("--failures", type=Path, metavar="DIR", default=Path("sockspec-failures"), help="where `replay` finds them")
     add("--durations", type=int, default=0, metavar="N", help="show the N checks that took longest")
@@ -125,6 +128,7 @@ def _run(options: argparse.Namespace) -> int:
     targets = _find_targets(options.targets)
     profile = PROFILES[options.profile]._replace(seed=options.seed)
     selection = Selection(targets, options.role, options.transport, options.service, options.requirement, profile)
+    write_page = _page_writer() if options.html else None
     console = Console(highlight=False)
     start = time.monotonic()
     if "server" in (options.role or ROLES):
@@ -143,9 +147,12 @@ def _run(options: argparse.Namespace) -> int:
     verdicts = {target.name: judge(case for case in cases if case.target == target.name) for target in targets}
     status = exit_status(verdicts, known, strict=options.strict)
     seconds = time.monotonic() - start
-    if options.json:
+    if options.json or write_page:
         whole = reports.report(cases, verdicts, known, profile, status, seconds)
-        _write_json(options.json, whole)
+        if options.json:
+            _write_json(options.json, whole)
+        if write_page:
+            write_page(options.html, None, whole)
     if options.junit:
         reports.write_junit(options.junit, cases)
     if not any(case.outcome in ("passed", "failed", "error") for case in cases):
@@ -162,6 +169,15 @@ def _run(options: argparse.Namespace) -> int:
         f"{said}: {ran} checks, {failed} failed, {profile.name} profile, seed {profile.seed}, {seconds:.1f} s"
     )
     return status
+
+
+def _page_writer() -> Callable[[Path, Comparison | None, Mapping[str, Any] | None], None]:
+    """Return what writes a page. Raises UsageError if this Python lacks what that takes."""
+    try:
+        from conformance.comparison import page  # takes a moment, and packages that nothing else takes
+    except ModuleNotFoundError as error:
+        raise UsageError(f"--html needs the Python module {error.name}: pip install 'sockspec[compare]'") from None
+    return page.write
 
 
 def _require_reachable(targets: Sequence[Target]) -> None:

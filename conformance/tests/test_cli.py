@@ -79,7 +79,9 @@ def test_a_good_target(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_failure_is_told_stored_and_replayed(capsys: pytest.CaptureFixture[str]) -> None:
-    status, report = run(target("good"), target("reverses-bytes"), *FEW, "--junit=junit.xml", "--pcap=captures")
+    status, report = run(
+        target("good"), target("reverses-bytes"), *FEW, "--junit=junit.xml", "--pcap=captures", "--html=a.html"
+    )
     assert status == 1
     assert [report["verdicts"][name]["ECHO-3"] for name in ("good", "reverses-bytes")] == ["PASS", "FAIL"]
     output = capsys.readouterr().out
@@ -87,12 +89,21 @@ def test_a_failure_is_told_stored_and_replayed(capsys: pytest.CaptureFixture[str
     suites = {suite.get("name"): suite for suite in ElementTree.parse("junit.xml").getroot()}
     assert suites["sockspec good"].get("failures") == "0"
     assert "ECHO-3" in str(suites["sockspec reverses-bytes"].find("testcase/failure").get("message"))  # type: ignore[union-attr]
+    assert "reversed: " in Path("a.html").read_text(encoding="utf-8").partition('<article class="failure">')[2]
     assert len(rdpcap("captures/reverses-bytes-ECHO-3-1.pcap")) > 4
     for file in sorted(Path("sockspec-failures").iterdir()):
         assert cli.main(["replay", str(file)]) == 1
         assert capsys.readouterr().out.startswith("FAILED reverses-bytes: ECHO-3: ")
         assert cli.main(["replay", str(file), "good"]) == 0
         assert capsys.readouterr().out.startswith("FIXED good: ECHO-3: ")
+
+
+def test_a_page_needs_its_packages(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.delattr("conformance.comparison.page", raising=False)
+    monkeypatch.delitem(sys.modules, "conformance.comparison.page", raising=False)
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    assert cli.main(["run", "raw", *FEW, "--html=page.html"]) == 2
+    assert "--html needs the Python module jinja2: pip install" in capsys.readouterr().err
 
 
 def test_the_report_has_the_published_form() -> None:

@@ -1,0 +1,184 @@
+"""The page without a browser: that it is whole, needs nothing from elsewhere, and lets nobody's bytes become markup."""
+
+import base64
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from conformance.comparison import page, verdict_view
+from conformance.comparison.formats import number, visible
+from conformance.comparison.model import Comparison
+from conformance.kills import read_kills
+from conformance.tests import samples
+from spec.requirements import REQUIREMENTS
+
+VOID = {"meta", "input", "br", "hr", "img", "link", "col"}
+SHOWN_HOSTILE = str(visible(samples.HOSTILE))
+
+
+class Document(HTMLParser):
+    """A page that was read: its elements, its text, and what is wrong with it."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.words: list[str] = []
+        self.raw: dict[str, str] = {}
+        self._open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert not self._open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        names = Counter(name for name, _ in attrs)
+        assert names.total() == len(names), f"{tag} has an attribute twice"
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        self.handle_endtag(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        self.words.append(" " if tag in ("td", "th", "dt", "p", "h3") else "")
+        assert self._open.pop() == tag, f"</{tag}> closes something else, line {self.getpos()[0]}"
+
+    def handle_data(self, data: str) -> None:
+        if self._open and self._open[-1] in ("script", "style"):
+            self.raw[self._open[-1]] = data
+        else:
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join("".join(self.words).split())
+
+    def all(self, name: str) -> Iterator[str]:
+        return (attributes[name] for _, attributes in self.elements if name in attributes)
+
+
+def written(directory: Path, comparison: Comparison | None, report: dict[str, object] | None) -> str:
+    file = directory / "страница.html"
+    page.write(file, comparison, report)
+    return file.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A page of both."""
+    return written(tmp_path_factory.mktemp("page"), samples.comparison(), samples.report())
+
+
+@pytest.fixture(scope="module")
+def document(whole: str) -> Document:
+    return Document(whole)
+
+
+def test_it_is_well_formed_and_refers_to_what_is_there(document: Document) -> None:
+    ids = Counter(document.all("id"))
+    assert ids.total() == len(ids) > 3 * len(REQUIREMENTS)
+    for name in ("popovertarget", "aria-labelledby"):
+        assert set(document.all(name)) <= set(ids)
+    links = [href.partition("#") for href in document.all("href")]
+    assert links and all(not file and id_ in ids for file, _, id_ in links)
+
+
+def test_it_needs_nothing_from_elsewhere(document: Document) -> None:
+    assert not list(document.all("src"))
+    assert {tag for tag, _ in document.elements}.isdisjoint({"link", "iframe", "object", "embed", "img", "base"})
+    assert not [name for _, attributes in document.elements for name in attributes if name.startswith("on")]
+    for value in [*document.raw.values(), *(value for _, each in document.elements for value in each.values())]:
+        assert not re.search(r"url\(|@import|//[a-z]+\.[a-z]|\bfetch\(", value.replace("https://www.w3.org/WAI/", ""))
+    [policy] = [each["content"] for _, each in document.elements if each.get("http-equiv") == "Content-Security-Policy"]
+    digest = base64.b64encode(hashlib.sha256(document.raw["script"].encode()).digest()).decode()
+    assert "default-src 'none'" in policy and f"script-src 'sha256-{digest}'" in policy
+
+
+def test_what_a_peer_sent_stays_text(whole: str, document: Document) -> None:
+    assert [tag for tag, _ in document.elements].count("script") == 1
+    assert "<img" not in whole and document.text.count(SHOWN_HOSTILE) > 6
+    assert not re.search("[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", whole)
+
+
+def test_each_requirement_and_each_case_is_there(document: Document) -> None:
+    report = samples.report()
+    for id_, requirement in REQUIREMENTS.items():
+        assert id_ in document.text
+        assert re.sub(r"[`*]", "", requirement.text) in document.text
+    shown = document.text
+    for case in report["cases"]:
+        assert f"{case['parameters'].removeprefix('*-')} {case['seconds']:.3f}" in shown
+    cells = [each["aria-label"] for _, each in document.elements if "popovertarget" in each and "aria-label" in each]
+    said = {"PASS": "pass", "FAIL": "FAIL", "INCONCLUSIVE": "undecided"}
+    assert Counter(cells) == Counter(
+        f"{id_}, {target}: {said[of[id_]] if id_ in of else 'not judged'}"
+        for target, of in report["verdicts"].items()
+        for id_ in REQUIREMENTS
+    )
+
+
+def test_a_failure_shows_what_was_sent_and_received(document: Document) -> None:
+    shown = document.text.partition("ECHO-3 · socketserver")[2].partition("ECHO-4 · raw")[0]
+    assert f'{{"message": "{SHOWN_HOSTILE[:20]}' in shown
+    assert "16 earlier events are left out" in shown
+    assert "0.0160 client → 13 привет⏎ d0 bf d1 80 d0 b8 d0 b2 d0 b5 d1 82 0a" in shown
+    assert "nothing for 1.000 s" in shown
+    assert shown.count("16 earlier events") == verdict_view.SHOWN_FAILURES
+    assert [f"test_it[*-{number}]" in shown.partition("Failed as well")[2] for number in range(5)] == [False] * 3 + [
+        True
+    ] * 2
+
+
+def test_each_figure_is_in_a_table_or_why_there_is_none(document: Document) -> None:
+    rows = " ".join("".join(document.words).partition("Speed and cost")[2].split())
+    for measurement in samples.comparison().measurements:
+        assert measurement.problem in rows
+        for figure in measurement.figures.values():
+            assert f"{number(figure.median)} {number(figure.least)} – {number(figure.greatest)}" in rows
+
+
+def test_what_was_not_measured_is_said(tmp_path: Path) -> None:
+    comparison = samples.comparison()
+    first = comparison.measurements[1]
+    lacking = replace(comparison, measurements=[each for each in comparison.measurements if each != first][:4])
+    shown = Document(written(tmp_path, lacking, samples.report())).text
+    assert "with: not measured" in shown and "not judged" in shown and "not seen" in shown
+    nothing = replace(comparison, measurements=[], disagreements=[], sources=[])
+    shown = Document(written(tmp_path, nothing, None)).text
+    for words in ("Nothing was measured", "Not compared", "No program’s own file", "Not judged"):
+        assert words in shown
+
+
+def test_a_target_without_a_single_figure(tmp_path: Path) -> None:
+    comparison = samples.comparison()
+    first = replace(comparison.measurements[0], figures={}, problem="died: Ой")
+    shown = Document(written(tmp_path, replace(comparison, measurements=[first]), None)).text
+    assert "raw: died: Ой" in shown
+
+
+def test_a_run_alone(tmp_path: Path) -> None:
+    shown = Document(written(tmp_path, None, samples.report()))
+    assert "sockspec compare does that" in shown.text and "Speed and cost" not in shown.text
+    assert "does not conform" in shown.text
+
+
+def test_every_kill_is_there(document: Document) -> None:
+    shown = document.text.partition("Who judges the judge?")[2]
+    for kills in read_kills().values():
+        for kill in kills:
+            assert f"{kill.fault} {' '.join(kill.check.split())}" in shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(12345.6, "12,346"), (100.0, "100"), (12.34, "12.3"), (1.0, "1"), (0.1234, "0.123"), (0.0, "0"), (0.9996, "1.00")],
+)
+def test_three_digits_that_count(value: float, shown: str) -> None:
+    assert number(value) == shown
