@@ -107,9 +107,32 @@ def _parser() -> argparse.ArgumentParser:
     diff.add_argument("--profile", choices=list(PROFILES), default="standard", help="how many conversations")
     diff.add_argument("--seed", type=int, default=0, metavar="N", help="which of them (default: 0)")
 
+    beside = commands.add_parser(
+        "compare", help="measure targets side by side; show where they disagree, and their size"
+    )
+    beside.set_defaults(run=_compare)
+    add = beside.add_argument
+    add("targets", nargs="*", metavar="TARGET", help=TARGET_HELP)
+    add("--baseline", metavar="NAME", help="the target that ratios are to (default: the first)")
+    add("--transport", action="append", default=[], choices=TRANSPORTS, help="repeatable; default: both")
+    add("--service", action="append", default=[], choices=SERVICES, help="repeatable; default: both")
+    add("--quick", action="store_true", help="fewer loads and shorter samples, half a minute")
+    add("--rounds", type=_positive, metavar="N", help="how often each load is measured (default: 5; with --quick: 3)")
+    add("--json", type=Path, metavar="FILE", help="write all figures; comparison.schema.json says in what form")
+    add(
+        "--html", type=Path, metavar="FILE", help="write a page; without --quick it has the verdicts of a quick run too"
+    )
+
     show = commands.add_parser("demo", parents=[selecting], help="show servers and clients at work, then judge them")
     show.set_defaults(run=_demonstrate)
     return parser
+
+
+def _positive(word: str) -> int:
+    """Return the number, 1 or more, that a word stands for. Raises ValueError."""
+    if (number := int(word)) < 1:
+        raise ValueError
+    return number
 
 
 def _find_targets(words: Sequence[str]) -> list[Target]:
@@ -268,13 +291,54 @@ def _diff(options: argparse.Namespace) -> int:
     status = CONFORMS
     for transport, service in product(TRANSPORTS, SERVICES):
         if all(target.offers("server", transport, service) for target in targets):
-            difference = differential.compare(targets[0], targets[1], service, transport, profile)
+            outcome = differential.compare(targets[0], targets[1], service, transport, profile)
             compared = True
-            print(f"{service} over {transport}: {differential.describe(difference, targets)}")
-            status = FAILS if difference and difference.at_fault else status
+            print(f"{service} over {transport}: {differential.describe(outcome, targets)}")
+            status = FAILS if outcome.difference and any(outcome.difference.at_fault) else status
     if not compared:
         raise JudgeError("there is no server that both offer")
     return status
+
+
+def _compare(options: argparse.Namespace) -> int:
+    try:
+        from conformance.comparison import command  # takes a moment, and packages that nothing else takes
+    except ModuleNotFoundError as error:
+        raise UsageError(f"compare needs the Python module {error.name}: pip install 'sockspec[compare]'") from None
+    console = Console(highlight=False)
+    targets = _find_targets([word for word in options.targets or BUNDLED if _is_there(word, console)])
+    baseline = options.baseline or targets[0].name
+    if baseline not in [target.name for target in targets]:
+        raise UsageError(f"--baseline {baseline}: no such target is compared")
+    write_page = _page_writer() if options.html else None
+    comparison = command.compare(options, targets, baseline, console)
+    if options.json:
+        _write_json(options.json, comparison.to_json())
+    if write_page:
+        write_page(options.html, comparison, None if options.quick else _judge_quickly(options, targets, console))
+    if not any(each.figures for each in comparison.measurements):
+        raise JudgeError("nothing could be measured")
+    return CONFORMS
+
+
+def _is_there(word: str, console: Console) -> bool:
+    """Whether what a target requires is there; if not, say so. Raises TargetError."""
+    try:
+        find_target(word)
+    except MissingError as missing:
+        console.print(f"skipped: {missing}", markup=False, soft_wrap=True)
+        return False
+    return True
+
+
+def _judge_quickly(options: argparse.Namespace, targets: list[Target], console: Console) -> dict[str, Any]:
+    """Judge targets by the quick profile; return the report."""
+    profile, start = PROFILES["quick"], time.monotonic()
+    selection = Selection(targets, [], options.transport, options.service, [], profile)
+    cases = list(_followed(console, runner.run(selection)))
+    verdicts = {target.name: judge(case for case in cases if case.target == target.name) for target in targets}
+    status = exit_status(verdicts, {}, strict=False)
+    return reports.report(cases, verdicts, {}, profile, status, time.monotonic() - start)
 
 
 def _demonstrate(options: argparse.Namespace) -> int:

@@ -1,10 +1,13 @@
 """Two servers, the same generated conversation: the shortest difference, and whether SPEC.md leaves it free."""
 
+import math
+import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Literal, NamedTuple
 
 import hypothesis
+import hypothesis.errors
 from hypothesis import strategies as st
 
 from conformance import wire
@@ -13,6 +16,7 @@ from conformance.oracle import masked, owed
 from conformance.profiles import Profile
 from conformance.strategies import has_agreed_upper, requests, scalars
 from conformance.targets import RunningServer, Server, Service, Target, Transport
+from conformance.timing import SHRINKING
 from conformance.wire import TcpPeer
 
 INTERVAL = "86400"
@@ -35,10 +39,19 @@ class Difference(NamedTuple):
     at_fault: tuple[bool, bool]
 
 
-def compare(
-    first: Target, second: Target, service: Service, transport: Transport, profile: Profile
-) -> Difference | None:
-    """Start a server of each, or take the one that runs, and return how they differ."""
+class Outcome(NamedTuple):
+    """How many conversations were answered alike, before the first that was not; and the shortest of those."""
+
+    agreed: int
+    difference: Difference | None
+
+
+class _Differ(Exception):
+    """The servers differ."""
+
+
+def compare(first: Target, second: Target, service: Service, transport: Transport, profile: Profile) -> Outcome:
+    """Start a server of each, or take the one that runs, and return how they differ. Raises wire.Observed."""
     with ExitStack() as stack:
         one, two = (
             RunningServer(target)
@@ -49,10 +62,11 @@ def compare(
         return find_difference((one, two), profile)
 
 
-def describe(difference: Difference | None, targets: Sequence[Target]) -> str:
-    """Return a difference as text: what was sent, what each replied, who is wrong."""
+def describe(outcome: Outcome, targets: Sequence[Target]) -> str:
+    """Return an outcome as text; of a difference what was sent, what each replied, who is wrong."""
+    difference = outcome.difference
     if difference is None:
-        return "no difference"
+        return f"no difference in {outcome.agreed} conversations"
     lines = ["they differ, and SPEC.md " + ("leaves it free" if difference.kind == "free" else "forbids it")]
     lines += [f"  both were sent {each!r}" for each in difference.conversation]
     for target, replies, wrong in zip(targets, difference.replies, difference.at_fault, strict=True):
@@ -60,30 +74,38 @@ def describe(difference: Difference | None, targets: Sequence[Target]) -> str:
     return "\n".join(lines)
 
 
-def find_difference(servers: tuple[Server, Server], profile: Profile) -> Difference | None:
-    """Talk to two servers of one service and transport, as long as the profile says; return how they differ."""
+def find_difference(servers: tuple[Server, Server], profile: Profile, shrinking: float = SHRINKING) -> Outcome:
+    """Talk to two servers of one service and transport, as long as the profile says; return how they differ.
+
+    A difference is made shorter for so many seconds. Raises wire.Observed if one of them does not answer.
+    """
     service, transport = servers[0].service, servers[0].transport
     free_text = st.text(st.sampled_from([each for each in scalars() if not has_agreed_upper(each)][:2000]), max_size=3)
     drawn = requests(service, transport)
     if service == "echo":
         drawn |= free_text.map(lambda text: b"ECHO " + text.encode() + b"\n")
     found: list[Difference] = []
+    agreed = 0
+    end = math.inf
 
     @hypothesis.seed(profile.seed)
     @hypothesis.settings(phases=[hypothesis.Phase.generate, hypothesis.Phase.shrink], print_blob=False)
     @hypothesis.given(st.lists(drawn, min_size=1, max_size=5))
     def converse_with_both(conversation: list[bytes]) -> None:
+        nonlocal agreed, end
+        if time.monotonic() > end:
+            return
         first, second = (converse(server, conversation) for server in servers)
         if [_without_chance(each) for each in first] != [_without_chance(each) for each in second]:
             at_fault = not _is_owed(servers[0], conversation, first), not _is_owed(servers[1], conversation, second)
             found.append(Difference(conversation, (first, second), "forbidden" if any(at_fault) else "free", at_fault))
-            raise AssertionError("they differ")
+            end = min(end, time.monotonic() + shrinking)
+            raise _Differ
+        agreed += not found
 
-    try:
+    with suppress(_Differ, hypothesis.errors.Flaky):  # flaky: the last was not tried again when time was up
         converse_with_both()
-    except AssertionError:
-        return found[-1]
-    return None
+    return Outcome(agreed, min(found, key=lambda each: sum(map(len, each.conversation)), default=None))
 
 
 def converse(server: Server, conversation: Sequence[bytes]) -> list[bytes]:

@@ -43,7 +43,9 @@ METRICS = {
     "served": Metric("subscribers that got their ticks", "", less_is_better=False),
     "start": Metric("from exec to the ready line", "ms"),
     "stop": Metric("from SIGTERM to the exit", "ms"),
+    "lost": Metric("requests without an answer", "%"),
     "generator_cpu": Metric("CPU share of the load generator, of one core", "%"),
+    "generator_late": Metric("lateness of the load generator, 99 %", "µs"),
 }
 
 

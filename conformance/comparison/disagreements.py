@@ -1,0 +1,60 @@
+"""What each two of the targets answer differently."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from itertools import combinations, product
+
+from conformance.comparison.model import Disagreement
+from conformance.differential import OPTIONS, Outcome, describe, find_difference
+from conformance.profiles import Profile
+from conformance.programs import ProgramError
+from conformance.targets import RunningServer, Server, Service, Target, Transport
+from conformance.wire import Observed
+
+SHRINKING = 3
+"""Seconds for which a difference is made shorter."""
+
+
+def disagreements(
+    targets: Sequence[Target],
+    services: Sequence[Service],
+    transports: Sequence[Transport],
+    profile: Profile,
+    step: Callable[[str], None],
+) -> Iterator[Disagreement]:
+    """Let each two servers of a kind answer the same; `step` is called with what comes next.
+
+    A server that does not start is left out.
+    """
+    for service, transport in product(services, transports):
+        with ExitStack() as stack:
+            servers: list[tuple[Target, Server]] = []
+            for target in targets:
+                if target.offers("server", transport, service):
+                    try:
+                        servers.append((target, _serve(target, service, transport, stack)))
+                    except ProgramError:
+                        continue  # the measurements say why
+            for (first, one), (second, two) in combinations(servers, 2):
+                step(f"{service} over {transport}: {first.name} and {second.name}")
+                yield _compare((first, second), (one, two), profile)
+
+
+def _serve(target: Target, service: Service, transport: Transport, stack: ExitStack) -> Server:
+    if target.url:
+        return RunningServer(target)
+    return stack.enter_context(target.server(service, transport, "--quiet", *OPTIONS))
+
+
+def _compare(targets: tuple[Target, Target], servers: tuple[Server, Server], profile: Profile) -> Disagreement:
+    names = targets[0].name, targets[1].name
+    service, transport = servers[0].service, servers[0].transport
+    try:
+        outcome = find_difference(servers, profile, SHRINKING)
+    except Observed as observed:
+        return Disagreement(names, service, transport, 0, f"one of them does not answer: {observed}", forbidden=True)
+    difference = outcome.difference
+    if difference is None:
+        return Disagreement(names, service, transport, outcome.agreed)
+    told = describe(Outcome(outcome.agreed, difference), targets)
+    return Disagreement(names, service, transport, outcome.agreed, told, difference.kind == "forbidden")

@@ -1,0 +1,122 @@
+"""The machine that is measured on: its cores, its limits, what processes use of it, and its description."""
+
+import contextlib
+import gc
+import os
+import platform
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from typing import NamedTuple
+
+import psutil
+
+_PACKAGES = "psutil", "hdrhistogram", "uvloop"
+
+
+class Cores(NamedTuple):
+    """The core that servers run on and the core of the load generator; None: wherever the system puts them."""
+
+    server: int | None
+    generator: int | None
+
+
+def choose_cores() -> Cores:
+    """Return two different cores of those that this process may use; none, where there is one or none can be chosen."""
+    if not hasattr(psutil.Process, "cpu_affinity"):
+        return Cores(None, None)
+    usable = psutil.Process().cpu_affinity()
+    return Cores(usable[-1], usable[0]) if len(usable) > 1 else Cores(None, None)
+
+
+@contextlib.contextmanager
+def pinned(core: int | None) -> Iterator[None]:
+    """Keep this thread, and the processes that it starts meanwhile, on one core."""
+    if core is None:
+        yield
+        return
+    process = psutil.Process()
+    before = process.cpu_affinity()
+    process.cpu_affinity([core])
+    try:
+        yield
+    finally:
+        process.cpu_affinity(before)
+
+
+@contextlib.contextmanager
+def without_collector() -> Iterator[None]:
+    """Keep Python's garbage collector, which would stop the load generator now and then, out of a measurement."""
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.unfreeze()
+
+
+def raise_file_limit() -> int:
+    """Let this process, and those that it starts, open as many files as it may. Returns how many."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return sys.maxsize if hard == resource.RLIM_INFINITY else hard
+
+
+class Usage:
+    """What a program uses, together with the processes that it has started by now."""
+
+    def __init__(self, pid: int) -> None:
+        program = psutil.Process(pid)
+        self.processes = [program, *program.children(recursive=True)]
+
+    def cpu(self) -> float:
+        """Return the CPU time of all their threads so far, in seconds."""
+        return sum(_cpu(process) for process in self.processes)
+
+    def memory(self) -> int:
+        """Return their resident memory in bytes."""
+        return sum(process.memory_info().rss for process in self.processes)
+
+
+def _cpu(process: psutil.Process) -> float:
+    if sys.platform == "linux":
+        # What clock_getcpuclockid(3) computes: exact to the nanosecond, where /proc counts hundredths of a second
+        return time.clock_gettime(~process.pid << 3 | 2)
+    times = process.cpu_times()
+    return times.user + times.system
+
+
+def describe(cores: Cores) -> dict[str, str]:
+    """Return the machine and the versions that figures depend on, label by label."""
+    packages = {}
+    for package in _PACKAGES:
+        with contextlib.suppress(PackageNotFoundError):
+            packages[package] = version(package)
+    if cores.server is None:
+        pinning = "none: servers and the load generator share the cores"
+    else:
+        pinning = f"servers on core {cores.server}, the load generator on core {cores.generator}"
+    return {
+        "processor": _processor(),
+        "cores": f"{psutil.cpu_count()}",
+        "memory": f"{psutil.virtual_memory().total / 2**30:.1f} GiB",
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "Python": f"{platform.python_implementation()} {platform.python_version()}",
+        "packages": ", ".join(f"{name} {number}" for name, number in packages.items()),
+        "pinning": pinning,
+        "load average at the start": f"{os.getloadavg()[0]:.2f}",
+        "limit of open files": f"{resource.getrlimit(resource.RLIMIT_NOFILE)[1]}",
+    }
+
+
+def _processor() -> str:
+    """Return the processor's name as Linux knows it, elsewhere as Python does."""
+    with contextlib.suppress(OSError), open("/proc/cpuinfo", encoding="utf-8") as lines:
+        for line in lines:
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or "unknown"
