@@ -27,7 +27,17 @@ from conformance.kills import kill_table
 from conformance.profiles import PROFILES
 from conformance.recorder import citations
 from conformance.runner import CHECKS, JudgeError, Planned, Selection
-from conformance.targets import BUNDLED, ROLES, SERVICES, TARGET_HELP, TRANSPORTS, Target, TargetError, find_target
+from conformance.targets import (
+    BUNDLED,
+    ROLES,
+    SERVICES,
+    TARGET_HELP,
+    TRANSPORTS,
+    MissingError,
+    Target,
+    TargetError,
+    find_target,
+)
 from conformance.verdicts import (
     CONFORMS,
     FAILS,
@@ -303,9 +313,10 @@ def _diff(options: argparse.Namespace) -> int:
 def _compare(options: argparse.Namespace) -> int:
     try:
         from conformance.comparison import command  # takes a moment, and packages that nothing else takes
+        from conformance.comparison.tables import WIDTH
     except ModuleNotFoundError as error:
         raise UsageError(f"compare needs the Python module {error.name}: pip install 'sockspec[compare]'") from None
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
     targets = _find_targets([word for word in options.targets or BUNDLED if _is_there(word, console)])
     baseline = options.baseline or targets[0].name
     if baseline not in [target.name for target in targets]:

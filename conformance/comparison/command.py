@@ -7,6 +7,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import hypothesis
 from rich.console import Console
@@ -23,6 +24,9 @@ from conformance.comparison.tables import describe as describe_load
 from conformance.comparison.tables import print_comparison
 from conformance.profiles import PROFILES
 from conformance.targets import SERVICES, TRANSPORTS, Target
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 def compare(options: Namespace, targets: Sequence[Target], baseline: str, console: Console) -> Comparison:
@@ -65,7 +69,7 @@ class _Progress:
         self.task = self.bar.add_task("", total=targets * sum(map(plan.rounds_of, plan.loads)))
         self.said = ""
 
-    def __enter__(self) -> "_Progress":
+    def __enter__(self) -> "Self":
         self.bar.start()
         return self
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -31,31 +32,32 @@ SHOWN: Mapping[Pattern, list[str]] = {
 
 
 def print_comparison(console: Console, comparison: Comparison) -> None:
-    """Print the tables, then what could not be measured, what the targets disagree on, and how busy the generator was."""
-    for service, pattern in TITLES:
-        table = _table(comparison, service, pattern)
-        if table.row_count:
-            console.print(table, width=min(console.width, WIDTH))
+    """Print the tables, then problems, disagreements, and how busy the load generator was."""
+    width = min(console.width, WIDTH)
+    for (service, pattern), title in TITLES.items():
+        tables = [_table(comparison, service, pattern, metric) for metric in SHOWN[pattern]]
+        if any(table.row_count for table in tables):
+            console.print(f"\n[bold]{title}[/]", width=width)
+        for table in tables:
+            if table.row_count:
+                console.print(table, width=width)
+    console.print(f"\nmedian (least–greatest) of the rounds, at most {comparison.rounds}", width=width)
+    console.print(f"×: ratio to {escape(comparison.baseline)}, round by round", width=width)
     for line in [*_problems(comparison), *_disagreements(comparison), *_generator(comparison)]:
-        console.print(line, width=min(console.width, WIDTH))
-    console.print(
-        f"median (least–greatest) of up to {comparison.rounds} rounds; ×: ratio to {escape(comparison.baseline)}, by rounds"
-    )
+        console.print(line, width=width)
 
 
-def _table(comparison: Comparison, service: Service, pattern: Pattern) -> Table:
-    table = Table(title=TITLES[service, pattern], title_justify="left", show_lines=True)
-    table.add_column("load", min_width=13)
+def _table(comparison: Comparison, service: Service, pattern: Pattern, metric: str) -> Table:
+    """Return a row for each load for which there is that metric."""
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column(f"{METRICS[metric].title}, {METRICS[metric].unit}", min_width=22)
     for target in comparison.targets:
         table.add_column(escape(target), justify="right")
-    loads = dict.fromkeys(each.load for each in comparison.measurements)
-    for load in loads:
+    for load in dict.fromkeys(each.load for each in comparison.measurements):
         if (load.service, load.pattern) == (service, pattern):
             cells = [comparison.find(target, load) for target in comparison.targets]
-            for metric in SHOWN[pattern]:
-                row = [_cell(cell, metric) for cell in cells]
-                if any(cell and metric in cell.figures for cell in cells):
-                    table.add_row(f"{describe(load)}\n[italic]{METRICS[metric].title}, {METRICS[metric].unit}", *row)
+            if any(cell and metric in cell.figures for cell in cells):
+                table.add_row(describe(load), *(_cell(cell, metric) for cell in cells))
     return table
 
 
@@ -65,7 +67,7 @@ def describe(load: Load) -> str:
     if load.clients > 1 or load.pattern != "life":
         words.append(f"{load.clients:,} client{'s' * (load.clients > 1)}")
     if load.outstanding > 1:
-        words.append(f"with {load.outstanding} outstanding")
+        words[-1] += f" × {load.outstanding}"
     if load.message_bytes:
         words.append(f"{load.message_bytes:,} B {load.script}")
     if load.rate:
@@ -78,19 +80,24 @@ def describe(load: Load) -> str:
 def _cell(measurement: Measurement | None, metric: str) -> str:
     if measurement is None or metric not in measurement.figures:
         return "[dim]–[/]"
-    text = f"[bold]{_number(measurement.figures[metric].median)}[/] [dim]({_range(measurement.figures[metric])})[/]"
+    text = f"[bold]{_number(measurement.figures[metric].median)}[/]{_range(measurement.figures[metric])}"
     if ratio := measurement.ratios.get(metric):
-        text += f" ×{ratio.median:.2f} [dim]({ratio.least:.2f}–{ratio.greatest:.2f})[/]"
+        text += f"\n×{_number(ratio.median)}{_range(ratio)}"
     return text
 
 
 def _range(figure: Figure) -> str:
-    return f"{_number(figure.least)}–{_number(figure.greatest)}"
+    """Return the least and the greatest sample; of a single one nothing."""
+    if figure.least == figure.greatest:
+        return ""
+    return f" [dim]({_number(figure.least)}–{_number(figure.greatest)})[/]"
 
 
 def _number(value: float) -> str:
-    """Return three significant digits; of a larger number all before the point."""
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    """Return three significant digits: ``0.871``, ``15.3``, ``128``, ``2,340``, ``174k``."""
+    if value >= 10_000:
+        return f"{value / 1000:,.0f}k"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _problems(comparison: Comparison) -> Iterator[str]:
