@@ -82,8 +82,8 @@ class KillSession:
         items[:] = [item for item in items if self._may_find(item)]
         order = list(self._faults)
         items.sort(key=lambda item: (order.index(_fault(item)), self._rank(item), item.location))
-        for item in items:
-            item.own_markers = [marker for marker in item.own_markers if marker.name != "slow"]
+        for node in {node for item in items for node in item.listchain()}:
+            node.own_markers = [marker for marker in node.own_markers if marker.name != "slow"]
 
     def _rank(self, item: pytest.Item) -> tuple[bool, bool, bool, bool]:
         """Return the place of an item among those that may find a fault: first what says most, is quick and certain."""

@@ -96,9 +96,9 @@ def kill_table() -> Table:
     """Return the recorded kills as a table for a terminal."""
     table = Table()
     table.add_column("requirement", no_wrap=True)
-    table.add_column("a program that")
-    table.add_column("is found by", overflow="fold")
-    table.add_column("which says", max_width=60, no_wrap=True)
+    table.add_column("a program that", ratio=3)
+    table.add_column("is found by", overflow="fold", ratio=3)
+    table.add_column("which says", overflow="fold", ratio=4)
     for id_, kills in read_kills().items():
         for kill in kills:
             table.add_row(id_, kill.description, escape(kill.check), escape(kill.failure))

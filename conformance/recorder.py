@@ -82,6 +82,14 @@ class Recorder:
         self._emit(len(session.items))
 
     @pytest.hookimpl(wrapper=True)
+    def pytest_pyfunc_call(self) -> Generator[None, object, object]:
+        """Where a failure has been made smaller for long enough, raise the smallest."""
+        try:
+            return (yield)
+        except wire.TimeIsUp:
+            raise wire.smallest_failure() from None  # type: ignore[misc]
+
+    @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
@@ -171,12 +179,12 @@ def _keep_inputs(handle: Any) -> None:
     @functools.wraps(test)
     def kept(*args: Any, **arguments: Any) -> None:
         drawing = {name: Draws(value) if isinstance(value, DataObject) else value for name, value in arguments.items()}
-        if wire.begin_example():
-            try:
-                test(*args, **drawing)
-            except (AssertionError, OSError) as error:
-                wire.keep_failure(error, drawing)
-                raise
+        wire.begin_example()
+        try:
+            test(*args, **drawing)
+        except (AssertionError, OSError) as error:
+            wire.keep_failure(error, drawing)
+            raise
 
     vars(kept)["keeps_inputs"] = True
     handle.inner_test = kept

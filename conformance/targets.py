@@ -48,7 +48,7 @@ class Server(Program):
         try:
             self.expect_line(r"[^\n]*")
         except ProgramError:
-            problem = self.describe(f"no ready line within {PATIENCE:g} s")
+            problem = self.describe("no ready line" + f" within {PATIENCE:g} s" * self.running)
             self.kill()
             raise ProgramError(problem) from None
         ready = READY.fullmatch(self.output[0])

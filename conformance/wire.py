@@ -82,10 +82,15 @@ def begin_check() -> None:
     _check.__init__()  # type: ignore[misc]
 
 
-def begin_example() -> bool:
-    """Forget the exchanges of the example before. Returns whether there is time for another one."""
+class TimeIsUp(BaseException):
+    """A failure has been made smaller for long enough. Not an Exception: Hypothesis takes those for failures."""
+
+
+def begin_example() -> None:
+    """Forget the exchanges of the example before. Raises TimeIsUp if there is no time for another one."""
     _check.exchanges.clear()
-    return time.monotonic() < _check.end
+    if time.monotonic() > _check.end:
+        raise TimeIsUp
 
 
 def keep_failure(error: BaseException, inputs: dict[str, Any]) -> None:

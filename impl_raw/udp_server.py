@@ -46,6 +46,7 @@ def serve(sock: socket.socket, endpoint: Endpoint, stopping: Callable[[], bool])
             continue
         if not answer(sock, endpoint, socket.MSG_DONTWAIT):
             select.select([sock], [], [], min(max(0.0, deadline - time.monotonic()), HEARTBEAT))
+            answer(sock, endpoint, socket.MSG_DONTWAIT)  # who came before the deadline is heard before it
         for datagram, address in endpoint.wake(time.monotonic(), time.time()):
             send(sock, datagram, address)
     sock.setblocking(False)

@@ -71,7 +71,7 @@ def _run_once(item: pytest.Function, check: Callable[..., None]) -> None:
         with start_for(item) if "server" in names else nullcontext() as server:
             arguments = {**parameters_of(item), "server": server}
             check(**{name: arguments[name] for name in names})
-    except Exception as error:
+    except (Exception, wire.TimeIsUp) as error:
         if wire.smallest_failure() and not isinstance(error, AssertionError):
             raise wire.smallest_failure() from error  # type: ignore[misc]
         vars(error).setdefault("exchanges", wire.recent_exchanges())

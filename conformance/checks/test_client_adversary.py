@@ -20,9 +20,6 @@ from conformance.timing import PATIENCE, SCALE
 TIMEOUT = 2 * SCALE
 """The client's, in seconds: time for one retransmission, and little more."""
 
-SHRINKING = 15 * SCALE
-"""For so many seconds after a first failure simpler ones are looked for."""
-
 
 def converse(target: Target, case: Scenario) -> AssertionError | None:
     """Let a client talk to the adversary of a case; return what it did wrong."""
@@ -61,8 +58,8 @@ def _require(fault: AssertionError | None) -> None:
 def find_fault(target: Target, service: Service, transport: Transport, profile: Profile) -> None:
     """Judge the profile's share of one case for each misbehaviour, then drawn ones, at least half of its examples.
 
-    Raises the AssertionError of the simplest case that was found to fail. A case has one verdict, that of its first
-    run; what is not run before the time for shrinking is up counts as passed.
+    Raises the AssertionError of the simplest case that was found to fail, or wire.TimeIsUp where simpler ones are still
+    being looked for. A case has one verdict, that of its first run.
     """
     if profile.inputs is not None:
         _require(converse(target, profile.inputs["scenario"]))
@@ -71,7 +68,6 @@ def find_fault(target: Target, service: Service, transport: Transport, profile: 
     for case in sampled:
         _require(converse(target, case))
     verdicts: dict[Scenario, AssertionError | None] = dict.fromkeys(sampled)
-    deadline = float("inf")
 
     @hypothesis.seed(profile.seed)
     @settings(
@@ -85,12 +81,10 @@ def find_fault(target: Target, service: Service, transport: Transport, profile: 
     )
     @given(scenarios(service, transport))
     def judge_case(case: Scenario) -> None:
-        nonlocal deadline
-        if case not in verdicts and time.monotonic() < deadline:
+        if case not in verdicts:
+            wire.begin_example()
             verdicts[case] = converse(target, case)
-            if verdicts[case]:
-                deadline = min(deadline, time.monotonic() + SHRINKING)
-        _require(verdicts.get(case))
+        _require(verdicts[case])
 
     judge_case()
 

@@ -5,7 +5,10 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from conformance import wire
 from conformance.wire import Ended, Malformed, Reply, Reset, Silence, TcpPeer, UdpPeer
 
 
@@ -109,3 +112,24 @@ def test_malformed_replies(raw: bytes) -> None:
 
 def test_the_first_of_several_fields_counts() -> None:
     assert Reply(b"OK\nb: 1\na: \nb: 2\n\n", 0.0).parse() == ("OK", {"b": "1", "a": ""})
+
+
+def test_shrinking_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hypothesis passes on what ends it; the failure that was found first is there."""
+    monkeypatch.setattr(wire, "SHRINKING", 0)
+    wire.begin_check()
+    tried = []
+
+    @given(st.integers(5, 1000))
+    def check(number: int) -> None:
+        wire.begin_example()
+        tried.append(number)
+        try:
+            assert number == 0
+        except AssertionError as error:
+            wire.keep_failure(error, {"number": number})
+            raise
+
+    with pytest.raises(wire.TimeIsUp):
+        check()
+    assert len(tried) == 1 and vars(wire.smallest_failure())["inputs"] == {"number": tried[0]}
