@@ -8,7 +8,7 @@ import json
 import signal
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,8 @@ StartServer = Callable[..., Server]
 StartClient = Callable[..., Program]
 
 _recorder = pytest.StashKey[Recorder]()
+runs_beside = pytest.StashKey[bool]()
+"""In the stash of a check that another thread than pytest's runs."""
 
 for _profile in PROFILES.values():
     hypothesis.settings.register_profile(
@@ -88,6 +90,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--events", metavar="FD", type=int, help="write each case to this descriptor, as a line of JSON")
     group.addoption("--replay", metavar="FILE", type=Path, help="run one stored case again")
+    group.addoption("--every-case", action="store_true", help="leave out no check or case for the profile's sake")
+    group.addoption("--in-turn", action="store_true", help="run no check beside others")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -109,7 +113,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def profile_of(config: pytest.Config) -> Profile:
     """Return the profile of a run, with its seed."""
-    return PROFILES[config.getoption("--profile")]._replace(seed=config.getoption("--seed"))
+    profile = PROFILES[config.getoption("--profile")]._replace(seed=config.getoption("--seed"))
+    return profile._replace(cases=1, checks=1) if config.getoption("--every-case") else profile
 
 
 def _named_targets(config: pytest.Config) -> list[Target]:
@@ -179,7 +184,8 @@ def _thinned(config: pytest.Config, checks: list[pytest.Function]) -> set[pytest
             left.add(item)
             judged[where].update(citations(item))
         else:
-            starting[where][item.nodeid.partition("[")[0]].append(item)
+            name = item.nodeid.partition("[")[0]
+            starting[where][f"{name} {parameters.get('partner')}"].append(item)  # a pair is more than a case
     for place, of_check in starting.items():
         cases = [item for those in of_check.values() for item in profile.select(those)]
         left.update(profile.select_checks({item: set(citations(item)) for item in cases}, judged[place]))
@@ -258,8 +264,8 @@ def server(
     request: pytest.FixtureRequest, server_pool: ServerPool, target: Target, service: Service, transport: Transport
 ) -> Iterator[Server | None]:
     """A ready server, shared with other checks. One that dies or writes to standard error fails the check."""
-    if request.node.get_closest_marker("slow"):
-        yield None  # it runs elsewhere, with a server of its own
+    if runs_beside in request.node.stash:
+        yield None  # it has a server of its own, where it runs
         return
     server = server_pool.get(target, service, transport, _options(request.node))
     yield server
@@ -267,7 +273,7 @@ def server(
 
 
 @contextmanager
-def start_for(item: pytest.Function) -> Iterator[Server]:
+def own_server(item: pytest.Function) -> Iterator[Server]:
     """A server for one check alone, with that check's parameters, judged as a shared one is."""
     target, service, transport = (parameters_of(item)[name] for name in ("target", "service", "transport"))
     if target.url:
@@ -294,32 +300,44 @@ def _require_health(server: Server) -> None:
             raise error
 
 
+@contextmanager
+def starting_servers(target: Target, service: Service, transport: Transport) -> Iterator[StartServer]:
+    """Start servers with these options, and `env` as `Program` takes it; killed in the end."""
+    with ExitStack() as servers:
+
+        def start(*options: str, env: Mapping[str, str] | None = None) -> Server:
+            server = target.server(service, transport, *options, env=env)
+            servers.callback(server.kill)
+            return server
+
+        yield start
+
+
+@contextmanager
+def starting_clients(target: Target, service: Service, transport: Transport) -> Iterator[StartClient]:
+    """Start clients with these arguments, and `stdin` and `env` as `Program` takes them; killed in the end."""
+    with ExitStack() as clients:
+
+        def start(*arguments: str, **how: Any) -> Program:
+            client = target.program(transport, "client", service, *arguments, **how)
+            clients.callback(client.kill)
+            return client
+
+        yield start
+
+
 @pytest.fixture
 def start_server(target: Target, service: Service, transport: Transport) -> Iterator[StartServer]:
-    """Start a server of the check's own with these options, and `env` as `Program` takes it; killed in the end."""
-    servers: list[Server] = []
-
-    def start(*options: str, env: Mapping[str, str] | None = None) -> Server:
-        servers.append(target.server(service, transport, *options, env=env))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.kill()
+    """Start servers of the check's own."""
+    with starting_servers(target, service, transport) as start:
+        yield start
 
 
 @pytest.fixture
 def start_client(target: Target, service: Service, transport: Transport) -> Iterator[StartClient]:
-    """Start a client of the check's service with these arguments, and `stdin` and `env` as `Program` takes them."""
-    clients: list[Program] = []
-
-    def start(*arguments: str, **how: Any) -> Program:
-        clients.append(target.program(transport, "client", service, *arguments, **how))
-        return clients[-1]
-
-    yield start
-    for client in clients:
-        client.kill()
+    """Start clients of the check's service."""
+    with starting_clients(target, service, transport) as start:
+        yield start
 
 
 @pytest.fixture(autouse=True)

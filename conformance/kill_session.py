@@ -38,6 +38,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
     wanted = json.loads(config.getoption("--faults").read_text(encoding="utf-8"))
+    config.option.every_case = True
+    config.option.in_turn = True  # most of what would run beside others is never needed
     config.pluginmanager.register(KillSession(wanted, config.getoption("--kills")), "kill-session")
     phases = [hypothesis.Phase.explicit, hypothesis.Phase.generate]  # the shortest failure is of no use here
     hypothesis.settings.register_profile("kills", hypothesis.settings(), phases=phases)
@@ -78,12 +80,10 @@ class KillSession:
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        """Leave the checks that may find a fault, by fault; none runs in a thread, since most are never needed."""
+        """Leave the checks that may find a fault, by fault."""
         items[:] = [item for item in items if self._may_find(item)]
         order = list(self._faults)
         items.sort(key=lambda item: (order.index(_fault(item)), self._rank(item), item.location))
-        for node in {node for item in items for node in item.listchain()}:
-            node.own_markers = [marker for marker in node.own_markers if marker.name != "slow"]
 
     def _rank(self, item: pytest.Item) -> tuple[bool, bool, bool, bool]:
         """Return the place of an item among those that may find a fault: first what says most, is quick and certain."""

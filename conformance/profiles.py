@@ -42,5 +42,9 @@ class Profile(NamedTuple):
 
 PROFILES = {
     profile.name: profile
-    for profile in (Profile("quick", 10, cases=8, checks=4), Profile("standard", 25), Profile("thorough", 1000))
+    for profile in (
+        Profile("quick", 10, cases=8, checks=4),
+        Profile("standard", 25, cases=3),
+        Profile("thorough", 1000),
+    )
 }

@@ -1,29 +1,39 @@
-"""Checks that mostly wait are marked ``slow``: they run side by side, in threads, while the others take their turns.
+"""Checks with programs of their own run side by side, in threads, while those that share a server take their turns.
 
-Where others share a server, each of these has its own. A failure while the judge itself was held up is no proof: such a
-check is run again, and fails when it has failed so often, or once with a judge that kept its time.
+So do those that mostly wait, which are marked ``slow``, with a server of their own. A failure while the judge itself
+was held up is no proof: such a check is run again, and fails when it has failed so often, or once with a judge that
+kept its time.
 """
 
 import inspect
 import time
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, ExitStack
+from typing import Any
 
 import pytest
 
 from conformance import wire
 from conformance.cases import decode, load_case
-from conformance.conftest import profile_of, start_for
+from conformance.conftest import own_server, profile_of, runs_beside, starting_clients, starting_servers
 from conformance.recorder import parameters_of
 from conformance.stalls import Stalls
+from conformance.targets import Service, Target, Transport
 
 AT_ONCE = 4
 ATTEMPTS = 4
 
+PROGRAMS: dict[str, Callable[[pytest.Function], AbstractContextManager[Any]]] = {
+    "server": own_server,
+    "start_server": lambda item: starting_servers(*_served(item)),
+    "start_client": lambda item: starting_clients(*_served(item)),
+}
+"""The fixtures that a check may take in any thread."""
+
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "slow: the check mostly waits; but for `server`, it takes no fixture")
+    config.addinivalue_line("markers", "slow: the check mostly waits")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -38,18 +48,27 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
-    """Start the slow checks first, and put the tests that report their verdicts last."""
-    slow = [item for item in session.items if isinstance(item, pytest.Function) and item.get_closest_marker("slow")]
-    if session.config.option.collectonly:
-        slow = []
-    session.items.sort(key=lambda item: item in slow)
+    """Start what runs beside the others first, the slow before the rest; what reports their verdicts comes last."""
+    beside: list[pytest.Function] = []
+    if not session.config.option.collectonly and not session.config.getoption("--in-turn"):
+        beside = [item for item in session.items if isinstance(item, pytest.Function) and _may_run_beside(item)]
+    beside.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    session.items[:] = [*(item for item in session.items if item not in beside), *beside]
     with Stalls() as stalls, ThreadPoolExecutor(AT_ONCE) as threads:
-        for item in slow:
+        for item in beside:
+            item.stash[runs_beside] = True
             item.obj = _result(threads.submit(_run, item, item.obj, stalls))
         try:
             return (yield)
         finally:
             threads.shutdown(cancel_futures=True)
+
+
+def _may_run_beside(item: pytest.Function) -> bool:
+    """Whether a check shares no server, or mostly waits, and takes no fixture but the programs that it starts."""
+    names = set(inspect.signature(item.obj).parameters)
+    alone = "server" not in names or item.get_closest_marker("slow") is not None
+    return alone and names <= {*parameters_of(item), *PROGRAMS}
 
 
 def _run(item: pytest.Function, check: Callable[..., None], stalls: Stalls) -> None:
@@ -68,9 +87,9 @@ def _run_once(item: pytest.Function, check: Callable[..., None]) -> None:
     names = inspect.signature(check).parameters
     wire.begin_check()
     try:
-        with start_for(item) if "server" in names else nullcontext() as server:
-            arguments = {**parameters_of(item), "server": server}
-            check(**{name: arguments[name] for name in names})
+        with ExitStack() as stack:
+            programs = {name: stack.enter_context(PROGRAMS[name](item)) for name in names if name in PROGRAMS}
+            check(**programs, **{name: parameters_of(item)[name] for name in names if name not in programs})
     except (Exception, wire.TimeIsUp) as error:
         if wire.smallest_failure() and not isinstance(error, AssertionError):
             raise wire.smallest_failure() from error  # type: ignore[misc]
@@ -83,3 +102,8 @@ def _result(future: "Future[None]") -> Callable[..., None]:
         future.result()
 
     return wait
+
+
+def _served(item: pytest.Function) -> tuple[Target, Service, Transport]:
+    parameters = parameters_of(item)
+    return parameters["target"], parameters["service"], parameters["transport"]
