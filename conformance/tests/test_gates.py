@@ -94,7 +94,7 @@ def broken_after():
 @pytest.mark.requirement('ECHO-5')
 def test_error_after(target, broken_after): pass
 """
-    _, results = run_checks(pytester, source, "--implementation=raw")
+    _, results = run_checks(pytester, source, "--implementation=raw", "--every-case")
     assert results == {
         "refuses": {
             "ECHO-1": {"passed": 2, "failed": 1},
