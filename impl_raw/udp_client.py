@@ -29,8 +29,9 @@ def converse(sock: socket.socket, client: DatagramClient, out: bytes) -> None:
     while True:
         try:
             if out:
-                sock.send(out)
-            out = b""
+                request, out = out, b""  # one that cannot be sent is as good as lost
+                sock.send(request)
+                client.sent(time.monotonic())
             if not client.waiting:
                 return
             sock.settimeout(max(client.deadline - time.monotonic(), 0.001))

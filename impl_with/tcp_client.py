@@ -17,6 +17,7 @@ def converse(sock: socket.socket, client: StreamClient, out: bytes) -> None:
     """Send the request and take what comes until the exchange is done."""
     try:
         sock.sendall(out)
+        client.sent(time.monotonic())
         while client.waiting:
             sock.settimeout(max(client.deadline - time.monotonic(), 0.001))
             try:

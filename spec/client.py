@@ -37,8 +37,8 @@ _GRAVITY = (0, REFUSED, WRONG_USAGE, UNREACHABLE)  # CLI-9: the status to exit w
 class Client(ABC):
     """A conversation with one server.
 
-    ``ask`` starts an exchange. Send what it, ``receive`` and ``wake`` return, and go on while ``waiting``: receive
-    until ``deadline``, then wake.
+    ``ask`` starts an exchange. Send what it, ``receive`` and ``wake`` return, say when it was ``sent``, and go on while
+    ``waiting``: receive until ``deadline``, then wake.
     """
 
     verb: str
@@ -60,15 +60,28 @@ class Client(ABC):
         self._show = show
         self._complain = complain
         self._give_up = math.inf
+        self._asking = False
 
     @property
     def deadline(self) -> float:
         """When ``wake`` is due, while waiting."""
         return self._give_up
 
-    @abstractmethod
     def ask(self, text: str, now: float) -> bytes:
         """Return the request for a good message or name, and wait for what it brings."""
+        self.waiting = self._asking = True
+        self._give_up = now + self._options.timeout
+        return self._request_for(text, now)
+
+    @abstractmethod
+    def _request_for(self, text: str, now: float) -> bytes:
+        """Return the request that starts an exchange."""
+
+    def sent(self, now: float) -> None:
+        """The transport has taken what was returned last: the time for an answer to it starts now (CLI-7)."""
+        if self._asking:
+            self._asking = False
+            self._give_up = now + self._options.timeout
 
     @abstractmethod
     def receive(self, data: bytes, now: float) -> bytes:

@@ -36,10 +36,12 @@ class DatagramClient(Client):
     def deadline(self) -> float:
         return min(self._give_up, self._send_again)
 
-    def ask(self, text: str, now: float) -> bytes:
-        self.waiting = True
-        self._give_up = now + self._options.timeout
+    def _request_for(self, text: str, now: float) -> bytes:
         return self._send_new(build_request(self.verb, text), now)
+
+    def sent(self, now: float) -> None:
+        super().sent(now)
+        self._send_again = now + self._pause()  # CLI-13
 
     def receive(self, data: bytes, now: float) -> bytes:
         """Take one datagram, which is one reply."""
@@ -67,13 +69,13 @@ class DatagramClient(Client):
         return self._send(now)
 
     def _send(self, now: float) -> bytes:
-        self._send_again = now + self._pause()
         self._sendings += 1
+        self._send_again = now + self._pause()
         return self._request
 
     @abstractmethod
     def _pause(self) -> float:
-        """Return the seconds until the next sending; ``_sendings`` counts those before this one."""
+        """Return the seconds from the last of the ``_sendings`` to the next."""
 
     @abstractmethod
     def _take(self, reply: Reply, now: float) -> bytes:
@@ -89,12 +91,12 @@ class EchoDatagramClient(DatagramClient):
         super().__init__(options, url, show, complain)
         self._message = ""
 
-    def ask(self, text: str, now: float) -> bytes:
+    def _request_for(self, text: str, now: float) -> bytes:
         self._message = text
-        return super().ask(text, now)
+        return super()._request_for(text, now)
 
     def _pause(self) -> float:
-        return RETRANSMISSIONS[self._sendings] if self._sendings < len(RETRANSMISSIONS) else math.inf
+        return RETRANSMISSIONS[self._sendings - 1] if self._sendings <= len(RETRANSMISSIONS) else math.inf
 
     def _take(self, reply: Reply, now: float) -> bytes:
         if reply.status == "ERR":
@@ -119,9 +121,9 @@ class TimeDatagramClient(DatagramClient):
         self._may_answer_challenge = True
         self._ticks = TickPrinter(show, lambda tick, last: tick.time > last.time)
 
-    def ask(self, text: str, now: float) -> bytes:
+    def _request_for(self, text: str, now: float) -> bytes:
         self._name = text
-        return super().ask(text, now)
+        return super()._request_for(text, now)
 
     def wake(self, now: float) -> bytes:
         out = super().wake(now)
@@ -131,7 +133,7 @@ class TimeDatagramClient(DatagramClient):
     def _pause(self) -> float:
         if self.subscribed:
             return self._interval  # CLI-18
-        return RETRANSMISSIONS[min(self._sendings, len(RETRANSMISSIONS) - 1)]
+        return RETRANSMISSIONS[min(self._sendings, len(RETRANSMISSIONS)) - 1]
 
     def _take(self, reply: Reply, now: float) -> bytes:
         if reply.status == "ERR":

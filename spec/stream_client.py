@@ -27,9 +27,7 @@ class StreamClient(Client):
         self._received = b""
         self.connect()
 
-    def ask(self, text: str, now: float) -> bytes:
-        self.waiting = True
-        self._give_up = now + self._options.timeout
+    def _request_for(self, text: str, now: float) -> bytes:
         return build_request(self.verb, text)
 
     def receive(self, data: bytes, now: float) -> bytes:
@@ -65,9 +63,9 @@ class EchoStreamClient(StreamClient):
         super().__init__(options, url, show, complain)
         self._message = ""
 
-    def ask(self, text: str, now: float) -> bytes:
+    def _request_for(self, text: str, now: float) -> bytes:
         self._message = text
-        return super().ask(text, now)
+        return super()._request_for(text, now)
 
     def _take(self, reply: Reply, now: float) -> None:
         if reply.status == "ERR":

@@ -118,6 +118,30 @@ def test_the_pause_counts_from_the_sending_not_from_when_it_was_due() -> None:
     assert person.client.deadline == NOW + 3.5
 
 
+@pytest.mark.parametrize("service", SERVICES)
+def test_waits_count_from_when_the_transport_has_taken_the_request(service: str) -> None:
+    """CLI-7, CLI-13: a program may be held up between its look at the clock and its sending."""
+    person = asking("hi", service, timeout=10.0)
+    person.client.sent(NOW + 0.5)
+    assert person.client.deadline == NOW + 1.5
+    person.client.wake(NOW + 1.5)
+    person.client.sent(NOW + 2)
+    assert [at for at, _ in sendings(person, 10.25)] == [4, 8]
+    assert person.client.deadline == NOW + 10.5
+
+
+def test_renewals_count_from_when_the_transport_has_taken_the_last() -> None:
+    """CLI-18; and none puts off the end (CLI-7)."""
+    person = subscriber(timeout=10.0)
+    person.client.sent(NOW)
+    assert person.client.wake(NOW + 3) == proof("a")
+    person.client.sent(NOW + 3.25)
+    assert person.client.deadline == NOW + 6.25
+    assert person.client.wake(NOW + 6.25) == proof("a")
+    person.client.sent(NOW + 7.5)
+    assert person.client.deadline == NOW + 10
+
+
 def test_only_the_reply_to_the_last_message_counts() -> None:
     """CLI-14: another OK is dropped in silence."""
     person = asking("два")

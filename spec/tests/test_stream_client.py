@@ -155,6 +155,13 @@ def test_messages_follow_one_another() -> None:
     assert person.shown[0] == "message: два" and not person.client.waiting and person.client.status == REFUSED
 
 
+def test_the_timeout_counts_from_when_the_transport_has_taken_the_request() -> None:
+    """CLI-7."""
+    person = asking(timeout=2.5)
+    person.client.sent(NOW + 1)
+    assert person.client.deadline == NOW + 3.5
+
+
 def test_giving_up() -> None:
     """CLI-7: at the timeout, not before; half a reply is no answer."""
     person = asking(timeout=2.5)
