@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from conformance import oracle, wire
 from conformance.citations import about
+from conformance.clocks import wall_minus_monotonic
 from conformance.oracle import VERBS, masked, owed
 from conformance.targets import Server, Service
 from conformance.wire import Peer, Reply
@@ -89,7 +90,7 @@ class Tick(NamedTuple):
 
 def read_tick(reply: Reply) -> Tick:
     """Return a reply as a tick. Fails if it is none, or has other fields, another order or other forms than a tick."""
-    wall = time.time() - (time.monotonic() - reply.at)
+    wall = reply.at + wall_minus_monotonic()
     with about("TIME-4"):
         assert reply.status == "TICK" and list(reply.fields) == ["name", "time", "seq"], f"no tick: {reply.raw!r}"
     name, stamp, seq = reply.fields.values()

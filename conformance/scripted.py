@@ -9,12 +9,12 @@ import selectors
 import socket
 import struct
 import threading
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple
 
+from conformance.clocks import wall_minus_monotonic
 from conformance.targets import Service, Transport, show_address
 from conformance.timing import PATIENCE
 from conformance.wire import Exchange
@@ -263,7 +263,7 @@ def _receive(sock: socket.socket) -> tuple[bytes, float | None, tuple[str, int]]
     for level, kind, stamp in extra:
         if (level, kind) == (socket.SOL_SOCKET, SO_TIMESTAMPNS):
             seconds, nanoseconds = _TIMESPEC.unpack(stamp)
-            return data, float(seconds + nanoseconds / 1e9 - time.time() + time.monotonic()), peer
+            return data, seconds + nanoseconds / 1e9 - wall_minus_monotonic(), peer
     return data, None, peer
 
 
