@@ -25,6 +25,7 @@ from conformance.cases import Case, load_case, load_exchange
 from conformance.comparison.model import Comparison
 from conformance.kills import kill_table
 from conformance.profiles import PROFILES
+from conformance.programs import heed_interrupts
 from conformance.recorder import citations
 from conformance.runner import CHECKS, JudgeError, Planned, Selection
 from conformance.targets import (
@@ -59,6 +60,7 @@ class UsageError(Exception):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return the exit status: 0 conforms, 1 does not, 2 wrong usage, 3 could not be judged."""
     options = _parser().parse_args(arguments)
+    heed_interrupts()
     try:
         return int(options.run(options))
     except (UsageError, TargetError, KnownFailuresError) as error:

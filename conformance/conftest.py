@@ -5,7 +5,6 @@ A check runs once for each target, service and transport that it names as a fixt
 """
 
 import json
-import signal
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -19,7 +18,7 @@ from conformance import timing, wire
 from conformance.cases import Outcome, load_case
 from conformance.citations import blame
 from conformance.profiles import PROFILES, Profile
-from conformance.programs import Program
+from conformance.programs import Program, heed_interrupts
 from conformance.recorder import Recorder, citations, parameters_of, role_of
 from conformance.targets import (
     BUNDLED,
@@ -103,8 +102,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "options(*words): the `server` of this check is started with these options",
     ):
         config.addinivalue_line("markers", line)
-    # A suite in the background may have been told to ignore SIGINT, and would hand that on to what it judges.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    heed_interrupts()
     hypothesis.settings.load_profile(config.getoption("--profile"))
     replayed = load_case(config.getoption("--replay")) if config.getoption("--replay") else None
     config.stash[_recorder] = Recorder(profile_of(config), config.getoption("--events"), replayed)

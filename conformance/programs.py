@@ -8,7 +8,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from signal import SIGCONT, SIGSTOP, SIGTERM
+from signal import SIGCONT, SIGINT, SIGSTOP, SIGTERM, default_int_handler
+from signal import signal as set_handler
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, NamedTuple
 
@@ -24,6 +25,11 @@ _PID = os.getpid()
 
 OWN_HOST = f"127.{0x40 | _PID >> 16 & 0x3F}.{_PID >> 8 & 0xFF}.{_PID & 0xFF}"
 """An address of the loopback net that no other process uses, so that a port that was free there stays free."""
+
+
+def heed_interrupts() -> None:
+    """Let SIGINT end this process, as usual: in the background it may be ignored, and so in all that is started."""
+    set_handler(SIGINT, default_int_handler)
 
 
 class Line(NamedTuple):

@@ -83,6 +83,7 @@ def test_see_it_run(terminals: Terminals) -> None:
         terminals.run(command)
 
 
+@pytest.mark.skipif(shutil.which("nc") is None, reason="needs netcat, the OpenBSD one")
 @pytest.mark.parametrize("number", range(4))
 def test_talk_to_it_by_hand(terminals: Terminals, number: int) -> None:
     server, netcat = blocks("Talk to it by hand", "sh")[number].splitlines()
