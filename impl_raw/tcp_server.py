@@ -5,7 +5,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from spec.address import format_address, format_url
 from spec.codec import RECEIVE_BYTES
@@ -14,6 +14,7 @@ from spec.session import BUSY, Session, open_session
 from spec.timers import Timers
 
 HEARTBEAT = 0.2  # seconds: how late a signal is noticed at the most
+GRAIN = 0.002  # seconds: ticks that are due so soon after one another are sent together
 DRAIN = 0.5  # seconds: how long clients may take what they are owed after a signal
 BACKLOG = 1024  # connections that the kernel completes before they are accepted
 
@@ -39,9 +40,9 @@ class Server:
         self.selector = selectors.DefaultSelector()
         self.selector.register(listener, selectors.EVENT_READ)
 
-    def serve(self, stopping: Callable[[], bool]) -> None:
+    def serve(self, signals: Sequence[int]) -> None:
         """Serve until a signal comes, then let the clients take what they are owed."""
-        while not stopping():
+        while not signals:
             self.step()
         while self.accept():
             pass
@@ -61,7 +62,7 @@ class Server:
     def step(self) -> None:
         """Wait for sockets or timers, and serve those that are ready."""
         deadline = self.timers.deadline
-        wait = HEARTBEAT if deadline is None else min(max(0.0, deadline - time.monotonic()), HEARTBEAT)
+        wait = HEARTBEAT if deadline is None else min(max(0.0, deadline + GRAIN - time.monotonic()), HEARTBEAT)
         for key, events in self.selector.select(wait):
             if key.data is None:
                 self.accept()
@@ -186,7 +187,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         server = Server(options, listener)
         try:
             say(f"waiting for clients on {format_url(options.service, 'tcp', listener.getsockname())}")
-            server.serve(lambda: bool(signals))
+            server.serve(signals)
         finally:
             server.close()
     finally:

@@ -7,7 +7,7 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from spec.address import format_url
 from spec.codec import DATAGRAM_BYTES
@@ -15,6 +15,7 @@ from spec.commandline import UNREACHABLE, ServerOptions, explain, fail, parse_se
 from spec.endpoint import Endpoint, open_endpoint
 
 HEARTBEAT = 0.2  # seconds: how late a signal is noticed at the most
+GRAIN = 0.002  # seconds: ticks that are due so soon after one another are sent together
 DRAIN = 0.5  # seconds: how long requests that have already come are answered after a signal
 
 
@@ -37,15 +38,15 @@ def bind(options: ServerOptions) -> socket.socket:
     return sock
 
 
-def serve(sock: socket.socket, endpoint: Endpoint, stopping: Callable[[], bool]) -> None:
+def serve(sock: socket.socket, endpoint: Endpoint, signals: Sequence[int]) -> None:
     """Answer datagrams and send what is due until a signal comes."""
-    while not stopping():
+    while not signals:
         deadline = endpoint.deadline
         if deadline is None:
             answer(sock, endpoint)
             continue
         if not answer(sock, endpoint, socket.MSG_DONTWAIT):
-            select.select([sock], [], [], min(max(0.0, deadline - time.monotonic()), HEARTBEAT))
+            select.select([sock], [], [], min(max(0.0, deadline + GRAIN - time.monotonic()), HEARTBEAT))
             answer(sock, endpoint, socket.MSG_DONTWAIT)  # who came before the deadline is heard before it
         for datagram, address in endpoint.wake(time.monotonic(), time.time()):
             send(sock, datagram, address)
@@ -86,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         say(f"waiting for clients on {format_url(options.service, 'udp', sock.getsockname())}")
         endpoint = open_endpoint(options, secrets.token_bytes(32), say)
-        serve(sock, endpoint, lambda: bool(signals))
+        serve(sock, endpoint, signals)
     finally:
         sock.close()
     say("stopped")

@@ -16,7 +16,7 @@ from spec.codec import DATAGRAM_BYTES
 from spec.commandline import UNREACHABLE, ServerOptions, explain, fail, parse_server_options, say
 from spec.endpoint import open_endpoint
 
-POLL = {"echo": 0.2, "time": 0.005}  # seconds between two service_actions() of an idle server, so the lateness of ticks
+POLL = {"echo": 0.2, "time": 0.003}  # seconds between two service_actions() of an idle server, so the lateness of ticks
 BATCH = 64  # datagrams answered before it is looked whether ticks are due
 DRAIN = 0.5  # seconds: how long requests that have already come are answered after a signal
 

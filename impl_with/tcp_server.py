@@ -5,7 +5,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 
 from spec.address import format_address, format_url
@@ -15,6 +15,7 @@ from spec.session import BUSY, Session, open_session
 from spec.timers import Timers
 
 HEARTBEAT = 0.2  # seconds: how late a signal is noticed at the most
+GRAIN = 0.002  # seconds: ticks that are due so soon after one another are sent together
 DRAIN = 0.5  # seconds: how long clients may take what they are owed after a signal
 BACKLOG = 1024  # connections that the kernel completes before they are accepted
 
@@ -40,9 +41,9 @@ class Server:
         self.selector = selectors.DefaultSelector()
         self.selector.register(listener, selectors.EVENT_READ)
 
-    def serve(self, stopping: Callable[[], bool]) -> None:
+    def serve(self, signals: Sequence[int]) -> None:
         """Serve until a signal comes, then let the clients take what they are owed."""
-        while not stopping():
+        while not signals:
             self.step()
         while self.accept():
             pass
@@ -62,7 +63,7 @@ class Server:
     def step(self) -> None:
         """Wait for sockets or timers, and serve those that are ready."""
         deadline = self.timers.deadline
-        wait = HEARTBEAT if deadline is None else min(max(0.0, deadline - time.monotonic()), HEARTBEAT)
+        wait = HEARTBEAT if deadline is None else min(max(0.0, deadline + GRAIN - time.monotonic()), HEARTBEAT)
         for key, events in self.selector.select(wait):
             if key.data is None:
                 self.accept()
@@ -155,14 +156,14 @@ def listening_socket(options: ServerOptions) -> Iterator[socket.socket]:
 
 
 @contextmanager
-def noted_signals() -> Iterator[Callable[[], bool]]:
-    """Have SIGINT and SIGTERM noted, not obeyed; what is yielded tells whether one came."""
+def noted_signals() -> Iterator[Sequence[int]]:
+    """Have SIGINT and SIGTERM noted, not obeyed: those that have come."""
     noted: list[int] = []
     with ExitStack() as handlers:
         for number in (signal.SIGINT, signal.SIGTERM):
             former = signal.signal(number, lambda received, _: noted.append(received))
             handlers.callback(signal.signal, number, former)
-        yield lambda: bool(noted)
+        yield noted
 
 
 def refuse(sock: socket.socket) -> None:
@@ -180,14 +181,14 @@ def shut_down_receiving(sock: socket.socket) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parse_server_options(arguments, "tcp")
-    with noted_signals() as stopping, ExitStack() as stack:
+    with noted_signals() as signals, ExitStack() as stack:
         try:
             listener = stack.enter_context(listening_socket(options))
         except (OSError, UnicodeError) as error:
             fail(f"cannot listen on {options.url}: {explain(error)}", UNREACHABLE)
         server = stack.enter_context(closing(Server(options, listener)))
         say(f"waiting for clients on {format_url(options.service, 'tcp', listener.getsockname())}")
-        server.serve(stopping)
+        server.serve(signals)
     say("stopped")
     return 0
 

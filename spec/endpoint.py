@@ -51,9 +51,9 @@ class EchoEndpoint(Endpoint):
 
     @property
     def deadline(self) -> float | None:
-        for heard in self._last_heard.values():
-            return heard + self._idle_timeout
-        return None
+        if not self._last_heard:
+            return None
+        return next(iter(self._last_heard.values())) + self._idle_timeout
 
     def receive(self, datagram: bytes, address: Address, now: float, utc: float) -> list[bytes]:
         try:

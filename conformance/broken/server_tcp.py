@@ -2,7 +2,7 @@
 
 import selectors
 import socket
-from collections.abc import Callable
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -139,10 +139,10 @@ def lets_nobody_in_any_more() -> None:
     """stops without the connections that it has not accepted when the signal comes"""
 
     @wrap(Server, "serve")
-    def serve(good: Any, self: Any, stopping: Callable[[], bool]) -> None:
+    def serve(good: Any, self: Any, signals: Sequence[int]) -> None:
         accept = self.accept
-        self.accept = lambda: not stopping() and accept()
-        good(self, stopping)
+        self.accept = lambda: not signals and accept()
+        good(self, signals)
 
 
 @fault("LOAD-1", transport="tcp", service="echo")
