@@ -129,7 +129,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--transport", action="append", default=[], choices=TRANSPORTS, help="repeatable; default: both")
     add("--service", action="append", default=[], choices=SERVICES, help="repeatable; default: both")
     add("--quick", action="store_true", help="fewer loads and shorter samples, half a minute")
-    add("--rounds", type=_positive, metavar="N", help="how often each load is measured (default: 5; with --quick: 3)")
+    add("--rounds", type=_positive, metavar="N", help="how often each load is measured (default: 9; with --quick: 5)")
     add("--json", type=Path, metavar="FILE", help="write all figures; comparison.schema.json says in what form")
     add(
         "--html", type=Path, metavar="FILE", help="write a page; without --quick it has the verdicts of a quick run too"
@@ -156,11 +156,19 @@ def _find_targets(words: Sequence[str]) -> list[Target]:
     return targets
 
 
+def _require_directories(*files: Path | None) -> None:
+    """Raises UsageError, before any work, if one of the files could not be written for want of a directory."""
+    for file in files:
+        if file and not file.parent.is_dir():
+            raise UsageError(f"{file}: {file.parent} is no directory")
+
+
 def _run(options: argparse.Namespace) -> int:
     if unknown := [id_ for id_ in options.requirement if id_ not in REQUIREMENTS]:
         raise UsageError(f"SPEC.md has no requirement {', '.join(unknown)}")
     known = read_known_failures(options.known_failures) if options.known_failures else {}
     targets = _find_targets(options.targets)
+    _require_directories(options.json, options.junit, options.html)
     profile = PROFILES[options.profile]._replace(seed=options.seed)
     selection = Selection(targets, options.role, options.transport, options.service, options.requirement, profile)
     write_page = _page_writer() if options.html else None
@@ -323,6 +331,7 @@ def _compare(options: argparse.Namespace) -> int:
     baseline = options.baseline or targets[0].name
     if baseline not in [target.name for target in targets]:
         raise UsageError(f"--baseline {baseline}: no such target is compared")
+    _require_directories(options.json, options.html)
     write_page = _page_writer() if options.html else None
     comparison = command.compare(options, targets, baseline, console)
     if options.json:

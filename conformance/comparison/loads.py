@@ -13,6 +13,9 @@ RATE = 4000.0
 LONG = 1000
 """The size of a long message, in bytes."""
 
+LOOPS = ("closed", "open")
+"""The patterns of echo requests; one server can take several such loads, one after the other."""
+
 
 class Plan(NamedTuple):
     """Loads, how often each is measured, and how long a sample of a closed and of an open loop is, in seconds."""
@@ -21,15 +24,17 @@ class Plan(NamedTuple):
     rounds: int
     closed_seconds: float
     open_seconds: float
-    quick: bool = False
 
     def rounds_of(self, load: Load) -> int:
-        """Return how often that load is measured; one that takes seconds each time not so often."""
-        if self.quick:
-            return 1 if load.service == "time" or load.pattern == "life" else self.rounds
-        if load.interval:
-            return min(self.rounds, 3) if load.clients <= 1000 else 1
-        return self.rounds
+        """Return how often that load is measured; one that takes many seconds each time not so often."""
+        return min(self.rounds, 5) if load.clients >= 10_000 else self.rounds
+
+    def groups(self) -> list[list[Load]]:
+        """Return the loads by what one server can take: all loops of a transport, or one other load."""
+        groups: dict[object, list[Load]] = {}
+        for load in self.loads:
+            groups.setdefault(load.transport if load.pattern in LOOPS else load, []).append(load)
+        return list(groups.values())
 
 
 def choose(
@@ -41,7 +46,7 @@ def choose(
         for load in (_quick() if quick else _whole())
         if load.service in (services or SERVICES) and load.transport in (transports or TRANSPORTS)
     ]
-    return Plan(loads, rounds or 3, 0.1, 0.2, quick) if quick else Plan(loads, rounds or 5, 0.2, 0.5)
+    return Plan(loads, rounds or 5, 0.05, 0.15) if quick else Plan(loads, rounds or 9, 0.1, 0.5)
 
 
 def _quick() -> Iterator[Load]:
@@ -50,7 +55,7 @@ def _quick() -> Iterator[Load]:
         yield _closed(transport, 16, 1, 32, "cyrillic")
         yield _closed(transport, 16, 16, 32, "cyrillic") if transport == "tcp" else _closed("udp", 16, 1, LONG)
         yield _open(transport, 32, "cyrillic")
-        yield Load("time", transport, "spread", 100, interval=0.1)
+        yield Load("time", transport, "spread", 100, interval=0.05)
 
 
 def _whole() -> Iterator[Load]:

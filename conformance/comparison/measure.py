@@ -1,4 +1,4 @@
-"""Targets measured side by side: each load in rounds, one sample of each target a round, in an order that rotates.
+"""Targets measured side by side: in rounds, one sample of each target under each load, in an order that rotates.
 
 So what else the machine does hits all targets alike, and a ratio is of two samples of the same second. Servers run on
 one core and the load generator on another one.
@@ -6,13 +6,14 @@ one core and the load generator on another one.
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 
 import psutil
 
 from conformance.comparison.echo_load import closed_loop, open_loop
 from conformance.comparison.figures import LoadError, Sample, measurement
 from conformance.comparison.life import life
-from conformance.comparison.loads import Plan
+from conformance.comparison.loads import LOOPS, Plan
 from conformance.comparison.machine import Usage, choose_cores, pinned, raise_file_limit
 from conformance.comparison.model import Load, Measurement
 from conformance.comparison.tick_load import ticks
@@ -22,6 +23,7 @@ from spec.limits import CLIENTS_DEFAULT
 
 NOT_OFFERED = "not offered"
 NOT_STARTED = "not measured: it runs already, with options of its own"
+TOO_MANY = "not measured: no more than {} files may be open here"
 
 DYING = 0.5
 """Seconds that a server which has broken its connections gets to end, so that its exit status is known."""
@@ -38,90 +40,115 @@ Step = Callable[[Load, str], None]
 
 
 def measure(targets: Sequence[Target], plan: Plan, baseline: str, step: Step) -> list[Measurement]:
-    """Measure all loads of a plan, one after the other; ratios are to the target called `baseline`."""
+    """Measure all loads of a plan; ratios are to the target called `baseline`."""
     files = raise_file_limit()
     measurements: list[Measurement] = []
     with pinned(CORES.generator):
-        for load in plan.loads:
-            with ExitStack() as stack:
-                subjects = [_Subject(target, load, plan, stack) for target in targets]
+        for loads in plan.groups():
+            results = {(target.name, load): _Result() for load in loads for target in targets}
+            for load in loads:
                 if load.clients + SPARE > files:
-                    for subject in subjects:
-                        subject.problem = f"not measured: no more than {files} files may be open here"
-                for number in range(plan.rounds_of(load)):
-                    first = number % len(subjects)
-                    for subject in subjects[first:] + subjects[:first]:
-                        step(load, subject.target.name)
-                        subject.take_sample()
-            samples = {subject.target.name: subject.samples for subject in subjects}
+                    for target in targets:
+                        results[target.name, load].problem = TOO_MANY.format(files)
+            for number in range(max(map(plan.rounds_of, loads))):
+                due = [load for load in loads if number < plan.rounds_of(load)]
+                _take_round(targets, due, plan, number, results, step)
             measurements += [
                 measurement(
-                    name, load, subject.samples, samples[baseline] if name != baseline else None, subject.problem
+                    target.name,
+                    load,
+                    results[target.name, load].samples,
+                    results[baseline, load].samples if target.name != baseline else None,
+                    results[target.name, load].problem,
                 )
-                for name, subject in zip(samples, subjects, strict=True)
+                for load in loads
+                for target in targets
             ]
     return measurements
 
 
-class _Subject:
-    """A target under one load: its samples, one a round, until a problem comes up.
+def _take_round(
+    targets: Sequence[Target],
+    loads: Sequence[Load],
+    plan: Plan,
+    number: int,
+    results: "dict[tuple[str, Load], _Result]",
+    step: Step,
+) -> None:
+    first = number % len(targets)
+    clients = max(load.clients for load in loads)
+    with ExitStack() as stack:
+        subjects = [_Subject(target, clients, plan, stack) for target in [*targets[first:], *targets[:first]]]
+        for load in loads:
+            for subject in subjects:
+                step(load, subject.target.name)
+                subject.take_sample(load, results[subject.target.name, load])
 
-    An echo server stays for all rounds; other servers live for one sample.
+
+@dataclass
+class _Result:
+    """The samples of one target under one load, one a round, until a problem comes up; None: that round has none."""
+
+    samples: list[Sample | None] = field(default_factory=list)
+    problem: str = ""
+
+
+class _Subject:
+    """A target in one round. Its echo server takes all loads of the round; for any other load a server is started.
+
+    So each round has new processes: two of one program differ too, by where their memory lies for example, and that
+    belongs in the range of the figures.
     """
 
-    def __init__(self, target: Target, load: Load, plan: Plan, stack: ExitStack) -> None:
-        """Start the echo server, if it is one; it ends with `stack`."""
-        self.target, self.load, self.plan = target, load, plan
-        self.samples: list[Sample | None] = []
-        self.problem = ""
+    def __init__(self, target: Target, clients: int, plan: Plan, stack: ExitStack) -> None:
+        """`clients` is the most that a load has; what is started ends with `stack`."""
+        self.target, self.clients, self.plan, self.stack = target, clients, plan, stack
         self.server: Server | None = None
-        if not target.offers("server", load.transport, load.service):
-            self.problem = NOT_OFFERED
-        elif load.pattern in ("closed", "open"):
-            try:
-                self._start(stack)
-            except FAILURES as error:
-                self.problem = self._explain(error)
-        elif target.url:
-            self.problem = NOT_STARTED
+        self.usage: Usage | None = None
 
-    def take_sample(self) -> None:
-        """Take the sample of a round: None if there is a problem, or one comes up."""
+    def take_sample(self, load: Load, result: _Result) -> None:
+        """Add the sample of this round to a result: None if there is a problem, or one comes up."""
         sample: Sample | None = None
-        with ExitStack() as stack:
+        if not self.target.offers("server", load.transport, load.service):
+            result.problem = NOT_OFFERED
+        elif self.target.url and load.pattern not in LOOPS:
+            result.problem = NOT_STARTED
+        if not result.problem:
             try:
-                sample = None if self.problem else self._sample(stack)
+                sample = self._sample(load)
             except FAILURES as error:
-                self.problem = self._explain(error)
+                result.problem = self._explain(error)
                 sample = error.sample if isinstance(error, LoadError) and error.sample else None
-        self.samples.append(sample)
+                self.server = None  # the next load gets another one
+        result.samples.append(sample)
 
-    def _sample(self, stack: ExitStack) -> Sample:
-        if self.load.pattern == "life":
+    def _sample(self, load: Load) -> Sample:
+        if load.pattern == "life":
             with pinned(CORES.server):
-                return life(self.target, self.load)
-        if self.load.pattern == "closed":
-            assert self.server
-            return closed_loop(self.server, self.load, self.plan.closed_seconds, self.usage)
-        if self.load.pattern == "open":
-            assert self.server
-            return open_loop(self.server, self.load, self.plan.open_seconds, self.usage)
-        self._start(stack)
-        assert self.server and self.usage
-        return ticks(self.server, self.load, self.usage)
+                return life(self.target, load)
+        if load.pattern not in LOOPS:
+            with ExitStack() as stack:
+                server = self._start(load, stack)
+                assert self.usage
+                return ticks(server, load, self.usage)
+        server = self.server or self._start(load, self.stack)
+        if load.pattern == "closed":
+            return closed_loop(server, load, self.plan.closed_seconds, self.usage)
+        return open_loop(server, load, self.plan.open_seconds, self.usage)
 
-    def _start(self, stack: ExitStack) -> None:
+    def _start(self, load: Load, stack: ExitStack) -> Server:
         self.server = self.usage = None
         if self.target.url:
             self.server = RunningServer(self.target)
-            return
-        options = ["--quiet", "--max-clients", str(max(CLIENTS_DEFAULT, self.load.clients + SPARE))]
-        if self.load.interval:
-            options += ["--interval", f"{self.load.interval:g}"]
+            return self.server
+        options = ["--quiet", "--max-clients", str(max(CLIENTS_DEFAULT, self.clients + SPARE))]
+        if load.interval:
+            options += ["--interval", f"{load.interval:g}"]
         with pinned(CORES.server):
-            server = self.target.server(self.load.service, self.load.transport, *options)
-        self.server = stack.enter_context(server)
-        self.usage = Usage(server.pid)
+            self.server = self.target.server(load.service, load.transport, *options)
+        stack.enter_context(self.server)
+        self.usage = Usage(self.server.pid)
+        return self.server
 
     def _explain(self, error: Exception) -> str:
         """Return in one line what went wrong: how the server ended, if it has, and what it said last."""

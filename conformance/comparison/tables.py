@@ -1,6 +1,6 @@
 """A comparison in the terminal: tables of targets side by side, not wider than 100 columns."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -11,6 +11,10 @@ from conformance.comparison.model import METRICS, Comparison, Figure, Load, Meas
 from conformance.targets import Service
 
 WIDTH = 100
+COLUMNS = 4
+"""Targets that fit into that width; the others get a table of their own below."""
+FIRST = 19
+"""The width of the first column."""
 
 TITLES: Mapping[tuple[Service, Pattern], str] = {
     ("echo", "closed"): "Echo: each client asks again when it is answered",
@@ -34,12 +38,16 @@ SHOWN: Mapping[Pattern, list[str]] = {
 def print_comparison(console: Console, comparison: Comparison) -> None:
     """Print the tables, then problems, disagreements, and how busy the load generator was."""
     width = min(console.width, WIDTH)
+    several = [comparison.targets[first : first + COLUMNS] for first in range(0, len(comparison.targets), COLUMNS)]
     for (service, pattern), title in TITLES.items():
-        tables = [_table(comparison, service, pattern, metric) for metric in SHOWN[pattern]]
+        tables = [
+            _table(comparison, targets, service, pattern, metric) for metric in SHOWN[pattern] for targets in several
+        ]
         if any(table.row_count for table in tables):
             console.print(f"\n[bold]{title}[/]", width=width)
         for table in tables:
             if table.row_count:
+                console.print()
                 console.print(table, width=width)
     console.print(f"\nmedian (least–greatest) of the rounds, at most {comparison.rounds}", width=width)
     console.print(f"×: ratio to {escape(comparison.baseline)}, round by round", width=width)
@@ -47,15 +55,15 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
         console.print(line, width=width)
 
 
-def _table(comparison: Comparison, service: Service, pattern: Pattern, metric: str) -> Table:
-    """Return a row for each load for which there is that metric."""
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column(f"{METRICS[metric].title}, {METRICS[metric].unit}", min_width=22)
-    for target in comparison.targets:
-        table.add_column(escape(target), justify="right")
+def _table(comparison: Comparison, targets: Sequence[str], service: Service, pattern: Pattern, metric: str) -> Table:
+    """Return a row for each load for which there is that metric, a column for each of the targets."""
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    table.add_column(f"{METRICS[metric].title}, {METRICS[metric].unit}", width=FIRST)
+    for target in targets:
+        table.add_column(escape(target), justify="right", no_wrap=True)
     for load in dict.fromkeys(each.load for each in comparison.measurements):
         if (load.service, load.pattern) == (service, pattern):
-            cells = [comparison.find(target, load) for target in comparison.targets]
+            cells = [comparison.find(target, load) for target in targets]
             if any(cell and metric in cell.figures for cell in cells):
                 table.add_row(describe(load), *(_cell(cell, metric) for cell in cells))
     return table
@@ -80,17 +88,22 @@ def describe(load: Load) -> str:
 def _cell(measurement: Measurement | None, metric: str) -> str:
     if measurement is None or metric not in measurement.figures:
         return "[dim]–[/]"
-    text = f"[bold]{_number(measurement.figures[metric].median)}[/]{_range(measurement.figures[metric])}"
+    text = f"[bold]{_number(measurement.figures[metric].median)}[/]{_range(measurement.figures[metric], _number)}"
     if ratio := measurement.ratios.get(metric):
-        text += f"\n×{_number(ratio.median)}{_range(ratio)}"
+        text += f"\n×{_number(ratio.median)}{_range(ratio, _short)}"
     return text
 
 
-def _range(figure: Figure) -> str:
+def _range(figure: Figure, number: Callable[[float], str]) -> str:
     """Return the least and the greatest sample; of a single one nothing."""
     if figure.least == figure.greatest:
         return ""
-    return f" [dim]({_number(figure.least)}–{_number(figure.greatest)})[/]"
+    return f" [dim]({number(figure.least)}–{number(figure.greatest)})[/]"
+
+
+def _short(value: float) -> str:
+    """Return a ratio's end: ``0.87``, ``15.3``."""
+    return f"{value:.2f}" if value < 10 else _number(value)
 
 
 def _number(value: float) -> str:

@@ -39,6 +39,17 @@ if fault == "dies":
             raise SystemExit("out of breath")
         return good(*arguments)
     session.EchoSession._reply = dying
+if fault == "stalls":
+    import time
+    from spec import session
+    swift, next_stall = session.EchoSession._reply, time.monotonic()
+    def stalling(*arguments):
+        global next_stall
+        if time.monotonic() > next_stall:
+            time.sleep(0.1)
+            next_stall = time.monotonic() + 0.1
+        return swift(*arguments)
+    session.EchoSession._reply = stalling
 from impl_raw.tcp_server import main
 sys.exit(main())
 """
@@ -184,6 +195,7 @@ def test_nothing_is_selected(capsys: pytest.CaptureFixture[str]) -> None:
         ["run", "raw", "--requirement=ECHO-99"],
         ["run", "raw", "--known-failures=nowhere.toml"],
         ["run", "echo+sctp://127.0.0.1:7"],
+        ["run", "raw", "--json=nowhere/report.json"],
         ["replay", "nowhere.json"],
         ["check-target", "nobody"],
     ],
