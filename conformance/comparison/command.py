@@ -58,7 +58,7 @@ def compare(options: Namespace, targets: Sequence[Target], baseline: str, consol
 
 
 class _Progress:
-    """How far it is: a bar on a terminal, else a line for each load. Drawn between samples alone, never during one."""
+    """How far it is: a bar on a terminal, else a line for each new load. Drawn between samples, never during one."""
 
     def __init__(self, console: Console, plan: Plan, targets: int) -> None:
         self.console = console
@@ -67,7 +67,7 @@ class _Progress:
             *columns, console=console, transient=True, auto_refresh=False, disable=not console.is_terminal
         )
         self.task = self.bar.add_task("", total=targets * sum(map(plan.rounds_of, plan.loads)))
-        self.said = ""
+        self.said: set[str] = set()
 
     def __enter__(self) -> "Self":
         self.bar.start()
@@ -90,6 +90,6 @@ class _Progress:
     def _say(self, what: str, more: str = "") -> None:
         self.bar.update(self.task, description=escape(what + more))
         self.bar.refresh()
-        if not self.console.is_terminal and what != self.said:
+        if not self.console.is_terminal and what not in self.said:
             self.console.print(what, markup=False, soft_wrap=True)
-        self.said = what
+        self.said.add(what)

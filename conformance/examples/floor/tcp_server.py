@@ -1,4 +1,4 @@
-"""Answers each line with the reply to the first one. What is left is Python and the kernel."""
+"""Answers each line with the reply to the first one after a client came. What is left is Python and the kernel."""
 
 import select
 import signal
@@ -13,7 +13,7 @@ from spec.session import Session, open_session
 
 
 def serve(listener: socket.socket, poll: select.epoll, session: Session) -> None:
-    """Accept clients, have the core answer the first line, and answer every line with that."""
+    """Accept clients, have the core answer the first line after that, and answer every line with its reply."""
     clients: dict[int, socket.socket] = {}
     constant = b""
     poll.register(listener, select.EPOLLIN)
@@ -23,6 +23,7 @@ def serve(listener: socket.socket, poll: select.epoll, session: Session) -> None
                 client, _ = listener.accept()
                 clients[client.fileno()] = client
                 poll.register(client, select.EPOLLIN)
+                constant = b""
                 continue
             try:
                 data = clients[number].recv(RECEIVE_BYTES)

@@ -1,4 +1,4 @@
-"""Answers each datagram with the reply to the first one. What is left is Python and the kernel."""
+"""Answers a datagram with the reply to the one before, if it is the same. What is left is Python and the kernel."""
 
 import signal
 import socket
@@ -12,16 +12,14 @@ from spec.endpoint import Endpoint, open_endpoint
 
 
 def serve(sock: socket.socket, endpoint: Endpoint) -> None:
-    """Have the core answer the first request, and answer everybody with that."""
-    replies: list[bytes] = []
-    while not replies:
-        datagram, address = sock.recvfrom(DATAGRAM_BYTES)
-        replies = endpoint.receive(datagram, address, 0, 0)
-    [constant] = replies
-    sock.sendto(constant, address)
+    """Have the core answer a request, and answer with that until another one comes."""
+    request, replies = b"", [b""]
     while True:
-        _, address = sock.recvfrom(DATAGRAM_BYTES)
-        sock.sendto(constant, address)
+        datagram, address = sock.recvfrom(DATAGRAM_BYTES)
+        if datagram != request:
+            request, replies = datagram, endpoint.receive(datagram, address, 0, 0)
+        for reply in replies:
+            sock.sendto(reply, address)
 
 
 def main() -> int:
