@@ -88,9 +88,10 @@ class EchoEndpoint(Endpoint):
 class _Subscription:
     """A client that has proved its address."""
 
-    __slots__ = ("lease_end", "name", "schedule")
+    __slots__ = ("address", "lease_end", "name", "schedule")
 
-    def __init__(self, name: str, schedule: ticks.Schedule, lease_end: float) -> None:
+    def __init__(self, address: Address, name: str, schedule: ticks.Schedule, lease_end: float) -> None:
+        self.address = address
         self.name = name
         self.schedule = schedule
         self.lease_end = lease_end
@@ -113,7 +114,7 @@ class TimeEndpoint(Endpoint):
         self._max_clients = options.max_clients
         self._tokens = Tokens(secret, self._interval_seconds)
         self._subscriptions: dict[Address, _Subscription] = {}
-        self._timers: Timers[Address] = Timers()
+        self._timers: Timers[_Subscription] = Timers()
 
     @property
     def deadline(self) -> float | None:
@@ -134,15 +135,14 @@ class TimeEndpoint(Endpoint):
 
     def wake(self, now: float, utc: float) -> list[tuple[bytes, Address]]:
         out = []
-        for address in self._timers.due(now):
-            subscription = self._subscriptions[address]
+        for subscription in self._timers.due(now):
             if subscription.lease_end <= now:
-                self._end(address)  # LEASE-9
+                self._end(subscription)  # LEASE-9
                 continue
             seq = subscription.schedule.take(now)
             if seq is not None:
-                out.append((ticks.build_tick(subscription.name, utc, seq), address))
-            self._timers.arm(address, subscription.deadline)
+                out.append((ticks.build_tick(subscription.name, utc, seq), subscription.address))
+            self._timers.arm(subscription, subscription.deadline)
         return out
 
     def _accept(self, name: str, address: Address, now: float, utc: float) -> list[bytes]:
@@ -150,11 +150,11 @@ class TimeEndpoint(Endpoint):
         leased = ticks.build_leased(name, self._interval)
         subscription = self._subscriptions.get(address)
         if subscription is not None and subscription.lease_end <= now:
-            self._end(address)  # LEASE-11: its timer was about to say so
+            self._end(subscription)  # LEASE-11: its timer was about to say so
             subscription = None
         if subscription is not None:
             if name != subscription.name:
-                self._say(subscription.name, address, f"is now {visible(name)}")
+                self._say(subscription, f"is now {visible(name)}")
             subscription.name = name  # TIME-13
             subscription.lease_end = lease_end
             return [leased]
@@ -163,23 +163,25 @@ class TimeEndpoint(Endpoint):
             if len(self._subscriptions) >= self._max_clients:
                 raise RequestError("busy")  # ERR-11
         schedule = ticks.Schedule(now, self._interval_seconds)
-        subscription = self._subscriptions[address] = _Subscription(name, schedule, lease_end)
-        self._say(name, address, "connected")
+        subscription = self._subscriptions[address] = _Subscription(address, name, schedule, lease_end)
+        self._say(subscription, "connected")
         first = ticks.build_tick(name, utc, schedule.take(now) or 1)
-        self._timers.arm(address, subscription.deadline)
+        self._timers.arm(subscription, subscription.deadline)
         return [leased, first]  # TIME-5
 
     def _end_leases(self, now: float) -> None:
-        for address in [address for address, held in self._subscriptions.items() if held.lease_end <= now]:
-            self._end(address)
+        for subscription in [held for held in self._subscriptions.values() if held.lease_end <= now]:
+            self._end(subscription)
 
-    def _end(self, address: Address) -> None:
-        self._timers.disarm(address)
-        self._say(self._subscriptions.pop(address).name, address, "left")
+    def _end(self, subscription: _Subscription) -> None:
+        self._timers.disarm(subscription)
+        del self._subscriptions[subscription.address]
+        self._say(subscription, "left")
 
-    def _say(self, name: str, address: Address, what: str) -> None:
+    def _say(self, subscription: _Subscription, what: str) -> None:
         if self._announce is not None:
-            self._announce(f"client {visible(name)} ({format_address(address)}) {what}")
+            name, address = visible(subscription.name), format_address(subscription.address)
+            self._announce(f"client {name} ({address}) {what}")
 
 
 def open_endpoint(options: ServerOptions, secret: bytes, announce: Announce) -> Endpoint:
