@@ -52,6 +52,9 @@ from conformance.verdicts import (
 )
 from spec.requirements import REQUIREMENTS
 
+LISTING_WIDTH = 160
+"""Columns of the lists in a pipe or a file, which tell no width of their own."""
+
 
 class UsageError(Exception):
     """Wrong usage: one line that says how."""
@@ -396,8 +399,9 @@ def find_checks() -> dict[str, set[str]]:
 
 
 def _list(options: argparse.Namespace) -> int:
+    console = Console(width=None if sys.stdout.isatty() else LISTING_WIDTH)
     if options.kills:
-        Console().print(kill_table())
+        console.print(kill_table())
         return CONFORMS
     found = find_checks()
     table = Table("requirement", "level", "checks", title="What proves what")
@@ -405,5 +409,5 @@ def _list(options: argparse.Namespace) -> int:
         checks = "\n".join(sorted(found[id_]))
         nothing = "[dim]untestable[/]" if not requirement.testable else "[red]none[/]"
         table.add_row(id_, requirement.level or "retired", checks or nothing)
-    Console().print(table)
+    console.print(table)
     return CONFORMS

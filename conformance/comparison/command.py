@@ -35,10 +35,11 @@ def compare(options: Namespace, targets: Sequence[Target], baseline: str, consol
     plan = choose(services, transports, quick=options.quick, rounds=options.rounds)
     started, began = datetime.now(timezone.utc), time.monotonic()
     machine = describe(CORES)
-    hypothesis.settings.load_profile("quick")
+    profile = PROFILES["quick" if options.quick else "standard"]
+    hypothesis.settings.load_profile(profile.name)
     with _Progress(console, plan, len(targets)) as progress:
         measurements = measure(targets, plan, baseline, progress.sample)
-        found = list(disagreements(targets, services, transports, PROFILES["quick"], progress.conversations))
+        found = list(disagreements(targets, services, transports, profile, progress.conversations))
     comparison = Comparison(
         started=started.isoformat(timespec="seconds"),
         seconds=round(time.monotonic() - began, 3),
