@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 SHOWN_LINES = 20
 
+ENDING = 1
+"""Seconds that a program which has closed its output gets to end."""
+
 
 _PID = os.getpid()
 
@@ -154,6 +157,9 @@ class Program:
                 if self._open == 0 or left <= 0:
                     break
                 self._changed.wait(left)
+        if self._open == 0:
+            with contextlib.suppress(subprocess.TimeoutExpired):  # it is about to end: then its status can be told
+                self.process.wait(ENDING)
         raise ProgramError(self.describe(f"no line like {pattern!r} within {within:g} s"))
 
     def wait_until(self, condition: Callable[[], bool], within: float = PATIENCE) -> bool:

@@ -37,7 +37,7 @@ def matrix(verdicts: Verdicts) -> Table:
     groups: dict[str, list[str]] = defaultdict(list)
     for id_ in REQUIREMENTS:
         groups[id_.partition("-")[0]].append(id_)
-    table = Table(caption="held/judged, and what does not hold", caption_justify="left")
+    table = Table(caption="held/judged, and what does not hold", caption_justify="left", min_width=41)
     table.add_column("requirements")
     for target in verdicts:
         table.add_column(escape(target), justify="right")

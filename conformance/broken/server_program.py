@@ -195,3 +195,15 @@ def turns_ipv4_away_at_the_wildcard() -> None:
             super().setsockopt(level, option, 1 if option == socket.IPV6_V6ONLY else value, *more)
 
     patch(socket, "socket", Ipv6Only)
+
+
+@fault("SRV-16", transport="tcp")
+def waits_for_its_port() -> None:
+    """cannot listen on a port on which connections have not quite gone yet"""
+    original = socket.socket.setsockopt
+
+    def setsockopt(self: socket.socket, level: int, option: int, value: Any) -> None:
+        if (level, option) != (socket.SOL_SOCKET, socket.SO_REUSEADDR):
+            original(self, level, option, value)
+
+    patch(socket.socket, "setsockopt", setsockopt)

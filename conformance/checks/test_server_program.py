@@ -15,7 +15,7 @@ from conformance.conftest import StartServer
 from conformance.conversation import Subscription, good_request, require_service, split_replies
 from conformance.oracle import masked, owed
 from conformance.profiles import Profile
-from conformance.programs import OWN_HOST, Program
+from conformance.programs import OWN_HOST, Program, ProgramError
 from conformance.talk import batches
 from conformance.targets import Server, Service, Target, Transport, show_address
 from conformance.timing import JUDGE_LATENESS, PATIENCE, interval
@@ -362,6 +362,22 @@ def test_cannot_listen(target: Target, service: Service, transport: Transport) -
         for program in programs:
             require_refusal(program, 1)
         require_service(other)
+
+
+@TCP
+@pytest.mark.requirement("SRV-16")
+def test_a_stopped_server_starts_again(start_server: StartServer, service: Service) -> None:
+    """It has closed its connections first, so the kernel keeps their addresses for a while."""
+    server = start_server("--host", OWN_HOST)
+    with ExitStack() as stack:
+        for peer in [stack.enter_context(TcpPeer(server.address)) for _ in range(3)]:
+            peer.ask(good_request(service))
+        server.stop()
+    try:
+        again = start_server("--host", OWN_HOST, "--port", str(server.port))
+    except ProgramError as error:
+        raise AssertionError(f"the port is not free again: {error}") from None
+    require_service(again)
 
 
 @pytest.mark.requirement("SRV-13")

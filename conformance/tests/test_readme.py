@@ -18,6 +18,7 @@ from conformance.programs import Program
 from conformance.targets import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+BEGINNING = README.partition("\n## ")[0]
 SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", README, re.MULTILINE | re.DOTALL))
 TICK = r"\S+ \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d"
 MINUTES = 60  # seconds
@@ -72,6 +73,14 @@ class Terminals:
 def terminals(clone: Path) -> Iterator[Terminals]:
     with ExitStack() as stack:
         yield Terminals(clone, stack)
+
+
+def test_compare(terminals: Terminals) -> None:
+    [command] = re.findall(r"^```sh\n(.*)\n```$", BEGINNING, re.MULTILINE)
+    output = "\n".join(terminals.run(command))
+    for told in ("server CPU", "latency, 99 %", "resident memory", "conversations were answered alike"):
+        assert told in output
+    assert "<!doctype html>" in (terminals.directory / "report.html").read_text(encoding="utf-8")[:20]
 
 
 def test_see_it_run(terminals: Terminals) -> None:
