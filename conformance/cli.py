@@ -72,6 +72,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except JudgeError as error:
         print(f"sockspec: could not be judged: {error}", file=sys.stderr)
         return NOT_JUDGED
+    except OSError as error:
+        print(f"sockspec: {error}", file=sys.stderr)
+        return NOT_JUDGED
     except KeyboardInterrupt:
         print("sockspec: interrupted", file=sys.stderr)
         return NOT_JUDGED
@@ -310,6 +313,7 @@ def _diff(options: argparse.Namespace) -> int:
     targets = [find_target(word) for word in options.targets]
     profile = PROFILES[options.profile]._replace(seed=options.seed)
     hypothesis.settings.load_profile(options.profile)
+    _require_reachable(targets)
     compared = False
     status = CONFORMS
     for transport, service in product(TRANSPORTS, SERVICES):
@@ -392,7 +396,8 @@ def find_checks() -> dict[str, set[str]]:
     """Return the names of the checks that cite a requirement, by its id. Raises JudgeError with what pytest says."""
     collector = _Collector()
     with contextlib.redirect_stdout(io.StringIO()) as output:
-        status = pytest.main(["--collect-only", "-q", str(CHECKS)], plugins=[collector])
+        quiet = ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # this process has imported hypothesis already
+        status = pytest.main(["--collect-only", "-q", *quiet, str(CHECKS)], plugins=[collector])
     if status:
         raise JudgeError(output.getvalue())
     return collector.checks

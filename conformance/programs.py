@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from signal import SIGCONT, SIGINT, SIGSTOP, SIGTERM, default_int_handler
+from signal import SIGCONT, SIGINT, SIGKILL, SIGSTOP, SIGTERM, default_int_handler
 from signal import signal as set_handler
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, NamedTuple
@@ -31,8 +31,12 @@ OWN_HOST = f"127.{0x40 | _PID >> 16 & 0x3F}.{_PID >> 8 & 0xFF}.{_PID & 0xFF}"
 
 
 def heed_interrupts() -> None:
-    """Let SIGINT end this process, as usual: in the background it may be ignored, and so in all that is started."""
-    set_handler(SIGINT, default_int_handler)
+    """Let SIGINT and SIGTERM raise KeyboardInterrupt, so that what was started is ended too.
+
+    In the background SIGINT may be ignored, and would be in all that is started.
+    """
+    for number in SIGINT, SIGTERM:
+        set_handler(number, default_int_handler)
 
 
 class Line(NamedTuple):
@@ -210,8 +214,9 @@ class Program:
             self.signal(SIGCONT)
 
     def kill(self) -> None:
-        """End the process if it has not ended, and reap it."""
-        self.process.kill()
+        """End the process if it has not ended, and what it has started, and reap it."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, SIGKILL)  # it leads a session of its own
         self.process.wait()
         self.close_stdin()
         for reader in self._readers:

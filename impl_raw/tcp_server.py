@@ -1,5 +1,6 @@
 """A TCP server on plain sockets: one thread serves thousands of clients, each socket in turn when it is ready."""
 
+import math
 import selectors
 import signal
 import socket
@@ -13,6 +14,7 @@ from spec.commandline import UNREACHABLE, ServerOptions, explain, fail, ignore, 
 from spec.session import BUSY, Session, open_session
 from spec.timers import Timers
 
+STOPPING = signal.SIGINT, signal.SIGTERM
 HEARTBEAT = 0.2  # seconds: how late a signal is noticed at the most
 GRAIN = 0.002  # seconds: ticks that are due so soon after one another are sent together
 DRAIN = 0.5  # seconds: how long clients may take what they are owed after a signal
@@ -43,36 +45,46 @@ class Server:
     def serve(self, signals: Sequence[int]) -> None:
         """Serve until a signal comes, then let the clients take what they are owed."""
         while not signals:
-            self.step()
-        while self.accept():
+            self.step(signals, math.inf)
+        drained = time.monotonic() + DRAIN
+        while time.monotonic() < drained and self.accept():
             pass
         self.selector.unregister(self.listener)
         self.listener.close()
         for connection in self.connections:
             shut_down_receiving(connection.sock)
-        drained = time.monotonic() + DRAIN
         while self.connections and time.monotonic() < drained:
-            self.step()
+            self.step((), drained)
 
     def close(self) -> None:
         for connection in list(self.connections):
             self.drop(connection)
         self.selector.close()
 
-    def step(self) -> None:
-        """Wait for sockets or timers, and serve those that are ready."""
+    def step(self, signals: Sequence[int], end: float) -> None:
+        """Wait for sockets or timers, and serve those that are ready, until a signal comes or it is that time."""
         deadline = self.timers.deadline
         wait = HEARTBEAT if deadline is None else min(max(0.0, deadline + GRAIN - time.monotonic()), HEARTBEAT)
         for key, events in self.selector.select(wait):
+            now = time.monotonic()
+            if signals or now >= end:
+                return
+            if deadline is not None and now >= deadline:
+                deadline = self.wake(now)  # not only after all that are ready: that may take seconds
             if key.data is None:
                 self.accept()
             elif events & selectors.EVENT_WRITE:
                 self.send(key.data, key.data.unsent)
             else:
-                self.receive(key.data)
-        now, utc = time.monotonic(), time.time()
+                self.receive(key.data, now)
+        self.wake(time.monotonic())
+
+    def wake(self, now: float) -> float | None:
+        """Send what is due by time alone; return when the next is due."""
+        utc = time.time()
         for connection in self.timers.due(now):
             self.send(connection, connection.session.wake(now, utc, blocked=bool(connection.unsent)))
+        return self.timers.deadline
 
     def accept(self) -> bool:
         """Accept a connection; return whether one was waiting."""
@@ -91,7 +103,7 @@ class Server:
         self.timers.arm(connection, session.deadline)
         return True
 
-    def receive(self, connection: Connection) -> None:
+    def receive(self, connection: Connection, now: float) -> None:
         try:
             data = connection.sock.recv(RECEIVE_BYTES)
         except BlockingIOError:
@@ -99,7 +111,7 @@ class Server:
         except OSError:
             data = b""
         if data:
-            self.send(connection, connection.session.receive(data, time.monotonic(), time.time()))
+            self.send(connection, connection.session.receive(data, now, time.time()))
         else:
             self.drop(connection)
 
@@ -126,6 +138,8 @@ class Server:
             self.timers.arm(connection, connection.session.deadline)
 
     def drop(self, connection: Connection) -> None:
+        if connection not in self.connections:
+            return  # its timer has dropped it since its socket was seen to be ready
         try:
             self.selector.unregister(connection.sock)
             self.connections.remove(connection)
@@ -177,8 +191,14 @@ def shut_down_receiving(sock: socket.socket) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parse_server_options(arguments, "tcp")
     signals: list[int] = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda received, _: signals.append(received))
+
+    def note(number: int, _: object) -> None:
+        signals.append(number)
+        for each in STOPPING:
+            signal.signal(each, signal.SIG_IGN)  # another one must not spoil the end
+
+    for number in STOPPING:
+        signal.signal(number, note)
     try:
         listener = listen(options)
     except (OSError, UnicodeError) as error:

@@ -14,6 +14,7 @@ from spec.codec import DATAGRAM_BYTES
 from spec.commandline import UNREACHABLE, ServerOptions, explain, fail, parse_server_options, say
 from spec.endpoint import Endpoint, open_endpoint
 
+STOPPING = signal.SIGINT, signal.SIGTERM
 HEARTBEAT = 0.2  # seconds: how late a signal is noticed at the most
 GRAIN = 0.002  # seconds: ticks that are due so soon after one another are sent together
 DRAIN = 0.5  # seconds: how long requests that have already come are answered after a signal
@@ -78,8 +79,14 @@ def send(sock: socket.socket, datagram: bytes, address: tuple[object, ...]) -> N
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parse_server_options(arguments, "udp")
     signals: list[int] = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda received, _: signals.append(received))
+
+    def note(number: int, _: object) -> None:
+        signals.append(number)
+        for each in STOPPING:
+            signal.signal(each, signal.SIG_IGN)  # another one must not spoil the end
+
+    for number in STOPPING:
+        signal.signal(number, note)
     try:
         sock = bind(options)
     except (OSError, UnicodeError) as error:

@@ -15,6 +15,7 @@ from spec.codec import RECEIVE_BYTES
 from spec.commandline import UNREACHABLE, ServerOptions, explain, fail, ignore, parse_server_options, say
 from spec.session import BUSY, open_session
 
+STOPPING = signal.SIGINT, signal.SIGTERM
 POLL = 0.2  # seconds: how late a signal is noticed at the most
 DRAIN = 0.5  # seconds: how long clients may take what they are owed after a signal
 
@@ -27,7 +28,7 @@ class Handler(socketserver.BaseRequestHandler):
 
     def setup(self) -> None:
         options = self.server.options
-        announce = ignore if options.quiet else say
+        announce = ignore if options.quiet else self.server.announce
         self.session = open_session(options, format_address(self.client_address), time.monotonic(), announce)
 
     def handle(self) -> None:
@@ -44,7 +45,9 @@ class Handler(socketserver.BaseRequestHandler):
                     continue
                 if not data:
                     return
-                self.send(self.session.receive(data, time.monotonic(), time.time()))
+                with self.server.turn:
+                    replies = self.session.receive(data, time.monotonic(), time.time())
+                self.send(replies)
 
     def finish(self) -> None:
         self.server.forget(self.request)  # first: whoever reads that this client left may take its place
@@ -63,6 +66,7 @@ class Server(socketserver.ThreadingTCPServer):
     """Accepts connections and gives each a thread."""
 
     allow_reuse_address = True
+    daemon_threads = True  # the end does not wait for a thread that is still at work then
     request_queue_size = 1024  # the default, 5, turns away clients that come together
 
     def __init__(self, options: ServerOptions) -> None:
@@ -70,7 +74,9 @@ class Server(socketserver.ThreadingTCPServer):
         self.options = options
         self.connections: set[socket.socket] = set()
         self.changed = threading.Condition()
+        self.turn = threading.Lock()  # one thread can work at a time anyway; who waits here does not hold up the end
         self.idle = False
+        self.stopped = False
         address: Any
         self.address_family, _, _, _, address = socket.getaddrinfo(
             options.host, options.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -103,14 +109,22 @@ class Server(socketserver.ThreadingTCPServer):
             self.connections.discard(connection)
             self.changed.notify_all()
 
+    def announce(self, line: str) -> None:
+        """Print a line about a client; none after the server has stopped."""
+        with self.changed:
+            if not self.stopped:
+                say(line)
+
     def drain(self) -> None:
         """Let the clients take what they are owed, then let go of the others."""
+        drained = time.monotonic() + DRAIN
         self.timeout = 0
-        while not self.idle:  # who has connected already
+        while not self.idle and time.monotonic() < drained:  # who has connected already
             self.handle_request()
         self.shut_down_all(socket.SHUT_RD)
         with self.changed:
-            self.changed.wait_for(lambda: not self.connections, DRAIN)
+            self.changed.wait_for(lambda: not self.connections, max(0.0, drained - time.monotonic()))
+            self.stopped = True
         self.shut_down_all(socket.SHUT_RDWR)
 
     def handle_timeout(self) -> None:
@@ -129,10 +143,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         server = Server(options)
     except (OSError, UnicodeError) as error:
         fail(f"cannot listen on {options.url}: {explain(error)}", UNREACHABLE)
-    with server:  # its end waits for all handlers
-        for number in (signal.SIGINT, signal.SIGTERM):
+    with server:
+
+        def stop(number: int, _: object) -> None:
+            for each in STOPPING:
+                signal.signal(each, signal.SIG_IGN)  # another one must not spoil the end
             # shutdown() waits for serve_forever(), which this thread runs: it needs a thread of its own
-            signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
+            threading.Thread(target=server.shutdown).start()
+
+        for number in STOPPING:
+            signal.signal(number, stop)
         say(f"waiting for clients on {format_url(options.service, 'tcp', server.server_address)}")
         server.serve_forever(POLL)
         server.drain()

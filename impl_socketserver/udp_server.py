@@ -16,6 +16,7 @@ from spec.codec import DATAGRAM_BYTES
 from spec.commandline import UNREACHABLE, ServerOptions, explain, fail, parse_server_options, say
 from spec.endpoint import open_endpoint
 
+STOPPING = signal.SIGINT, signal.SIGTERM
 POLL = {"echo": 0.2, "time": 0.003}  # seconds between two service_actions() of an idle server, so the lateness of ticks
 BATCH = 64  # datagrams answered before it is looked whether ticks are due
 DRAIN = 0.5  # seconds: how long requests that have already come are answered after a signal
@@ -90,9 +91,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (OSError, UnicodeError) as error:
         fail(f"cannot listen on {options.url}: {explain(error)}", UNREACHABLE)
     with server:
-        for number in (signal.SIGINT, signal.SIGTERM):
+
+        def stop(number: int, _: object) -> None:
+            for each in STOPPING:
+                signal.signal(each, signal.SIG_IGN)  # another one must not spoil the end
             # shutdown() waits for serve_forever(), which this thread runs: it needs a thread of its own
-            signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
+            threading.Thread(target=server.shutdown).start()
+
+        for number in STOPPING:
+            signal.signal(number, stop)
         say(f"waiting for clients on {format_url(options.service, 'udp', server.server_address)}")
         server.serve_forever(POLL[options.service])
         server.drain()

@@ -1,5 +1,6 @@
 """A TCP server in ``with`` blocks: one thread serves thousands of clients, each socket in turn when it is ready."""
 
+import math
 import selectors
 import signal
 import socket
@@ -14,6 +15,7 @@ from spec.commandline import UNREACHABLE, ServerOptions, explain, fail, ignore, 
 from spec.session import BUSY, Session, open_session
 from spec.timers import Timers
 
+STOPPING = signal.SIGINT, signal.SIGTERM
 HEARTBEAT = 0.2  # seconds: how late a signal is noticed at the most
 GRAIN = 0.002  # seconds: ticks that are due so soon after one another are sent together
 DRAIN = 0.5  # seconds: how long clients may take what they are owed after a signal
@@ -44,36 +46,46 @@ class Server:
     def serve(self, signals: Sequence[int]) -> None:
         """Serve until a signal comes, then let the clients take what they are owed."""
         while not signals:
-            self.step()
-        while self.accept():
+            self.step(signals, math.inf)
+        drained = time.monotonic() + DRAIN
+        while time.monotonic() < drained and self.accept():
             pass
         self.selector.unregister(self.listener)
         self.listener.close()
         for connection in self.connections:
             shut_down_receiving(connection.sock)
-        drained = time.monotonic() + DRAIN
         while self.connections and time.monotonic() < drained:
-            self.step()
+            self.step((), drained)
 
     def close(self) -> None:
         with self.selector:
             for connection in list(self.connections):
                 self.drop(connection)
 
-    def step(self) -> None:
-        """Wait for sockets or timers, and serve those that are ready."""
+    def step(self, signals: Sequence[int], end: float) -> None:
+        """Wait for sockets or timers, and serve those that are ready, until a signal comes or it is that time."""
         deadline = self.timers.deadline
         wait = HEARTBEAT if deadline is None else min(max(0.0, deadline + GRAIN - time.monotonic()), HEARTBEAT)
         for key, events in self.selector.select(wait):
+            now = time.monotonic()
+            if signals or now >= end:
+                return
+            if deadline is not None and now >= deadline:
+                deadline = self.wake(now)  # not only after all that are ready: that may take seconds
             if key.data is None:
                 self.accept()
             elif events & selectors.EVENT_WRITE:
                 self.send(key.data, key.data.unsent)
             else:
-                self.receive(key.data)
-        now, utc = time.monotonic(), time.time()
+                self.receive(key.data, now)
+        self.wake(time.monotonic())
+
+    def wake(self, now: float) -> float | None:
+        """Send what is due by time alone; return when the next is due."""
+        utc = time.time()
         for connection in self.timers.due(now):
             self.send(connection, connection.session.wake(now, utc, blocked=bool(connection.unsent)))
+        return self.timers.deadline
 
     def accept(self) -> bool:
         """Accept a connection; return whether one was waiting."""
@@ -96,7 +108,7 @@ class Server:
             stack.pop_all()  # it stands: from now on, drop() undoes all of that
         return True
 
-    def receive(self, connection: Connection) -> None:
+    def receive(self, connection: Connection, now: float) -> None:
         try:
             data = connection.sock.recv(RECEIVE_BYTES)
         except BlockingIOError:
@@ -104,7 +116,7 @@ class Server:
         except OSError:
             data = b""
         if data:
-            self.send(connection, connection.session.receive(data, time.monotonic(), time.time()))
+            self.send(connection, connection.session.receive(data, now, time.time()))
         else:
             self.drop(connection)
 
@@ -131,6 +143,8 @@ class Server:
             self.timers.arm(connection, connection.session.deadline)
 
     def drop(self, connection: Connection) -> None:
+        if connection not in self.connections:
+            return  # its timer has dropped it since its socket was seen to be ready
         with connection.sock:
             self.selector.unregister(connection.sock)
             self.connections.remove(connection)
@@ -157,12 +171,18 @@ def listening_socket(options: ServerOptions) -> Iterator[socket.socket]:
 
 @contextmanager
 def noted_signals() -> Iterator[Sequence[int]]:
-    """Have SIGINT and SIGTERM noted, not obeyed: those that have come."""
+    """Have the first SIGINT or SIGTERM noted, not obeyed, and any further one ignored."""
     noted: list[int] = []
-    with ExitStack() as handlers:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            former = signal.signal(number, lambda received, _: noted.append(received))
-            handlers.callback(signal.signal, number, former)
+    with ExitStack() as ignoring:
+        for number in STOPPING:
+            ignoring.callback(signal.signal, number, signal.SIG_IGN)  # another one must not spoil the end
+
+        def note(number: int, _: object) -> None:
+            noted.append(number)
+            ignoring.close()
+
+        for number in STOPPING:
+            signal.signal(number, note)
         yield noted
 
 

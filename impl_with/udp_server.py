@@ -15,6 +15,7 @@ from spec.codec import DATAGRAM_BYTES
 from spec.commandline import UNREACHABLE, ServerOptions, explain, fail, parse_server_options, say
 from spec.endpoint import Endpoint, open_endpoint
 
+STOPPING = signal.SIGINT, signal.SIGTERM
 HEARTBEAT = 0.2  # seconds: how late a signal is noticed at the most
 GRAIN = 0.002  # seconds: ticks that are due so soon after one another are sent together
 DRAIN = 0.5  # seconds: how long requests that have already come are answered after a signal
@@ -38,12 +39,18 @@ def bound_socket(options: ServerOptions) -> Iterator[socket.socket]:
 
 @contextmanager
 def noted_signals() -> Iterator[Sequence[int]]:
-    """Have SIGINT and SIGTERM noted, not obeyed: those that have come."""
+    """Have the first SIGINT or SIGTERM noted, not obeyed, and any further one ignored."""
     noted: list[int] = []
-    with ExitStack() as handlers:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            former = signal.signal(number, lambda received, _: noted.append(received))
-            handlers.callback(signal.signal, number, former)
+    with ExitStack() as ignoring:
+        for number in STOPPING:
+            ignoring.callback(signal.signal, number, signal.SIG_IGN)  # another one must not spoil the end
+
+        def note(number: int, _: object) -> None:
+            noted.append(number)
+            ignoring.close()
+
+        for number in STOPPING:
+            signal.signal(number, note)
         yield noted
 
 

@@ -30,7 +30,7 @@ REFUSED = 3
 
 _PORTS = {"echo": ECHO_PORT, "time": TIME_PORT}
 _DURATION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
-_OTHER_FILES = 16  # standard streams, listener, selector and the like
+_OTHER_FILES = 16  # listener, selector and the like
 _Value = TypeVar("_Value")
 
 
@@ -75,10 +75,10 @@ class _Parser(argparse.ArgumentParser):
 
 
 def say(line: str) -> None:
-    """Print a server's line on standard output, whole from any thread. A reader that has gone does not stop it."""
+    """Print a server's line on standard output, whole from any thread. It serves on where it cannot be printed."""
     try:
         sys.stdout.write(f"{line}\n")
-    except BrokenPipeError:
+    except OSError:  # the reader has gone, or the disk is full
         _discard_output()
 
 
@@ -89,6 +89,9 @@ def show(line: str) -> None:
     except BrokenPipeError:
         _discard_output()
         raise SystemExit(UNREACHABLE) from None
+    except OSError as error:
+        _discard_output()
+        fail(f"cannot print: {explain(error)}", UNREACHABLE)
 
 
 def _discard_output() -> None:
@@ -215,7 +218,14 @@ def _parser(usage: str, description: str, port: Callable[[str], int]) -> _Parser
 
 
 def _parse(parser: _Parser, arguments: Sequence[str] | None) -> dict[str, Any]:
-    given: dict[str, Any] = vars(parser.parse_intermixed_args(arguments))
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    end = words.index("--") if "--" in words else len(words)  # argparse would drop a message that is "--" itself
+    given: dict[str, Any] = vars(parser.parse_intermixed_args(words[:end]))
+    rest = words[end + 1 :]
+    if rest and given.get("text", "") is None:
+        given["text"] = rest.pop(0)
+    if rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
     if given["port"] is None:
         given["port"] = _PORTS[given["service"]]
     return given
@@ -224,7 +234,7 @@ def _parse(parser: _Parser, arguments: Sequence[str] | None) -> dict[str, Any]:
 def _allow_open_files(parser: _Parser, clients: int) -> None:
     """Raise the process's soft limit of open files, so that each client can have its socket."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = clients + _OTHER_FILES
+    needed = clients + len(os.listdir("/dev/fd")) + _OTHER_FILES
     if soft != resource.RLIM_INFINITY and soft < needed:
         if hard != resource.RLIM_INFINITY and hard < needed:
             parser.error(
@@ -234,6 +244,9 @@ def _allow_open_files(parser: _Parser, clients: int) -> None:
 
 
 def _speak_utf8() -> None:
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # closed when the program started
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)  # SRV-1
