@@ -177,7 +177,7 @@ def _thinned(config: pytest.Config, checks: list[pytest.Function]) -> set[pytest
     starting: dict[object, dict[str, list[pytest.Function]]] = defaultdict(lambda: defaultdict(list))
     for item in checks:
         parameters = parameters_of(item)
-        where = id(parameters.get("target")), parameters.get("transport"), role_of(item)
+        where = getattr(parameters.get("target"), "name", None), parameters.get("transport"), role_of(item)
         if "server" in item.fixturenames:
             left.add(item)
             judged[where].update(citations(item))

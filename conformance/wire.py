@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from conformance.targets import Server, Transport
 from conformance.timing import PATIENCE, SHRINKING, STUCK
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 Address = tuple[str, int]
+
+MOST_PORTS = 20_000
+"""So many of the kernel's 28,232 ephemeral ports are left unused after a peer has had them."""
 
 _SHOWN_EVENTS = 12
 _SHOWN_BYTES = 160
@@ -353,14 +356,22 @@ class UdpPeer(Peer):
     """A client's socket, connected, so that the kernel drops what any other address sends."""
 
     transport = "udp"
+    _ports: ClassVar[set[int]] = set()
+    """Those of all peers so far: a server may have a lease for one that has gone."""
 
     def __init__(self, address: Address, *, source: Address | None = None) -> None:
-        """Connect to a server from `source`, by default any free port."""
+        """Connect to a server from `source`, by default a free port that no peer of this process has had before."""
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-        sock = socket.socket(family, socket.SOCK_DGRAM)
-        if source:
-            sock.bind(source)
-        sock.connect(address)
+        with contextlib.ExitStack() as passed_over:
+            while True:
+                sock = socket.socket(family, socket.SOCK_DGRAM)
+                if source:
+                    sock.bind(source)
+                sock.connect(address)
+                if source or sock.getsockname()[1] not in self._ports or len(self._ports) > MOST_PORTS:
+                    break
+                passed_over.enter_context(sock)
+        self._ports.add(sock.getsockname()[1])
         super().__init__(sock, address, f"UDP to {address[0]} port {address[1]}")
 
     def request(self, line: bytes) -> float:

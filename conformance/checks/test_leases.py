@@ -12,6 +12,7 @@ from conformance.citations import about
 from conformance.conftest import StartServer
 from conformance.conversation import Subscription, challenge, read_tick, require_silence, wait_until
 from conformance.oracle import CHALLENGE, masked, reply
+from conformance.programs import OWN_HOST
 from conformance.strategies import messages
 from conformance.targets import Server
 from conformance.timing import CLOCK_GRAIN, interval
@@ -139,11 +140,11 @@ def test_a_token_is_accepted_again_and_again(server: Server) -> None:
 
 @pytest.mark.requirement("LEASE-6")
 def test_a_restart_ends_all_tokens(start_server: StartServer) -> None:
-    first = start_server("--interval", "86400")
+    first = start_server("--host", OWN_HOST, "--interval", "86400")
     with UdpPeer(first.address) as peer:
         token = challenge(peer, "a")
         assert first.stop() == 0
-        start_server("--interval", "86400", "--port", str(first.port))
+        start_server("--host", OWN_HOST, "--interval", "86400", "--port", str(first.port))
         assert try_token(peer, token) == "CHALLENGE"
 
 
