@@ -1,6 +1,7 @@
 """The command line, as its users run it: against good targets and dishonest ones, whose breaches must show."""
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from scapy.utils import rdpcap
 
 from conformance import cli
 from conformance.targets import ROOT
+from spec.requirements import REQUIREMENTS
 
 #: A good echo server over TCP, but for what the name of its target says.
 SERVER = f"""
@@ -218,6 +220,15 @@ def test_a_file_that_is_no_failure(capsys: pytest.CaptureFixture[str]) -> None:
     Path("x.json").write_text('{"format": 1, "check": "x"}')
     assert cli.main(["replay", "x.json"]) == 2
     assert "not a case" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["list"], ["list", "--kills"]])
+def test_lists(words: list[str]) -> None:
+    """In a process of its own: what this one has imported and been told of warnings would hide what goes wrong."""
+    command = [sys.executable, "-m", "conformance", *words]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert listed.stderr == ""
+    assert all(id_ in listed.stdout for id_ in REQUIREMENTS if words == ["list"] or REQUIREMENTS[id_].testable)
 
 
 def test_check_target(capsys: pytest.CaptureFixture[str]) -> None:

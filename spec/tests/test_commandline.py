@@ -84,7 +84,8 @@ def test_client_options() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "text"), [([""], ""), (["-5"], "-5"), (["-"], "-"), (["--", "-x"], "-x"), (["a\tb"], "a\tb")]
+    ("words", "text"),
+    [([""], ""), (["-5"], "-5"), (["-"], "-"), (["--", "-x"], "-x"), (["--", "--"], "--"), (["a\tb"], "a\tb")],
 )
 def test_messages_that_look_odd(words: list[str], text: str) -> None:
     """CLI-3, ECHO-8."""
@@ -129,6 +130,7 @@ WRONG_FOR_BOTH = [
 WRONG_FOR_SERVERS = each(
     """
     echo time
+    echo -- --quiet
     echo --interval 0
     echo --interval 0.0001
     echo --interval 86401
@@ -163,6 +165,8 @@ WRONG_FOR_CLIENTS = [
     *each(
         """
         echo a b
+        echo a -- b
+        echo -- a b
         echo -x
         echo --port 0
         echo --timeout 0
@@ -211,9 +215,9 @@ def test_texts_at_the_limits(service: str, text: str) -> None:
     ("soft", "hard", "clients", "expected"),
     [
         (1024, 4096, 1000, None),
-        (256, 4096, 1000, (1016, 4096)),
-        (256, 1016, 1000, (1016, 1016)),
-        (256, resource.RLIM_INFINITY, 1000, (1016, resource.RLIM_INFINITY)),
+        (256, 4096, 1000, (1019, 4096)),
+        (256, 1019, 1000, (1019, 1019)),
+        (256, resource.RLIM_INFINITY, 1000, (1019, resource.RLIM_INFINITY)),
         (resource.RLIM_INFINITY, resource.RLIM_INFINITY, 10**6, None),
     ],
 )
@@ -222,6 +226,7 @@ def test_a_tcp_server_may_open_a_file_for_each_client(
 ) -> None:
     """LOAD-3, ERR-10: busy comes at the limit of clients, not before it."""
     limits: list[object] = []
+    monkeypatch.setattr(os, "listdir", lambda directory: ["0", "1", "2"])
     monkeypatch.setattr(resource, "getrlimit", lambda which: (soft, hard))
     monkeypatch.setattr(resource, "setrlimit", lambda which, limit: limits.append(limit))
     assert parse_server_options(["echo", "--max-clients", str(clients)], "tcp").max_clients == clients
@@ -233,7 +238,8 @@ def test_a_tcp_server_may_open_a_file_for_each_client(
 
 def test_more_clients_than_files(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     """SRV-10, SRV-12."""
-    monkeypatch.setattr(resource, "getrlimit", lambda which: (256, 1015))
+    monkeypatch.setattr(os, "listdir", lambda directory: ["0", "1", "2"])
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (256, 1018))
     assert_wrong(lambda words, _: parse_server_options(words, "tcp"), ["echo", "--max-clients", "1000"], capsys)
 
 
@@ -279,6 +285,35 @@ def test_a_reader_that_has_gone(monkeypatch: pytest.MonkeyPatch) -> None:
             show("lost")
         assert exit_.value.code == 1
         monkeypatch.undo()
+
+
+def test_a_full_disk(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    """LOAD-3: a server serves on; a client says so, and not that the network failed (CLI-10)."""
+    for speak in say, show:
+        with open("/dev/full", "w", encoding="utf-8", buffering=1) as stream:
+            monkeypatch.setattr(sys, "stdout", stream)
+            if speak is say:
+                say("lost")
+            else:
+                with pytest.raises(SystemExit) as exit_:
+                    show("lost")
+                assert exit_.value.code == 1
+            monkeypatch.undo()
+    assert capsys.readouterr().err == "error: cannot print: No space left on device\n"
+
+
+def test_closed_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CLI-8: no line at all; and what is said is lost, but does no harm."""
+    for name in ("stdin", "stdout", "stderr"):
+        monkeypatch.setattr(sys, name, None)
+    options = parse_client_options(["echo"], "udp")
+    rejected: list[str] = []
+    say("lost")
+    show("lost")
+    complain("lost")
+    assert list(read_texts(options, rejected.append)) == [] and rejected == ["no message"]
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        stream.close()
 
 
 def test_explain() -> None:
