@@ -24,6 +24,26 @@ def refuses_bad_tokens() -> None:
         return valid
 
 
+def _accepts_if(same: Any) -> None:
+    @wrap(Tokens, "accepts")
+    def accepts(good: Any, self: Tokens, token: str, address: Address, now: float) -> bool:
+        slot = self._slot(now)
+        issued = [self._token(address, each) for each in (slot, slot - 1)]
+        return any(len(token) == len(each) and same(token, each) for each in issued)
+
+
+@fault("LEASE-1", service="time", transport="udp")
+def compares_the_beginning_of_a_token() -> None:
+    """takes a token whose last character is wrong"""
+    _accepts_if(lambda token, issued: token[:-1] == issued[:-1])
+
+
+@fault("LEASE-1", service="time", transport="udp")
+def compares_the_end_of_a_token() -> None:
+    """takes a token whose first character is wrong"""
+    _accepts_if(lambda token, issued: token[1:] == issued[1:])
+
+
 @fault("LEASE-2", service="time", transport="udp")
 def makes_tokens_too_long() -> None:
     """makes tokens of 32 characters"""

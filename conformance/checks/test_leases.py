@@ -47,9 +47,11 @@ def test_a_token_that_is_not_valid_is_challenged(server: Server, token: str) -> 
 @NEVER
 @pytest.mark.requirement("LEASE-1")
 def test_a_time_without_token_is_challenged(server: Server) -> None:
+    """Nor with one that is nearly good: each of its characters counts, and so does its length."""
     with UdpPeer(server.address) as peer:
         good = challenge(peer, "a")
         strange = [
+            *(good[:place] + ("!" if each != "!" else "~") + good[place + 1 :] for place, each in enumerate(good)),
             "",
             "0",
             "я",
@@ -57,7 +59,9 @@ def test_a_time_without_token_is_challenged(server: Server) -> None:
             good + " ",
             good + good,
             good[:-1],
+            good[1:],
             good + "0",
+            "0" + good,
             good.upper() + "!",
             "0" * 4000,
         ]
