@@ -93,6 +93,15 @@ def accepts_tokens_once() -> None:
         return True
 
 
+@fault("LEASE-5", service="time", transport="udp")
+def has_slots_that_are_too_short() -> None:
+    """has slots of 8 intervals, so that some tokens last no longer"""
+
+    @wrap(Tokens, "__init__")
+    def init(good: Any, self: Tokens, secret: bytes, interval: float) -> None:
+        good(self, secret, 0.8 * interval)
+
+
 @fault("LEASE-6", service="time", transport="udp")
 def accepts_tokens_for_ever() -> None:
     """makes tokens that never run out"""
