@@ -196,6 +196,15 @@ def goes_on_counting() -> None:
 
 
 @fault("ERR-11", service="time", transport="udp")
+def subscribes_less_than_its_limit() -> None:
+    """keeps one in twenty subscriptions in reserve"""
+
+    @wrap(endpoint, "open_endpoint")
+    def open_endpoint(good: Any, options: Any, *arguments: Any) -> Any:
+        return good(options._replace(max_clients=options.max_clients - options.max_clients // 20), *arguments)
+
+
+@fault("ERR-11", service="time", transport="udp")
 def subscribes_without_limit() -> None:
     """subscribes more clients than its limit"""
 

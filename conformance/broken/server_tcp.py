@@ -134,6 +134,15 @@ def refuses_without_reading() -> None:
     patch(tcp_server, "refuse", refuse)
 
 
+@fault("ERR-10", transport="tcp")
+def is_busy_early() -> None:
+    """keeps one in twenty connections in reserve"""
+
+    @wrap(Server, "__init__")
+    def init(good: Any, self: Server, options: Any, listener: socket.socket) -> None:
+        good(self, options._replace(max_clients=options.max_clients - options.max_clients // 20), listener)
+
+
 @fault("SRV-9", transport="tcp")
 def lets_nobody_in_any_more() -> None:
     """stops without the connections that it has not accepted when the signal comes"""
