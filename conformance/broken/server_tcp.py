@@ -179,6 +179,15 @@ def waits_for_the_end_of_a_line() -> None:
         good(self, connection)
 
 
+@fault("LOAD-2", transport="tcp")
+def serves_a_hundred() -> None:
+    """serves no more than a hundred connections, whatever its limit"""
+
+    @wrap(Server, "__init__")
+    def init(good: Any, self: Server, options: Any, listener: socket.socket) -> None:
+        good(self, options._replace(max_clients=min(options.max_clients, 100)), listener)
+
+
 @fault("LOAD-2", implementation="socketserver", transport="tcp")
 def serves_one_at_a_time() -> None:
     """serves one connection after the other"""
