@@ -52,6 +52,19 @@ def decodes_each_segment() -> None:
         return good(self, data if data.endswith(b"\n") else data.decode(errors="replace").encode(), now, utc)
 
 
+@fault("TCP-3", transport="tcp")
+def forgets_half_a_line() -> None:
+    """forgets half a line when nothing has come for 2 seconds"""
+    heard: dict[int, float] = {}
+
+    @wrap(Session, "receive")
+    def receive(good: Any, self: Session, data: bytes, now: float, utc: float) -> Any:
+        if now - heard.get(id(self), now) > 2:
+            self._partial = b""
+        heard[id(self)] = now
+        return good(self, data, now, utc)
+
+
 @fault("TCP-4", transport="tcp")
 def takes_a_segment_for_a_line() -> None:
     """answers what has come, with its LF or without"""
