@@ -219,6 +219,20 @@ def dies_of_a_reset() -> None:
         good(self, connection)
 
 
+@fault("LOAD-3", transport="tcp")
+def never_closes_whom_it_refuses() -> None:
+    """keeps the socket of each connection that it refuses"""
+    kept = []
+
+    def refuse(sock: socket.socket) -> None:
+        kept.append(sock)
+        with suppress(OSError):
+            sock.send(BUSY)
+            sock.shutdown(socket.SHUT_WR)
+
+    patch(tcp_server, "refuse", refuse)
+
+
 @fault("LOAD-4", transport="tcp")
 def keeps_idle_connections() -> None:
     """never closes an idle connection"""

@@ -12,7 +12,7 @@ from conformance import wire
 from conformance.citations import about
 from conformance.conftest import StartServer
 from conformance.conversation import Subscription, good_request, require_service, wait_until
-from conformance.oracle import VERBS, owed
+from conformance.oracle import VERBS, error, masked, owed
 from conformance.targets import Server
 from conformance.timing import JUDGE_LATENESS, interval
 from conformance.wire import TcpPeer, UdpPeer
@@ -27,6 +27,8 @@ BUFFERS = 32 << 20
 SLACK = 16 << 20
 #: A line so long that what a garbage collector has not collected yet is little beside it.
 ENDLESS = 128 << 20
+#: Far more than the descriptors that a server opens and closes for its own purposes.
+REFUSALS = 100
 
 
 def long_line(server: Server) -> bytes:
@@ -110,6 +112,29 @@ def test_leaving_with_replies_unread(server: Server) -> None:
         for peer in peers:
             peer.reset()
     require_service(server)
+
+
+@TCP
+@ECHO
+@pytest.mark.requirement("LOAD-3", "ERR-10")
+def test_a_refusal_leaves_no_descriptor_open(start_server: StartServer) -> None:
+    """Sooner or later the system would let the server open no more, and it could serve nobody."""
+    server = start_server("--max-clients", "1")
+    with TcpPeer(server.address) as client:
+        assert client.ask(good_request("echo")).status == "OK"
+        before = open_descriptors(server)
+        for _ in range(REFUSALS):
+            with TcpPeer(server.address) as refused, about("ERR-10"):
+                assert masked(refused.rest()) == error("busy")
+        grown = open_descriptors(server) - before
+        assert grown < REFUSALS // 2, f"after {REFUSALS} refusals the server has {grown} descriptors more"
+        assert client.ask(good_request("echo")).status == "OK"
+
+
+def open_descriptors(server: Server) -> int:
+    """Return how many descriptors the server and its children have open."""
+    process = psutil.Process(server.pid)
+    return sum(each.num_fds() for each in (process, *process.children(recursive=True)))
 
 
 @pytest.mark.transport("udp")
