@@ -87,3 +87,9 @@ def orders_a_stream_by_time() -> None:
 def compares_seq_as_text() -> None:
     """takes 100 for less than 99"""
     _prints_if(lambda tick, last: str(tick.seq) > str(last.seq))
+
+
+@fault("CLI-20", service="time", transport="tcp")
+def keeps_seq_in_32_bits() -> None:
+    """takes 4294967296 for 0"""
+    _prints_if(lambda tick, last: tick.seq % 2**32 > last.seq % 2**32)

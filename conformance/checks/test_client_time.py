@@ -111,14 +111,16 @@ def test_writes_each_line_out_at_once(target: Target, transport: Transport) -> N
 
 @pytest.mark.requirement("CLI-20")
 def test_prints_only_newer_ticks(target: Target, transport: Transport) -> None:
-    with Talk(target, "time", transport, "--ticks", "6", "Анна") as talk:
+    newer = [2, 3, 9, *([12, 13, 4] if transport == "tcp" else [10, 11, 12, 13]), 14, 15]
+    with Talk(target, "time", transport, "--ticks", str(len(newer)), "Анна") as talk:
         talk.subscribe("Анна")
         # The seq and the second of each tick: doubled, late, a gap, then a seq that falls although its time is new.
         for seq, second in (2, 2), (2, 2), (3, 3), (1, 1), (2, 2), (9, 9), (8, 8), (9, 10), (4, 11), (10, 12), (99, 13):
             talk.send(tick("Анна", seq, second))
         # As text, 100 is less than 99. The clock was set back: over TCP that is nothing to the client.
         talk.send(tick("Анна", 100, 4))
-        newer = [2, 3, 9, 12, 13, 4] if transport == "tcp" else [2, 3, 9, 10, 11, 12]
+        # In 32 bits, the last seq is 0.
+        talk.send(tick("Анна", 2**31 - 1, 14), tick("Анна", 2**32, 15))
         talk.ends(0, [talk.connected, *tick_lines("Анна", newer)])
 
 
