@@ -191,8 +191,8 @@ class Talk:
 
         def judge(right: object, problem: str, id_: str | None = None) -> None:
             if not right:
-                due = f"status {status}, errors {patterns} and output {output} were due"
-                error = AssertionError(program.describe(f"{case}: {problem}: {due}".removeprefix(": ")))
+                due = f"due: status {status}, errors {[*patterns]}, output {[*output]}"
+                error = AssertionError(program.describe(f"{case}: {problem}; {due}".removeprefix(": ")))
                 if id_:
                     blame(error, id_)
                 raise error

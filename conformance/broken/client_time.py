@@ -1,6 +1,7 @@
 """Clients that print ticks wrongly."""
 
-from datetime import datetime, timezone
+import time
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from conformance.broken import fault, wrap
@@ -27,6 +28,13 @@ def has_one_offset_for_the_whole_year() -> None:
     offset = datetime.now().astimezone().utcoffset()
     assert offset is not None
     _prints(lambda time: time.astimezone(timezone(offset)))
+
+
+@fault("CLI-19", service="time")
+def has_no_summer_time() -> None:
+    """prints all times with the offset of its zone's standard time"""
+    offset = timedelta(seconds=-time.timezone)
+    _prints(lambda moment: moment.astimezone(timezone(offset)))
 
 
 @fault("CLI-19", service="time")
@@ -79,3 +87,9 @@ def orders_a_stream_by_time() -> None:
 def compares_seq_as_text() -> None:
     """takes 100 for less than 99"""
     _prints_if(lambda tick, last: str(tick.seq) > str(last.seq))
+
+
+@fault("CLI-20", service="time", transport="tcp")
+def keeps_seq_in_32_bits() -> None:
+    """takes 4294967296 for 0"""
+    _prints_if(lambda tick, last: tick.seq % 2**32 > last.seq % 2**32)

@@ -24,6 +24,26 @@ def refuses_bad_tokens() -> None:
         return valid
 
 
+def _accepts_if(same: Any) -> None:
+    @wrap(Tokens, "accepts")
+    def accepts(good: Any, self: Tokens, token: str, address: Address, now: float) -> bool:
+        slot = self._slot(now)
+        issued = [self._token(address, each) for each in (slot, slot - 1)]
+        return any(len(token) == len(each) and same(token, each) for each in issued)
+
+
+@fault("LEASE-1", service="time", transport="udp")
+def compares_the_beginning_of_a_token() -> None:
+    """takes a token whose last character is wrong"""
+    _accepts_if(lambda token, issued: token[:-1] == issued[:-1])
+
+
+@fault("LEASE-1", service="time", transport="udp")
+def compares_the_end_of_a_token() -> None:
+    """takes a token whose first character is wrong"""
+    _accepts_if(lambda token, issued: token[1:] == issued[1:])
+
+
 @fault("LEASE-2", service="time", transport="udp")
 def makes_tokens_too_long() -> None:
     """makes tokens of 32 characters"""
@@ -71,6 +91,15 @@ def accepts_tokens_once() -> None:
             return False
         used.add(token)
         return True
+
+
+@fault("LEASE-5", service="time", transport="udp")
+def has_slots_that_are_too_short() -> None:
+    """has slots of 8 intervals, so that some tokens last no longer"""
+
+    @wrap(Tokens, "__init__")
+    def init(good: Any, self: Tokens, secret: bytes, interval: float) -> None:
+        good(self, secret, 0.8 * interval)
 
 
 @fault("LEASE-6", service="time", transport="udp")
@@ -164,6 +193,15 @@ def goes_on_counting() -> None:
             held.schedule = former
             replies[1:] = [ticks.build_tick(name, utc, former.take(now))]
         return replies
+
+
+@fault("ERR-11", service="time", transport="udp")
+def subscribes_less_than_its_limit() -> None:
+    """keeps one in twenty subscriptions in reserve"""
+
+    @wrap(endpoint, "open_endpoint")
+    def open_endpoint(good: Any, options: Any, *arguments: Any) -> Any:
+        return good(options._replace(max_clients=options.max_clients - options.max_clients // 20), *arguments)
 
 
 @fault("ERR-11", service="time", transport="udp")

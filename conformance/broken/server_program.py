@@ -74,6 +74,17 @@ def announces_each_datagram() -> None:
         good(self, address, *arguments)
 
 
+@fault("SRV-4", transport="udp", service="echo")
+def announces_whom_it_does_not_answer() -> None:
+    """prints that an echo client connected for a datagram that it does not answer"""
+
+    @wrap(EchoEndpoint, "receive")
+    def receive(good: Any, self: EchoEndpoint, datagram: bytes, address: Address, now: float, utc: float) -> Any:
+        if self._announce is not None:
+            self._hear(address, now, self._announce)
+        return good(self, datagram, address, now, utc)
+
+
 @fault("SRV-5", service="time", transport="tcp")
 def announces_renewals() -> None:
     """prints that a time client connected at each TIME"""

@@ -52,6 +52,19 @@ def decodes_each_segment() -> None:
         return good(self, data if data.endswith(b"\n") else data.decode(errors="replace").encode(), now, utc)
 
 
+@fault("TCP-3", transport="tcp")
+def forgets_half_a_line() -> None:
+    """forgets half a line when nothing has come for 2 seconds"""
+    heard: dict[int, float] = {}
+
+    @wrap(Session, "receive")
+    def receive(good: Any, self: Session, data: bytes, now: float, utc: float) -> Any:
+        if now - heard.get(id(self), now) > 2:
+            self._partial = b""
+        heard[id(self)] = now
+        return good(self, data, now, utc)
+
+
 @fault("TCP-4", transport="tcp")
 def takes_a_segment_for_a_line() -> None:
     """answers what has come, with its LF or without"""
@@ -134,6 +147,15 @@ def refuses_without_reading() -> None:
     patch(tcp_server, "refuse", refuse)
 
 
+@fault("ERR-10", transport="tcp")
+def is_busy_early() -> None:
+    """keeps one in twenty connections in reserve"""
+
+    @wrap(Server, "__init__")
+    def init(good: Any, self: Server, options: Any, listener: socket.socket) -> None:
+        good(self, options._replace(max_clients=options.max_clients - options.max_clients // 20), listener)
+
+
 @fault("SRV-9", transport="tcp")
 def lets_nobody_in_any_more() -> None:
     """stops without the connections that it has not accepted when the signal comes"""
@@ -170,6 +192,15 @@ def waits_for_the_end_of_a_line() -> None:
         good(self, connection)
 
 
+@fault("LOAD-2", transport="tcp")
+def serves_a_hundred() -> None:
+    """serves no more than a hundred connections, whatever its limit"""
+
+    @wrap(Server, "__init__")
+    def init(good: Any, self: Server, options: Any, listener: socket.socket) -> None:
+        good(self, options._replace(max_clients=min(options.max_clients, 100)), listener)
+
+
 @fault("LOAD-2", implementation="socketserver", transport="tcp")
 def serves_one_at_a_time() -> None:
     """serves one connection after the other"""
@@ -186,6 +217,20 @@ def dies_of_a_reset() -> None:
     def receive(good: Any, self: Server, connection: Connection) -> None:
         connection.sock.recv(1, socket.MSG_PEEK)
         good(self, connection)
+
+
+@fault("LOAD-3", transport="tcp")
+def never_closes_whom_it_refuses() -> None:
+    """keeps the socket of each connection that it refuses"""
+    kept = []
+
+    def refuse(sock: socket.socket) -> None:
+        kept.append(sock)
+        with suppress(OSError):
+            sock.send(BUSY)
+            sock.shutdown(socket.SHUT_WR)
+
+    patch(tcp_server, "refuse", refuse)
 
 
 @fault("LOAD-4", transport="tcp")

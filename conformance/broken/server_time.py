@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from conformance.broken import fault, patch, wrap
-from spec import codec, ticks
+from spec import codec, commandline, ticks
 from spec.codec import RequestError
 from spec.session import TimeSession
 from spec.ticks import Schedule
@@ -194,3 +194,13 @@ def calls_all_by_one_name() -> None:
     @wrap(ticks, "build_tick")
     def build_tick(good: Any, name: str, utc: float, seq: int) -> Any:
         return good(last[0], utc, seq)
+
+
+@fault("TIME-15", service="time")
+def subscribes_a_hundred() -> None:
+    """subscribes no more than a hundred clients, whatever its limit"""
+
+    @wrap(commandline, "parse_server_options")
+    def parse_server_options(good: Any, *arguments: Any) -> Any:
+        options = good(*arguments)
+        return options._replace(max_clients=min(options.max_clients, 100))

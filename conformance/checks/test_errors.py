@@ -1,5 +1,6 @@
 """ERR: what a server says to bad input, and which of several faults it names."""
 
+from contextlib import ExitStack
 from itertools import chain, combinations
 
 import pytest
@@ -16,6 +17,9 @@ from conformance.wire import TcpPeer, UdpPeer
 from spec.limits import LINE_BYTES, NAME_CHARACTERS, REASON_CHARACTERS
 
 NEVER = pytest.mark.options("--interval", "86400")
+
+#: A limit of clients so high that a reserve of a few percent would be missing.
+FULL = 20
 
 
 def lines_with(code: str, service: Service) -> list[bytes]:
@@ -210,6 +214,44 @@ def test_busy_over_tcp(start_server: StartServer) -> None:
         with TcpPeer(server.address) as fourth:
             assert fourth.ask(good).status == "OK"
         assert first.ask(good).raw == owed(server.service, "tcp", good + b"\n", "86400")
+
+
+@pytest.mark.service("echo")
+@pytest.mark.transport("tcp")
+@pytest.mark.requirement("ERR-10")
+def test_a_tcp_server_fills_up_to_its_limit(start_server: StartServer) -> None:
+    """The last client below the limit is served, the next is not; one that leaves makes room for one."""
+    server = start_server("--max-clients", str(FULL))
+    with ExitStack() as stack:
+        for number in range(1, FULL + 1):
+            peer = stack.enter_context(TcpPeer(server.address))
+            assert peer.ask(b"ECHO a").status == "OK", f"client {number} of {FULL} is refused"
+        with TcpPeer(server.address) as refused:
+            assert masked(refused.rest()) == error("busy")
+        peer.close()
+        server.expect_line(r".* left")
+        with TcpPeer(server.address) as served, TcpPeer(server.address) as refused:
+            assert served.ask(b"ECHO a").status == "OK"
+            assert masked(refused.rest()) == error("busy")
+
+
+@pytest.mark.slow
+@pytest.mark.service("time")
+@pytest.mark.transport("udp")
+@pytest.mark.requirement("ERR-11")
+def test_a_udp_server_fills_up_to_its_limit(start_server: StartServer) -> None:
+    """The last subscriber below the limit is served, the next is not until a lease has run out."""
+    server = start_server("--max-clients", str(FULL), "--interval", interval(0.5))
+    with ExitStack() as stack:
+        for number in range(1, FULL + 1):
+            peer = stack.enter_context(UdpPeer(server.address))
+            with about("ERR-11", f"subscriber {number} of {FULL} is refused"):
+                Subscription(peer, "Анна")
+        last = stack.enter_context(UdpPeer(server.address))
+        request = f"TIME Борис\ntoken: {challenge(last, 'Борис')}".encode()
+        assert masked(last.ask(request).raw) == error("busy")
+        server.expect_line(r".* left")
+        assert last.ask(request).status == "OK"
 
 
 @pytest.mark.service("time")

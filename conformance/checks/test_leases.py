@@ -48,9 +48,11 @@ def test_a_token_that_is_not_valid_is_challenged(server: Server, token: str) -> 
 @NEVER
 @pytest.mark.requirement("LEASE-1")
 def test_a_time_without_token_is_challenged(server: Server) -> None:
+    """Nor with one that is nearly good: each of its characters counts, and so does its length."""
     with UdpPeer(server.address) as peer:
         good = challenge(peer, "a")
         strange = [
+            *(good[:place] + ("!" if each != "!" else "~") + good[place + 1 :] for place, each in enumerate(good)),
             "",
             "0",
             "я",
@@ -58,7 +60,9 @@ def test_a_time_without_token_is_challenged(server: Server) -> None:
             good + " ",
             good + good,
             good[:-1],
+            good[1:],
             good + "0",
+            "0" + good,
             good.upper() + "!",
             "0" * 4000,
         ]
@@ -104,13 +108,13 @@ def test_a_token_is_good_for_its_address_only(server: Server) -> None:
 @pytest.mark.requirement("LEASE-5", "LEASE-6")
 @pytest.mark.options("--interval", SHORT)
 def test_the_life_of_tokens(server: Server) -> None:
-    """Good for 10 intervals, worthless after 20, at whatever moment it was made: five of them, two intervals apart."""
+    """Good for 10 intervals, worthless after 20, at whatever moment of a slot of 10 it was made: twenty, evenly."""
     second = float(SHORT)
     with ExitStack() as stack:
         tokens = []
         start = time.monotonic()
-        for number in range(5):
-            wait_until(start + 2 * number * second)
+        for number in range(20):
+            wait_until(start + TOKEN_INTERVALS / 20 * number * second)
             peer = stack.enter_context(UdpPeer(server.address))
             sent = time.monotonic()
             tokens.append((peer, challenge(peer, "a"), sent, time.monotonic()))

@@ -12,7 +12,7 @@ from conformance import wire
 from conformance.citations import about
 from conformance.conftest import StartServer
 from conformance.conversation import Subscription, good_request, require_service, wait_until
-from conformance.oracle import VERBS, owed
+from conformance.oracle import VERBS, error, masked, owed
 from conformance.targets import Server
 from conformance.timing import JUDGE_LATENESS, interval
 from conformance.wire import TcpPeer, UdpPeer
@@ -27,6 +27,8 @@ BUFFERS = 32 << 20
 SLACK = 16 << 20
 #: A line so long that what a garbage collector has not collected yet is little beside it.
 ENDLESS = 128 << 20
+#: Far more than the descriptors that a server opens and closes for its own purposes.
+REFUSALS = 100
 
 
 def long_line(server: Server) -> bytes:
@@ -64,11 +66,13 @@ def test_a_client_that_does_not_read(start_server: StartServer) -> None:
 @pytest.mark.requirement("LOAD-2")
 @pytest.mark.parametrize("part", [b"", b"E", b"TIME half a line", b"a" * LINE_BYTES, b"a" * 3 * LINE_BYTES], ids=len)
 def test_clients_that_say_half_a_line(server: Server, part: bytes) -> None:
+    """More than a hundred of them: by default the limit of clients is far above that."""
     with ExitStack() as stack:
-        for _ in range(50):
+        for _ in range(150):
             stack.enter_context(TcpPeer(server.address)).send(part)
-        for _ in range(3):
-            require_service(server)
+        with about("LOAD-2", f"beside 150 clients that said {part[:20]!r}"):
+            for _ in range(3):
+                require_service(server)
 
 
 @NEVER
@@ -108,6 +112,29 @@ def test_leaving_with_replies_unread(server: Server) -> None:
         for peer in peers:
             peer.reset()
     require_service(server)
+
+
+@TCP
+@ECHO
+@pytest.mark.requirement("LOAD-3", "ERR-10")
+def test_a_refusal_leaves_no_descriptor_open(start_server: StartServer) -> None:
+    """Sooner or later the system would let the server open no more, and it could serve nobody."""
+    server = start_server("--max-clients", "1")
+    with TcpPeer(server.address) as client:
+        assert client.ask(good_request("echo")).status == "OK"
+        before = open_descriptors(server)
+        for _ in range(REFUSALS):
+            with TcpPeer(server.address) as refused, about("ERR-10"):
+                assert masked(refused.rest()) == error("busy")
+        grown = open_descriptors(server) - before
+        assert grown < REFUSALS // 2, f"after {REFUSALS} refusals the server has {grown} descriptors more"
+        assert client.ask(good_request("echo")).status == "OK"
+
+
+def open_descriptors(server: Server) -> int:
+    """Return how many descriptors the server and its children have open."""
+    process = psutil.Process(server.pid)
+    return sum(each.num_fds() for each in (process, *process.children(recursive=True)))
 
 
 @pytest.mark.transport("udp")

@@ -113,6 +113,21 @@ def test_connected_echo_client(start_server: StartServer) -> None:
         assert len(server.output) == 3
 
 
+@ECHO
+@UDP
+@pytest.mark.requirement("SRV-4")
+def test_who_is_not_answered_is_not_connected(start_server: StartServer) -> None:
+    """Datagrams keep their order, so the server has seen the strangers' when it answers the client's."""
+    server = start_server()
+    with UdpPeer(server.address) as stranger, UdpPeer(server.address) as client:
+        for datagram in (b"ECHOhi", b"HELLO", b"TIME a", b"OK\n\n", b"", b"\xff"):
+            stranger.send(datagram)
+        assert client.ask(b"ECHO a").status == "OK"
+        connected = f"client {show_address(client.address)} connected"
+        printed(server, connected)
+        assert server.output[1:] == [connected], "who was not answered is announced"
+
+
 @TIME
 @pytest.mark.requirement("SRV-5")
 def test_connected_time_client(start_server: StartServer) -> None:

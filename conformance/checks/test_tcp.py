@@ -7,17 +7,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.citations import about
-from conformance.conversation import Subscription, good_request, read_tick, require_service, split_replies
+from conformance.conversation import (
+    Subscription,
+    good_request,
+    read_tick,
+    require_service,
+    split_replies,
+    wait_until,
+)
 from conformance.oracle import VERBS, error, masked, owed, owed_stream
 from conformance.strategies import cuttings, lines
 from conformance.targets import Server
-from conformance.timing import PATIENCE
+from conformance.timing import PATIENCE, SCALE
 from conformance.wire import TcpPeer
 from spec.limits import LINE_BYTES
 
 pytestmark = [pytest.mark.transport("tcp"), pytest.mark.options("--interval", "86400")]
 
 MANY = 2000
+#: Seconds: longer than a server takes that gives half a line a short while, far shorter than the idle timeout.
+PAUSE = 3 * SCALE
 
 
 def whole_answer(server: Server, chunks: list[bytes]) -> list[bytes]:
@@ -60,6 +69,20 @@ def test_each_single_cut(server: Server) -> None:
                 assert peer.pending() == b"", "a line was answered before its LF"
             peer.send(line[cut:])
             assert peer.reply().raw == owed(server.service, "tcp", line, "86400")
+
+
+@pytest.mark.slow
+@pytest.mark.requirement("TCP-3", "TCP-4", "LOAD-2")
+def test_a_cut_that_lasts(server: Server) -> None:
+    """A person types slowly: half a line waits for its rest, far longer than a segment travels."""
+    line = good_request(server.service) + b"\n"
+    with TcpPeer(server.address) as peer:
+        peer.send(line[:8])
+        wait_until(time.monotonic() + PAUSE)
+        with about("TCP-4"):
+            assert peer.pending() == b"", "a line was answered before its LF"
+        peer.send(line[8:])
+        assert peer.reply().raw == owed(server.service, "tcp", line, "86400"), "its first half was forgotten"
 
 
 def subscribe_for_good(peer: TcpPeer, server: Server) -> None:

@@ -309,6 +309,20 @@ def test_many_subscribers(server: Server) -> None:
                 assert before + due - 0.001 <= tick.time < after + due + subscription.interval
 
 
+@pytest.mark.requirement("TIME-15")
+def test_more_than_a_hundred_subscribers(server: Server) -> None:
+    """By default the limit of clients is far above a hundred."""
+    with ExitStack() as stack:
+        peers = [stack.enter_context(wire.connect(server)) for _ in range(150)]
+        subscriptions = []
+        for number, peer in enumerate(peers, 1):
+            with about("TIME-15", f"subscriber {number} is not served"):
+                subscriptions.append(Subscription(peer, f"Клиент {number}"))
+        for subscription in subscriptions:
+            tick = subscription.tick()
+            assert (tick.name, tick.seq) == (subscription.name, 1)
+
+
 @pytest.mark.transport("tcp")
 @pytest.mark.requirement("TIME-16")
 @pytest.mark.options("--interval", MIDDLE)
