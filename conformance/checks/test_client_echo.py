@@ -192,6 +192,8 @@ def _malformed(transport: Transport) -> dict[str, bytes]:
         "a status and a space": reply("OK ", *fields),
         "a challenge": reply("CHALLENGE", ("token", "t")),
         "a tick": reply("TICK", ("name", "n"), ("time", "2026-11-23T09:00:00.000Z"), ("seq", "1")),
+        "a challenge with all that an answer has": reply("CHALLENGE", *fields),
+        "a tick with all that an answer has": reply("TICK", *fields),
         "no status": b"\n" + good,
         "a line that ends with CRLF": good.replace(b"90\n", b"90\r\n"),
         "bytes that are no UTF-8": good.replace(b"upper: ", b"upper: \xff"),

@@ -69,6 +69,17 @@ def test_goes_to_the_default_host_and_port(target: Target, service: Service, tra
             talk.ends(0, [talk.connected, *lines])
 
 
+@pytest.mark.requirement("CLI-6")
+@pytest.mark.parametrize("text", ["--ticks", "-5", "--"])
+def test_takes_what_follows_the_options_as_its_text(
+    target: Target, service: Service, transport: Transport, text: str
+) -> None:
+    """`--` ends them, for a text that starts with `-`."""
+    with Talk(target, service, transport, *ENOUGH[service], "--", text) as talk:
+        lines = serve(talk, text)
+        talk.ends(0, [talk.connected, *lines])
+
+
 @pytest.mark.requirement("CLI-1", "CLI-3", "CLI-19")
 def test_speaks_utf8_in_any_locale(target: Target, service: Service, transport: Transport) -> None:
     surroundings = {"LC_ALL": "C", "LANG": "C"}
@@ -106,7 +117,7 @@ def usages(port: int) -> Iterator[list[str]]:
     yield from ([next(services), *where, "x", word] for word in ("y", "echo", ""))
     for option, values in {
         "--port": ["", "0", "-1", "65536", "7.0", "http", "٧"],
-        "--timeout": ["", "0", "0.0", "-1", "nan", "soon"],
+        "--timeout": ["", "0", "0.0", "-1", "nan", "inf", "1e1", "soon"],
         "--ticks": ["", "0", "-1", "1.5", "many"],
     }.items():
         yield from ([next(services), *where, f"{option}={value}", "x"] for value in values)

@@ -99,6 +99,15 @@ def test_uses_the_first_of_several_fields(target: Target, transport: Transport) 
         talk.ends(0, [talk.connected, *tick_lines("Анна", [1, 2])])
 
 
+@pytest.mark.requirement("CLI-11", "CLI-6")
+@pytest.mark.parametrize("limit", ["0.01", "86400"])
+def test_takes_an_interval_at_its_limit(target: Target, transport: Transport, limit: str) -> None:
+    with Talk(target, "time", transport, "--ticks", "1", "Анна") as talk:
+        talk.subscribe("Анна", limit)
+        talk.send(tick("Анна", 1))
+        talk.ends(0, [talk.connected, *tick_lines("Анна", [1])], renewing=True)
+
+
 @pytest.mark.requirement("CLI-1")
 def test_writes_each_line_out_at_once(target: Target, transport: Transport) -> None:
     with Talk(target, "time", transport, "Анна") as talk:
@@ -218,6 +227,8 @@ def _malformed_before_the_subscription(transport: Transport) -> dict[str, bytes]
             ("interval", "nan"),
             ("interval", "inf"),
             ("interval", "0"),
+            ("interval", "0.009"),
+            ("interval", "86400.001"),
             ("interval", "9" * 400),
         )
     }
@@ -232,6 +243,10 @@ def _malformed_before_the_subscription(transport: Transport) -> dict[str, bytes]
             for token in ("", " ", "a b", "\x7f", "ж", "x" * 21)
         }
         replies["a challenge without a token"] = reply("CHALLENGE")
+        replies |= {
+            f"lease {value!r}": reply("OK", *replaced(good, "lease", value))
+            for value in ("", "9.0", "09", "-9", "nan", "nine")
+        }
     return replies
 
 

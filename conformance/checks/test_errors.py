@@ -14,7 +14,7 @@ from conformance.strategies import BAD_UTF_8, CONTROLS
 from conformance.targets import Server, Service, Transport
 from conformance.timing import interval
 from conformance.wire import TcpPeer, UdpPeer
-from spec.limits import LINE_BYTES, NAME_CHARACTERS, REASON_CHARACTERS
+from spec.limits import CLIENTS_DEFAULT, LINE_BYTES, NAME_CHARACTERS, REASON_CHARACTERS
 
 NEVER = pytest.mark.options("--interval", "86400")
 
@@ -271,3 +271,17 @@ def test_busy_over_udp(start_server: StartServer) -> None:
         while (answer := second.ask("TIME Борис".encode() + token)).status == "CHALLENGE":
             token = f"\ntoken: {answer.fields['token']}".encode()
         assert answer.status == "OK"
+
+
+@pytest.mark.service("time")
+@pytest.mark.transport("udp")
+@pytest.mark.requirement("ERR-11")
+def test_the_limit_by_default(start_server: StartServer) -> None:
+    """Without `--max-clients` there is room for so many subscriptions as SPEC.md says, and for no more."""
+    server = start_server("--interval", "86400", "--quiet")
+    for number in range(CLIENTS_DEFAULT + 1):
+        with UdpPeer(server.address, source=(f"127.9.{number >> 8}.{number & 0xFF}", 0)) as peer:
+            answer = peer.ask(f"TIME a\ntoken: {challenge(peer, 'a')}".encode())
+            if number < CLIENTS_DEFAULT:
+                assert answer.status == "OK", f"no room for client {number + 1}: {answer.raw!r}"
+    assert masked(answer.raw) == error("busy"), f"room for more than {CLIENTS_DEFAULT} clients"

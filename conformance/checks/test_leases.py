@@ -247,6 +247,25 @@ def test_a_lease_runs_out_while_the_server_sleeps(server: Server) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.requirement("LEASE-8", "ERR-11")
+def test_a_lease_that_ran_out_while_the_server_slept_makes_room(start_server: StartServer) -> None:
+    """At the limit of clients; the first that the server hears of when it wakes is the newcomer's TIME."""
+    server = start_server("--interval", MIDDLE, "--max-clients", "1")
+    with UdpPeer(server.address) as first, UdpPeer(server.address) as second:
+        subscription = Subscription(first, "Анна")
+        subscription.tick()
+        token = challenge(second, "Борис")
+        wait_until(subscription.latest(1) + 0.5 * subscription.interval)  # now it waits, and goes on with what came
+        with server.paused():
+            wait_until(subscription.ok.at + (LEASE_INTERVALS + 0.5) * subscription.interval)
+            second.request(f"TIME Борис\ntoken: {token}".encode())
+        answer = second.reply()
+        if answer.status == "CHALLENGE":  # a judge that was late: the token was too old, and the lease has ended since
+            answer = second.ask(f"TIME Борис\ntoken: {answer.fields['token']}".encode())
+        assert answer.status == "OK", f"no room: {answer.raw!r}"
+
+
+@pytest.mark.slow
 @pytest.mark.requirement("LEASE-10")
 @pytest.mark.options("--interval", MIDDLE)
 def test_a_challenge_changes_nothing(server: Server) -> None:

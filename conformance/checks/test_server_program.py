@@ -1,5 +1,6 @@
 """SRV: how a server is started, what it prints, how it ends."""
 
+import re
 import socket
 import time
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from conformance import wire
 from conformance.citations import about
 from conformance.conftest import StartServer
 from conformance.conversation import Subscription, good_request, require_service, split_replies
-from conformance.oracle import masked, owed
+from conformance.oracle import error, masked, owed
 from conformance.profiles import Profile
 from conformance.programs import OWN_HOST, Program, ProgramError
 from conformance.talk import batches
@@ -304,6 +305,21 @@ def test_replies_are_sent_before_the_stop(start_server: StartServer) -> None:
                 assert masked(peer.reply().raw) == expected
 
 
+@TCP
+@pytest.mark.requirement("ERR-10", "SRV-9")
+def test_who_finds_no_room_is_told_before_the_stop(start_server: StartServer) -> None:
+    """At the limit, several new connections lie before a sleeping server when the signal comes."""
+    server = start_server("--max-clients", "1", "--interval", "86400")
+    with TcpPeer(server.address) as client, ExitStack() as stack:
+        assert client.ask(good_request(server.service)).status == "OK"
+        with server.paused():
+            late = [stack.enter_context(TcpPeer(server.address)) for _ in range(3)]
+            server.signal(SIGTERM)
+        for peer in late:
+            assert masked(peer.rest()) == error("busy")
+        assert server.wait() == 0
+
+
 @ECHO
 @TCP
 @pytest.mark.requirement("SRV-9")
@@ -322,11 +338,11 @@ def test_large_replies_are_sent_before_the_stop(start_server: StartServer) -> No
 
 WRONG_USAGE = [
     *[[], ["chat"], ["ECHO"], ["echo", "time"], ["echo", ""], ["--port", "0"], ["echo", "--quiet", "yes"]],
-    *[["echo", option] for option in ("--unknown", "-x", "--port")],
+    *[["echo", option] for option in ("--unknown", "-x", "--port", "--quie")],
     *[["echo", "--port", value] for value in ("-1", "65536", "x", "7007.0", "٣")],
     *[["time", "--interval", value] for value in ("0", "0.009", "86400.001", "nan", "1e1", "0.0101")],
     *[["echo", "--max-clients", value] for value in ("0", "1.5")],
-    *[["echo", "--idle-timeout", value] for value in ("0", "-1", "nan")],
+    *[["echo", "--idle-timeout", value] for value in ("0", "-1", "nan", "inf", "1e1")],
 ]
 
 
@@ -355,6 +371,10 @@ def test_all_options_are_accepted(start_server: StartServer) -> None:
     options = ["--host", "127.0.0.1", "--interval", "86400", "--max-clients", "1", "--idle-timeout", "0.5", "--quiet"]
     require_service(start_server(*options))
     require_service(start_server("--interval", "0.01", "--max-clients", "1000", "--idle-timeout", "1000000"))
+    server = start_server("--host", OWN_HOST, "--port", "65535")
+    require_service(server)
+    if server.transport == "udp":  # its clients cost no files
+        require_service(start_server("--max-clients", "1000000000"))
 
 
 @ECHO
@@ -376,6 +396,9 @@ def test_cannot_listen(target: Target, service: Service, transport: Transport) -
         programs = [stack.enter_context(target.program(transport, "server", service, *words)) for words in attempts]
         for program in programs:
             require_refusal(program, 1)
+        in_use, not_its_own = (re.sub(r"[\d.:]+", "", programs[which].errors[0]) for which in (0, 2))
+        with about("SRV-12"):
+            assert in_use != not_its_own, f"not why, but the same for two reasons: {in_use!r}"
         require_service(other)
 
 

@@ -1,9 +1,11 @@
 """The command ``compare``: what it measures, of good targets and of others, and how it says so."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import jsonschema
 import pytest
 
@@ -22,8 +24,10 @@ TCP_ECHO = [*FEW, "--service=echo", "--transport=tcp"]
 
 
 @pytest.fixture(autouse=True)
-def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config) -> Iterator[None]:
     monkeypatch.chdir(tmp_path)
+    yield
+    hypothesis.settings.load_profile(pytestconfig.getoption("--profile"))  # the command has loaded one of its own
 
 
 def compare(*words: str) -> tuple[int, dict[str, Any]]:
