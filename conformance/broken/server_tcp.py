@@ -113,10 +113,10 @@ def never_hangs_up() -> None:
     kept = []
 
     @wrap(Server, "receive")
-    def receive(good: Any, self: Server, connection: Connection) -> None:
+    def receive(good: Any, self: Server, connection: Connection, now: float) -> None:
         if _at_end_of_stream(connection):
             kept.append(connection.sock.dup())
-        good(self, connection)
+        good(self, connection, now)
 
 
 @fault("TCP-9", transport="tcp", service="echo")
@@ -124,10 +124,10 @@ def answers_an_unended_line() -> None:
     """answers a last line that has no LF"""
 
     @wrap(Server, "receive")
-    def receive(good: Any, self: Server, connection: Connection) -> None:
+    def receive(good: Any, self: Server, connection: Connection, now: float) -> None:
         if connection.session._partial and _at_end_of_stream(connection):
             self.send(connection, connection.session.receive(b"\n", 0, 0))
-        good(self, connection)
+        good(self, connection, now)
 
 
 @fault("ERR-10", transport="tcp")
@@ -184,12 +184,12 @@ def waits_for_the_end_of_a_line() -> None:
     """waits until a client has ended its line"""
 
     @wrap(Server, "receive")
-    def receive(good: Any, self: Server, connection: Connection) -> None:
+    def receive(good: Any, self: Server, connection: Connection, now: float) -> None:
         connection.sock.setblocking(True)
         while (data := connection.sock.recv(RECEIVE_BYTES, socket.MSG_PEEK)) and b"\n" not in data:
             connection.session.receive(connection.sock.recv(len(data)), 0, 0)
         connection.sock.setblocking(False)
-        good(self, connection)
+        good(self, connection, now)
 
 
 @fault("LOAD-2", transport="tcp")
@@ -214,9 +214,9 @@ def dies_of_a_reset() -> None:
     """dies when a client resets its connection"""
 
     @wrap(Server, "receive")
-    def receive(good: Any, self: Server, connection: Connection) -> None:
+    def receive(good: Any, self: Server, connection: Connection, now: float) -> None:
         connection.sock.recv(1, socket.MSG_PEEK)
-        good(self, connection)
+        good(self, connection, now)
 
 
 @fault("LOAD-3", transport="tcp")
@@ -264,11 +264,11 @@ def reads_on() -> None:
             self.selector.modify(connection.sock, selectors.EVENT_READ | selectors.EVENT_WRITE, connection)
 
     @wrap(Server, "receive")
-    def receive(good: Any, self: Server, connection: Connection) -> None:
+    def receive(good: Any, self: Server, connection: Connection, now: float) -> None:
         if connection.unsent and not _at_end_of_stream(connection):
             ahead.append(connection.sock.recv(RECEIVE_BYTES))
         else:
-            good(self, connection)
+            good(self, connection, now)
 
 
 @fault("LOAD-6", transport="tcp")
@@ -290,12 +290,12 @@ def ticks_on_after_half_close() -> None:
     half_closed = set()
 
     @wrap(Server, "receive")
-    def receive(good: Any, self: Server, connection: Connection) -> None:
+    def receive(good: Any, self: Server, connection: Connection, now: float) -> None:
         if _at_end_of_stream(connection):
             self.selector.unregister(connection.sock)
             half_closed.add(connection)
         else:
-            good(self, connection)
+            good(self, connection, now)
 
     @wrap(Server, "drop")
     def drop(good: Any, self: Server, connection: Connection) -> None:
