@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 SHOWN_LINES = 20
+_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 
 ENDING = 1
 """Seconds that a program which has closed its output gets to end."""
@@ -37,6 +38,11 @@ def heed_interrupts() -> None:
     """
     for number in SIGINT, SIGTERM:
         set_handler(number, default_int_handler)
+
+
+def _shown(line: str) -> str:
+    """Return a line for the judge's own terminal, which what a program prints must not command."""
+    return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", line)
 
 
 class Line(NamedTuple):
@@ -227,5 +233,5 @@ class Program:
         status = self.process.poll()
         state = "running" if status is None else f"ended with status {status}"
         output, errors = self.output[-SHOWN_LINES:], self.errors[-SHOWN_LINES:]
-        told = [f"stdout: {line}" for line in output] + [f"stderr: {line}" for line in errors]
+        told = [f"stdout: {_shown(line)}" for line in output] + [f"stderr: {_shown(line)}" for line in errors]
         return "\n".join([f"{problem}; {' '.join(self.command)} is {state}", *(told or ["it printed nothing"])])

@@ -40,6 +40,25 @@ def test_bytes_that_are_no_utf_8_are_shown() -> None:
         program.expect_line(r"\\xff")
 
 
+def test_what_it_prints_does_not_command_the_judges_terminal() -> None:
+    with python("print('\\x1b[31mкрасный\\x9b')") as program:
+        program.wait()
+        assert "stdout: \\x1b[31mкрасный\\x9b" in program.describe("told")
+
+
+def test_what_it_has_started_ends_with_it() -> None:
+    """A wrapper, such as a shell or a package manager's `run`."""
+    source = (
+        "import subprocess; print(subprocess.Popen(['sleep', '600']).pid); subprocess.Popen(['sleep', '600']).wait()"
+    )
+    with python(source) as program:
+        started = int(program.expect_line(r"(\d+)")[1])
+    deadline = time.monotonic() + 10
+    while psutil.pid_exists(started) and psutil.Process(started).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline, "it runs on"
+        time.sleep(0.01)
+
+
 def test_input() -> None:
     with python("print(input()); print(input())", stdin=None) as program:
         program.write("один\n")
