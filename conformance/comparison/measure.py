@@ -114,23 +114,24 @@ class _Subject:
         elif self.target.url and load.pattern not in LOOPS:
             result.problem = NOT_STARTED
         if not result.problem:
-            try:
-                sample = self._sample(load)
-            except FAILURES as error:
-                result.problem = self._explain(error)
-                sample = error.sample if isinstance(error, LoadError) and error.sample else None
-                self.server = None  # the next load gets another one
+            with ExitStack() as stack:
+                try:
+                    sample = self._sample(load, stack)
+                except FAILURES as error:
+                    result.problem = self._explain(error)
+                    sample = error.sample if isinstance(error, LoadError) and error.sample else None
+                    self.server = None  # the next load gets another one
         result.samples.append(sample)
 
-    def _sample(self, load: Load) -> Sample:
+    def _sample(self, load: Load, stack: ExitStack) -> Sample:
+        """Return a sample; a server for it alone ends with `stack`, after what it said last was heard."""
         if load.pattern == "life":
             with pinned(CORES.server):
                 return life(self.target, load)
         if load.pattern not in LOOPS:
-            with ExitStack() as stack:
-                server = self._start(load, stack)
-                assert self.usage
-                return ticks(server, load, self.usage)
+            server = self._start(load, stack)
+            assert self.usage
+            return ticks(server, load, self.usage)
         server = self.server or self._start(load, self.stack)
         if load.pattern == "closed":
             return closed_loop(server, load, self.plan.closed_seconds, self.usage)
