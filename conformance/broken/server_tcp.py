@@ -83,6 +83,18 @@ def answers_one_line_of_a_segment() -> None:
         return good(self, data[: data.find(b"\n") + 1] or data, now, utc)
 
 
+@fault("TCP-5", transport="tcp", service="echo")
+def sends_once() -> None:
+    """forgets what the socket has not taken of its replies"""
+
+    @wrap(Server, "send")
+    def send(good: Any, self: Server, connection: Connection, data: bytes) -> None:
+        good(self, connection, data)
+        if connection.unsent:
+            connection.unsent = b""
+            self.selector.modify(connection.sock, selectors.EVENT_READ, connection)
+
+
 @fault("TCP-6", transport="tcp")
 def hangs_up_after_an_error() -> None:
     """closes the connection after an ERR"""

@@ -20,7 +20,7 @@ from conformance.strategies import cuttings, lines
 from conformance.targets import Server
 from conformance.timing import PATIENCE, SCALE
 from conformance.wire import TcpPeer
-from spec.limits import LINE_BYTES
+from spec.limits import LINE_BYTES, MESSAGE_BYTES
 
 pytestmark = [pytest.mark.transport("tcp"), pytest.mark.options("--interval", "86400")]
 
@@ -122,6 +122,18 @@ def test_many_pipelined_requests(server: Server) -> None:
     assert sorted(got) == sorted(expected), f"{len(got)} replies to {len(asked)} requests"
     with about("TCP-2"):
         assert got == expected, "not in their order"
+
+
+@pytest.mark.service("echo")
+@pytest.mark.requirement("TCP-5")
+def test_replies_that_the_socket_does_not_take_at_once(server: Server) -> None:
+    """The client reads when it cannot send any more: the server has had to wait with most of its replies."""
+    line = b"ECHO " + b"a" * MESSAGE_BYTES + b"\n"
+    expected = owed("echo", "tcp", line)
+    with TcpPeer(server.address, receive_buffer=1 << 16) as peer:
+        sent = peer.flood(line * 50, 1 << 23)
+        peer.half_close()
+        assert split_replies(peer.rest()) == [expected] * (sent // len(line)), "not one reply for each line"
 
 
 @pytest.mark.service("time")

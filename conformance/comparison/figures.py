@@ -12,6 +12,9 @@ Sample = Mapping[str, float]
 SHORTEST, LONGEST, DIGITS = 100, 60_000_000_000, 3
 """Nanoseconds that a histogram tells apart, to so many significant digits: 0.1 %. What is beyond counts as the end."""
 
+FEWEST_PAIRS = 5
+"""Rounds that a ratio takes. The range of fewer tells too little: another run's would often lie beside it."""
+
 NO_RATIO = {"generator_cpu", "generator_late", "served", "lost"}
 """What says how a measurement went, not how good a target is."""
 
@@ -68,6 +71,6 @@ def measurement(
             for ours, theirs in zip(samples, baseline or (), strict=True)
             if ours and theirs and name in ours and theirs.get(name)
         ]
-        if pairs:
+        if len(pairs) >= FEWEST_PAIRS:
             ratios[name] = Figure.of([mine / base for mine, base in pairs])
     return Measurement(target, load, figures, {name: ratios[name] for name in METRICS if name in ratios}, problem)

@@ -26,9 +26,8 @@ class Plan(NamedTuple):
     open_seconds: float
 
     def rounds_of(self, load: Load) -> int:
-        """Return how often that load is measured; one that takes seconds each time not so often."""
-        most = 3 if load.clients >= 10_000 else 5 if load.interval else self.rounds
-        return min(self.rounds, most)
+        """Return how often that load is measured; one that takes many seconds each time not so often."""
+        return min(self.rounds, 3) if load.clients >= 10_000 else self.rounds
 
     def groups(self) -> list[list[Load]]:
         """Return the loads by what one server can take: all loops of a transport, or one other load."""
