@@ -46,14 +46,15 @@ def choose(
         for load in (_quick() if quick else _whole())
         if load.service in (services or SERVICES) and load.transport in (transports or TRANSPORTS)
     ]
-    return Plan(loads, rounds or 5, 0.05, 0.15) if quick else Plan(loads, rounds or 9, 0.1, 0.5)
+    return Plan(loads, rounds or 5, 0.04, 0.1) if quick else Plan(loads, rounds or 9, 0.1, 0.5)
 
 
 def _quick() -> Iterator[Load]:
     for transport in TRANSPORTS:
         yield Load("echo", transport, "life")
         yield _closed(transport, 16, 1, 32, "cyrillic")
-        yield _closed(transport, 16, 16, 32, "cyrillic") if transport == "tcp" else _closed("udp", 16, 1, LONG)
+        if transport == "tcp":
+            yield _closed(transport, 16, 16, 32, "cyrillic")
         yield _open(transport, 32, "cyrillic")
         yield Load("time", transport, "spread", 100, interval=0.05)
 
