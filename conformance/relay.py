@@ -17,6 +17,7 @@ from itertools import accumulate
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
+from conformance.programs import OWN_HOST
 from conformance.schedules import End, Fate, Lane, Schedule, Stream, TcpSchedule, UdpSchedule
 from conformance.targets import Service, Transport, show_address
 from conformance.timing import PATIENCE
@@ -116,7 +117,8 @@ class UdpRelay(Relay):
     def __init__(self, server: Address, schedule: UdpSchedule) -> None:
         family = socket.AF_INET6 if ":" in server[0] else socket.AF_INET
         self._front, self._back = socket.socket(family, socket.SOCK_DGRAM), socket.socket(family, socket.SOCK_DGRAM)
-        self._front.bind((server[0], 0))
+        # An address of its own, or a server that still ticks for a former peer with this port is taken for the client
+        self._front.bind((server[0] if ":" in server[0] else OWN_HOST, 0))
         self._back.connect(server)
         self._back.setblocking(False)
         super().__init__(self._front, schedule)

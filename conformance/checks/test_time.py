@@ -310,8 +310,9 @@ def test_many_subscribers(server: Server) -> None:
 
 
 @pytest.mark.requirement("TIME-15")
-def test_more_than_a_hundred_subscribers(server: Server) -> None:
+def test_more_than_a_hundred_subscribers(start_server: StartServer) -> None:
     """By default the limit of clients is far above a hundred."""
+    server = start_server()
     with ExitStack() as stack:
         peers = [stack.enter_context(wire.connect(server)) for _ in range(150)]
         subscriptions = []
