@@ -112,7 +112,8 @@ def _wrong_subscriptions(case: Scenario, transcript: Sequence[Event]) -> Iterato
             challenges.append((event.at, reply.fields["token"]))
         elif reply and reply.status == "OK":
             intervals.append(float(reply.fields["interval"]))
-            subscribed_at = min([subscribed_at, event.at, *[request.at for request in requests[-1:]]])  # CLI-18
+            answered = requests[-1] if requests else event
+            subscribed_at = min(subscribed_at, answered.at)  # CLI-18: the earlier of the two that it may count from
         if event.via != "client":
             continue
         requests.append(event)
