@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import selectors
 import subprocess
 import threading
 import time
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 SHOWN_LINES = 20
 _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f]")
+
+PIPE_CAPACITY = 1 << 16
+"""Bytes: one reading takes all that a pipe holds."""
 
 ENDING = 1
 """Seconds that a program which has closed its output gets to end."""
@@ -54,6 +58,30 @@ class Line(NamedTuple):
 
 class ProgramError(AssertionError):
     """A program did not do what it must; the message holds what it printed last."""
+
+
+class _Pipe:
+    """The end of a program's stream at which it is read, and the lines that came."""
+
+    def __init__(self, file: IO[bytes], lines: list[Line]) -> None:
+        os.set_blocking(file.fileno(), False)
+        self.file = file
+        self.lines = lines
+        self.ended = False
+        self._incomplete = b""
+
+    def take(self) -> list[Line]:
+        """Return the lines that are there to be read; at the end of the stream also one without LF."""
+        try:
+            data = os.read(self.file.fileno(), PIPE_CAPACITY)
+        except BlockingIOError:
+            return []
+        *lines, self._incomplete = (self._incomplete + data).split(b"\n")
+        if not data:
+            self.ended = True
+            lines += [self._incomplete] if self._incomplete else []
+        at = time.monotonic()
+        return [Line(line.decode("utf-8", "backslashreplace"), at) for line in lines]
 
 
 class Program:
@@ -93,26 +121,32 @@ class Program:
         self._lines: list[Line] = []
         self._errors: list[Line] = []
         self._next = 0
-        self._readers = [
-            threading.Thread(target=self._read, args=(pipe, lines), daemon=True)
-            for pipe, lines in ((self.process.stdout, self._lines), (self.process.stderr, self._errors))
-            if pipe
-        ]
-        self._open = len(self._readers)
-        for reader in self._readers:
-            reader.start()
+        self._ended = False
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
         if isinstance(stdin, str | bytes):
             self.write(stdin)
             self.close_stdin()
 
-    def _read(self, pipe: IO[bytes], lines: list[Line]) -> None:
-        with pipe:
-            for raw in pipe:
+    def _read(self) -> None:
+        """Take the lines of both streams, standard error first: what was printed before an error comes with it."""
+        with selectors.DefaultSelector() as selector:
+            for file, lines in (self.process.stderr, self._errors), (self.process.stdout, self._lines):
+                if file:
+                    selector.register(file, selectors.EVENT_READ, _Pipe(file, lines))
+            while pipes := [key.data for key in selector.get_map().values()]:
+                selector.select()
+                taken = [pipe.take() for pipe in pipes]
                 with self._changed:
-                    lines.append(Line(raw.decode("utf-8", "backslashreplace").removesuffix("\n"), time.monotonic()))
+                    for pipe, lines in zip(pipes, taken, strict=True):
+                        pipe.lines += lines
                     self._changed.notify_all()
+                for pipe in pipes:
+                    if pipe.ended:
+                        selector.unregister(pipe.file)
+                        pipe.file.close()
         with self._changed:
-            self._open -= 1
+            self._ended = True
             self._changed.notify_all()
 
     def __enter__(self) -> "Self":
@@ -164,10 +198,10 @@ class Program:
                     if match := re.fullmatch(pattern, line):
                         return match
                 left = deadline - time.monotonic()
-                if self._open == 0 or left <= 0:
+                if self._ended or left <= 0:
                     break
                 self._changed.wait(left)
-        if self._open == 0:
+        if self._ended:
             with contextlib.suppress(subprocess.TimeoutExpired):  # it is about to end: then its status can be told
                 self.process.wait(ENDING)
         raise ProgramError(self.describe(f"no line like {pattern!r} within {within:g} s"))
@@ -175,7 +209,7 @@ class Program:
     def wait_until(self, condition: Callable[[], bool], within: float = PATIENCE) -> bool:
         """Return whether a condition on this program's output becomes true within that many seconds."""
         with self._changed:
-            self._changed.wait_for(lambda: condition() or self._open == 0, within)
+            self._changed.wait_for(lambda: condition() or self._ended, within)
             return condition()
 
     def write(self, text: str | bytes) -> None:
@@ -201,8 +235,7 @@ class Program:
             status = self.process.wait(within)
         except subprocess.TimeoutExpired:
             raise ProgramError(self.describe(f"still running after {within:g} s")) from None
-        for reader in self._readers:
-            reader.join(PATIENCE)
+        self._reader.join(PATIENCE)
         return status
 
     def stop(self, number: int = SIGTERM, within: float = PATIENCE) -> int:
@@ -225,8 +258,7 @@ class Program:
             os.killpg(self.pid, SIGKILL)  # it leads a session of its own
         self.process.wait()
         self.close_stdin()
-        for reader in self._readers:
-            reader.join(PATIENCE)
+        self._reader.join(PATIENCE)
 
     def describe(self, problem: str) -> str:
         """Return the problem with the command, the exit status and the last lines that the program printed."""

@@ -35,6 +35,13 @@ def test_a_line_that_does_not_come_in_time_is_an_error() -> None:
         program.expect_line("ready", within=0.05)
 
 
+def test_what_was_printed_before_an_error_is_there_when_the_error_is() -> None:
+    """What a program said when it reported an error can be judged as soon as the error has come."""
+    with python("import os\nfor n in range(5000): os.write(1, b'printed\\n'); os.write(2, b'reported\\n')") as program:
+        assert not program.wait_until(lambda: len(program.errors) > len(program.output))
+        assert len(program.output) == len(program.errors) == 5000
+
+
 def test_bytes_that_are_no_utf_8_are_shown() -> None:
     with python("import os; os.write(1, b'\\xff\\n')") as program:
         program.expect_line(r"\\xff")
