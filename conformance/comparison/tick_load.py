@@ -41,13 +41,19 @@ _SEQ = re.compile(rb"\nseq: (\d+)\Z")
 _TOKEN = re.compile(rb"CHALLENGE\ntoken: (\S+)\n\n")
 
 
+def _request(number: int, token: bytes = b"") -> bytes:
+    """Return the TIME of a client, over UDP with a token once it has one."""
+    line = f"TIME клиент {number}\n".encode()
+    return line + b"token: " + token + b"\n" if token else line
+
+
 class Subscribers:
     """The sockets of all clients, by their number, and what they have received since they subscribed."""
 
     def __init__(self, server: Server, clients: int, stack: ExitStack) -> None:
         """Connect them, a group at a time, so that no buffer and no backlog overflows. Raises LoadError, OSError."""
         self.transport = server.transport
-        self.requests = [f"TIME клиент {number}\n".encode() for number in range(clients)]
+        self.requests = [_request(number) for number in range(clients)]
         self.sockets: list[socket.socket] = []
         self.answered: set[int] = set()
         self.arrivals: list[tuple[int, int, bytes]] = []
@@ -84,7 +90,7 @@ class Subscribers:
         for number in group:
             self.sockets[number].send(self.requests[number])
         for number in group:
-            self.requests[number] += b"token: " + self._token(number) + b"\n"
+            self.requests[number] = _request(number, self._token(number))
 
     def _token(self, number: int) -> bytes:
         while time.monotonic() < self.deadline:
@@ -134,6 +140,9 @@ class Subscribers:
             if data[:4] != b"TICK":
                 if data[:3] == b"OK\n":
                     self.answered.add(number)
+                elif token := _TOKEN.fullmatch(data):  # the first one has expired
+                    self.requests[number] = _request(number, token[1])
+                    self.sockets[number].send(self.requests[number])
                 elif data[:3] == b"ERR":
                     raise self._gave_up(len(self.answered), f"it answers {data!r}")
                 elif not data:
