@@ -13,7 +13,7 @@ from conformance import timing
 from conformance.misbehaviours import BAD, ODD, Misbehaviour, Scenario
 from conformance.oracle import VERBS
 from conformance.replies import TOKEN, echo_fields, reply, subscribed_fields, tick_fields
-from conformance.scripted import LOOPBACK, ClientLeft, ScriptedTcp, ScriptedUdp
+from conformance.scripted import NEIGHBOUR, ClientLeft, ScriptedTcp, ScriptedUdp
 
 MOST_REQUESTS = 100
 """So many requests are answered: no conversation needs them all, and a storm must end."""
@@ -197,7 +197,7 @@ class PlayedUdp(ScriptedUdp):
         if act.via == "server":
             self.send(act.data)
         else:
-            self.send_from(LOOPBACK if act.via == "another port" else "127.0.0.2", act.data)
+            self.send_from(self.host if act.via == "another port" else NEIGHBOUR, act.data)
 
 
 class PlayedTcp(ScriptedTcp):

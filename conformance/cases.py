@@ -48,6 +48,12 @@ class Case:
         """The check's name and parameters, as pytest writes them."""
         return f"{self.check}[{self.parameters}]" if self.parameters else self.check
 
+    @property
+    def effort(self) -> tuple[bool, int]:
+        """What a failure asks of its reader: least if the check is mainly about that requirement and little is said."""
+        events = [event for exchange in self.exchanges for event in exchange["events"]]
+        return self.requirements[0] != self.about, len(self.problem) + sum(40 + len(event["hex"]) for event in events)
+
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON takes it."""
         return {"format": FORMAT, **asdict(self)}

@@ -183,16 +183,13 @@ def _run(options: argparse.Namespace) -> int:
     if "server" in (options.role or ROLES):
         _require_reachable(targets)
     cases: list[Case] = []
-    shown: set[tuple[str, str | None]] = set()
+    stored: list[tuple[Case, Path]] = []
     for case in _followed(console, runner.run(selection)):
         cases.append(case)
         if case.outcome in ("failed", "error"):
-            file = _store(options, case, sum(each.outcome in ("failed", "error") for each in cases))
-            if (case.target, case.about) in shown:  # one failure of each kind is enough to read
-                reports.print_outcome(console, case, case.outcome.upper())
-            else:
-                reports.print_failure(console, case, file)
-            shown.add((case.target, case.about))
+            reports.print_outcome(console, case, case.outcome.upper())
+            stored.append((case, _store(options, case, len(stored) + 1)))
+    reports.print_failures(console, stored)
     verdicts = {target.name: judge(case for case in cases if case.target == target.name) for target in targets}
     status = exit_status(verdicts, known, strict=options.strict)
     seconds = time.monotonic() - start
@@ -259,7 +256,7 @@ def _followed(console: Console, events: Iterator[Planned | Case]) -> Iterator[Ca
             yield event
 
 
-def _store(options: argparse.Namespace, case: Case, number: int) -> Path | None:
+def _store(options: argparse.Namespace, case: Case, number: int) -> Path:
     """Write a failed case to files, and return the one for `replay`."""
     name = re.sub(r"[^\w.-]+", "-", f"{case.target}-{case.about}-{number}")
     if options.pcap:

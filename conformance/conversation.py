@@ -3,13 +3,14 @@
 import contextlib
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from conformance import oracle, wire
 from conformance.citations import about
 from conformance.clocks import wall_minus_monotonic
+from conformance.judgement import require_reply
 from conformance.oracle import VERBS, masked, owed
 from conformance.targets import Server, Service
 from conformance.wire import Peer, Reply
@@ -32,7 +33,7 @@ def require_service(server: Server) -> None:
         raise AssertionError(f"a new client is not served: {observed}") from None
     interval = answer.fields.get("interval", "")
     expected = owed(server.service, server.transport, request + b"\n", interval)
-    assert masked(answer.raw) == expected, "a good request is not answered as it must be"
+    require_reply(answer, expected, "a good request")
 
 
 @contextlib.contextmanager
@@ -50,7 +51,7 @@ def require_silence(peer: wire.UdpPeer, service: Service) -> None:
     come first; if it looks like the first answer, the second is out of step.
     """
     for probe in [b"ECHO first", b"ECHO second"] if service == "echo" else [b"TIME first", b"TIME"]:
-        assert masked(peer.ask(probe).raw) == owed(service, "udp", probe), "something was sent where silence is due"
+        require_reply(peer.ask(probe), owed(service, "udp", probe), "something was sent where silence is due")
 
 
 def collect_datagrams(peer: wire.UdpPeer, service: Service, datagrams: list[bytes]) -> list[bytes | None]:
@@ -97,6 +98,18 @@ def read_tick(reply: Reply) -> Tick:
     with about("TIME-11"):
         assert b"\ntime: {time}\n" in masked(reply.raw), f"no date-time, or no seq: {reply.raw!r}"
     return Tick(name, datetime.fromisoformat(stamp.replace("Z", "+00:00")).timestamp(), int(seq), reply.at, wall)
+
+
+def require_seqs(ticks: Sequence[Tick], due: list[int]) -> None:
+    """These must be the numbers of ticks that came one after the other."""
+    seqs = [tick.seq for tick in ticks]
+    assert seqs == due, f"seq is {seqs}; due is {due}"
+
+
+def require_growing_seqs(ticks: Sequence[Tick]) -> None:
+    """The numbers of ticks that came one after the other must grow."""
+    seqs = [tick.seq for tick in ticks]
+    assert seqs == sorted(set(seqs)), f"seq does not grow: {seqs}"
 
 
 class Subscription:
@@ -162,7 +175,7 @@ class Subscription:
 def challenge(peer: Peer, name: str) -> str:
     """Send a TIME without a token; return the token that it is answered with."""
     reply = peer.ask(b"TIME " + name.encode())
-    assert masked(reply.raw) == oracle.CHALLENGE, f"no challenge: {reply.raw!r}"
+    require_reply(reply, oracle.CHALLENGE)
     return reply.fields["token"]
 
 

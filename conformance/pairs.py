@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from conformance import wire
 from conformance.citations import about
 from conformance.conversation import GOOD_ARGUMENT, Tick, read_tick, require_service, split_replies
+from conformance.judgement import require_replies, require_reply
 from conformance.oracle import CHALLENGE, Request, echo_fields, masked, owed, owed_stream, reply
 from conformance.profiles import Profile
 from conformance.relay import Relay, relay
@@ -182,8 +183,13 @@ class Pair:
         replies = [Reply(raw, 0) for raw in self.relay.came["S"]]
         if self.service == "echo":
             with about("UDP-5"):
-                due = Counter(owed("echo", "udp", request.raw) for request in asked)
-                assert Counter(reply.raw for reply in replies) <= due, "the server did not answer as it must"
+                due = {request.argument: owed("echo", "udp", request.raw) or b"" for request in asked}
+                for reply in replies:
+                    message = reply.fields.get("message")
+                    assert message in due, f"{reply.raw!r} answers nothing that was asked"
+                    require_reply(reply, due[message])
+                more = Counter(reply.raw for reply in replies) - Counter(due[request.argument] for request in asked)
+                assert not more, f"more than one reply to a request: {[*more]}"
             return
         with about("LEASE-1"):
             answers = [masked(reply.raw) for reply in replies if not reply.raw.startswith(b"TICK\n")]
@@ -198,11 +204,13 @@ class Pair:
         if self.service == "echo":
             due = owed_stream("echo", lines, INTERVAL)
             with about("TCP-1"):
-                assert b"".join(due).startswith(stream), "the server did not answer as it must"
+                whole = [raw for raw in replies if raw.endswith(b"\n\n")]
+                require_replies(whole, due[: len(whole)])
+                assert b"".join(due).startswith(stream), f"{replies[-1]!r} came last"
         else:
             due = [SUBSCRIBED] * len(lines)
             with about("TIME-2"):
-                assert replies[:1] == due[: len(replies)], "the server did not answer as it must"
+                require_replies(replies[:1], due[: len(replies)])
             ticks = [read_tick(Reply(raw, 0)) for raw in replies[1:]]
             _judge_ticks(ticks)
             with about("TIME-7"):

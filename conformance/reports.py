@@ -67,6 +67,20 @@ def print_outcome(console: Console, case: Case, outcome: str) -> None:
     console.print(f"[{colour}]{outcome}[/] {escape(f'{case.target}: {case.about}: {case.title}')}", soft_wrap=True)
 
 
+def print_failures(console: Console, stored: Iterable[tuple[Case, Path]]) -> None:
+    """Print, for each target and requirement, the failure that is read most easily. Each is given with its file."""
+    alike: dict[tuple[str, str | None], list[tuple[Case, Path]]] = defaultdict(list)
+    for case, file in stored:
+        alike[case.target, case.about].append((case, file))
+    for those in alike.values():
+        console.print()
+        print_failure(console, *min(those, key=lambda each: each[0].effort))
+        if len(those) > 1:
+            console.print(f"    {len(those) - 1} more about {those[0][0].about}: see above", markup=False)
+    if alike:
+        console.print()
+
+
 def print_failure(console: Console, case: Case, file: Path | None) -> None:
     """Print all that a failed case has to say: the sentence, what happened, what was sent, how to see it again."""
     print_outcome(console, case, case.outcome.upper())
@@ -75,10 +89,9 @@ def print_failure(console: Console, case: Case, file: Path | None) -> None:
         lines += ["", f"generated: {json.dumps(case.inputs, ensure_ascii=False)[:400]}"]
     for exchange in case.exchanges:
         lines += ["", *load_exchange(exchange).show().splitlines()]
-    console.print("\n".join(f"    {line}".rstrip() for line in lines), markup=False, soft_wrap=True)
     if file:
-        console.print(f"    again: sockspec replay {file}", markup=False, soft_wrap=True)
-    console.print()
+        lines += ["", f"again: sockspec replay {file}"]
+    console.print("\n".join(f"    {line}".rstrip() for line in lines), markup=False, soft_wrap=True)
 
 
 def durations(cases: Iterable[Case], count: int) -> Table:

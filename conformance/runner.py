@@ -124,7 +124,7 @@ def _run_pytest(
     reading, writing = os.pipe()
     command = [sys.executable, "-m", "pytest", "-q", "--tb=native", f"--events={writing}", *arguments]
     # Neither what a failed check leaves open nor a warning of some library is the target's fault.
-    command += ["-p", "no:cacheprovider", "-p", "no:unraisableexception", "-W", "default"]
+    command += ["-p", "no:cacheprovider", "-p", "no:unraisableexception", "-W", "default", "--assert=plain"]
     with os.fdopen(reading, encoding="utf-8") as lines, tempfile.TemporaryFile("w+") as output:
         try:
             process = subprocess.Popen(

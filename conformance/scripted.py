@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple
 
 from conformance.clocks import wall_minus_monotonic
+from conformance.programs import OWN_HOST
 from conformance.targets import Service, Transport, show_address
 from conformance.timing import PATIENCE
 from conformance.wire import Exchange
@@ -22,7 +23,8 @@ from conformance.wire import Exchange
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-LOOPBACK = "127.0.0.1"
+NEIGHBOUR = "127.0.0.2"
+"""Another host, in a way, for what a stranger sends."""
 
 RETRANSMITTED = 0.9
 """Seconds. The same request so long after the last may be a retransmission; only the checks of CLI-13 mind."""
@@ -144,7 +146,7 @@ class ScriptedUdp(ScriptedServer):
 
     transport: Transport = "udp"
 
-    def __init__(self, host: str = LOOPBACK, port: int = 0) -> None:
+    def __init__(self, host: str = OWN_HOST, port: int = 0) -> None:
         sock = _bound(host, port)
         sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         super().__init__(sock)
@@ -173,7 +175,7 @@ class ScriptedTcp(ScriptedServer):
 
     transport: Transport = "tcp"
 
-    def __init__(self, host: str = LOOPBACK, port: int = 0) -> None:
+    def __init__(self, host: str = OWN_HOST, port: int = 0) -> None:
         self._connections: dict[socket.socket, tuple[str, int]] = {}
         self._incomplete: dict[socket.socket, bytes] = {}
         self._closed = 0
@@ -252,7 +254,7 @@ class ScriptedTcp(ScriptedServer):
         return list(self._connections)[-1]
 
 
-def scripted(transport: Transport, host: str = LOOPBACK, port: int = 0) -> ScriptedServer:
+def scripted(transport: Transport, host: str = OWN_HOST, port: int = 0) -> ScriptedServer:
     """Return a scripted server on that address; port 0: any free one."""
     return ScriptedUdp(host, port) if transport == "udp" else ScriptedTcp(host, port)
 

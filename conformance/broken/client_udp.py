@@ -66,21 +66,35 @@ def reports_a_late_answer() -> None:
         return good(self, reply, now)
 
 
+class _Unconnected(socket.socket):
+    def connect(self, address: Any) -> None:
+        self._server = address
+
+    def getpeername(self) -> Any:
+        return self._server
+
+    def send(self, data: Any, flags: int = 0) -> int:
+        return self.sendto(data, flags, self._server)
+
+
 @fault("CLI-15", transport="udp")
 def listens_to_strangers() -> None:
     """does not connect its socket, and takes what anybody sends"""
+    patch(socket, "socket", _Unconnected)
 
-    class Unconnected(socket.socket):
-        def connect(self, address: Any) -> None:
-            self._server = address
 
-        def getpeername(self) -> Any:
-            return self._server
+@fault("CLI-15", transport="udp")
+def listens_to_all_ports_of_the_servers_host() -> None:
+    """does not connect its socket, and looks only at the host from which a datagram comes"""
 
-        def send(self, data: Any, flags: int = 0) -> int:
-            return self.sendto(data, flags, self._server)
+    class OfOneHost(_Unconnected):
+        def recv(self, size: int, flags: int = 0) -> bytes:
+            while True:
+                data, address = self.recvfrom(size, flags)
+                if address[0] == self._server[0]:
+                    return data
 
-    patch(socket, "socket", Unconnected)
+    patch(socket, "socket", OfOneHost)
 
 
 @fault("CLI-16", service="time", transport="udp")

@@ -17,7 +17,7 @@ from conformance.citations import about
 from conformance.profiles import Profile
 from conformance.programs import OWN_HOST, Program
 from conformance.replies import echo_fields, reply, shown, tick, tick_lines
-from conformance.scripted import LOOPBACK, ScriptedServer, scripted
+from conformance.scripted import ScriptedServer, scripted
 from conformance.talk import Talk, batches
 from conformance.targets import SERVICES, Service, Target, Transport
 from conformance.timing import PATIENCE
@@ -43,7 +43,6 @@ def serve(talk: Talk, text: str) -> list[str]:
 def test_serves_ipv6(target: Target, service: Service, transport: Transport) -> None:
     with Talk(target, service, transport, *ENOUGH[service], "привет", host="::1") as talk:
         lines = serve(talk, "привет")
-        assert "//[::1]:" in talk.connected
         talk.ends(0, [talk.connected, *lines])
 
 
@@ -60,7 +59,7 @@ def test_prints_the_address_of_a_name(target: Target, service: Service, transpor
 @pytest.mark.requirement("CLI-1")
 def test_goes_to_the_default_host_and_port(target: Target, service: Service, transport: Transport) -> None:
     for host, port, where in (
-        (LOOPBACK, 0, ["--port", "{port}"]),
+        ("127.0.0.1", 0, ["--port", "{port}"]),
         (OWN_HOST, PORTS[service], ["--host", OWN_HOST]),
     ):
         words = [*ENOUGH[service], "привет"]
@@ -109,9 +108,9 @@ def test_reports_a_host_that_cannot_be(target: Target, service: Service, transpo
                 assert len(program.errors) == 1, program.describe("one line on standard error was due")
 
 
-def usages(port: int) -> Iterator[list[str]]:
+def usages(host: str, port: int) -> Iterator[list[str]]:
     """Command lines that are wrong, each in one way, now of one service, now of the other."""
-    where = ["--host", LOOPBACK, "--port", str(port)]
+    where = ["--host", host, "--port", str(port)]
     services = cycle(SERVICES)
     yield from ([], where, ["chat", *where, "x"], ["ECHO", *where, "x"], ["Time", *where, "x"], ["", *where, "x"])
     yield from ([next(services), *where, "x", word] for word in ("y", "echo", ""))
@@ -159,7 +158,7 @@ def judge_wrong_usage(programs: Sequence[Program], server: ScriptedServer, may_p
 @pytest.mark.requirement("CLI-8", "CLI-10")
 def test_refuses_wrong_usage(target: Target, transport: Transport, profile: Profile) -> None:
     with scripted(transport) as server:
-        for batch in batches(usages(server.port), profile):
+        for batch in batches(usages(server.host, server.port), profile):
             with ExitStack() as stack:
                 programs = [stack.enter_context(target.program(transport, "client", *words)) for words in batch]
                 judge_wrong_usage(programs, server, [])
@@ -168,7 +167,7 @@ def test_refuses_wrong_usage(target: Target, transport: Transport, profile: Prof
 @pytest.mark.requirement("CLI-8", "CLI-10")
 def test_sends_no_bad_text(target: Target, service: Service, transport: Transport, profile: Profile) -> None:
     with scripted(transport) as server:
-        words = [service, "--host", LOOPBACK, "--port", str(server.port)]
+        words = [service, "--host", server.host, "--port", str(server.port)]
         given = [([*words, os.fsdecode(text)], b"") for text in bad_texts(service)]
         # No line at all, an empty line that is no name, and what no argument can hold.
         given += [(words, stdin) for stdin in (b"", b"\r\n" if service == "time" else b"\r\r\n", b"nul\0")]
@@ -226,7 +225,7 @@ def test_asks_on_a_terminal(target: Target, service: Service, transport: Transpo
         lines = [talk.connected, *serve(talk, "привет")]
         seen = terminal.read(lambda text: text.endswith(f"{lines[-1]}\n")).splitlines()
         seen.remove(before.removeprefix(first) + "привет")
-        assert seen == lines
+        assert seen == lines, f"besides prompt and input {seen} was shown; due is {lines}"
         talk.ends(0, [])
 
 

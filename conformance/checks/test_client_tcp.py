@@ -8,8 +8,8 @@ from contextlib import ExitStack
 import pytest
 
 from conformance.citations import about
+from conformance.programs import OWN_HOST
 from conformance.replies import LONG, echo_fields, reply, shown, subscribed_fields, tick, tick_lines
-from conformance.scripted import LOOPBACK
 from conformance.talk import Talk, took
 from conformance.targets import Service, Target
 from conformance.timing import JUDGE_LATENESS, SCALE
@@ -167,7 +167,7 @@ def test_gives_up_where_nobody_listens(target: Target, service: Service) -> None
 def full_backlog() -> Iterator[tuple[str, int]]:
     """The address of a listening socket that lets no further connection come about."""
     with ExitStack() as stack:
-        listener = stack.enter_context(socket.create_server((LOOPBACK, 0), backlog=0))
+        listener = stack.enter_context(socket.create_server((OWN_HOST, 0), backlog=0))
         address = listener.getsockname()
         for _ in range(8):
             queued = stack.enter_context(socket.socket())

@@ -6,15 +6,15 @@ import pytest
 
 from conformance.citations import about
 from conformance.profiles import Profile
+from conformance.programs import OWN_HOST
 from conformance.replies import LONG, TOKEN, echo_fields, reply, shown, subscribed_fields, tick, tick_lines
-from conformance.scripted import LOOPBACK, Request
+from conformance.scripted import NEIGHBOUR, Request
 from conformance.talk import LATENESS, Talk, took
 from conformance.targets import Service, Target
 from conformance.timing import PATIENCE, SCALE, interval
 
 pytestmark = pytest.mark.transport("udp")
 
-NEIGHBOUR = "127.0.0.2"  # another host, in a way
 GAPS = {"echo": [1, 2, 4], "time": [1, 2, 4, 4]}  # CLI-13
 REQUEST = {"echo": "ECHO привет", "time": "TIME привет"}
 
@@ -53,7 +53,7 @@ def test_echo_takes_nothing_from_strangers(target: Target) -> None:
     with Talk(target, "echo", "udp", "привет") as talk:
         talk.expect("ECHO привет")
         forged = [("message", "привет"), ("reversed", "forged"), ("upper", "FORGED"), ("length", "6")]
-        for host in LOOPBACK, NEIGHBOUR:
+        for host in OWN_HOST, NEIGHBOUR:
             talk.udp.send_from(host, reply("OK", *forged), reply("ERR", ("code", "busy"), ("reason", "forged")))
         talk.send(echo_answer("привет"))
         talk.ends(0, [talk.connected, *shown(echo_fields("привет", "udp"))], None)
@@ -64,14 +64,14 @@ def test_echo_takes_nothing_from_strangers(target: Target) -> None:
 def test_time_takes_nothing_from_strangers(target: Target) -> None:
     with Talk(target, "time", "udp", "--ticks", "2", "Анна") as talk:
         talk.expect("TIME Анна")
-        for host in LOOPBACK, NEIGHBOUR:
+        for host in OWN_HOST, NEIGHBOUR:
             talk.udp.send_from(host, challenge("forged"), subscribed("Анна", "0.01"), tick("forged", 1))
         talk.send(challenge(TOKEN))
         talk.expect("TIME Анна", f"token: {TOKEN}")
-        for host in LOOPBACK, NEIGHBOUR:
+        for host in OWN_HOST, NEIGHBOUR:
             talk.udp.send_from(host, reply("ERR", ("code", "busy"), ("reason", "forged")), tick("forged", 2))
         talk.send(subscribed("Анна", LONG), tick("Анна", 1))
-        for host in LOOPBACK, NEIGHBOUR:
+        for host in OWN_HOST, NEIGHBOUR:
             talk.udp.send_from(host, tick("forged", 3), challenge("forged"))
         talk.send(tick("Анна", 2))
         talk.ends(0, [talk.connected, *tick_lines("Анна", [1, 2])], None)
@@ -240,7 +240,8 @@ def test_sends_each_message_again(target: Target) -> None:
     with Talk(target, "echo", "udp", stdin="один\nдва\n") as talk:
         for message in "один", "два":
             requests = [talk.request(), talk.request()]
-            assert [request.lines for request in requests] == [[f"ECHO {message}".encode()]] * 2
+            lines = [request.lines for request in requests]
+            assert lines == [[f"ECHO {message}".encode()]] * 2, f"{message} was due twice, not {requests}"
             assert took(gaps(requests), [1]), f"the gap is {gaps(requests)}"
             talk.send(echo_answer(message))
         talk.ends(0, [talk.connected, *shown(echo_fields("один", "udp")), *shown(echo_fields("два", "udp"))])
@@ -278,7 +279,7 @@ def test_sends_the_request_again_and_gives_up(target: Target, service: Service, 
         requests = talk.server.requests
         due = [gap for gap, sent in zip(GAPS[service], accumulate(GAPS[service]), strict=True) if sent < talk.timeout]
         assert took(gaps(requests), due), f"the gaps are {gaps(requests)}, not {due}"
-        assert {request.data for request in requests} == {requests[0].data}
+        assert {request.data for request in requests} == {requests[0].data}, f"not the same again: {requests}"
         with about("CLI-7"):
             assert took([waited], [talk.timeout]), f"it gave up after {waited:g} s, not {talk.timeout:g} s"
         talk.ends(1, [], [""])

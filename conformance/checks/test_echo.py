@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance import wire
+from conformance.judgement import require_fields, require_reply
 from conformance.oracle import echo_fields, owed
 from conformance.strategies import messages
 from conformance.targets import Server
@@ -46,8 +47,8 @@ TCP_FIELDS = [
 def require_field(server: Server, field: str, asked: list[str]) -> None:
     with wire.connect(server) as peer:
         for message in asked:
-            fields = peer.ask(f"ECHO {message}".encode()).fields
-            assert fields.get(field) == echo_fields(message, server.transport)[field]
+            due = echo_fields(message, server.transport)[field]
+            require_fields(peer.ask(f"ECHO {message}".encode()), {field: due})
 
 
 @pytest.mark.requirement("ECHO-1")
@@ -57,7 +58,7 @@ def test_a_good_message_is_answered(server: Server, asked: list[str]) -> None:
     with wire.connect(server) as peer:
         for message in asked:
             request = f"ECHO {message}".encode()
-            assert peer.ask(request).raw == owed("echo", server.transport, request + b"\n")
+            require_reply(peer.ask(request), owed("echo", server.transport, request + b"\n"))
 
 
 @pytest.mark.parametrize("field", FIELDS)
@@ -91,7 +92,7 @@ def test_the_longest_message(server: Server, letter: str) -> None:
     message += "." * (MESSAGE_BYTES - len(message.encode()))
     request = f"ECHO {message}".encode()
     with wire.connect(server) as peer:
-        assert peer.ask(request).raw == owed("echo", server.transport, request + b"\n")
+        require_reply(peer.ask(request), owed("echo", server.transport, request + b"\n"))
 
 
 @pytest.mark.requirement("ECHO-8")
@@ -99,4 +100,4 @@ def test_the_longest_message(server: Server, letter: str) -> None:
 def test_the_empty_message(server: Server, request_: bytes) -> None:
     with wire.connect(server) as peer:
         for _ in range(2):
-            assert peer.ask(request_).raw == owed("echo", server.transport, b"ECHO\n")
+            require_reply(peer.ask(request_), owed("echo", server.transport, b"ECHO\n"))

@@ -8,8 +8,16 @@ import pytest
 from conformance import wire
 from conformance.citations import about
 from conformance.conftest import StartServer
-from conformance.conversation import Subscription, challenge, good_before_and_after, good_request, read_tick
-from conformance.oracle import FAULTS, VERBS, Request, error, fault, masked, owed
+from conformance.conversation import (
+    Subscription,
+    challenge,
+    good_before_and_after,
+    good_request,
+    read_tick,
+    require_seqs,
+)
+from conformance.judgement import require_reply, require_status
+from conformance.oracle import FAULTS, VERBS, Request, error, fault, owed
 from conformance.strategies import BAD_UTF_8, CONTROLS
 from conformance.targets import Server, Service, Transport
 from conformance.timing import interval
@@ -46,8 +54,8 @@ def require_error(server: Server, code: str, requests: list[bytes]) -> None:
     with good_before_and_after(server), wire.connect(server) as peer:
         for request in requests:
             assert fault(Request(server.service, server.transport, request + b"\n")) == code, "the check is wrong"
-            assert masked(peer.ask(request).raw) == error(code)
-        assert peer.ask(good).status in ("OK", "CHALLENGE")
+            require_reply(peer.ask(request), error(code))
+        require_status(peer.ask(good), "OK", "CHALLENGE")
 
 
 @NEVER
@@ -92,7 +100,7 @@ def test_bad_request(server: Server, end: bytes) -> None:
     with good_before_and_after(server), UdpPeer(server.address) as peer:
         for request in requests:
             peer.send(request)
-            assert masked(peer.reply().raw) == error("bad-request")
+            require_reply(peer.reply(), error("bad-request"))
 
 
 @NEVER
@@ -104,7 +112,7 @@ def test_bad_encoding_of_further_lines(server: Server) -> None:
     with good_before_and_after(server), UdpPeer(server.address) as peer:
         for bad in BAD_UTF_8:
             for line in (b"x: " + bad, bad, bad + b": y"):
-                assert masked(peer.ask(good + b"\n" + line).raw) == error("bad-encoding")
+                require_reply(peer.ask(good + b"\n" + line), error("bad-encoding"))
 
 
 @NEVER
@@ -115,7 +123,7 @@ def test_bad_characters_of_values(server: Server) -> None:
     good = good_request(server.service)
     with good_before_and_after(server), UdpPeer(server.address) as peer:
         for control in CONTROLS.replace("\n", ""):
-            assert masked(peer.ask(good + b"\nx: " + control.encode() + b".\n").raw) == error("bad-character")
+            require_reply(peer.ask(good + b"\nx: " + control.encode() + b".\n"), error("bad-character"))
 
 
 @NEVER
@@ -146,7 +154,7 @@ def test_the_first_of_several_faults(server: Server) -> None:
     with good_before_and_after(server), wire.connect(server) as peer:
         for codes in sets:
             peer.send(faulty(server.service, server.transport, codes))
-            assert masked(peer.reply().raw) == error(codes[0]), f"faults: {codes}"
+            require_reply(peer.reply(), error(codes[0]), f"faults: {codes}")
 
 
 @NEVER
@@ -167,7 +175,7 @@ def test_the_first_of_several_faults_in_different_lines(server: Server) -> None:
         requests |= {b"TIME\nx: \x00": "bad-character", b"TIME  a\nno field": "bad-request", b"TIME\nx: y": "bad-name"}
     with good_before_and_after(server), UdpPeer(server.address) as peer:
         for request, code in requests.items():
-            assert masked(peer.ask(request).raw) == error(code), request[:40]
+            require_reply(peer.ask(request), error(code), f"to {request[:40]!r}")
 
 
 @NEVER
@@ -181,7 +189,7 @@ def test_the_form_of_errors(server: Server) -> None:
         for code in codes:
             peer.send(faulty(server.service, server.transport, (code,)))
             answer = peer.reply()
-            assert [answer.status, *answer.fields] == ["ERR", "code", "reason"]
+            assert [answer.status, *answer.fields] == ["ERR", "code", "reason"], f"not of that form: {answer.raw!r}"
             reason = answer.fields["reason"]
             with about("ERR-2"):
                 assert 1 <= len(reason) <= REASON_CHARACTERS, reason
@@ -197,23 +205,23 @@ def test_busy_over_tcp(start_server: StartServer) -> None:
     first, second = TcpPeer(server.address), TcpPeer(server.address)
     with first, second:
         for peer in (first, second):
-            assert peer.ask(good).status == "OK"
+            require_status(peer.ask(good), "OK")
         for _ in range(3):
             with TcpPeer(server.address) as third:
-                assert masked(third.rest()) == error("busy")
+                require_reply(third.rest(), error("busy"))
         with server.paused():
             eager = TcpPeer(server.address)
             eager.send(good + b"\n")
         with eager:  # what it sent is waiting unread when the server lets it in
-            assert masked(eager.rest()) == error("busy")
+            require_reply(eager.rest(), error("busy"))
         if server.service == "time":
-            assert [read_tick(peer.reply()).seq for peer in (first, second)] == [1, 1]
+            require_seqs([read_tick(peer.reply()) for peer in (first, second)], [1, 1])
         second.half_close()
         second.rest()
         server.expect_line(r".* left")
         with TcpPeer(server.address) as fourth:
-            assert fourth.ask(good).status == "OK"
-        assert first.ask(good).raw == owed(server.service, "tcp", good + b"\n", "86400")
+            require_status(fourth.ask(good), "OK")
+        require_reply(first.ask(good), owed(server.service, "tcp", good + b"\n", "86400"))
 
 
 @pytest.mark.service("echo")
@@ -227,12 +235,12 @@ def test_a_tcp_server_fills_up_to_its_limit(start_server: StartServer) -> None:
             peer = stack.enter_context(TcpPeer(server.address))
             assert peer.ask(b"ECHO a").status == "OK", f"client {number} of {FULL} is refused"
         with TcpPeer(server.address) as refused:
-            assert masked(refused.rest()) == error("busy")
+            require_reply(refused.rest(), error("busy"))
         peer.close()
         server.expect_line(r".* left")
         with TcpPeer(server.address) as served, TcpPeer(server.address) as refused:
-            assert served.ask(b"ECHO a").status == "OK"
-            assert masked(refused.rest()) == error("busy")
+            require_status(served.ask(b"ECHO a"), "OK")
+            require_reply(refused.rest(), error("busy"))
 
 
 @pytest.mark.slow
@@ -249,9 +257,9 @@ def test_a_udp_server_fills_up_to_its_limit(start_server: StartServer) -> None:
                 Subscription(peer, "Анна")
         last = stack.enter_context(UdpPeer(server.address))
         request = f"TIME Борис\ntoken: {challenge(last, 'Борис')}".encode()
-        assert masked(last.ask(request).raw) == error("busy")
+        require_reply(last.ask(request), error("busy"))
         server.expect_line(r".* left")
-        assert last.ask(request).status == "OK"
+        require_status(last.ask(request), "OK")
 
 
 @pytest.mark.service("time")
@@ -264,13 +272,13 @@ def test_busy_over_udp(start_server: StartServer) -> None:
         subscription = Subscription(first, "Анна")
         subscription.ticks(1)
         token = f"\ntoken: {challenge(second, 'Борис')}".encode()
-        assert masked(second.ask("TIME Борис".encode() + token).raw) == error("busy")
-        assert masked(second.ask(b"TIME" + token).raw) == error("bad-name")
+        require_reply(second.ask("TIME Борис".encode() + token), error("busy"))
+        require_reply(second.ask(b"TIME" + token), error("bad-name"))
         subscription.ticks(1)
         server.expect_line(r"client Анна \(.*\) left")
         while (answer := second.ask("TIME Борис".encode() + token)).status == "CHALLENGE":
             token = f"\ntoken: {answer.fields['token']}".encode()
-        assert answer.status == "OK"
+        require_status(answer, "OK")
 
 
 @pytest.mark.service("time")
@@ -284,4 +292,4 @@ def test_the_limit_by_default(start_server: StartServer) -> None:
             answer = peer.ask(f"TIME a\ntoken: {challenge(peer, 'a')}".encode())
             if number < CLIENTS_DEFAULT:
                 assert answer.status == "OK", f"no room for client {number + 1}: {answer.raw!r}"
-    assert masked(answer.raw) == error("busy"), f"room for more than {CLIENTS_DEFAULT} clients"
+    require_reply(answer, error("busy"), f"room for more than {CLIENTS_DEFAULT} clients")

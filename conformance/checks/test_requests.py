@@ -15,6 +15,7 @@ from conformance.conversation import (
     require_service,
     split_replies,
 )
+from conformance.judgement import require_replies, require_reply, require_status
 from conformance.oracle import CHALLENGE, VERBS, error, masked, owed, owed_stream, reply
 from conformance.strategies import names, requests
 from conformance.targets import Server
@@ -30,10 +31,11 @@ def converse(server: Server, asked: list[bytes]) -> None:
             peer.send(b"".join(asked))
             peer.half_close()
             answers = [masked(raw) for raw in split_replies(peer.rest())]
-            assert answers == owed_stream(server.service, asked, "86400")
+            require_replies(answers, owed_stream(server.service, asked, "86400"))
     else:
         with wire.UdpPeer(server.address) as peer:
-            assert collect_datagrams(peer, server.service, asked) == [owed(server.service, "udp", raw) for raw in asked]
+            due = [owed(server.service, "udp", raw) for raw in asked]
+            require_replies(collect_datagrams(peer, server.service, asked), due)
 
 
 @NEVER
@@ -134,7 +136,7 @@ def test_unknown_fields_beside_a_token_are_ignored(server: Server) -> None:
     with wire.UdpPeer(server.address) as peer:
         token = challenge(peer, "a").encode()
         answer = peer.ask(b"TIME a\nx: y\ntoken: " + token + b"\nname: b\n")
-        assert answer.raw == reply("OK", name="a", interval="86400", lease="259200")
+        require_reply(answer, reply("OK", name="a", interval="86400", lease="259200"))
 
 
 @NEVER
@@ -144,9 +146,9 @@ def test_unknown_fields_beside_a_token_are_ignored(server: Server) -> None:
 def test_the_first_of_several_tokens_counts(server: Server) -> None:
     with wire.UdpPeer(server.address) as peer:
         token = challenge(peer, "a").encode()
-        assert masked(peer.ask(b"TIME a\ntoken: 0\ntoken: " + token).raw) == CHALLENGE
-        assert masked(peer.ask(b"TIME a\ntoken: \ntoken: " + token).raw) == CHALLENGE
-        assert peer.ask(b"TIME a\ntoken: " + token + b"\ntoken: 0").status == "OK"
+        require_reply(peer.ask(b"TIME a\ntoken: 0\ntoken: " + token), CHALLENGE)
+        require_reply(peer.ask(b"TIME a\ntoken: \ntoken: " + token), CHALLENGE)
+        require_status(peer.ask(b"TIME a\ntoken: " + token + b"\ntoken: 0"), "OK")
 
 
 @NEVER
@@ -158,14 +160,14 @@ def test_the_replies_to_a_subscriber(server: Server, name: str) -> None:
     lease = {"lease": "259200"} if server.transport == "udp" else {}
     with wire.connect(server) as peer:
         subscription = Subscription(peer, name)
-        assert subscription.ok.raw == reply("OK", name=name, interval="86400", **lease)
+        require_reply(subscription.ok, reply("OK", name=name, interval="86400", **lease))
         tick = peer.reply()
-        assert masked(tick.raw) == reply("TICK", name=name, time="{time}", seq="1")
-        assert masked(peer.ask(b"TIME").raw) == error("bad-name")
+        require_reply(tick, reply("TICK", name=name, time="{time}", seq="1"))
+        require_reply(peer.ask(b"TIME"), error("bad-name"))
         if server.transport == "udp":
             challenge(peer, name)
         subscription.request(name)
-        assert peer.reply().raw == reply("OK", name=name, interval="86400", **lease)
+        require_reply(peer.reply(), reply("OK", name=name, interval="86400", **lease))
 
 
 @pytest.mark.requirement("REP-2")

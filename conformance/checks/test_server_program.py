@@ -13,8 +13,9 @@ import pytest
 from conformance import wire
 from conformance.citations import about
 from conformance.conftest import StartServer
-from conformance.conversation import Subscription, good_request, require_service, split_replies
-from conformance.oracle import error, masked, owed
+from conformance.conversation import Subscription, good_request, require_seqs, require_service, split_replies
+from conformance.judgement import require_replies, require_reply, require_status
+from conformance.oracle import error, owed
 from conformance.profiles import Profile
 from conformance.programs import OWN_HOST, Program, ProgramError
 from conformance.talk import batches
@@ -36,6 +37,21 @@ def url(service: str, transport: str, host: str, port: int) -> str:
     return f"{service}+{transport}://{show_address((host, port))}"
 
 
+def require_url(server: Server, *due: str) -> None:
+    """The ready line must have that URL, or one of these."""
+    assert server.url in due, f"the server says that it waits on {server.url}; due is {' or '.join(due)}"
+
+
+def require_output(program: Program, due: list[str]) -> None:
+    """This must be all of the output so far."""
+    assert program.output == due, program.describe(f"{due} was due")
+
+
+def require_lines(program: Program, count: int) -> None:
+    """So many lines must be all of the output so far."""
+    assert len(program.output) == count, program.describe(f"{count} lines were due")
+
+
 def printed(server: Server, line: str) -> None:
     """Wait for this line."""
     server.expect_line(line.replace("(", r"\(").replace(")", r"\)").replace("[", r"\[").replace("\\u", r"\\u"))
@@ -46,7 +62,7 @@ def test_ready_line(target: Target, service: Service, transport: Transport) -> N
     """It is the first line, and the server can be reached at once: no second try."""
     for _ in range(2):
         with target.server(service, transport) as server:
-            assert server.output == [f"waiting for clients on {url(service, transport, '127.0.0.1', server.port)}"]
+            require_output(server, [f"waiting for clients on {url(service, transport, '127.0.0.1', server.port)}"])
             require_service(server)
 
 
@@ -77,16 +93,16 @@ def test_output_is_utf_8(start_server: StartServer) -> None:
 def test_url(start_server: StartServer, service: Service, transport: Transport) -> None:
     """The port that the kernel chose, or the one asked for; the address of a name."""
     first, second = start_server("--host", OWN_HOST), start_server("--host", OWN_HOST)
-    assert first.port != second.port
+    assert first.port != second.port, f"two servers say that they have port {first.port}"
     for server in (first, second):
-        assert server.url == url(service, transport, OWN_HOST, server.port)
+        require_url(server, url(service, transport, OWN_HOST, server.port))
         require_service(server)
     second.stop()
     again = start_server("--host", OWN_HOST, "--port", str(second.port))
-    assert again.url == second.url
+    require_url(again, second.url)
     require_service(again)
     named = start_server("--host", "localhost")
-    assert named.url in [url(service, transport, host, named.port) for host in ("127.0.0.1", "::1")]
+    require_url(named, *(url(service, transport, host, named.port) for host in ("127.0.0.1", "::1")))
     require_service(named)
 
 
@@ -96,7 +112,7 @@ def test_default_port(target: Target, service: Service, transport: Transport) ->
     with target.program(transport, "server", service, "--host", host) as program:
         program.expect_line(r"[^\n]+")
         expected = url(service, transport, host, ECHO_PORT if service == "echo" else TIME_PORT)
-        assert program.output == [f"waiting for clients on {expected}"]
+        require_output(program, [f"waiting for clients on {expected}"])
 
 
 @ECHO
@@ -111,7 +127,7 @@ def test_connected_echo_client(start_server: StartServer) -> None:
                 peer.ask(b"ECHO a")
                 peer.ask(b"ECHO b")
             printed(server, f"client {show_address(peer.address)} connected")
-        assert len(server.output) == 3
+        require_lines(server, 3)
 
 
 @ECHO
@@ -123,7 +139,7 @@ def test_who_is_not_answered_is_not_connected(start_server: StartServer) -> None
     with UdpPeer(server.address) as stranger, UdpPeer(server.address) as client:
         for datagram in (b"ECHOhi", b"HELLO", b"TIME a", b"OK\n\n", b"", b"\xff"):
             stranger.send(datagram)
-        assert client.ask(b"ECHO a").status == "OK"
+        require_status(client.ask(b"ECHO a"), "OK")
         connected = f"client {show_address(client.address)} connected"
         printed(server, connected)
         assert server.output[1:] == [connected], "who was not answered is announced"
@@ -143,7 +159,7 @@ def test_connected_time_client(start_server: StartServer) -> None:
             subscription.tick()
             subscription.request(name)
             peer.reply()
-        assert len(server.output) == 3
+        require_lines(server, 3)
 
 
 @ECHO
@@ -157,7 +173,7 @@ def test_left_echo_client(start_server: StartServer, leave: Callable[[TcpPeer], 
         leave(peer)
         printed(server, f"client {show_address(peer.address)} left")
         stays.ask(b"ECHO a")
-        assert len(server.output) == 4
+        require_lines(server, 4)
 
 
 @ECHO
@@ -174,7 +190,8 @@ def test_left_silent_echo_client(start_server: StartServer) -> None:
                 printed(server, f"client {show_address(peer.address)} connected")
             printed(server, f"client {show_address(peer.address)} left")
             silent = server.lines[-1].at - before
-            assert float(interval(0.3)) <= silent < 2 * float(interval(0.3)) + JUDGE_LATENESS
+            told = f"{silent:.3f} s after its request, with an idle timeout of {interval(0.3)} s"
+            assert float(interval(0.3)) <= silent < 2 * float(interval(0.3)) + JUDGE_LATENESS, told
 
 
 @ECHO
@@ -185,11 +202,11 @@ def test_left_forgotten_echo_client(start_server: StartServer) -> None:
     server = start_server("--max-clients", "2")
     with UdpPeer(server.address) as first, UdpPeer(server.address) as second, UdpPeer(server.address) as third:
         for peer in (first, second, first, third):
-            assert peer.ask(b"ECHO a").status == "OK"
+            require_status(peer.ask(b"ECHO a"), "OK")
         printed(server, f"client {show_address(second.address)} left")
         with about("SRV-4"):
             printed(server, f"client {show_address(third.address)} connected")
-            assert len(server.output) == 5, server.output
+            require_lines(server, 5)
 
 
 @TIME
@@ -206,7 +223,7 @@ def test_left_time_client(start_server: StartServer) -> None:
         if server.transport == "tcp":
             peer.close()
         printed(server, f"client Борис ({address}) left")
-        assert len(server.output) == 4
+        require_lines(server, 4)
 
 
 @pytest.mark.requirement("SRV-7")
@@ -224,8 +241,8 @@ def test_quiet(start_server: StartServer) -> None:
         with wire.connect(server) as peer:
             Subscription(peer, "Анна").ticks(4)
     require_service(server)
-    assert server.stop() == 0
-    assert server.output == [f"waiting for clients on {server.url}", "stopped"]
+    assert server.stop() == 0, server.describe("wrong exit status")
+    require_output(server, [f"waiting for clients on {server.url}", "stopped"])
 
 
 def require_stop(server: Server, signal: int) -> None:
@@ -244,7 +261,7 @@ def require_stop(server: Server, signal: int) -> None:
 def test_stop_without_clients(start_server: StartServer, signal: int) -> None:
     server = start_server()
     require_stop(server, signal)
-    assert len(server.output) == 2
+    require_lines(server, 2)
 
 
 @pytest.mark.requirement("SRV-8")
@@ -283,7 +300,7 @@ def test_replies_are_sent_before_the_stop(start_server: StartServer) -> None:
     with ExitStack() as stack:
         peers = [stack.enter_context(wire.connect(server)) for _ in range(5)]
         for peer in peers:
-            assert masked(peer.ask(b"ECHO first" if server.service == "echo" else request).raw)[:2] in (b"OK", b"CH")
+            require_status(peer.ask(b"ECHO first" if server.service == "echo" else request), "OK", "CHALLENGE")
             if server.service == "time" and server.transport == "tcp":
                 peer.reply()
         with server.paused():
@@ -294,15 +311,15 @@ def test_replies_are_sent_before_the_stop(start_server: StartServer) -> None:
             for peer in late:
                 peer.request(request)
             server.signal(SIGTERM)
-        assert server.wait() == 0
+        assert server.wait() == 0, server.describe("wrong exit status")
         for peer in peers:
             with about("SRV-9", "it stopped without its replies"):
-                assert [masked(peer.reply().raw) for _ in range(5)] == [expected] * 5
+                require_replies([peer.reply().raw for _ in range(5)], [expected] * 5)
             if isinstance(peer, TcpPeer):
-                assert peer.rest() == b""
+                assert (more := peer.rest()) == b"", f"more than was owed: {more!r}"
         for peer in late:
             with about("SRV-9", "it stopped without the replies to those who came last"):
-                assert masked(peer.reply().raw) == expected
+                require_reply(peer.reply(), expected)
 
 
 @TCP
@@ -311,13 +328,13 @@ def test_who_finds_no_room_is_told_before_the_stop(start_server: StartServer) ->
     """At the limit, several new connections lie before a sleeping server when the signal comes."""
     server = start_server("--max-clients", "1", "--interval", "86400")
     with TcpPeer(server.address) as client, ExitStack() as stack:
-        assert client.ask(good_request(server.service)).status == "OK"
+        require_status(client.ask(good_request(server.service)), "OK")
         with server.paused():
             late = [stack.enter_context(TcpPeer(server.address)) for _ in range(3)]
             server.signal(SIGTERM)
         for peer in late:
-            assert masked(peer.rest()) == error("busy")
-        assert server.wait() == 0
+            require_reply(peer.rest(), error("busy"))
+        assert server.wait() == 0, server.describe("wrong exit status")
 
 
 @ECHO
@@ -332,8 +349,8 @@ def test_large_replies_are_sent_before_the_stop(start_server: StartServer) -> No
         first = peer.reply().raw
         server.signal(SIGTERM)
         replies = [first, *split_replies(peer.rest())]
-        assert server.wait() == 0
-    assert replies == [owed("echo", "tcp", line)] * 12
+        assert server.wait() == 0, server.describe("wrong exit status")
+    require_replies(replies, [owed("echo", "tcp", line)] * 12)
 
 
 WRONG_USAGE = [
@@ -352,7 +369,7 @@ def require_refusal(program: Program, status: int) -> None:
     with about("SRV-12"):
         told = program.describe("not one line on standard error")
         assert len(program.errors) == 1 and program.errors[0].strip(), told
-    assert program.output == []
+    require_output(program, [])
 
 
 @pytest.mark.requirement("SRV-10", "SRV-12")
@@ -475,22 +492,22 @@ def test_what_a_peer_sent_is_shown_safely(start_server: StartServer) -> None:
             )
             before = shown
         server.expect_line(f".* is now {before}")
-        assert server.output == expected
+        require_output(server, expected)
 
 
 @pytest.mark.requirement("SRV-15")
 def test_ipv6(start_server: StartServer, service: Service, transport: Transport) -> None:
     server = start_server("--host", "::1", "--interval", SHORT)
-    assert server.url == f"{service}+{transport}://[::1]:{server.port}"
+    require_url(server, f"{service}+{transport}://[::1]:{server.port}")
     require_service(server)
     with wire.connect(server) as peer:
         address = f"[::1]:{peer.address[1]}"
         if service == "time":
             subscription = Subscription(peer, "Анна")
             printed(server, f"client Анна ({address}) connected")
-            assert [tick.seq for tick in subscription.ticks(2)] == [1, 2]
+            require_seqs(subscription.ticks(2), [1, 2])
         else:
-            assert peer.ask(b"ECHO a").status == "OK"
+            require_status(peer.ask(b"ECHO a"), "OK")
             printed(server, f"client {address} connected")
     require_stop(server, SIGTERM)
 
@@ -498,9 +515,9 @@ def test_ipv6(start_server: StartServer, service: Service, transport: Transport)
 @pytest.mark.requirement("SRV-15")
 def test_ipv4_at_the_ipv6_wildcard(start_server: StartServer) -> None:
     server = start_server("--host", "::")
-    assert server.host == "::"
+    require_url(server, f"{server.service}+{server.transport}://[::]:{server.port}")
     for host in ("127.0.0.1", "::1"):
         with (TcpPeer if server.transport == "tcp" else UdpPeer)((host, server.port)) as peer:
-            assert peer.ask(good_request(server.service)).status in ("OK", "CHALLENGE")
+            require_status(peer.ask(good_request(server.service)), "OK", "CHALLENGE")
             if server.service == "echo":
                 printed(server, f"client {show_address(peer.address)} connected")

@@ -10,8 +10,9 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 
 from conformance import wire
 from conformance.citations import about
-from conformance.conversation import read_tick, split_replies
-from conformance.oracle import CHALLENGE, VERBS, masked, owed
+from conformance.conversation import read_tick, require_seqs
+from conformance.judgement import require_reply
+from conformance.oracle import CHALLENGE, VERBS, owed
 from conformance.profiles import Profile
 from conformance.targets import Server, show_address
 from conformance.wire import TcpPeer
@@ -53,11 +54,11 @@ class Client:
         if self.server.service == "echo" or expected is None or not expected.startswith((b"OK", b"CHALLENGE")):
             if self.server.transport == "udp" and self.server.service == "echo" and not self.printed:
                 self.printed.append(f"client {self.address} connected")
-            assert masked(self.peer.reply().raw) == expected
+            require_reply(self.peer.reply(), expected)
         elif self.server.transport == "udp" and not is_token_good:
             reply = self.peer.reply()
             with about("LEASE-4"):
-                assert masked(reply.raw) == CHALLENGE
+                require_reply(reply, CHALLENGE)
             self.token = reply.fields["token"]
         else:
             self._subscribe(argument)
@@ -67,7 +68,7 @@ class Client:
         with about("TIME-13" if self.name else "TIME-2"):
             assert reply.status == "OK" and reply.fields["name"] == name, f"no OK to {name}: {reply.raw!r}"
             if self.name is None:
-                assert read_tick(self.peer.reply()).seq == 1
+                require_seqs([read_tick(self.peer.reply())], [1])
         if self.name is None:
             self.printed.append(f"client {name} ({self.address}) connected")
         elif self.name != name:
@@ -148,7 +149,7 @@ class Together(RuleBasedStateMachine):
         if isinstance(client.peer, TcpPeer) and how == "half_close":
             client.leave(TcpPeer.half_close)
             with about("TCP-8"):
-                assert split_replies(client.peer.rest()) == []
+                assert not (more := client.peer.rest()), f"more than was owed: {more!r}"
             client.peer.close()
         else:
             client.leave(TcpPeer.reset if how == "reset" and self.server.transport == "tcp" else wire.Peer.close)
@@ -181,7 +182,7 @@ class Together(RuleBasedStateMachine):
         if not self.server.wait_until(lambda: len(printed()) >= len(client.printed), wire.patience()):
             wire.note_silence()
         with about("SRV-4" if self.server.service == "echo" else "SRV-5"):
-            assert printed() == client.printed
+            assert printed() == client.printed, f"the server printed {printed()}; due is {client.printed}"
 
 
 @pytest.mark.options("--interval", INTERVAL, "--max-clients", "1000")

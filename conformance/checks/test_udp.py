@@ -15,7 +15,8 @@ from conformance.conversation import (
     good_request,
     require_silence,
 )
-from conformance.oracle import VERBS, masked, owed
+from conformance.judgement import require_replies, require_reply
+from conformance.oracle import VERBS, owed
 from conformance.strategies import datagrams
 from conformance.targets import Server, Service
 from conformance.timing import PATIENCE
@@ -68,7 +69,8 @@ def test_the_last_end_of_line_may_be_missing(server: Server) -> None:
     line = good_request(server.service)
     asked = [line + rest for rest in (b"", b"\n", b"\r\n", b"\r", b"\nx: y", b"\nx: y\n", b"\r\nx: y\r\n", b"\nx: y\r")]
     with good_before_and_after(server), UdpPeer(server.address) as peer:
-        assert collect_datagrams(peer, server.service, asked) == [owed(server.service, "udp", raw) for raw in asked]
+        due = [owed(server.service, "udp", raw) for raw in asked]
+        require_replies(collect_datagrams(peer, server.service, asked), due)
 
 
 @pytest.mark.requirement("UDP-2")
@@ -108,10 +110,12 @@ def test_answers_come_from_the_bound_address(start_server: StartServer, service:
         request = good_request(service)
         sock.sendto(request, server.address)
         answer, source = sock.recvfrom(1 << 16)
-        assert source[:2] == server.address and server.host == host
+        assert server.host == host, f"bound to {host}, the server says that it waits on {server.host}"
+        assert source[:2] == server.address, f"the answer came from {source[:2]}, not from {server.address}"
         if service == "time":
             sock.sendto(request + b"\n" + answer.split(b"\n")[1], server.address)
-            assert {sock.recvfrom(1 << 16)[1][:2] for _ in range(3)} == {server.address}
+            sources = {sock.recvfrom(1 << 16)[1][:2] for _ in range(3)}
+            assert sources == {server.address}, f"an OK and ticks came from {sources}, not from {server.address}"
 
 
 @pytest.mark.requirement("UDP-5")
@@ -119,7 +123,8 @@ def test_answers_come_from_the_bound_address(start_server: StartServer, service:
 def test_one_reply_to_each_request(server: Server, data: st.DataObject) -> None:
     asked = data.draw(st.lists(datagrams(server.service), min_size=1, max_size=6))
     with UdpPeer(server.address) as peer:
-        assert collect_datagrams(peer, server.service, asked) == [owed(server.service, "udp", raw) for raw in asked]
+        due = [owed(server.service, "udp", raw) for raw in asked]
+        require_replies(collect_datagrams(peer, server.service, asked), due)
 
 
 @pytest.mark.service("time")
@@ -130,7 +135,7 @@ def test_one_reply_to_each_renewal(server: Server) -> None:
         subscription.tick()
         for _ in range(3):
             subscription.request(subscription.name)
-            assert masked(peer.reply().raw) == subscription.ok.raw
+            require_reply(peer.reply(), subscription.ok.raw)
             require_silence(peer, "time")
 
 
@@ -140,5 +145,5 @@ def test_the_longest_reply_is_one_datagram(server: Server) -> None:
     """U+0390 makes the most of a request: 4.98 bytes come back for each, in one datagram."""
     request = b"ECHO " + "\u0390".encode() * 2048
     with UdpPeer(server.address) as peer:
-        assert peer.ask(request).raw == owed("echo", "udp", request)
+        require_reply(peer.ask(request), owed("echo", "udp", request))
         require_silence(peer, "echo")

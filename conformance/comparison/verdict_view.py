@@ -144,6 +144,7 @@ def _cell(id_: str, target: str, verdict: str, cases: Sequence[Case], known: str
         check = checks.setdefault((case.check, outcome), Check(case.check, outcome))
         shown = "-".join(part for part in case.parameters.split("-") if part != "*")  # the target's name is above
         check.cases.append((shown, case.seconds))
+    failed.sort(key=lambda case: case.effort)
     failures = [_failure(case) for case in failed[:SHOWN_FAILURES]]
     return Cell(target, verdict, [*checks.values()], failures, [case.title for case in failed[SHOWN_FAILURES:]], known)
 

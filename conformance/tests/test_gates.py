@@ -1,5 +1,6 @@
 """The suite's honesty: every requirement has a check, every check cites one, and each of these gates can fail."""
 
+import ast
 import json
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from conformance import gate
 from conformance.cli import find_checks
+from conformance.runner import CHECKS
 from conformance.targets import BUNDLED, Target
 from spec.requirements import REQUIREMENTS, Requirement
 
@@ -57,6 +59,17 @@ def test_every_testable_requirement_has_a_check() -> None:
     checks = find_checks()
     assert [id_ for id_, requirement in REQUIREMENTS.items() if requirement.testable and not checks[id_]] == []
     assert not checks["LEASE-3"], "a requirement that no test can check has one"
+
+
+def test_each_assertion_of_a_check_says_what_is_wrong() -> None:
+    """What pytest makes of one that says nothing is not for those whose program failed."""
+    for file in CHECKS.glob("*.py"):
+        silent = [
+            node.lineno
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Assert) and node.msg is None
+        ]
+        assert not silent, f"{file.name}: the assertions in lines {silent} say nothing"
 
 
 def test_a_check_that_cites_nothing_is_refused(pytester: pytest.Pytester) -> None:
