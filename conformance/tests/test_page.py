@@ -131,9 +131,9 @@ def test_a_failure_shows_what_was_sent_and_received(document: Document) -> None:
     assert "0.0160 client → 13 привет⏎ d0 bf d1 80 d0 b8 d0 b2 d0 b5 d1 82 0a" in shown
     assert "nothing for 1.000 s" in shown
     assert shown.count("16 earlier events") == verdict_view.SHOWN_FAILURES
-    assert [f"test_it[*-{number}]" in shown.partition("Failed as well")[2] for number in range(5)] == [False] * 3 + [
-        True
-    ] * 2
+    assert [f"test_it[*-{number}]" in shown.partition("Failed as well")[2] for number in range(5)] == [True] * 2 + [
+        False
+    ] * 3
 
 
 def test_each_figure_is_in_a_table_or_why_there_is_none(document: Document) -> None:
