@@ -108,6 +108,18 @@ def drifts() -> None:
         return seq
 
 
+@fault("TIME-10", service="time", transport="tcp")
+def sleeps_too_long() -> None:
+    """lets 50 microseconds pass between an interval and the next, as a loop that sleeps does"""
+
+    @wrap(Schedule, "take")
+    def take(good: Any, self: Schedule, now: float) -> Any:
+        seq = good(self, now)
+        if seq is not None:
+            self._start += 0.00005
+        return seq
+
+
 @fault("TIME-11", service="time")
 def writes_an_offset() -> None:
     """writes +00:00 for Z"""

@@ -34,8 +34,9 @@ from spec.limits import NAME_CHARACTERS, TICK_LATENESS
 pytestmark = pytest.mark.service("time")
 
 SHORT = interval(0.03)
-#: Intervals and ticks of the long run; a lease is only three intervals, so UDP needs longer ones on a busy machine.
-RUN: dict[Transport, tuple[str, int]] = {"tcp": (SHORT, 45), "udp": (interval(0.103), 20)}
+#: Intervals and ticks of the long run. What a server adds to each interval shows sooner where there are many short ones;
+#: but a lease is only three of them, so UDP needs longer ones on a busy machine.
+RUN: dict[Transport, tuple[str, int]] = {"tcp": (interval(0.01), 200), "udp": (interval(0.103), 20)}
 MIDDLE = interval(0.2)
 LONG = interval(0.3)
 NEVER = pytest.mark.options("--interval", "86400")
@@ -199,7 +200,7 @@ def test_the_schedule_does_not_drift(run: Run) -> None:
     earliest = min(map(run.lateness, run.ticks[:third]))
     late = run.ticks[-third:]
     while min(map(run.lateness, late)) > earliest + 2 * CLOCK_GRAIN:
-        assert len(late) < 200, "every tick is later than those of the beginning"
+        assert len(late) < 600, "every tick is later than those of the beginning"
         late += run.subscription.ticks(1)
 
 
