@@ -34,7 +34,7 @@ from spec.limits import NAME_CHARACTERS, TICK_LATENESS
 pytestmark = pytest.mark.service("time")
 
 SHORT = interval(0.03)
-#: Intervals and ticks of the long run. What a server adds to each interval shows sooner where there are many short ones;
+#: Intervals and ticks of the long run. What a server adds to each interval shows sooner where many short ones are;
 #: but a lease is only three of them, so UDP needs longer ones on a busy machine.
 RUN: dict[Transport, tuple[str, int]] = {"tcp": (interval(0.01), 200), "udp": (interval(0.103), 20)}
 MIDDLE = interval(0.2)

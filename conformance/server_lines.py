@@ -1,0 +1,45 @@
+"""What a server prints, and its last words: lines of standard output, waited for or judged."""
+
+import time
+
+from conformance.citations import about
+from conformance.programs import Program
+from conformance.targets import Server, show_address
+from conformance.timing import JUDGE_LATENESS
+from spec.limits import STOP_SECONDS
+
+
+def url(service: str, transport: str, host: str, port: int) -> str:
+    """Return the URL that a server there prints."""
+    return f"{service}+{transport}://{show_address((host, port))}"
+
+
+def require_url(server: Server, *due: str) -> None:
+    """The ready line must have that URL, or one of these."""
+    assert server.url in due, f"the server says that it waits on {server.url}; due is {' or '.join(due)}"
+
+
+def require_output(program: Program, due: list[str]) -> None:
+    """This must be all of the output so far."""
+    assert program.output == due, program.describe(f"{due} was due")
+
+
+def require_lines(program: Program, count: int) -> None:
+    """So many lines must be all of the output so far."""
+    assert len(program.output) == count, program.describe(f"{count} lines were due")
+
+
+def printed(server: Server, line: str) -> None:
+    """Wait for this line."""
+    server.expect_line(line.replace("(", r"\(").replace(")", r"\)").replace("[", r"\[").replace("\\u", r"\\u"))
+
+
+def require_stop(server: Server, signal: int) -> None:
+    """A signal must end the server in time, with `stopped` as its last line and nothing on standard error."""
+    start = time.monotonic()
+    status = server.stop(signal)
+    assert status == 0, server.describe("wrong exit status")
+    assert time.monotonic() - start <= STOP_SECONDS + JUDGE_LATENESS, "it did not stop in time"
+    assert server.output[-1] == "stopped" and server.output.count("stopped") == 1, server.describe("wrong last line")
+    with about("SRV-13"):
+        assert server.errors == [], server.describe("it wrote to standard error")
