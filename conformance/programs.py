@@ -124,9 +124,13 @@ class Program:
         self._ended = False
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        if isinstance(stdin, str | bytes):
-            self.write(stdin)
-            self.close_stdin()
+        try:
+            if isinstance(stdin, str | bytes):
+                self.write(stdin)
+                self.close_stdin()
+        except BaseException:  # an interrupt, while the program reads nothing
+            self.kill()
+            raise
 
     def _read(self) -> None:
         """Take the lines of both streams, standard error first: what was printed before an error comes with it."""

@@ -46,18 +46,23 @@ class Server(Program):
         super().__init__([*target.command(transport, "server"), service, *port, *options], cwd=target.cwd, env=env)
         self.service, self.transport = service, transport
         try:
-            self.expect_line(r"[^\n]*")
-        except ProgramError:
-            problem = self.describe("no ready line" + f" within {PATIENCE:g} s" * self.running)
+            ready = self._ready_line()
+        except BaseException:  # an interrupt too
             self.kill()
-            raise ProgramError(problem) from None
-        ready = READY.fullmatch(self.output[0])
-        if ready is None:
-            self.kill()
-            raise ProgramError(self.describe("the first line is no ready line"))
+            raise
         self.url: str = ready["url"]
         self.host: str = ready["v4"] or ready["v6"]
         self.port = int(ready["port"])
+
+    def _ready_line(self) -> re.Match[str]:
+        try:
+            self.expect_line(r"[^\n]*")
+        except ProgramError:
+            told = self.describe("no ready line" + f" within {PATIENCE:g} s" * self.running)
+            raise ProgramError(told) from None
+        if ready := READY.fullmatch(self.output[0]):
+            return ready
+        raise ProgramError(self.describe("the first line is no ready line"))
 
     @property
     def address(self) -> tuple[str, int]:
