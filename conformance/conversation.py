@@ -12,6 +12,7 @@ from conformance.citations import about
 from conformance.clocks import wall_minus_monotonic
 from conformance.judgement import require_reply
 from conformance.oracle import VERBS, masked, owed
+from conformance.programs import ATTENTION, raise_if_interrupted
 from conformance.targets import Server, Service
 from conformance.wire import Peer, Reply
 
@@ -182,4 +183,5 @@ def challenge(peer: Peer, name: str) -> str:
 def wait_until(moment: float) -> None:
     """Sleep until a time of ``time.monotonic``."""
     while (left := moment - time.monotonic()) > 0:
-        time.sleep(left)
+        time.sleep(min(left, ATTENTION))
+        raise_if_interrupted()

@@ -1,5 +1,6 @@
 """A program under test as a subprocess: its lines as they come, its exit status, and its certain end."""
 
+import atexit
 import contextlib
 import os
 import re
@@ -9,9 +10,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from signal import SIGCONT, SIGINT, SIGKILL, SIGSTOP, SIGTERM, default_int_handler
+from signal import SIGCONT, SIGINT, SIGKILL, SIGSTOP, SIGTERM
 from signal import signal as set_handler
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from conformance.timing import PATIENCE
@@ -28,6 +29,8 @@ PIPE_CAPACITY = 1 << 16
 ENDING = 1
 """Seconds that a program which has closed its output gets to end."""
 
+ATTENTION = 0.5
+"""Seconds after which whoever waits for something else than a program looks whether there was an interrupt."""
 
 _PID = os.getpid()
 
@@ -36,12 +39,55 @@ OWN_HOST = f"127.{0x40 | _PID >> 16 & 0x3F}.{_PID >> 8 & 0xFF}.{_PID & 0xFF}"
 
 
 def heed_interrupts() -> None:
-    """Let SIGINT and SIGTERM raise KeyboardInterrupt, so that what was started is ended too.
+    """Let SIGINT and SIGTERM end all programs and raise KeyboardInterrupt.
 
     In the background SIGINT may be ignored, and would be in all that is started.
     """
     for number in SIGINT, SIGTERM:
-        set_handler(number, default_int_handler)
+        set_handler(number, _interrupt)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    if getattr(_here, "is_starting", False):
+        _interrupted.set()
+    else:
+        end_all()  # threads that wait for a program need wait no longer
+        raise KeyboardInterrupt
+
+
+def end_all() -> None:
+    """End all programs that run, in whatever thread; who starts another one is interrupted."""
+    with _lock:
+        _interrupted.set()
+        for program in list(_programs):
+            program.end()
+
+
+def raise_if_interrupted() -> None:
+    """Raise KeyboardInterrupt if there was one; what follows from the end of all programs may have hidden it."""
+    if _interrupted.is_set():
+        end_all()
+        raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def _starting() -> Iterator[None]:
+    """A block that starts a program and remembers it. An interrupt, which would lose it, waits for its end."""
+    _here.is_starting = True
+    try:
+        with _lock:
+            raise_if_interrupted()
+            yield
+    finally:
+        _here.is_starting = False
+    raise_if_interrupted()
+
+
+_programs: "set[Program]" = set()  # not yet reaped
+_interrupted = threading.Event()
+_here = threading.local()
+_lock = threading.RLock()  # a second signal may find the handler at work
+atexit.register(end_all)
 
 
 def _shown(line: str) -> str:
@@ -107,15 +153,17 @@ class Program:
         self.command = list(command)
         # A variable that changes how Python buffers or encodes its output would hide what the checks look for.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-        self.process = subprocess.Popen(
-            self.command,
-            cwd=cwd,
-            env=environment | dict(env or {}),
-            stdin=stdin if isinstance(stdin, int) else subprocess.PIPE,
-            stdout=stdout,
-            stderr=subprocess.PIPE,
-            start_new_session=True,  # a Ctrl-C meant for the judge is not meant for the judged
-        )
+        with _starting():
+            self.process = subprocess.Popen(
+                self.command,
+                cwd=cwd,
+                env=environment | dict(env or {}),
+                stdin=stdin if isinstance(stdin, int) else subprocess.PIPE,
+                stdout=stdout,
+                stderr=subprocess.PIPE,
+                start_new_session=True,  # a Ctrl-C meant for the judge is not meant for the judged
+            )
+            _programs.add(self)
         self.pid = self.process.pid
         self._changed = threading.Condition()
         self._lines: list[Line] = []
@@ -124,13 +172,9 @@ class Program:
         self._ended = False
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        try:
-            if isinstance(stdin, str | bytes):
-                self.write(stdin)
-                self.close_stdin()
-        except BaseException:  # an interrupt, while the program reads nothing
-            self.kill()
-            raise
+        if isinstance(stdin, str | bytes):
+            self.write(stdin)
+            self.close_stdin()
 
     def _read(self) -> None:
         """Take the lines of both streams, standard error first: what was printed before an error comes with it."""
@@ -256,11 +300,16 @@ class Program:
         finally:
             self.signal(SIGCONT)
 
+    def end(self) -> None:
+        """Kill the process, if it has not ended, and what it has started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, SIGKILL)  # it leads a session of its own
+
     def kill(self) -> None:
         """End the process if it has not ended, and what it has started, and reap it."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.pid, SIGKILL)  # it leads a session of its own
+        self.end()
         self.process.wait()
+        _programs.discard(self)
         self.close_stdin()
         self._reader.join(PATIENCE)
 

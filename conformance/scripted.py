@@ -9,13 +9,14 @@ import selectors
 import socket
 import struct
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple
 
 from conformance.clocks import wall_minus_monotonic
-from conformance.programs import OWN_HOST
+from conformance.programs import ATTENTION, OWN_HOST, raise_if_interrupted
 from conformance.targets import Service, Transport, show_address
 from conformance.timing import PATIENCE
 from conformance.wire import Exchange
@@ -125,8 +126,11 @@ class ScriptedServer(ABC):
 
     def wait_for(self, condition: Callable[[], bool], what: str, within: float = PATIENCE) -> None:
         """Return as soon as the condition holds. Raises AssertionError if it does not within that many seconds."""
+        deadline = time.monotonic() + within
         with self._changed:
-            assert self._changed.wait_for(condition, within), f"the scripted server saw no {what} within {within:g} s"
+            while not self._changed.wait_for(condition, min(deadline - time.monotonic(), ATTENTION)):
+                raise_if_interrupted()
+                assert time.monotonic() < deadline, f"the scripted server saw no {what} within {within:g} s"
 
     @abstractmethod
     def send(self, *chunks: bytes) -> None:

@@ -47,7 +47,7 @@ class Server(Program):
         self.service, self.transport = service, transport
         try:
             ready = self._ready_line()
-        except BaseException:  # an interrupt too
+        except ProgramError:
             self.kill()
             raise
         self.url: str = ready["url"]

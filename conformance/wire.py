@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
+from conformance.programs import ATTENTION, raise_if_interrupted
 from conformance.targets import Server, Transport
 from conformance.timing import PATIENCE, SHRINKING, STUCK
 
@@ -91,6 +92,7 @@ class TimeIsUp(BaseException):
 
 def begin_example() -> None:
     """Forget the exchanges of the example before. Raises TimeIsUp if there is no time for another one."""
+    raise_if_interrupted()
     _check.exchanges.clear()
     if time.monotonic() > _check.end:
         raise TimeIsUp
@@ -121,6 +123,7 @@ def note_silence() -> None:
 
 def patience(within: float | None = None) -> float:
     """Return how long to wait, in seconds. After a full wait in vain the check has failed, and is only being shrunk."""
+    raise_if_interrupted()
     full = PATIENCE if within is None else within
     return min(full, PATIENCE / 5) if _check.was_silent else full
 
@@ -226,13 +229,16 @@ class Peer:
 
     def _receive(self, deadline: float, size: int) -> bytes:
         """Return what comes next; empty: the end of a stream, or an empty datagram."""
-        self.socket.settimeout(max(deadline - time.monotonic(), 1e-6))
-        start = time.monotonic()
-        try:
-            data = self.socket.recv(size)
-        except (ConnectionError, TimeoutError) as error:
-            raise self._observe(error, time.monotonic() - start) from None
-        return data
+        start = now = time.monotonic()
+        while True:
+            self.socket.settimeout(min(max(deadline - now, 1e-6), ATTENTION))
+            try:
+                return self.socket.recv(size)
+            except (ConnectionError, TimeoutError) as error:
+                now = time.monotonic()
+                if now >= deadline or isinstance(error, ConnectionError):
+                    raise self._observe(error, now - start) from None
+            raise_if_interrupted()
 
     def _observe(self, error: OSError, waited: float) -> Observed:
         sent = (event.data for event in reversed(self.exchange.events) if event.side == "C")

@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from conformance.programs import Program, ProgramError
+from conformance.targets import ROOT
 
 
 def python(source: str, stdin: str | bytes | None = "") -> Program:
@@ -64,6 +65,40 @@ def test_what_it_has_started_ends_with_it() -> None:
     while psutil.pid_exists(started) and psutil.Process(started).status() != psutil.STATUS_ZOMBIE:
         assert time.monotonic() < deadline, "it runs on"
         time.sleep(0.01)
+
+
+INTERRUPTED = """
+import time
+from conformance.programs import Program, heed_interrupts
+heed_interrupts()
+program = Program(["sleep", "60"], stdin=None)
+try:
+    print("started", flush=True)
+    time.sleep(60)
+except KeyboardInterrupt:
+    print(program.process.wait())
+    try:
+        Program(["true"])
+    except KeyboardInterrupt:
+        print("interrupted again")
+"""
+
+
+def test_an_interrupt_ends_all_programs_and_lets_none_start() -> None:
+    """Also one that is in no ``with`` block yet."""
+    with Program([sys.executable, "-c", INTERRUPTED], cwd=ROOT) as judge:
+        judge.expect_line("started")
+        judge.signal(signal.SIGINT)
+        assert judge.wait() == 0
+        assert judge.output == ["started", str(-signal.SIGKILL), "interrupted again"]
+
+
+def test_what_nobody_has_ended_ends_with_the_judge() -> None:
+    source = "from conformance.programs import Program; print(Program(['sleep', '60'], stdin=None).pid)"
+    with Program([sys.executable, "-c", source], cwd=ROOT) as judge:
+        pid = int(judge.expect_line(r"\d+")[0])
+        judge.wait()
+        assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
 def test_input() -> None:

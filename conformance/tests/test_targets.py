@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.targets import BUNDLED, EXAMPLES, ROOT, MissingError, Server, TargetError, find_target
+from conformance.targets import BUNDLED, EXAMPLES, ROOT, MissingError, TargetError, find_target
 
 GOOD = f"""
 name = "пример"
@@ -30,23 +30,6 @@ def test_a_bundled_target() -> None:
     target = find_target("raw")
     assert target is BUNDLED["raw"]
     assert target.offers("server", "udp") and target.offers("client", "tcp", "time")
-
-
-@pytest.mark.parametrize("step", ["write", "expect_line"])
-def test_a_server_ends_with_an_interrupt_of_its_start(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    started: list[Server] = []
-
-    def interrupt(server: Server, _: object) -> None:
-        started.append(server)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(Server, step, interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        BUNDLED["raw"].server("echo", "udp")
-    [server] = started
-    left_behind = server.running
-    server.kill()
-    assert not left_behind
 
 
 def test_a_manifest(tmp_path: Path) -> None:
