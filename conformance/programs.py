@@ -13,7 +13,7 @@ from pathlib import Path
 from signal import SIGCONT, SIGINT, SIGKILL, SIGSTOP, SIGTERM
 from signal import signal as set_handler
 from types import FrameType, TracebackType
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING, ClassVar, NamedTuple
 
 from conformance.timing import PATIENCE
 
@@ -49,7 +49,7 @@ def heed_interrupts() -> None:
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     if getattr(_here, "is_starting", False):
-        _interrupted.set()
+        Program.interrupted = True
     else:
         end_all()  # threads that wait for a program need wait no longer
         raise KeyboardInterrupt
@@ -58,14 +58,14 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 def end_all() -> None:
     """End all programs that run, in whatever thread; who starts another one is interrupted."""
     with _lock:
-        _interrupted.set()
-        for program in list(_programs):
+        Program.interrupted = True
+        for program in list(Program.unreaped):
             program.end()
 
 
 def raise_if_interrupted() -> None:
     """Raise KeyboardInterrupt if there was one; what follows from the end of all programs may have hidden it."""
-    if _interrupted.is_set():
+    if Program.interrupted:
         end_all()
         raise KeyboardInterrupt
 
@@ -83,8 +83,6 @@ def _starting() -> Iterator[None]:
     raise_if_interrupted()
 
 
-_programs: "set[Program]" = set()  # not yet reaped
-_interrupted = threading.Event()
 _here = threading.local()
 _lock = threading.RLock()  # a second signal may find the handler at work
 atexit.register(end_all)
@@ -136,6 +134,10 @@ class Program:
     What it prints is read as it comes, so it never blocks on a full pipe; bytes that are not UTF-8 show as ``\\xNN``.
     """
 
+    unreaped: ClassVar["set[Program]"] = set()
+    interrupted: ClassVar[bool] = False
+    """Whether all have been ended, and no further one is to start."""
+
     def __init__(
         self,
         command: Sequence[str],
@@ -163,7 +165,7 @@ class Program:
                 stderr=subprocess.PIPE,
                 start_new_session=True,  # a Ctrl-C meant for the judge is not meant for the judged
             )
-            _programs.add(self)
+            self.unreaped.add(self)
         self.pid = self.process.pid
         self._changed = threading.Condition()
         self._lines: list[Line] = []
@@ -309,7 +311,7 @@ class Program:
         """End the process if it has not ended, and what it has started, and reap it."""
         self.end()
         self.process.wait()
-        _programs.discard(self)
+        self.unreaped.discard(self)
         self.close_stdin()
         self._reader.join(PATIENCE)
 
