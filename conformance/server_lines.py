@@ -1,9 +1,10 @@
 """What a server prints, and its last words: lines of standard output, waited for or judged."""
 
+import re
 import time
 
 from conformance.citations import about
-from conformance.programs import Program
+from conformance.programs import Program, ProgramError
 from conformance.targets import Server, show_address
 from conformance.timing import JUDGE_LATENESS
 from spec.limits import STOP_SECONDS
@@ -24,14 +25,17 @@ def require_output(program: Program, due: list[str]) -> None:
     assert program.output == due, program.describe(f"{due} was due")
 
 
-def require_lines(program: Program, count: int) -> None:
+def require_line_count(program: Program, count: int) -> None:
     """So many lines must be all of the output so far."""
     assert len(program.output) == count, program.describe(f"{count} lines were due")
 
 
-def printed(server: Server, line: str) -> None:
-    """Wait for this line."""
-    server.expect_line(line.replace("(", r"\(").replace(")", r"\)").replace("[", r"\[").replace("\\u", r"\\u"))
+def require_line(server: Server, line: str) -> None:
+    """Wait for this line; those before it are passed over."""
+    try:
+        server.expect_line(re.escape(line))
+    except ProgramError:
+        raise ProgramError(server.describe(f"{line!r} was due")) from None
 
 
 def require_stop(server: Server, signal: int) -> None:

@@ -14,7 +14,7 @@ from conformance.conftest import StartServer
 from conformance.conversation import Subscription, good_request, require_service
 from conformance.judgement import require_status
 from conformance.programs import Program
-from conformance.server_lines import printed, require_lines, require_output, require_stop, url
+from conformance.server_lines import require_line, require_line_count, require_output, require_stop, url
 from conformance.targets import Service, Target, Transport, show_address
 from conformance.timing import JUDGE_LATENESS, PATIENCE, interval
 from conformance.wire import Peer, TcpPeer, UdpPeer
@@ -56,7 +56,7 @@ def test_output_is_utf_8(start_server: StartServer) -> None:
     server = start_server(env={"LC_ALL": "C", "LANG": "C"})
     with wire.connect(server) as peer:
         Subscription(peer, "Анна 👨")
-        printed(server, f"client Анна 👨 ({show_address(peer.address)}) connected")
+        require_line(server, f"client Анна 👨 ({show_address(peer.address)}) connected")
 
 
 @ECHO
@@ -70,8 +70,8 @@ def test_connected_echo_client(start_server: StartServer) -> None:
             if server.transport == "udp":
                 peer.ask(b"ECHO a")
                 peer.ask(b"ECHO b")
-            printed(server, f"client {show_address(peer.address)} connected")
-        require_lines(server, 3)
+            require_line(server, f"client {show_address(peer.address)} connected")
+        require_line_count(server, 3)
 
 
 @ECHO
@@ -85,7 +85,7 @@ def test_who_is_not_answered_is_not_connected(start_server: StartServer) -> None
             stranger.send(datagram)
         require_status(client.ask(b"ECHO a"), "OK")
         connected = f"client {show_address(client.address)} connected"
-        printed(server, connected)
+        require_line(server, connected)
         assert server.output[1:] == [connected], "who was not answered is announced"
 
 
@@ -99,11 +99,11 @@ def test_connected_time_client(start_server: StartServer) -> None:
             peer = stack.enter_context(wire.connect(server))
             peer.ask(b"TIME ")
             subscription = Subscription(peer, name)
-            printed(server, f"client {name} ({show_address(peer.address)}) connected")
+            require_line(server, f"client {name} ({show_address(peer.address)}) connected")
             subscription.tick()
             subscription.request(name)
             peer.reply()
-        require_lines(server, 3)
+        require_line_count(server, 3)
 
 
 @ECHO
@@ -115,9 +115,9 @@ def test_left_echo_client(start_server: StartServer, leave: Callable[[TcpPeer], 
     with TcpPeer(server.address) as stays, TcpPeer(server.address) as peer:
         peer.ask(b"ECHO a")
         leave(peer)
-        printed(server, f"client {show_address(peer.address)} left")
+        require_line(server, f"client {show_address(peer.address)} left")
         stays.ask(b"ECHO a")
-        require_lines(server, 4)
+        require_line_count(server, 4)
 
 
 @ECHO
@@ -131,8 +131,8 @@ def test_left_silent_echo_client(start_server: StartServer) -> None:
             before = time.monotonic()
             peer.ask(b"ECHO a")
             with about("SRV-4"):
-                printed(server, f"client {show_address(peer.address)} connected")
-            printed(server, f"client {show_address(peer.address)} left")
+                require_line(server, f"client {show_address(peer.address)} connected")
+            require_line(server, f"client {show_address(peer.address)} left")
             silent = server.lines[-1].at - before
             told = f"{silent:.3f} s after its request, with an idle timeout of {interval(0.3)} s"
             assert float(interval(0.3)) <= silent < 2 * float(interval(0.3)) + JUDGE_LATENESS, told
@@ -147,10 +147,10 @@ def test_left_forgotten_echo_client(start_server: StartServer) -> None:
     with UdpPeer(server.address) as first, UdpPeer(server.address) as second, UdpPeer(server.address) as third:
         for peer in (first, second, first, third):
             require_status(peer.ask(b"ECHO a"), "OK")
-        printed(server, f"client {show_address(second.address)} left")
+        require_line(server, f"client {show_address(second.address)} left")
         with about("SRV-4"):
-            printed(server, f"client {show_address(third.address)} connected")
-            require_lines(server, 5)
+            require_line(server, f"client {show_address(third.address)} connected")
+            require_line_count(server, 5)
 
 
 @TIME
@@ -163,11 +163,11 @@ def test_left_time_client(start_server: StartServer) -> None:
         subscription.tick()
         subscription.request("Борис")
         address = show_address(peer.address)
-        printed(server, f"client Анна ({address}) is now Борис")
+        require_line(server, f"client Анна ({address}) is now Борис")
         if server.transport == "tcp":
             peer.close()
-        printed(server, f"client Борис ({address}) left")
-        require_lines(server, 4)
+        require_line(server, f"client Борис ({address}) left")
+        require_line_count(server, 4)
 
 
 @pytest.mark.requirement("SRV-7")

@@ -14,7 +14,7 @@ from conformance.conversation import Subscription, good_request, require_seqs, r
 from conformance.judgement import require_status
 from conformance.profiles import Profile
 from conformance.programs import OWN_HOST, Program, ProgramError
-from conformance.server_lines import printed, require_output, require_stop, require_url, url
+from conformance.server_lines import require_line, require_output, require_stop, require_url, url
 from conformance.talk import batches
 from conformance.targets import Service, Target, Transport, show_address
 from conformance.timing import interval
@@ -144,11 +144,11 @@ def test_ipv6(start_server: StartServer, service: Service, transport: Transport)
         address = f"[::1]:{peer.address[1]}"
         if service == "time":
             subscription = Subscription(peer, "Анна")
-            printed(server, f"client Анна ({address}) connected")
+            require_line(server, f"client Анна ({address}) connected")
             require_seqs(subscription.ticks(2), [1, 2])
         else:
             require_status(peer.ask(b"ECHO a"), "OK")
-            printed(server, f"client {address} connected")
+            require_line(server, f"client {address} connected")
     require_stop(server, SIGTERM)
 
 
@@ -160,4 +160,4 @@ def test_ipv4_at_the_ipv6_wildcard(start_server: StartServer) -> None:
         with (TcpPeer if server.transport == "tcp" else UdpPeer)((host, server.port)) as peer:
             require_status(peer.ask(good_request(server.service)), "OK", "CHALLENGE")
             if server.service == "echo":
-                printed(server, f"client {show_address(peer.address)} connected")
+                require_line(server, f"client {show_address(peer.address)} connected")

@@ -11,7 +11,7 @@ from conformance.conftest import StartServer
 from conformance.conversation import Subscription, good_request, split_replies
 from conformance.judgement import require_replies, require_reply, require_status
 from conformance.oracle import error, owed
-from conformance.server_lines import require_lines, require_stop
+from conformance.server_lines import require_line_count, require_stop
 from conformance.timing import interval
 from conformance.wire import TcpPeer
 
@@ -26,7 +26,7 @@ SHORT = interval(0.2)
 def test_stop_without_clients(start_server: StartServer, signal: int) -> None:
     server = start_server()
     require_stop(server, signal)
-    require_lines(server, 2)
+    require_line_count(server, 2)
 
 
 @pytest.mark.requirement("SRV-8")

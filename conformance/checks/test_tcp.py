@@ -38,6 +38,13 @@ def whole_answer(server: Server, chunks: list[bytes]) -> list[bytes]:
         return [masked(raw) for raw in split_replies(peer.rest())]
 
 
+def require_whole(replies: list[bytes], line: bytes, count: int) -> None:
+    """So many equal requests must have as many whole replies; one that is cut off is not about its fields."""
+    whole = replies.count(owed("echo", "tcp", line) or b"")
+    others = len(replies) - whole
+    assert (whole, others) == (count, 0), f"{whole} whole replies to {count} requests, and {others} others"
+
+
 @pytest.mark.requirement("TCP-3")
 @given(data=st.data())
 def test_any_cutting_gives_the_same_replies(server: Server, data: st.DataObject) -> None:
@@ -130,11 +137,10 @@ def test_many_pipelined_requests(server: Server) -> None:
 def test_replies_that_the_socket_does_not_take_at_once(server: Server) -> None:
     """The client reads when it cannot send any more: the server has had to wait with most of its replies."""
     line = b"ECHO " + b"a" * MESSAGE_BYTES + b"\n"
-    expected = owed("echo", "tcp", line)
     with TcpPeer(server.address, receive_buffer=1 << 16) as peer:
         sent = peer.flood(line * 50, 1 << 23)
         peer.half_close()
-        require_replies(split_replies(peer.rest()), [expected] * (sent // len(line)))
+        require_whole(split_replies(peer.rest()), line, sent // len(line))
 
 
 @pytest.mark.service("time")
@@ -216,8 +222,7 @@ def test_half_close(server: Server, rest: bytes) -> None:
 def test_half_close_with_much_unsent(server: Server) -> None:
     """More than the sockets' buffers hold: a short send has to be continued, also after the end of what was asked."""
     line = b"ECHO " + "я".encode() * 2000 + b"\n"
-    expected = owed("echo", "tcp", line)
     with TcpPeer(server.address, receive_buffer=1 << 16) as peer:
         sender = peer.send_meanwhile(line * 300)
-        require_replies(split_replies(peer.rest()), [expected] * 300)
+        require_whole(split_replies(peer.rest()), line, 300)
         sender.join()
