@@ -1,1 +1,6 @@
-"""Judges any program that keeps the contract of SPEC.md, from outside: bytes, lines of output, exit status."""
+"""The conformance suite: judges programs that keep SPEC.md, from outside."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+"""The directory that holds `conformance`, `spec` and the implementations."""

@@ -1,7 +1,7 @@
 """Faulty servers and clients, one for each requirement at least: good ones with one small patch.
 
 A fault is a function that patches the core or a program, and whose docstring says what is wrong then. The faults of
-servers are in ``server_*.py``, those of clients in ``client_*.py``; `faults` reads them all.
+servers are in ``faults/server_*.py``, those of clients in ``faults/client_*.py``; `faults` reads them all.
 """
 
 import sys
@@ -53,8 +53,8 @@ def fault(
 
 def faults() -> dict[str, Fault]:
     """Return every fault by its name."""
-    for path in sorted(Path(__file__).parent.glob("[!_]*.py")):
-        import_module(f"{__name__}.{path.stem}")
+    for path in sorted((Path(__file__).parent / "faults").glob("[!_]*.py")):
+        import_module(f"{__name__}.faults.{path.stem}")
     return {each.name: each for each in _FAULTS}
 
 

@@ -1,0 +1,1 @@
+"""The checks: each judges one target by one or more requirements."""

@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import combinations, product
 
+from conformance.as_client.differential import OPTIONS, Outcome, describe, find_difference
+from conformance.as_client.peers import Observed
 from conformance.comparison.model import Disagreement
-from conformance.differential import OPTIONS, Outcome, describe, find_difference
 from conformance.profiles import Profile
-from conformance.programs import ProgramError
-from conformance.targets import RunningServer, Server, Service, Target, Transport
-from conformance.wire import Observed
+from conformance.targets.programs import ProgramError
+from conformance.targets.server import Server
+from conformance.targets.target import Target
+from conformance.targets.terms import Service, Transport
 
 SHRINKING = 3
 """Seconds for which a difference is made shorter."""
@@ -32,18 +34,14 @@ def disagreements(
             for target in targets:
                 if target.offers("server", transport, service):
                     try:
-                        servers.append((target, _serve(target, service, transport, stack)))
+                        servers.append(
+                            (target, stack.enter_context(target.server(service, transport, "--quiet", *OPTIONS)))
+                        )
                     except ProgramError:
                         continue  # the measurements say why
             for (first, one), (second, two) in combinations(servers, 2):
                 step(f"{service} over {transport}: {first.name} and {second.name}")
                 yield _compare((first, second), (one, two), profile)
-
-
-def _serve(target: Target, service: Service, transport: Transport, stack: ExitStack) -> Server:
-    if target.url:
-        return RunningServer(target)
-    return stack.enter_context(target.server(service, transport, "--quiet", *OPTIONS))
 
 
 def _compare(targets: tuple[Target, Target], servers: tuple[Server, Server], profile: Profile) -> Disagreement:

@@ -10,10 +10,10 @@ from time import perf_counter_ns
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from conformance import oracle
 from conformance.comparison.figures import LoadError
 from conformance.comparison.model import Load, Script
-from conformance.targets import Server
+from conformance.expected import oracle
+from conformance.targets.server import Server
 from conformance.timing import PATIENCE, SCALE
 
 if TYPE_CHECKING:

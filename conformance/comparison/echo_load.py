@@ -12,7 +12,7 @@ from conformance.comparison.echo_clients import Client, connect
 from conformance.comparison.figures import LoadError, Sample, latency, percentiles
 from conformance.comparison.machine import Usage, without_collector
 from conformance.comparison.model import Load
-from conformance.targets import Server
+from conformance.targets.server import Server
 from conformance.timing import SCALE
 
 WARM_UP = 0.02

@@ -5,7 +5,8 @@ from signal import SIGTERM
 
 from conformance.comparison.figures import LoadError, Sample
 from conformance.comparison.model import Load
-from conformance.targets import Server, Target
+from conformance.targets.server import Server
+from conformance.targets.target import Target
 from conformance.timing import PATIENCE
 
 

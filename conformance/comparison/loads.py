@@ -5,7 +5,7 @@ from itertools import product
 from typing import NamedTuple
 
 from conformance.comparison.model import Load, Script
-from conformance.targets import SERVICES, TRANSPORTS, Service, Transport
+from conformance.targets.terms import SERVICES, TRANSPORTS, Service, Transport
 
 RATE = 4000.0
 """Requests a second of the open loop: well below what a server can do, so that what shows is its tail."""

@@ -17,8 +17,9 @@ from conformance.comparison.loads import LOOPS, Plan
 from conformance.comparison.machine import Usage, choose_cores, pinned, raise_file_limit
 from conformance.comparison.model import Load, Measurement
 from conformance.comparison.tick_load import ticks
-from conformance.programs import ProgramError
-from conformance.targets import RunningServer, Server, Target
+from conformance.targets.programs import ProgramError
+from conformance.targets.server import Server
+from conformance.targets.target import Target
 from spec.limits import CLIENTS_DEFAULT
 
 NOT_OFFERED = "not offered"
@@ -140,7 +141,7 @@ class _Subject:
     def _start(self, load: Load, stack: ExitStack) -> Server:
         self.server = self.usage = None
         if self.target.url:
-            self.server = RunningServer(self.target)
+            self.server = self.target.server(load.service, load.transport)
             return self.server
         options = ["--quiet", "--max-clients", str(max(CLIENTS_DEFAULT, self.clients + SPARE))]
         if load.interval:

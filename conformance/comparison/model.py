@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any, Literal, NamedTuple
 
-from conformance.targets import Role, Service, Transport
+from conformance.targets.terms import Role, Service, Transport
 
 FORMAT = 1
 

@@ -11,8 +11,10 @@ from pygments.util import ClassNotFound
 from rich.markup import escape
 from rich.table import Table
 
+from conformance import ROOT
 from conformance.comparison.model import Source
-from conformance.targets import ROLES, ROOT, TRANSPORTS, Target
+from conformance.targets.target import Target
+from conformance.targets.terms import ROLES, TRANSPORTS
 
 
 def sources(target: Target) -> list[Source]:

@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from conformance.comparison.model import METRICS, Comparison, Figure, Load, Measurement, Pattern
-from conformance.targets import Service
+from conformance.targets.terms import Service
 
 WIDTH = 100
 COLUMNS = 4

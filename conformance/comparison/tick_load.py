@@ -16,7 +16,7 @@ from conformance.comparison.figures import LoadError, Sample, lateness
 from conformance.comparison.life import time_to_stop
 from conformance.comparison.machine import Usage, without_collector
 from conformance.comparison.model import Load
-from conformance.targets import Server
+from conformance.targets.server import Server
 from conformance.timing import PATIENCE, SCALE
 
 INTERVALS = 2

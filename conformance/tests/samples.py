@@ -3,13 +3,14 @@
 from itertools import combinations, product
 from typing import Any
 
-from conformance import reports
-from conformance.cases import Case
 from conformance.comparison.model import Comparison, Disagreement, Figure, Load, Measurement, Pattern, Script
 from conformance.comparison.sources import sources
 from conformance.profiles import PROFILES
-from conformance.targets import BUNDLED, TRANSPORTS
-from conformance.verdicts import judge
+from conformance.reports.json_report import build_report
+from conformance.running.cases import Case
+from conformance.running.verdicts import judge
+from conformance.targets.discovery import BUNDLED
+from conformance.targets.terms import TRANSPORTS
 from spec.requirements import REQUIREMENTS
 
 TARGETS = [*BUNDLED, "asyncio", "пол"]
@@ -98,7 +99,7 @@ def report() -> dict[str, Any]:
         failed.inputs, failed.exchanges = {"message": HOSTILE}, [exchange(40)]
         cases.append(failed)
     verdicts = {name: judge(each for each in cases if each.target == name) for name in BUNDLED}
-    return reports.report(cases, verdicts, {}, PROFILES["quick"], 1, 12.5)
+    return build_report(cases, verdicts, {}, PROFILES["quick"], 1, 12.5)
 
 
 def case(target: str, id_: str) -> Case:

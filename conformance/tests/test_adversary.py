@@ -16,12 +16,12 @@ import spec.client
 import spec.codec
 import spec.datagram_client
 import spec.stream_client
-from conformance.adversary import Act, Adversary, Event
-from conformance.client_model import Owed, understood
-from conformance.client_verdict import Conduct, judge
-from conformance.misbehaviours import BAD, ODD, Misbehaviour, Scenario, kinds, samples, scenarios
-from conformance.replies import TOKEN, echo_fields, reply, subscribed_fields, tick_fields
-from conformance.targets import SERVICES, TRANSPORTS, Service, Transport
+from conformance.as_server.adversary import Act, Adversary, Event
+from conformance.as_server.client_model import Owed, understood
+from conformance.as_server.client_verdict import Conduct, judge
+from conformance.as_server.misbehaviours import BAD, ODD, Misbehaviour, Scenario, kinds, samples, scenarios
+from conformance.expected.replies import TOKEN, echo_fields, reply, subscribed_fields, tick_fields
+from conformance.targets.terms import SERVICES, TRANSPORTS, Service, Transport
 from spec.commandline import ClientOptions
 from spec.datagram_client import DatagramClient, TimeDatagramClient
 from spec.stream_client import StreamClient

@@ -11,9 +11,9 @@ import jsonschema
 import pytest
 from scapy.utils import rdpcap
 
-from conformance import cli
-from conformance.cases import load_case
-from conformance.targets import ROOT
+from conformance import ROOT
+from conformance.commands import main
+from conformance.running.cases import load_case
 from spec.requirements import REQUIREMENTS
 
 #: A good echo server over TCP, but for what the name of its target says.
@@ -78,7 +78,7 @@ def target(fault: str) -> str:
 
 def run(*words: str) -> tuple[int, dict[str, Any]]:
     """Run the command line; return the exit status and the JSON that it wrote."""
-    status = cli.main(["run", *words, "--json=report.json"])
+    status = main.main(["run", *words, "--json=report.json"])
     file = Path("report.json")
     return status, json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
 
@@ -110,22 +110,22 @@ def test_a_failure_is_told_stored_and_replayed(capsys: pytest.CaptureFixture[str
     assert "reversed: " in Path("a.html").read_text(encoding="utf-8").partition('<article class="failure">')[2]
     assert len(rdpcap("captures/reverses-bytes-ECHO-3-1.pcap")) > 4
     for file in sorted(Path("sockspec-failures").iterdir()):
-        assert cli.main(["replay", str(file)]) == 1
+        assert main.main(["replay", str(file)]) == 1
         assert capsys.readouterr().out.startswith("FAILED reverses-bytes: ECHO-3: ")
-        assert cli.main(["replay", str(file), "good"]) == 0
+        assert main.main(["replay", str(file), "good"]) == 0
         assert capsys.readouterr().out.startswith("FIXED good: ECHO-3: ")
 
 
 def test_a_page_needs_its_packages(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.delattr("conformance.comparison.page", raising=False)
-    monkeypatch.delitem(sys.modules, "conformance.comparison.page", raising=False)
+    monkeypatch.delattr("conformance.reports.page.page", raising=False)
+    monkeypatch.delitem(sys.modules, "conformance.reports.page.page", raising=False)
     monkeypatch.setitem(sys.modules, "jinja2", None)
-    assert cli.main(["run", "raw", *FEW, "--html=page.html"]) == 2
+    assert main.main(["run", "raw", *FEW, "--html=page.html"]) == 2
     assert "--html needs the Python module jinja2: pip install" in capsys.readouterr().err
 
 
 def test_the_report_has_the_published_form() -> None:
-    schema = json.loads((ROOT / "conformance" / "report.schema.json").read_text(encoding="utf-8"))
+    schema = json.loads((ROOT / "conformance/reports/report.schema.json").read_text(encoding="utf-8"))
     _, report = run(target("good"), target("reverses-bytes"), *FEW)
     validator = jsonschema.Draft202012Validator(schema)
     validator.validate(report)
@@ -154,7 +154,7 @@ def test_a_server_that_dies_half_way_fails(capsys: pytest.CaptureFixture[str]) -
 def test_a_server_that_does_not_get_ready_cannot_be_judged(
     fault: str, told: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("conformance.programs.Program.expect_line.__defaults__", (0.5,))
+    monkeypatch.setattr("conformance.targets.programs.Program.expect_line.__defaults__", (0.5,))
     status, report = run(target(fault), *FEW)
     assert (status, report) == (3, {})
     errors = capsys.readouterr().err
@@ -162,12 +162,12 @@ def test_a_server_that_does_not_get_ready_cannot_be_judged(
 
 
 def test_a_url_where_nothing_listens_cannot_be_judged(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["run", "echo+tcp://127.0.0.1:1"]) == 3
+    assert main.main(["run", "echo+tcp://127.0.0.1:1"]) == 3
     assert "could not be judged: echo+tcp://127.0.0.1:1" in capsys.readouterr().err
 
 
 def test_a_url_is_judged() -> None:
-    from conformance.targets import BUNDLED
+    from conformance.targets.discovery import BUNDLED
 
     with BUNDLED["raw"].server("echo", "udp") as server:
         status, report = run(server.url, "--requirement=ECHO-3", "--requirement=SRV-1", "--profile=quick")
@@ -208,7 +208,7 @@ def test_nothing_is_selected(capsys: pytest.CaptureFixture[str]) -> None:
     ],
 )
 def test_wrong_usage_is_one_line(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(words) == 2
+    assert main.main(words) == 2
     errors = capsys.readouterr().err
     assert errors.startswith("sockspec: ") and errors.count("\n") == 1
 
@@ -216,14 +216,14 @@ def test_wrong_usage_is_one_line(words: list[str], capsys: pytest.CaptureFixture
 @pytest.mark.parametrize("words", [[], ["walk"], ["run", "--transport", "sctp"], ["list", "raw"], ["check-target"]])
 def test_an_unknown_option(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
-        cli.main(words)
+        main.main(words)
     assert end.value.code == 2
     assert "usage: sockspec" in capsys.readouterr().err
 
 
 def test_a_file_that_is_no_failure(capsys: pytest.CaptureFixture[str]) -> None:
     Path("x.json").write_text('{"format": 1, "check": "x"}')
-    assert cli.main(["replay", "x.json"]) == 2
+    assert main.main(["replay", "x.json"]) == 2
     assert "not a case" in capsys.readouterr().err
 
 
@@ -237,7 +237,7 @@ def test_lists(words: list[str]) -> None:
 
 
 def test_check_target(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["check-target", "raw"]) == 0
+    assert main.main(["check-target", "raw"]) == 0
     assert capsys.readouterr().out.count(": ok") == 16
-    assert cli.main(["check-target", target("dead")]) == 1
+    assert main.main(["check-target", target("dead")]) == 1
     assert "the floor is wet" in capsys.readouterr().out

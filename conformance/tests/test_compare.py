@@ -10,7 +10,8 @@ import hypothesis
 import jsonschema
 import pytest
 
-from conformance import cli
+from conformance import ROOT
+from conformance.commands import main
 from conformance.comparison import loads
 from conformance.comparison.echo_load import closed_loop, open_loop
 from conformance.comparison.figures import LoadError, measurement, percentiles
@@ -18,7 +19,8 @@ from conformance.comparison.loads import LOOPS, choose
 from conformance.comparison.model import Figure, Load
 from conformance.comparison.tables import WIDTH
 from conformance.comparison.tick_load import Subscribers
-from conformance.targets import BUNDLED, ROOT, TRANSPORTS, find_target
+from conformance.targets.discovery import BUNDLED, find_target
+from conformance.targets.terms import TRANSPORTS
 from conformance.tests.test_cli import target
 
 ECHO = Load("echo", "tcp", "closed", 16, 1, 32)
@@ -35,7 +37,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.
 
 def compare(*words: str) -> tuple[int, dict[str, Any]]:
     """Run the command; return the exit status and the JSON that it wrote."""
-    status = cli.main(["compare", *words, "--json=comparison.json"])
+    status = main.main(["compare", *words, "--json=comparison.json"])
     file = Path("comparison.json")
     return status, json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
 
@@ -158,7 +160,7 @@ def test_a_server_that_runs_already(host: str) -> None:
 
 def test_the_json_has_the_published_form_and_tables_fit(capsys: pytest.CaptureFixture[str]) -> None:
     _, comparison = compare(*BUNDLED, "asyncio", target("good"), target("reverses-bytes"), *TCP_ECHO, "--baseline=with")
-    schema = json.loads((ROOT / "conformance" / "comparison.schema.json").read_text(encoding="utf-8"))
+    schema = json.loads((ROOT / "conformance/reports/comparison.schema.json").read_text(encoding="utf-8"))
     validator = jsonschema.Draft202012Validator(schema)
     validator.validate(comparison)
     assert not validator.is_valid({**comparison, "rounds": 0})
@@ -166,7 +168,7 @@ def test_the_json_has_the_published_form_and_tables_fit(capsys: pytest.CaptureFi
     assert max(map(len, told.splitlines())) <= WIDTH
     header = [line for line in told.splitlines() if line.startswith("request or tick, µs")]
     assert [line.split()[4:] for line in header] == [
-        ["raw", "with", "socketserver", "asyncio"],
+        [*BUNDLED, "asyncio"],
         ["good", "reverses-bytes"],
     ]
     different = [each for each in comparison["disagreements"] if each["difference"]]
@@ -193,6 +195,6 @@ def test_what_requires_a_missing_module_is_skipped(capsys: pytest.CaptureFixture
     ],
 )
 def test_wrong_usage_is_one_line(words: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["compare", *words, *TCP_ECHO]) == 2
+    assert main.main(["compare", *words, *TCP_ECHO]) == 2
     errors = capsys.readouterr().err
     assert told in errors and errors.count("\n") == 1

@@ -4,12 +4,15 @@ import sys
 
 import pytest
 
-from conformance import cli, differential
+from conformance.as_client import differential
+from conformance.as_client.differential import Outcome
 from conformance.broken import faults
-from conformance.differential import Outcome
-from conformance.kill_session import guilty
+from conformance.broken.kill_session import guilty
+from conformance.commands import main
 from conformance.profiles import PROFILES
-from conformance.targets import BUNDLED, Service, Target, Transport
+from conformance.targets.discovery import BUNDLED
+from conformance.targets.target import Target
+from conformance.targets.terms import Service, Transport
 
 
 def compare(first: Target, second: Target, service: Service, transport: Transport) -> Outcome:
@@ -54,6 +57,6 @@ def test_another_reason_is_free() -> None:
 
 
 def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["diff", "raw", "with", "--profile=quick"]) == 0
+    assert main.main(["diff", "raw", "with", "--profile=quick"]) == 0
     assert capsys.readouterr().out.count("no difference") == 4
-    assert cli.main(["diff", "time+udp://127.0.0.1:1", "echo+udp://127.0.0.1:1"]) == 3
+    assert main.main(["diff", "time+udp://127.0.0.1:1", "echo+udp://127.0.0.1:1"]) == 3

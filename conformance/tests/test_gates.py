@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from conformance import gate
-from conformance.cli import find_checks
-from conformance.runner import CHECKS
-from conformance.targets import BUNDLED, Target
+from conformance.commands.listing import find_checks
+from conformance.running import gate
+from conformance.running.runner import CHECKS
+from conformance.targets.discovery import BUNDLED
+from conformance.targets.target import Target
 from spec.requirements import REQUIREMENTS, Requirement
 
 pytest_plugins = "pytester"
@@ -47,7 +48,8 @@ def _fakes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def run_checks(pytester: pytest.Pytester, source: str, *options: str) -> tuple[pytest.RunResult, gate.Results]:
     """Run checks against fakes; return what pytest said, and the results file."""
-    pytester.mkdir("checks").joinpath("test_it.py").write_text(HEAD + source, encoding="utf-8")
+    pytester.mkdir("checks")
+    pytester.mkdir("checks/servers").joinpath("test_it.py").write_text(HEAD + source, encoding="utf-8")
     pytester.makeini("[pytest]")
     file = pytester.path / "results.json"
     arguments = ["-p", "conformance.conftest", "-p", "no:cacheprovider", f"--requirement-results={file}", *options]
@@ -63,7 +65,7 @@ def test_every_testable_requirement_has_a_check() -> None:
 
 def test_each_assertion_of_a_check_says_what_is_wrong() -> None:
     """What pytest makes of one that says nothing is not for those whose program failed."""
-    for file in CHECKS.glob("*.py"):
+    for file in CHECKS.rglob("*.py"):
         silent = [
             node.lineno
             for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from conformance.citations import blamed
-from conformance.judgement import require_fields, require_replies, require_reply, require_status
-from conformance.oracle import CHALLENGE, echo_fields, error, reply
-from conformance.wire import Reply
+from conformance.as_client.judgement import require_fields, require_replies, require_reply, require_status
+from conformance.as_client.peers import Reply
+from conformance.blame import blamed
+from conformance.expected.oracle import CHALLENGE, echo_fields, error, reply
 
 GOOD = echo_fields("привет", "tcp")
 DUE = reply("OK", **GOOD)

@@ -5,16 +5,18 @@ import sys
 
 import pytest
 
-from conformance import kills
-from conformance.broken import faults
-from conformance.kills import Findings, kill_table, read_kills, try_faults
-from conformance.targets import ROOT
+from conformance import ROOT
+from conformance.broken import faults, kills
+from conformance.broken.kills import Findings, kill_table, read_kills, try_faults
 from spec.requirements import REQUIREMENTS
 
 #: A server with this fault is good at `::1`, which is what this check looks at.
-UNSEEN = "SRV-15/turns_ipv4_away_at_the_wildcard", "test_server_start.py::test_ipv6[time-tcp]"
+UNSEEN = "SRV-15/turns_ipv4_away_at_the_wildcard", "servers/test_server_start.py::test_ipv6[time-tcp]"
 #: This check fails, but for a line that is too long it says so of TCP-7.
-OFF_TOPIC = "TCP-4/takes_a_segment_for_a_line", r"test_tcp.py::test_a_long_line_cut_near_its_end[time-tcp-\n-4103]"
+OFF_TOPIC = (
+    "TCP-4/takes_a_segment_for_a_line",
+    r"servers/test_tcp.py::test_a_long_line_cut_near_its_end[time-tcp-\n-4103]",
+)
 
 
 def test_every_testable_requirement_has_a_kill() -> None:

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from conformance.conversation import split_replies
-from conformance.oracle import masked, owed, owed_stream
-from conformance.strategies import cuttings, datagrams, lines
-from conformance.targets import Service
+from conformance.as_client.conversation import split_replies
+from conformance.expected.oracle import masked, owed, owed_stream
+from conformance.expected.strategies import cuttings, datagrams, lines
+from conformance.targets.terms import Service
 from spec.commandline import parse_server_options
 from spec.endpoint import open_endpoint
 from spec.session import open_session

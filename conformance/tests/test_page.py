@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from conformance.comparison import page, verdict_view
-from conformance.comparison.formats import number, visible
+from conformance.broken.kills import read_kills
 from conformance.comparison.model import Comparison, Figure
-from conformance.kills import read_kills
+from conformance.reports.page import page, verdict_view
+from conformance.reports.page.formats import number, visible
 from conformance.tests import samples
 from spec.requirements import REQUIREMENTS
 

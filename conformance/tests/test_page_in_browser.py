@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from conformance.comparison import page as pages
+from conformance.reports.page import page as pages
 from conformance.tests import samples
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import psutil
 import pytest
 
-from conformance.programs import Program, ProgramError
-from conformance.targets import ROOT
+from conformance import ROOT
+from conformance.targets.programs import Program, ProgramError
 
 
 def python(source: str, stdin: str | bytes | None = "") -> Program:

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from conformance.programs import Program
-from conformance.targets import ROOT
+from conformance import ROOT
+from conformance.targets.programs import Program
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BEGINNING = README.partition("\n## ")[0]

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import Phase, find, given, settings
 from hypothesis.strategies import SearchStrategy
 
-from conformance.relay import Relay, relay
-from conformance.schedules import (
+from conformance.as_client.peers import Reset, Silence, TcpPeer, UdpPeer
+from conformance.as_network.relay import Relay, relay
+from conformance.as_network.schedules import (
     LOST,
     End,
     Fate,
@@ -24,8 +25,7 @@ from conformance.schedules import (
     tcp_schedules,
     udp_schedules,
 )
-from conformance.targets import SERVICES, Service
-from conformance.wire import Reset, Silence, TcpPeer, UdpPeer
+from conformance.targets.terms import SERVICES, Service
 
 HERE = ("127.0.0.1", 0)
 

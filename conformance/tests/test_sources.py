@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from conformance.comparison.side_by_side import aligned, coloured, kinds
+from conformance import ROOT
 from conformance.comparison.sources import code_lines, longest_function, program_file, source_table, sources
-from conformance.targets import BUNDLED, ROOT, Target
+from conformance.reports.page.side_by_side import aligned, coloured, kinds
+from conformance.targets.discovery import BUNDLED
+from conformance.targets.target import Target
 
 PYTHON = '''"""Docstring
 of the module."""

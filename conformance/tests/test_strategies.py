@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from conformance.oracle import FAULTS, Request, fault, owed
-from conformance.strategies import (
+from conformance.expected.oracle import FAULTS, Request, fault, owed
+from conformance.expected.strategies import (
     BAD_UTF_8,
     CONTROLS,
     CORNERS,
@@ -22,7 +22,7 @@ from conformance.strategies import (
     requests,
     scalars,
 )
-from conformance.targets import Service, Transport
+from conformance.targets.terms import Service, Transport
 from spec.limits import MESSAGE_BYTES
 
 

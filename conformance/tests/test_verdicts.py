@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from conformance.cases import Case, Outcome
-from conformance.verdicts import (
+from conformance.running.cases import Case, Outcome
+from conformance.running.verdicts import (
     CONFORMS,
     FAILS,
     NOT_JUDGED,

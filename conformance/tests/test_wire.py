@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance import wire
-from conformance.wire import Ended, Malformed, Reply, Reset, Silence, TcpPeer, UdpPeer
+from conformance.as_client import shrinking
+from conformance.as_client.peers import Ended, Malformed, Reply, Reset, Silence, TcpPeer, UdpPeer
 
 
 @pytest.fixture
@@ -116,20 +116,20 @@ def test_the_first_of_several_fields_counts() -> None:
 
 def test_shrinking_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hypothesis passes on what ends it; the failure that was found first is there."""
-    monkeypatch.setattr(wire, "SHRINKING", 0)
-    wire.begin_check()
+    monkeypatch.setattr(shrinking, "SHRINKING", 0)
+    shrinking.begin_check()
     tried = []
 
     @given(st.integers(5, 1000))
     def check(number: int) -> None:
-        wire.begin_example()
+        shrinking.begin_example()
         tried.append(number)
         try:
             assert number == 0
         except AssertionError as error:
-            wire.keep_failure(error, {"number": number})
+            shrinking.keep_failure(error, {"number": number})
             raise
 
-    with pytest.raises(wire.TimeIsUp):
+    with pytest.raises(shrinking.TimeIsUp):
         check()
-    assert len(tried) == 1 and vars(wire.smallest_failure())["inputs"] == {"number": tried[0]}
+    assert len(tried) == 1 and vars(shrinking.smallest_failure())["inputs"] == {"number": tried[0]}

@@ -1,0 +1,1 @@
+"""The suite plays a client against a server."""

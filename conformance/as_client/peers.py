@@ -1,0 +1,291 @@
+"""The peer's side of a socket: sends raw bytes, reads replies by deadline, and records every byte with its time."""
+
+import contextlib
+import re
+import socket
+import struct
+import threading
+import time
+from collections.abc import Iterable
+from types import TracebackType
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+from conformance.addresses import Address
+from conformance.as_client.exchange import SHOWN_BYTES, Exchange
+from conformance.as_client.shrinking import note_silence, patience
+from conformance.targets.interrupts import ATTENTION, raise_if_interrupted
+from conformance.targets.server import Server
+from conformance.targets.terms import Transport
+from conformance.timing import PATIENCE, STUCK
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+MOST_PORTS = 20_000
+"""So many of the kernel's 28,232 ephemeral ports are left unused after a peer has had them."""
+
+
+class Observed(AssertionError):
+    """Something else came than the reply that was waited for. Each subclass is one such observation."""
+
+
+class Silence(Observed):
+    """Nothing came until the deadline."""
+
+
+class Ended(Observed):
+    """The server closed its sending side (FIN)."""
+
+
+class Reset(Observed):
+    """The server reset the connection (RST), or nobody has the UDP port (ICMP)."""
+
+
+class Malformed(Observed):
+    """What came is no reply by SPEC.md, section 4."""
+
+
+_REPLY = re.compile(rb"(OK|ERR|TICK|CHALLENGE)\n((?:[a-z][a-z0-9-]*: [^\n]*\n)*)\n")
+
+
+class Reply(NamedTuple):
+    """One reply, and when it was read, in seconds of ``time.monotonic``."""
+
+    raw: bytes
+    at: float
+
+    def parse(self) -> tuple[str, dict[str, str]]:
+        """Return status and fields. Raises Malformed."""
+        match = _REPLY.fullmatch(self.raw)
+        if match is None:
+            raise Malformed(f"no reply: {self.raw!r}")
+        try:
+            lines = match[2].decode("utf-8").split("\n")[:-1]
+        except UnicodeDecodeError as error:
+            raise Malformed(f"no UTF-8: {self.raw!r}: {error}") from None
+        fields: dict[str, str] = {}
+        for line in lines:
+            name, _, value = line.partition(": ")
+            fields.setdefault(name, value)
+        return match[1].decode(), fields
+
+    @property
+    def status(self) -> str:
+        return self.parse()[0]
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """The values by field-name; of several of one name the first."""
+        return self.parse()[1]
+
+
+class Peer:
+    """A client's socket. `reply` and `ask` mean the same over both transports."""
+
+    transport: Transport
+
+    def __init__(self, sock: socket.socket, address: Address, title: str) -> None:
+        self.socket = sock
+        self.address: Address = sock.getsockname()[:2]
+        self.exchange = Exchange(title, self.transport, self.address, address)
+
+    def __enter__(self) -> "Self":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the socket."""
+        self.socket.close()
+
+    def send(self, data: bytes) -> float:
+        """Send bytes (TCP) or a datagram (UDP) as they are; return when, just before. Raises Reset."""
+        at = self.exchange.add("C", data)
+        self.socket.settimeout(PATIENCE)
+        try:
+            self.socket.sendall(data)
+        except (ConnectionError, TimeoutError) as error:
+            raise self._observe(error, PATIENCE) from None
+        return at
+
+    def request(self, line: bytes) -> float:
+        """Send a request of one line, given without its end; return when, just before."""
+        raise NotImplementedError
+
+    def reply(self, within: float | None = None) -> Reply:
+        """Return the next reply. Raises another observation."""
+        raise NotImplementedError
+
+    def ask(self, line: bytes, within: float | None = None) -> Reply:
+        """Send a request of one line and return the next reply."""
+        self.request(line)
+        return self.reply(within)
+
+    def _receive(self, deadline: float, size: int) -> bytes:
+        """Return what comes next; empty: the end of a stream, or an empty datagram."""
+        start = now = time.monotonic()
+        while True:
+            self.socket.settimeout(min(max(deadline - now, 1e-6), ATTENTION))
+            try:
+                return self.socket.recv(size)
+            except (ConnectionError, TimeoutError) as error:
+                now = time.monotonic()
+                if now >= deadline or isinstance(error, ConnectionError):
+                    raise self._observe(error, now - start) from None
+            raise_if_interrupted()
+
+    def _observe(self, error: OSError, waited: float) -> Observed:
+        sent = (event.data for event in reversed(self.exchange.events) if event.side == "C")
+        asked = next(sent, b"")[:SHOWN_BYTES]
+        if isinstance(error, TimeoutError):
+            note = f"nothing for {waited:.3f} s"
+            if waited >= PATIENCE / 2:
+                note_silence()
+            observed: Observed = Silence(f"{note} after {asked!r}")
+        else:
+            note = type(error).__name__
+            observed = Reset(f"{note} after {asked!r}")
+        self.exchange.add("S", b"", note)
+        return observed
+
+
+class TcpPeer(Peer):
+    """A client's connection."""
+
+    transport = "tcp"
+
+    def __init__(self, address: Address, *, receive_buffer: int | None = None) -> None:
+        """Connect. `receive_buffer` is SO_RCVBUF in bytes, for a peer that will not read. Raises Reset."""
+        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if receive_buffer:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        sock.settimeout(PATIENCE)
+        try:
+            sock.connect(address)
+        except OSError as error:
+            sock.close()
+            raise Reset(f"cannot connect to {address}: {error}") from None
+        super().__init__(sock, address, f"TCP to {address[0]} port {address[1]}")
+        self._buffer = b""
+        self._at = 0.0
+
+    def send_cut(self, chunks: Iterable[bytes]) -> None:
+        """Send each chunk as a segment of its own, as far as the kernel lets one decide that."""
+        for chunk in chunks:
+            self.send(chunk)
+
+    def request(self, line: bytes) -> float:
+        return self.send(line + b"\n")
+
+    def reply(self, within: float | None = None) -> Reply:
+        deadline = time.monotonic() + patience(within)
+        while b"\n\n" not in self._buffer:
+            if not self._read(deadline):
+                raise Ended(f"the server closed the connection; unread: {self._buffer!r}")
+        raw, _, self._buffer = self._buffer.partition(b"\n\n")
+        return Reply(raw + b"\n\n", self._at)
+
+    def rest(self, within: float | None = None) -> bytes:
+        """Return all bytes that come before the server closes its side. Raises Silence if it does not, or Reset."""
+        deadline = time.monotonic() + patience(within)
+        try:
+            while self._read(deadline):
+                pass
+        except Silence:
+            raise Silence(f"no end of stream; the last that came: {self._buffer[-SHOWN_BYTES:]!r}") from None
+        rest, self._buffer = self._buffer, b""
+        return rest
+
+    def pending(self) -> bytes:
+        """Return what has come and was not read, without waiting."""
+        with contextlib.suppress(Silence):
+            while self._read(time.monotonic()):
+                pass
+        return self._buffer
+
+    def send_meanwhile(self, data: bytes) -> threading.Thread:
+        """Send bytes and half-close in a thread, for a server that takes them only while its replies are read."""
+
+        def run() -> None:
+            with self.socket.dup() as sock:
+                sock.settimeout(PATIENCE)
+                with contextlib.suppress(ConnectionError, TimeoutError):
+                    sock.sendall(data)
+                    sock.shutdown(socket.SHUT_WR)
+
+        self.exchange.add("C", data, f"{len(data)} bytes and half-close")
+        thread = threading.Thread(target=run)
+        thread.start()
+        return thread
+
+    def flood(self, data: bytes, limit: int) -> int:
+        """Send `data` again and again without reading, until nothing is taken for `STUCK` seconds or `limit` is sent.
+
+        Returns the number of bytes sent.
+        """
+        view = memoryview(data)
+        sent = 0
+        self.socket.settimeout(STUCK)
+        with contextlib.suppress(TimeoutError, ConnectionError):
+            while sent < limit:
+                sent += self.socket.send(view[sent % len(data) :])
+        self.exchange.add("C", data, f"{sent} bytes, without reading")
+        return sent
+
+    def half_close(self) -> None:
+        """Shut down the sending side."""
+        self.exchange.add("C", b"", "half-close")
+        self.socket.shutdown(socket.SHUT_WR)
+
+    def reset(self) -> None:
+        """Close with a reset (RST)."""
+        self.exchange.add("C", b"", "reset")
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close()
+
+    def _read(self, deadline: float) -> bool:
+        data = self._receive(deadline, 1 << 18)
+        self._at = self.exchange.add("S", data, "" if data else "end of stream")
+        self._buffer += data
+        return bool(data)
+
+
+class UdpPeer(Peer):
+    """A client's socket, connected, so that the kernel drops what any other address sends."""
+
+    transport = "udp"
+    _ports: ClassVar[set[int]] = set()
+    """Those of all peers so far: a server may have a lease for one that has gone."""
+
+    def __init__(self, address: Address, *, source: Address | None = None) -> None:
+        """Connect to a server from `source`, by default a free port that no peer of this process has had before."""
+        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        with contextlib.ExitStack() as passed_over:
+            while True:
+                sock = socket.socket(family, socket.SOCK_DGRAM)
+                if source:
+                    sock.bind(source)
+                sock.connect(address)
+                if source or sock.getsockname()[1] not in self._ports or len(self._ports) > MOST_PORTS:
+                    break
+                passed_over.enter_context(sock)
+        self._ports.add(sock.getsockname()[1])
+        super().__init__(sock, address, f"UDP to {address[0]} port {address[1]}")
+
+    def request(self, line: bytes) -> float:
+        return self.send(line)
+
+    def reply(self, within: float | None = None) -> Reply:
+        data = self._receive(time.monotonic() + patience(within), 1 << 16)
+        return Reply(data, self.exchange.add("S", data))
+
+
+def connect(server: Server) -> Peer:
+    """Return a new client's socket to a server, over its transport."""
+    return TcpPeer(server.address) if server.transport == "tcp" else UdpPeer(server.address)

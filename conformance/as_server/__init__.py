@@ -1,0 +1,1 @@
+"""The suite plays a server against a client."""

@@ -1,0 +1,193 @@
+"""What a server may do wrong to a client, by name, as plain data; how a spoiled reply looks; which cases are drawn."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+from conformance.expected.replies import TOKEN, reply, tick_fields
+from conformance.expected.strategies import BAD_UTF_8
+from conformance.targets.terms import Service, Transport
+from spec.limits import REPLY_BYTES
+
+
+class Misbehaviour(NamedTuple):
+    """What is wrong with the server's reply of that number, from 0 on, or from that reply on."""
+
+    name: str
+    reply: int
+    detail: str = ""
+
+    def __str__(self) -> str:
+        return f"reply {self.reply}: {self.name}" + f" ({self.detail})" * bool(self.detail)
+
+
+class Scenario(NamedTuple):
+    """A conversation: the messages or the one name, how many ticks are to be printed, what the server does wrong."""
+
+    service: Service
+    transport: Transport
+    texts: tuple[str, ...]
+    ticks: int
+    misbehaviours: tuple[Misbehaviour, ...] = ()
+
+
+class Kind(NamedTuple):
+    """The requirement that a misbehaviour tries, and of which details there is a choice."""
+
+    requirement: str
+    details: tuple[str, ...] = ("",)
+
+
+Change = Callable[[bytes, str], bytes]
+"""Takes a reply and a detail; returns the reply as it is sent."""
+
+
+def _in_value(reply: bytes, inserted: bytes) -> bytes:
+    """Insert into a text, or a token; not into `message`, by which a client knows an answer from others."""
+    return re.sub(rb"\n(reversed|name|token|reason): ", lambda match: match[0] + inserted, reply, count=1)
+
+
+def _repeated(reply: bytes, _: str) -> bytes:
+    names = re.findall(rb"^(message|reversed|upper|name|code|reason): ", reply, re.MULTILINE)
+    return reply[:-1] + b"".join(name + ": второй\n".encode() for name in names) + b"\n"
+
+
+ODD: Mapping[str, Change] = {
+    "unknown fields": lambda reply, _: reply.replace(b"\n", "\nx-1: \nfuture: a: б\u3000в\n".encode(), 1),
+    "repeated fields": _repeated,
+    "direction characters": lambda reply, code: re.sub(
+        rb"\n(reversed|name|reason): ", rb"\g<0>" + chr(int(code, 16)).encode(), reply
+    ),
+    "an error": lambda _, code: reply("ERR", ("code", code), ("reason", f"the server says {code}")),
+}
+"""Good replies, but not what a client sees every day."""
+
+FORMS: Mapping[str, Callable[[bytes], bytes]] = {
+    "no field": lambda reply: reply.replace(b"\n", b"\nwell\n", 1),
+    "a field is missing": lambda reply: re.sub(rb"[^\n]*\n\n\Z", b"\n", reply),
+    "the last value starts with 0": lambda reply: re.sub(rb": (?=[^\n]*\n\n\Z)", b": 0", reply),
+    "no space": lambda reply: reply.replace(b": ", b":", 1),
+    "CRLF": lambda reply: reply.replace(b"\n", b"\r\n", 1),
+    "status in lower case": lambda reply: re.sub(rb"\A[A-Z]+", lambda match: match[0].lower(), reply),
+    "name in upper case": lambda reply: re.sub(rb"\n[a-z]+", lambda match: match[0].upper(), reply, count=1),
+}
+"""Ways to be malformed."""
+
+BAD: Mapping[str, Change] = {
+    "malformed": lambda reply, form: FORMS[form](reply),
+    "unknown status": lambda reply, _: re.sub(rb"\A[A-Z]+", b"MAYBE", reply),
+    "another status": lambda _, status: {
+        "CHALLENGE": reply("CHALLENGE", ("token", TOKEN)),
+        "TICK": reply("TICK", *tick_fields("Анна", 1)),
+    }[status],
+    "bad UTF-8": lambda reply, code: _in_value(reply, bytes.fromhex(code)),
+    "escape sequences": lambda reply, escaped: _in_value(
+        reply, bytes(escaped, "ascii").decode("unicode_escape").encode()
+    ),
+    "extra bytes": lambda reply, extra: reply + (reply if extra == "itself" else b"x\n"),
+    "endless": lambda reply, _: reply[:-1] + b"x: " + b"x" * REPLY_BYTES,
+    "truncated": lambda reply, missing: reply[: -int(missing)],
+}
+"""Replies that a client must not take. Over UDP the good one follows, over TCP nothing can put things right."""
+
+CODES = ("bad-name", "too-long", "bad-encoding", "unknown-verb", "bad-request", "bad-character", "busy", "yet-unknown")
+
+
+class Kinds(NamedTuple):
+    """Misbehaviours by name, the simpler first: what a client gets over at once, after a while, and never."""
+
+    quick: dict[str, Kind]
+    slow: dict[str, Kind]
+    fatal: dict[str, Kind]
+
+
+RENEWALS = {"the token expired": Kind("CLI-16"), "restarted": Kind("CLI-21")}
+
+
+def kinds(service: Service, transport: Transport) -> Kinds:
+    """Return what a server of this service may do wrong over this transport."""
+    echo, udp = service == "echo", transport == "udp"
+    quick = {
+        "unknown fields": Kind("CLI-12"),
+        "repeated fields": Kind("REQ-6"),
+        "direction characters": Kind("SRV-14", ("202E", "061C", "200F", "2028", "2066", "2069")),
+    }
+    slow: dict[str, Kind] = {}
+    fatal = {"an error": Kind("CLI-9", CODES)}
+    bad = {
+        "malformed": Kind("CLI-11", tuple(FORMS)),
+        "unknown status": Kind("CLI-11"),
+        "bad UTF-8": Kind("CLI-11", tuple(code.hex() for code in BAD_UTF_8)),
+        "escape sequences": Kind("SRV-14", ("\\x1b[31m", "\\x07", "\\x9b2J", "\\r")),
+        "extra bytes": Kind("CLI-11", ("x", "itself")),
+        "endless": Kind("CLI-11"),
+    }
+    if echo or not udp:
+        bad["another status"] = Kind("CLI-11", ("CHALLENGE", "TICK") if echo else ("CHALLENGE",))
+    late = Kind("CLI-14" if echo else "CLI-20")
+    if udp:
+        quick |= {"doubled": late, "the one before again": late}
+        quick |= {"forged": Kind("CLI-15", ("another port", "another host"))}
+        quick |= {**bad, "truncated": Kind("CLI-11", ("1", "2", "9", "20"))}
+        slow |= {"lost": Kind("CLI-13"), "delayed": Kind("CLI-13"), "out of order": late}
+    else:
+        quick["single bytes"] = Kind("CLI-3" if echo else "CLI-19")
+        fatal |= bad | dict.fromkeys(("finished in", "reset in"), Kind("CLI-7", ("nothing", "half", "all but 1")))
+    if not echo:
+        quick |= {"seq falls": Kind("CLI-20"), "the clock is set back": Kind("CLI-20")}
+    if not (echo or udp):
+        quick |= dict.fromkeys(("doubled", "the one before again", "out of order"), late)
+    if not echo and udp:
+        quick |= RENEWALS
+        fatal["challenges for ever"] = Kind("CLI-17")
+    return Kinds(quick, slow, fatal | {"silence": Kind("CLI-7")})
+
+
+TEXTS: dict[Service, SearchStrategy[tuple[str, ...]]] = {
+    "echo": st.sampled_from([("раз",), ("раз", "два"), ("раз", "два", "три")]),
+    "time": st.just(("Анна",)),
+}
+
+
+REPLIES = [0, 1, 2, 0, 1, 3, 4]
+"""Which replies may be spoiled, the first ones more often."""
+
+
+def one_of(kinds: dict[str, Kind]) -> SearchStrategy[Misbehaviour]:
+    """A misbehaviour of these kinds."""
+
+    def of(name: str) -> SearchStrategy[Misbehaviour]:
+        return st.builds(Misbehaviour, st.just(name), st.sampled_from(REPLIES), st.sampled_from(kinds[name].details))
+
+    return st.sampled_from(list(kinds)).flatmap(of)
+
+
+def samples(service: Service, transport: Transport, seed: int) -> list[Scenario]:
+    """Return a conversation without misbehaviours, then one for each of them; the seed picks details and replies."""
+    echo = service == "echo"
+    plain = Scenario(service, transport, ("раз", "два"), 0) if echo else Scenario(service, transport, ("Анна",), 3)
+    every = [each for group in kinds(service, transport) for each in group.items()]
+    spoiled = [
+        # A token is no good any more only where it has been: at the first renewal.
+        Misbehaviour(name, 3 if name in RENEWALS else n % (2 if echo else 3), kind.details[n % len(kind.details)])
+        for n, (name, kind) in enumerate(every, seed)
+    ]
+    return [plain, *(plain._replace(misbehaviours=(each,)) for each in spoiled)]
+
+
+def scenarios(service: Service, transport: Transport) -> SearchStrategy[Scenario]:
+    """Conversations in which much goes wrong that costs no time, and at most one thing that does, or is the end."""
+    quick, *others = map(one_of, filter(None, kinds(service, transport)))
+    last = st.one_of([st.just(()), *(other.map(lambda each: (each,)) for other in others)])
+    several = st.lists(quick, max_size=8, unique_by=lambda each: each[:2])
+    return st.builds(
+        Scenario,
+        st.just(service),
+        st.just(transport),
+        TEXTS[service],
+        st.integers(1, 3) if service == "time" else st.just(0),
+        st.builds(lambda several, last: (*several, *last), several, last),
+    )

@@ -1,0 +1,284 @@
+"""A scripted server: it answers a client with any bytes, cut anywhere, from another address, or not at all.
+
+A check, or an adversary, is the script. A thread records what arrives, with its time, also while the script looks
+elsewhere.
+"""
+
+import re
+import selectors
+import socket
+import struct
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import TYPE_CHECKING, NamedTuple
+
+from conformance.addresses import OWN_HOST, show_address
+from conformance.as_client.exchange import Exchange
+from conformance.clocks import wall_minus_monotonic
+from conformance.targets.interrupts import ATTENTION, raise_if_interrupted
+from conformance.targets.terms import Service, Transport
+from conformance.timing import PATIENCE
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+NEIGHBOUR = "127.0.0.2"
+"""Another host, in a way, for what a stranger sends."""
+
+RETRANSMITTED = 0.9
+"""Seconds. The same request so long after the last may be a retransmission; only the checks of CLI-13 mind."""
+
+SO_TIMESTAMPNS = 35
+"""Linux: has the kernel tell when something arrived; the judge's thread may look much later."""
+_TIMESPEC = struct.Struct("@ll")
+
+
+class Request(NamedTuple):
+    """A datagram, or a line of a stream with its LF; when it was complete (``time.monotonic``); who sent it."""
+
+    data: bytes
+    at: float
+    peer: tuple[str, int]
+
+    def __repr__(self) -> str:
+        return repr(self.data.decode("utf-8", "backslashreplace"))
+
+    @property
+    def lines(self) -> list[bytes]:
+        """The request's lines without their ends, LF or CRLF; over UDP the last may lack it."""
+        return re.sub(rb"\r?\n", b"\n", self.data).removesuffix(b"\n").split(b"\n")
+
+
+class ClientLeft(AssertionError):
+    """The client has closed its connection, and so cannot be sent anything."""
+
+
+class ScriptedServer(ABC):
+    """What both transports share: a record of all that came and went, and waiting. Use it in a ``with`` block."""
+
+    transport: Transport
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.socket = sock
+        self.host: str
+        self.port: int
+        self.host, self.port = sock.getsockname()[:2]
+        title = f"{self.transport.upper()}: the client is C, the judge is S"
+        self.exchange = Exchange(title, self.transport, (self.host, 0), (self.host, self.port))
+        self._changed = threading.Condition()
+        self._requests: list[Request] = []
+        self._taken = 0
+        self._selector = selectors.DefaultSelector()
+        self._waker, self._wakened = socket.socketpair()
+        self._selector.register(self._wakened, selectors.EVENT_READ)
+        self._selector.register(sock, selectors.EVENT_READ, self._readable)
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> "Self":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _listen(self) -> None:
+        while True:
+            for key, _ in self._selector.select():
+                if key.data is None:
+                    return
+                with self._changed:
+                    key.data(key.fileobj)
+                    self._changed.notify_all()
+
+    @abstractmethod
+    def _readable(self, sock: socket.socket) -> None:
+        """Take what has arrived on a socket; called with the lock held."""
+
+    def url(self, service: Service) -> str:
+        """The URL of this server, as SRV-1 and CLI-1 write it."""
+        return f"{service}+{self.transport}://{show_address((self.host, self.port))}"
+
+    @property
+    def requests(self) -> list[Request]:
+        """All requests so far."""
+        with self._changed:
+            return list(self._requests)
+
+    @property
+    def untaken(self) -> list[Request]:
+        """The requests that no `request` has returned, those left out that may be retransmissions of the one before."""
+        requests = self.requests
+        return [
+            request
+            for before, request in list(zip([None, *requests], requests, strict=False))[self._taken :]
+            if not (before and before.data == request.data and request.at - before.at > RETRANSMITTED)
+        ]
+
+    def request(self, within: float = PATIENCE) -> Request:
+        """Return the next request. Raises AssertionError if none comes within that many seconds."""
+        self.wait_for(lambda: len(self._requests) > self._taken, "request", within)
+        self._taken += 1
+        return self._requests[self._taken - 1]
+
+    def wait_for(self, condition: Callable[[], bool], what: str, within: float = PATIENCE) -> None:
+        """Return as soon as the condition holds. Raises AssertionError if it does not within that many seconds."""
+        deadline = time.monotonic() + within
+        with self._changed:
+            while not self._changed.wait_for(condition, min(deadline - time.monotonic(), ATTENTION)):
+                raise_if_interrupted()
+                assert time.monotonic() < deadline, f"the scripted server saw no {what} within {within:g} s"
+
+    @abstractmethod
+    def send(self, *chunks: bytes) -> None:
+        """Send each chunk on its own, to the client whose request was taken last (UDP) or who connected last (TCP)."""
+
+    def close(self) -> None:
+        """Stop listening and close all sockets; once more does no harm. The record stays."""
+        self._waker.close()
+        self._thread.join()
+        self._selector.close()
+        self._wakened.close()
+        self.socket.close()
+
+
+class ScriptedUdp(ScriptedServer):
+    """A server over UDP."""
+
+    transport: Transport = "udp"
+
+    def __init__(self, host: str = OWN_HOST, port: int = 0) -> None:
+        sock = _bound(host, port)
+        sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        super().__init__(sock)
+
+    def _readable(self, sock: socket.socket) -> None:
+        data, at, peer = _receive(sock)
+        self.exchange.client = peer[:2]
+        self._requests.append(Request(data, self.exchange.add("C", data, at=at), peer))
+
+    def send(self, *chunks: bytes) -> None:
+        self._send(self.socket, chunks)
+
+    def send_from(self, host: str, *chunks: bytes) -> None:
+        """The same from another socket: another port of the same host, or another host."""
+        with _bound(host, 0) as stranger:
+            self._send(stranger, chunks, f"from {host} port {stranger.getsockname()[1]}")
+
+    def _send(self, sock: socket.socket, chunks: Iterable[bytes], note: str = "") -> None:
+        for chunk in chunks:
+            self.exchange.add("S", chunk, note and f"{chunk!r} {note}")
+            sock.sendto(chunk, self._requests[self._taken - 1].peer)
+
+
+class ScriptedTcp(ScriptedServer):
+    """A server over TCP. It speaks on the connection that was accepted last, and hears all."""
+
+    transport: Transport = "tcp"
+
+    def __init__(self, host: str = OWN_HOST, port: int = 0) -> None:
+        self._connections: dict[socket.socket, tuple[str, int]] = {}
+        self._incomplete: dict[socket.socket, bytes] = {}
+        self._closed = 0
+        listener = socket.create_server((host, port), family=_family(host))
+        listener.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)  # for all that it accepts
+        super().__init__(listener)
+
+    def _readable(self, sock: socket.socket) -> None:
+        if sock is self.socket:
+            connection, peer = sock.accept()
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.exchange.client = peer[:2]
+            self.exchange.add("C", b"", "connected")
+            self._connections[connection] = peer[:2]
+            self._incomplete[connection] = b""
+            self._selector.register(connection, selectors.EVENT_READ, self._readable)
+            return
+        try:
+            data, at, _ = _receive(sock)
+        except ConnectionError:
+            data, at = b"", None
+        at = self.exchange.add("C", data, "" if data else "end of stream", at=at)
+        if not data:
+            self._closed += 1
+            self._selector.unregister(sock)
+            return
+        *lines, self._incomplete[sock] = (self._incomplete[sock] + data).split(b"\n")
+        self._requests += [Request(line + b"\n", at, self._connections[sock]) for line in lines]
+
+    @property
+    def connections(self) -> int:
+        """How many connections were accepted."""
+        return len(self._connections)
+
+    @property
+    def incomplete(self) -> bytes:
+        """What came after the last LF, on all connections."""
+        return b"".join(self._incomplete.values())
+
+    def send(self, *chunks: bytes) -> None:
+        connection = self._connection()
+        for chunk in chunks:
+            self.exchange.add("S", chunk)
+            try:
+                connection.sendall(chunk)
+            except ConnectionError as error:
+                raise ClientLeft(f"the client has closed its connection: {type(error).__name__}") from None
+
+    def finish(self) -> None:
+        """Shut down the sending side, so that the client reads an end of stream (FIN)."""
+        connection = self._connection()
+        self.exchange.add("S", b"", "end of stream")
+        connection.shutdown(socket.SHUT_WR)
+
+    def reset(self) -> None:
+        """Close the connection with a reset (RST)."""
+        connection = self._connection()
+        with self._changed:
+            self.exchange.add("S", b"", "reset")
+            self._selector.unregister(connection)
+            self._closed += 1
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.close()
+
+    def wait_closed(self, within: float = PATIENCE) -> None:
+        """Return when the client has closed all its connections. Raises AssertionError after that many seconds."""
+        self.wait_for(lambda: self._closed == len(self._connections), "end of stream", within)
+
+    def close(self) -> None:
+        super().close()
+        for connection in self._connections:
+            connection.close()
+
+    def _connection(self) -> socket.socket:
+        self.wait_for(lambda: bool(self._connections), "connection")
+        return list(self._connections)[-1]
+
+
+def scripted(transport: Transport, host: str = OWN_HOST, port: int = 0) -> ScriptedServer:
+    """Return a scripted server on that address; port 0: any free one."""
+    return ScriptedUdp(host, port) if transport == "udp" else ScriptedTcp(host, port)
+
+
+def _receive(sock: socket.socket) -> tuple[bytes, float | None, tuple[str, int]]:
+    """Return what has come, when the kernel got it (``time.monotonic``; None if it does not say), and from whom."""
+    data, extra, _, peer = sock.recvmsg(1 << 16, socket.CMSG_SPACE(_TIMESPEC.size))
+    for level, kind, stamp in extra:
+        if (level, kind) == (socket.SOL_SOCKET, SO_TIMESTAMPNS):
+            seconds, nanoseconds = _TIMESPEC.unpack(stamp)
+            return data, seconds + nanoseconds / 1e9 - wall_minus_monotonic(), peer
+    return data, None, peer
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    sock = socket.socket(_family(host), socket.SOCK_DGRAM)
+    sock.bind((host, port))
+    return sock
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -1,0 +1,1 @@
+"""Faults of servers (``server_*``) and of clients (``client_*``)."""

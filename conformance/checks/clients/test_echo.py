@@ -1,0 +1,253 @@
+"""What an echo client sends, prints and returns: SPEC.md, section 13."""
+
+from contextlib import ExitStack
+from itertools import cycle
+
+import pytest
+
+from conformance.as_server.talk import LONGER, Talk, batches
+from conformance.blame import about
+from conformance.expected.replies import HIDDEN, echo_fields, replaced, reply, shown, with_unknown_fields
+from conformance.profiles import Profile
+from conformance.targets.target import Target
+from conformance.targets.terms import Transport
+from conformance.timing import SCALE
+from spec.limits import MESSAGE_BYTES, REPLY_BYTES
+
+pytestmark = pytest.mark.service("echo")
+
+MESSAGES = [
+    "",
+    " привет  мир ",
+    "straße",
+    "е\u0308 и й",
+    "👨\u200d👩\u200d👧",
+    "\ufeff\ufffe\U0010ffff\ue000\u3000",
+    "a\tb\\u0009",
+    "".join(character for character in map(chr, range(0x600, 0x2100)) if HIDDEN.match(character)) + "one\u2028line",
+    "ж" * (MESSAGE_BYTES // 2),
+]
+
+ERROR = reply("ERR", ("code", "bad-character"), ("reason", "no such thing, sorry"))
+BUSY = reply("ERR", ("code", "busy"), ("reason", "come back tomorrow"))
+
+
+def _answer(message: str, transport: Transport) -> bytes:
+    return reply("OK", *echo_fields(message, transport))
+
+
+@pytest.mark.requirement("CLI-3", "CLI-1", "CLI-6")
+def test_prints_the_fields_of_the_reply(target: Target, transport: Transport) -> None:
+    message = " привет,  мир "
+    with Talk(target, "echo", transport, message) as talk:
+        talk.expect(f"ECHO {message}")
+        talk.send(_answer(message, transport))
+        talk.ends(0, [talk.connected, *shown(echo_fields(message, transport))])
+
+
+@pytest.mark.requirement("CLI-4", "CLI-3", "CLI-6", "SRV-14")
+def test_sends_each_line_of_standard_input(target: Target, transport: Transport) -> None:
+    stdin = "".join(message + end for message, end in zip(MESSAGES, cycle(["\n", "\r\n"]), strict=False))
+    with Talk(target, "echo", transport, stdin=stdin.removesuffix("\n")) as talk:
+        sources = set()
+        for message in MESSAGES:
+            request = talk.request()
+            forms = [f"ECHO {message}".encode()], [b"ECHO"] if message == "" else None
+            assert request.lines in forms, f"{request} is not the request for {message!r}"
+            sources.add(request.peer)
+            talk.send(_answer(message, transport))
+        lines = [line for message in MESSAGES for line in shown(echo_fields(message, transport))]
+        talk.ends(0, [talk.connected, *lines])
+        assert len(sources) == 1, f"one socket, not {sources}"
+
+
+@pytest.mark.slow
+@pytest.mark.requirement("CLI-4", "CLI-7")
+def test_asks_the_next_only_after_the_answer(target: Target, transport: Transport) -> None:
+    with Talk(target, "echo", transport, stdin="one\ntwo\n", timeout=0.5 * SCALE) as talk:
+        talk.expect("ECHO one")
+        talk.ends(1, [talk.connected] if transport == "tcp" else [], [""])
+
+
+@pytest.mark.requirement("CLI-12")
+def test_ignores_fields_that_it_does_not_know(target: Target, transport: Transport) -> None:
+    with Talk(target, "echo", transport, stdin="да\nнет\n") as talk:
+        talk.expect("ECHO да")
+        talk.send(with_unknown_fields(_answer("да", transport)))
+        talk.expect("ECHO нет")
+        talk.send(with_unknown_fields(ERROR))
+        output = [talk.connected, *shown(echo_fields("да", transport))]
+        talk.ends(3, output, ["bad-character.*no such thing, sorry"])
+
+
+@pytest.mark.requirement("REQ-6")
+def test_uses_the_first_of_several_fields(target: Target, transport: Transport) -> None:
+    with Talk(target, "echo", transport, stdin="да\nнет\n") as talk:
+        talk.expect("ECHO да")
+        fields = echo_fields("да", transport)
+        talk.send(reply("OK", *(field for name, value in fields for field in ((name, value), (name, "2")))))
+        talk.expect("ECHO нет")
+        error = ("code", "bad-name"), ("reason", "the first"), ("code", "busy"), ("reason", "the second")
+        talk.send(reply("ERR", *error))
+        talk.ends(3, [talk.connected, *shown(fields)], ["^(?!.*second).*bad-name.*the first"])
+
+
+@pytest.mark.requirement("CLI-9", "CLI-10")
+def test_reports_an_error_reply(target: Target, transport: Transport) -> None:
+    with Talk(target, "echo", transport, "привет") as talk:
+        talk.expect("ECHO привет")
+        talk.send(reply("ERR", ("code", "yet-unknown"), ("reason", "no such thing, sorry")))
+        talk.ends(3, [talk.connected], ["yet-unknown.*no such thing, sorry"])
+
+
+@pytest.mark.slow
+@pytest.mark.requirement("SRV-14")
+def test_makes_a_reason_visible(target: Target, transport: Transport) -> None:
+    """Such a reason breaks ERR-2, so it may be reported as malformed; then there is no answer, over UDP."""
+    with Talk(target, "echo", transport, "привет", timeout=2 * SCALE) as talk:
+        talk.expect("ECHO привет")
+        talk.send(reply("ERR", ("code", "busy\u2066"), ("reason", "\u202enot so")))
+        status = talk.program.wait()
+        assert status in (1, 3), talk.program.describe("status 1 or 3 was due")
+        talk.ends(status, [talk.connected] if status == 3 or transport == "tcp" else [], None)
+
+
+@pytest.mark.requirement("CLI-9")
+def test_goes_on_after_an_error_reply(target: Target, transport: Transport) -> None:
+    with Talk(target, "echo", transport, stdin="раз\nдва\nтри\n") as talk:
+        for message, answer in ("раз", ERROR), ("два", _answer("два", transport)), ("три", ERROR):
+            talk.expect(f"ECHO {message}")
+            talk.send(answer)
+        output = [talk.connected, *shown(echo_fields("два", transport))]
+        talk.ends(3, output, ["bad-character.*no such thing, sorry"] * 2)
+
+
+@pytest.mark.requirement("CLI-9")
+def test_stops_when_the_server_is_busy(target: Target, transport: Transport) -> None:
+    with Talk(target, "echo", transport, stdin="раз\nдва\n") as talk:
+        talk.expect("ECHO раз")
+        talk.send(BUSY)
+        talk.ends(3, [talk.connected], ["busy.*come back tomorrow"])
+
+
+@pytest.mark.requirement("CLI-9", "CLI-8", "CLI-4", "CLI-10")
+def test_sends_no_bad_line_and_goes_on(target: Target, transport: Transport) -> None:
+    bad = [b"\x1b[2J", b"\r\r", "x\x85y".encode(), b"\xff", b"\xed\xa0\x80", b"a" * (MESSAGE_BYTES + 1), b"nul\0"]
+    stdin = b"\n".join([b"first", *bad, b"middle", b"last"])
+    with Talk(target, "echo", transport, stdin=stdin) as talk:
+        talk.expect("ECHO first")
+        talk.send(ERROR)
+        with about("CLI-8"):
+            talk.expect("ECHO middle")
+        talk.send(_answer("middle", transport))
+        talk.expect("ECHO last")
+        talk.send(ERROR)
+        # Some refused by the server (3) and some by the client (2): 2 goes before 3, in whatever order they came.
+        output = [talk.connected, *shown(echo_fields("middle", transport))]
+        refused = "bad-character.*no such thing, sorry"
+        talk.ends(2, output, [refused, *[""] * len(bad), refused])
+
+
+@pytest.mark.slow
+@pytest.mark.requirement("CLI-9")
+def test_unreachable_goes_before_wrong_usage(target: Target, transport: Transport) -> None:
+    with Talk(target, "echo", transport, stdin="\x01\nx\ny\n", timeout=2 * SCALE) as talk:
+        talk.expect("ECHO x")
+        talk.send(ERROR)
+        talk.expect("ECHO y")
+        talk.ends(1, [talk.connected], ["", "bad-character", ""])
+
+
+@pytest.mark.requirement("CLI-3", "CLI-11")
+def test_takes_the_longest_reply(target: Target, transport: Transport) -> None:
+    fields = echo_fields("ж" * (MESSAGE_BYTES // 2), transport)
+    room = REPLY_BYTES - len(reply("OK", *fields, ("x", "")))
+    with Talk(target, "echo", transport, fields[0][1]) as talk:
+        talk.request()
+        talk.send(reply("OK", *fields, ("x", "ы" * (room // 2) + "y" * (room % 2))))
+        talk.ends(0, [talk.connected, *shown(fields)])
+
+
+def _malformed(transport: Transport) -> dict[str, bytes]:
+    """Replies to `ECHO привет` that break SPEC.md, each in one way (CLI-11)."""
+    fields = echo_fields("привет", transport)
+    good = reply("OK", *fields)
+    room = REPLY_BYTES - len(reply("OK", *fields, ("x", "")))
+    replies = {f"without {name}": reply("OK", *replaced(fields, name)) for name, _ in fields}
+    for name, value in (
+        ("message", "привет\x1b[2J"),
+        ("reversed", "\x85"),
+        ("upper", "ПРИВЕТ\r"),
+        ("length", ""),
+        ("length", "шесть"),
+        ("length", "06"),
+        ("length", "+6"),
+        ("length", "6.0"),
+        ("length", "6\t"),
+        ("length", "٦"),
+    ):
+        replies[f"{name} {value!r}"] = reply("OK", *replaced(fields, name, value))
+    replies |= {
+        "a status that none is": reply("YES", *fields),
+        "a status in lower case": reply("ok", *fields),
+        "a status and a space": reply("OK ", *fields),
+        "a challenge": reply("CHALLENGE", ("token", "t")),
+        "a tick": reply("TICK", ("name", "n"), ("time", "2026-11-23T09:00:00.000Z"), ("seq", "1")),
+        "a challenge with all that an answer has": reply("CHALLENGE", *fields),
+        "a tick with all that an answer has": reply("TICK", *fields),
+        "no status": b"\n" + good,
+        "a line that ends with CRLF": good.replace(b"90\n", b"90\r\n"),
+        "bytes that are no UTF-8": good.replace(b"upper: ", b"upper: \xff"),
+        "a surrogate": good.replace(b"upper: ", b"upper: \xed\xa0\x80"),
+        "a line that is no field": good.replace(b"length:", b"well\nlength:"),
+        "a field without a space": good.replace(b"length: ", b"x:y\nlength: "),
+        "a field-name in upper case": good.replace(b"length:", b"X: y\nlength:"),
+        "a field-name with a digit first": good.replace(b"length:", b"1: y\nlength:"),
+        "a control character in an unknown field": good.replace(b"length:", b"x: \x00\nlength:"),
+        "too long": reply("OK", *fields, ("x", "x" * (room + 1))),
+        "endless": good[:-1] + b"x: " + b"x" * REPLY_BYTES,
+        "an error without a code": reply("ERR", ("reason", "why")),
+        "an error without a reason": reply("ERR", ("code", "busy")),
+        "a reason with a control character": reply("ERR", ("code", "busy"), ("reason", "\x1b[2J")),
+    }
+    if transport == "udp":
+        replies |= {
+            "an empty datagram": b"",
+            "no empty line": good[:-1],
+            "half a reply": good[:20],
+            "two replies": good + good,
+        }
+    else:
+        replies |= {
+            "another message": reply("OK", *replaced(fields, "message", "приве")),
+            "another case of it": reply("OK", *replaced(fields, "message", "Привет")),
+            "bytes that are no number": reply("OK", *replaced(fields, "bytes", "0x91")),
+        }
+    return replies
+
+
+@pytest.mark.transport("udp")
+@pytest.mark.requirement("CLI-11", "CLI-2", "CLI-10")
+def test_reports_malformed_datagrams_and_waits_on(target: Target) -> None:
+    with Talk(target, "echo", "udp", "привет") as talk:
+        talk.expect("ECHO привет")
+        malformed = _malformed("udp")
+        for n, (what, datagram) in enumerate(malformed.items(), 1):
+            talk.send(datagram)
+            talk.expect_errors(n, what)
+        talk.expect_no_answer()
+        talk.send(_answer("привет", "udp"))
+        talk.ends(0, [talk.connected, *shown(echo_fields("привет", "udp"))], [""] * len(malformed))
+
+
+@pytest.mark.transport("tcp")
+@pytest.mark.requirement("CLI-11", "CLI-10")
+def test_gives_up_at_a_malformed_reply(target: Target, profile: Profile) -> None:
+    for batch in batches(_malformed("tcp").items(), profile):
+        with ExitStack() as stack:
+            talks = [stack.enter_context(Talk(target, "echo", "tcp", "привет", timeout=LONGER)) for _ in batch]
+            for talk, (_, answer) in zip(talks, batch, strict=True):
+                talk.expect("ECHO привет")
+                talk.send(answer)
+            for talk, (what, _) in zip(talks, batch, strict=True):
+                talk.ends(1, [talk.connected], [""], case=what)

@@ -1,0 +1,253 @@
+"""The client as a program: its command line, standard input, terminal and surroundings. SPEC.md, section 13."""
+
+import os
+import pty
+import select
+import socket
+import termios
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from itertools import cycle
+from signal import SIGINT, SIGTERM
+
+import pytest
+
+from conformance.addresses import OWN_HOST
+from conformance.as_server.scripted import ScriptedServer, scripted
+from conformance.as_server.talk import Talk, batches
+from conformance.blame import about
+from conformance.expected.replies import echo_fields, reply, shown, tick, tick_lines
+from conformance.profiles import Profile
+from conformance.targets.programs import Program
+from conformance.targets.target import Target
+from conformance.targets.terms import SERVICES, Service, Transport
+from conformance.timing import PATIENCE
+from spec.limits import ECHO_PORT, MESSAGE_BYTES, NAME_CHARACTERS, TIME_PORT
+
+PORTS = {"echo": ECHO_PORT, "time": TIME_PORT}
+ENOUGH: dict[Service, list[str]] = {"echo": [], "time": ["--ticks", "1"]}  # options with which `serve` is all it needs
+
+
+def serve(talk: Talk, text: str) -> list[str]:
+    """Answer a client that sends one message, or wants one tick, and return what it must print after its first line."""
+    transport = talk.server.transport
+    if talk.service == "echo":
+        talk.expect(f"ECHO {text}")
+        talk.send(reply("OK", *echo_fields(text, transport)))
+        return shown(echo_fields(text, transport))
+    talk.subscribe(text)
+    talk.send(tick(text, 1))
+    return tick_lines(text, [1])
+
+
+@pytest.mark.requirement("CLI-22", "CLI-1")
+def test_serves_ipv6(target: Target, service: Service, transport: Transport) -> None:
+    with Talk(target, service, transport, *ENOUGH[service], "привет", host="::1") as talk:
+        lines = serve(talk, "привет")
+        talk.ends(0, [talk.connected, *lines])
+
+
+@pytest.mark.requirement("CLI-1")
+def test_prints_the_address_of_a_name(target: Target, service: Service, transport: Transport) -> None:
+    host = str(socket.getaddrinfo("localhost", 0)[0][4][0])
+    words = [*ENOUGH[service], "привет"]
+    where = ["--host", "localhost", "--port", "{port}"]
+    with Talk(target, service, transport, *words, host=host, where=where) as talk:
+        lines = serve(talk, "привет")
+        talk.ends(0, [talk.connected, *lines])
+
+
+@pytest.mark.requirement("CLI-1")
+def test_goes_to_the_default_host_and_port(target: Target, service: Service, transport: Transport) -> None:
+    for host, port, where in (
+        ("127.0.0.1", 0, ["--port", "{port}"]),
+        (OWN_HOST, PORTS[service], ["--host", OWN_HOST]),
+    ):
+        words = [*ENOUGH[service], "привет"]
+        with Talk(target, service, transport, *words, host=host, port=port, where=where) as talk:
+            lines = serve(talk, "привет")
+            talk.ends(0, [talk.connected, *lines])
+
+
+@pytest.mark.requirement("CLI-6")
+@pytest.mark.parametrize("text", ["--ticks", "-5", "--"])
+def test_takes_what_follows_the_options_as_its_text(
+    target: Target, service: Service, transport: Transport, text: str
+) -> None:
+    """`--` ends them, for a text that starts with `-`."""
+    with Talk(target, service, transport, *ENOUGH[service], "--", text) as talk:
+        lines = serve(talk, text)
+        talk.ends(0, [talk.connected, *lines])
+
+
+@pytest.mark.requirement("CLI-1", "CLI-3", "CLI-19")
+def test_speaks_utf8_in_any_locale(target: Target, service: Service, transport: Transport) -> None:
+    surroundings = {"LC_ALL": "C", "LANG": "C"}
+    for words, stdin in (["привет"], ""), ([], "привет\n"):
+        with Talk(target, service, transport, *ENOUGH[service], *words, stdin=stdin, env=surroundings) as talk:
+            lines = serve(talk, "привет")
+            talk.ends(0, [talk.connected, *lines])
+
+
+@pytest.mark.requirement("CLI-6", "CLI-10")
+@pytest.mark.parametrize("number", [SIGINT, SIGTERM])
+def test_is_stopped_before_it_is_done(target: Target, service: Service, transport: Transport, number: int) -> None:
+    with Talk(target, service, transport, stdin="привет\n") as talk:
+        talk.expect(f"{service.upper()} привет")
+        talk.program.stop(number)
+        said = len(talk.program.errors) > 0  # whether that is an error to tell, SPEC.md leaves open
+        talk.ends(1, [talk.connected] if transport == "tcp" else [], [""] * said)
+
+
+@pytest.mark.requirement("CLI-7", "CLI-8", "CLI-10")
+def test_reports_a_host_that_cannot_be(target: Target, service: Service, transport: Transport) -> None:
+    """Names with an empty and with an overlong label: no host has them, so they are unknown (1) or wrong usage (2)."""
+    for host in "a..b", "x" * 64:
+        with target.program(transport, "client", service, "--host", host, "--port", "9", "привет") as program:
+            assert program.wait() in (1, 2) and not program.output, program.describe("status 1 or 2 was due")
+            with about("CLI-10"):
+                assert len(program.errors) == 1, program.describe("one line on standard error was due")
+
+
+def usages(host: str, port: int) -> Iterator[list[str]]:
+    """Command lines that are wrong, each in one way, now of one service, now of the other."""
+    where = ["--host", host, "--port", str(port)]
+    services = cycle(SERVICES)
+    yield from ([], where, ["chat", *where, "x"], ["ECHO", *where, "x"], ["Time", *where, "x"], ["", *where, "x"])
+    yield from ([next(services), *where, "x", word] for word in ("y", "echo", ""))
+    for option, values in {
+        "--port": ["", "0", "-1", "65536", "7.0", "http", "٧"],
+        "--timeout": ["", "0", "0.0", "-1", "nan", "inf", "1e1", "soon"],
+        "--ticks": ["", "0", "-1", "1.5", "many"],
+    }.items():
+        yield from ([next(services), *where, f"{option}={value}", "x"] for value in values)
+    yield from ([next(services), *where, option] for option in ("--host", "--port", "--timeout", "--ticks"))
+    # A word of another program, words cut short, in another case.
+    for words in "--interval=3", "--quiet", "--time=5", "--tick 5", "--TICKS 5", "-p 5", "--no-such-option":
+        yield [next(services), *where, *words.split(), "x"]
+
+
+def bad_texts(service: Service) -> list[bytes]:
+    """Messages or names that SPEC.md forbids; NUL, which no argument can hold, is left to standard input."""
+    texts = [
+        b"\x1b[31m",
+        b"a\nb",
+        b"\r",
+        b"\x7f",
+        "\x85".encode(),
+        b"\xff",
+        b"\xc0\x80",
+        b"\xed\xa0\x80",
+        b"\xf4\x90\x80\x80",
+    ]
+    if service == "echo":
+        return [*texts, b"x" * (MESSAGE_BYTES + 1), "ж".encode() * (MESSAGE_BYTES // 2) + b"x"]
+    return [*texts, b"", b" ", " Анна".encode(), "Анна ".encode(), b"\t", b"a\tb", b"x" * (NAME_CHARACTERS + 1)]
+
+
+def judge_wrong_usage(programs: Sequence[Program], server: ScriptedServer, may_print: list[str]) -> None:
+    for program in programs:
+        program.wait_until(lambda: bool(server.requests))
+        assert not server.requests, program.describe(f"the server saw {server.requests}")
+        assert program.wait() == 2, program.describe("status 2 was due")
+        assert program.output in ([], may_print), program.describe(f"no output but {may_print} was due")
+        with about("CLI-10"):
+            assert len(program.errors) == 1, program.describe("one line on standard error was due")
+    assert not server.requests, f"the server saw {server.requests}"
+
+
+@pytest.mark.requirement("CLI-8", "CLI-10")
+def test_refuses_wrong_usage(target: Target, transport: Transport, profile: Profile) -> None:
+    with scripted(transport) as server:
+        for batch in batches(usages(server.host, server.port), profile):
+            with ExitStack() as stack:
+                programs = [stack.enter_context(target.program(transport, "client", *words)) for words in batch]
+                judge_wrong_usage(programs, server, [])
+
+
+@pytest.mark.requirement("CLI-8", "CLI-10")
+def test_sends_no_bad_text(target: Target, service: Service, transport: Transport, profile: Profile) -> None:
+    with scripted(transport) as server:
+        words = [service, "--host", server.host, "--port", str(server.port)]
+        given = [([*words, os.fsdecode(text)], b"") for text in bad_texts(service)]
+        # No line at all, an empty line that is no name, and what no argument can hold.
+        given += [(words, stdin) for stdin in (b"", b"\r\n" if service == "time" else b"\r\r\n", b"nul\0")]
+        for batch in batches(given, profile):
+            with ExitStack() as stack:
+                programs = [
+                    stack.enter_context(target.program(transport, "client", *more, stdin=stdin))
+                    for more, stdin in batch
+                ]
+                judge_wrong_usage(programs, server, [f"connected to {server.url(service)}"])
+
+
+class Terminal:
+    """A pseudo-terminal, which shows what is typed. It leaves output as it is: a line's end is LF."""
+
+    def __init__(self) -> None:
+        self._person, self.program = pty.openpty()
+        self.text = ""
+        modes = termios.tcgetattr(self.program)
+        modes[1] &= ~termios.OPOST
+        termios.tcsetattr(self.program, termios.TCSANOW, modes)
+
+    def type(self, text: str) -> None:
+        os.write(self._person, text.encode())
+
+    def read(self, enough: Callable[[str], bool]) -> str:
+        """Return all that was shown, as soon as it is enough. Raises AssertionError if it is not in time."""
+        deadline = time.monotonic() + PATIENCE
+        while not enough(self.text):
+            ready, _, _ = select.select([self._person], [], [], max(0, deadline - time.monotonic()))
+            assert ready, f"the terminal shows {self.text!r} and no more"
+            self.text += os.read(self._person, 65536).decode()
+        return self.text
+
+    def close(self) -> None:
+        os.close(self._person)
+        os.close(self.program)
+
+
+@pytest.fixture
+def terminal() -> Iterator[Terminal]:
+    terminal = Terminal()
+    yield terminal
+    terminal.close()
+
+
+@pytest.mark.requirement("CLI-5", "CLI-4")
+def test_asks_on_a_terminal(target: Target, service: Service, transport: Transport, terminal: Terminal) -> None:
+    ends = terminal.program
+    with Talk(target, service, transport, *ENOUGH[service], stdin=ends, stdout=ends) as talk:
+        first = f"{talk.connected}\n"  # over TCP it may come before the prompt
+        before = terminal.read(lambda text: not first.startswith(text) and bool(text.removeprefix(first)))
+        assert not talk.server.requests and not before.endswith("\n"), f"{before!r} is no prompt"
+        terminal.type("привет\n")
+        lines = [talk.connected, *serve(talk, "привет")]
+        seen = terminal.read(lambda text: text.endswith(f"{lines[-1]}\n")).splitlines()
+        seen.remove(before.removeprefix(first) + "привет")
+        assert seen == lines, f"besides prompt and input {seen} was shown; due is {lines}"
+        talk.ends(0, [])
+
+
+@pytest.mark.requirement("CLI-5", "CLI-4")
+def test_asks_nothing_if_its_output_is_no_terminal(
+    target: Target, service: Service, transport: Transport, terminal: Terminal
+) -> None:
+    terminal.type("привет\n\x04")
+    with Talk(target, service, transport, *ENOUGH[service], stdin=terminal.program) as talk:
+        lines = serve(talk, "привет")
+        talk.ends(0, [talk.connected, *lines])
+
+
+@pytest.mark.requirement("CLI-5", "CLI-4")
+def test_asks_nothing_if_its_input_is_no_terminal(
+    target: Target, service: Service, transport: Transport, terminal: Terminal
+) -> None:
+    words = [*ENOUGH[service]]
+    with Talk(target, service, transport, *words, stdin="привет\n", stdout=terminal.program) as talk:
+        lines = "\n".join([talk.connected, *serve(talk, "привет")]) + "\n"
+        seen = terminal.read(lambda text: text.endswith(lines))
+        assert seen == lines, f"the terminal shows {seen!r}, not {lines!r}"
+        talk.ends(0, [])

@@ -1,0 +1,195 @@
+"""Clients over TCP, where a stream is cut anywhere, ends early or says nothing: SPEC.md, sections 5 and 13."""
+
+import contextlib
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from conformance.addresses import OWN_HOST
+from conformance.as_server.talk import Talk, took
+from conformance.blame import about
+from conformance.expected.replies import LONG, echo_fields, reply, shown, subscribed_fields, tick, tick_lines
+from conformance.targets.target import Target
+from conformance.targets.terms import Service
+from conformance.timing import JUDGE_LATENESS, SCALE
+
+pytestmark = pytest.mark.transport("tcp")
+
+REQUEST = {"echo": "ECHO привет", "time": "TIME привет"}
+ECHOED = shown(echo_fields("привет", "tcp"))
+ANSWER = reply("OK", *echo_fields("привет", "tcp"))
+SUBSCRIBED = reply("OK", *subscribed_fields("привет", LONG, "tcp"))
+
+
+def single_bytes(data: bytes) -> list[bytes]:
+    return [data[i : i + 1] for i in range(len(data))]
+
+
+@pytest.mark.service("echo")
+@pytest.mark.requirement("CLI-3", "CLI-4")
+@pytest.mark.parametrize("cut", [single_bytes, lambda data: [data[:-1], data[-1:]]], ids=["bytes", "last-byte"])
+def test_echo_takes_a_reply_cut_anywhere(target: Target, cut: Callable[[bytes], list[bytes]]) -> None:
+    with Talk(target, "echo", "tcp", stdin="привет\nпривет\n") as talk:
+        for _ in range(2):
+            talk.expect("ECHO привет")
+            talk.send(*cut(ANSWER))
+        talk.ends(0, [talk.connected, *ECHOED, *ECHOED])
+
+
+@pytest.mark.service("time")
+@pytest.mark.requirement("CLI-19", "CLI-20")
+@pytest.mark.parametrize("cut", [single_bytes, lambda data: [data]], ids=["bytes", "whole"])
+def test_time_takes_a_stream_cut_anywhere(target: Target, cut: Callable[[bytes], list[bytes]]) -> None:
+    with Talk(target, "time", "tcp", "--ticks", "3", "привет") as talk:
+        talk.expect("TIME привет")
+        stream = SUBSCRIBED + b"".join(tick("привет", seq) for seq in (1, 2, 3))
+        talk.send(*cut(stream))
+        talk.ends(0, [talk.connected, *tick_lines("привет", [1, 2, 3])])
+
+
+@pytest.mark.service("echo")
+@pytest.mark.requirement("CLI-6")
+def test_needs_no_open_connection_after_the_last_reply(target: Target) -> None:
+    with Talk(target, "echo", "tcp", "привет") as talk:
+        talk.expect("ECHO привет")
+        talk.send(ANSWER)
+        talk.tcp.finish()
+        talk.ends(0, [talk.connected, *ECHOED])
+
+
+def closes_at_once(talk: Talk) -> list[str]:
+    talk.tcp.finish()
+    return []
+
+
+def closes_instead_of_an_answer(talk: Talk) -> list[str]:
+    talk.request()
+    talk.tcp.finish()
+    return []
+
+
+def resets(talk: Talk) -> list[str]:
+    talk.request()
+    talk.tcp.reset()
+    return []
+
+
+def closes_within_the_first_reply(talk: Talk) -> list[str]:
+    talk.request()
+    talk.send((ANSWER if talk.service == "echo" else SUBSCRIBED)[:-1])
+    talk.tcp.finish()
+    return []
+
+
+def resets_within_the_first_reply(talk: Talk) -> list[str]:
+    talk.request()
+    talk.send(b"OK\n")
+    talk.tcp.reset()
+    return []
+
+
+def closes_after_the_first_reply(talk: Talk) -> list[str]:
+    talk.request()
+    talk.send(ANSWER if talk.service == "echo" else SUBSCRIBED + tick("привет", 1))
+    talk.tcp.finish()
+    return ECHOED if talk.service == "echo" else tick_lines("привет", [1])
+
+
+def closes_within_the_second_reply(talk: Talk) -> list[str]:
+    talk.request()
+    talk.send(
+        ANSWER + ANSWER[:30] if talk.service == "echo" else SUBSCRIBED + tick("привет", 1) + tick("привет", 2)[:-1]
+    )
+    talk.tcp.finish()
+    return ECHOED if talk.service == "echo" else tick_lines("привет", [1])
+
+
+@pytest.mark.requirement("CLI-7", "CLI-10")
+def test_reports_a_connection_that_ends_too_early(target: Target, service: Service) -> None:
+    ends = [
+        closes_at_once,
+        closes_instead_of_an_answer,
+        resets,
+        closes_within_the_first_reply,
+        resets_within_the_first_reply,
+        closes_after_the_first_reply,
+        closes_within_the_second_reply,
+    ]
+    with ExitStack() as stack:
+        talks = [stack.enter_context(Talk(target, service, "tcp", stdin="привет\nпривет\n")) for _ in ends]
+        for end, talk in zip(ends, talks, strict=True):
+            output = end(talk)
+            talk.program.wait()
+            for _ in talk.server.untaken:  # what it sent before it had heard
+                talk.expect(REQUEST[service])
+            talk.ends(1, [talk.connected, *output], [""], case=end.__name__)
+
+
+@pytest.mark.requirement("CLI-9", "CLI-1", "CLI-10")
+def test_hears_that_the_server_is_busy_before_it_asks(target: Target, service: Service) -> None:
+    with Talk(target, service, "tcp", stdin="привет\nпривет\n") as talk:
+        talk.send(reply("ERR", ("code", "busy"), ("reason", "come back tomorrow")))
+        talk.tcp.finish()
+        talk.program.wait()
+        for _ in talk.server.untaken:  # what it sent before it had heard
+            talk.expect(REQUEST[service])
+        talk.ends(3, [talk.connected], ["busy.*come back tomorrow"])
+
+
+@pytest.mark.slow
+@pytest.mark.requirement("CLI-7", "CLI-1", "CLI-10")
+def test_gives_up_without_an_answer(target: Target, service: Service) -> None:
+    """The timeout counts from the request, also while half a reply drips in."""
+    timeout = 0.6 * SCALE
+    with ExitStack() as stack:
+        silent, drips = (stack.enter_context(Talk(target, service, "tcp", "привет", timeout=timeout)) for _ in range(2))
+        start = {talk: talk.expect(REQUEST[service]).at for talk in (silent, drips)}
+        for byte in single_bytes(ANSWER[:-2]):
+            with contextlib.suppress(ConnectionError):
+                drips.send(byte)
+            if drips.program.wait_until(lambda: bool(drips.program.errors), timeout / 10):
+                break
+        for talk in silent, drips:
+            waited = talk.gave_up() - start[talk]
+            assert took([waited], [timeout]), f"it gave up after {waited:g} s, not {timeout:g} s"
+            talk.ends(1, [talk.connected], [""])
+
+
+@pytest.mark.slow
+@pytest.mark.requirement("CLI-7", "CLI-2", "CLI-10")
+def test_gives_up_where_nobody_listens(target: Target, service: Service) -> None:
+    with Talk(target, service, "tcp", "привет", absent=True) as talk:
+        talk.ends(1, [], [""])
+
+
+@pytest.fixture
+def full_backlog() -> Iterator[tuple[str, int]]:
+    """The address of a listening socket that lets no further connection come about."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server((OWN_HOST, 0), backlog=0))
+        address = listener.getsockname()
+        for _ in range(8):
+            queued = stack.enter_context(socket.socket())
+            queued.settimeout(JUDGE_LATENESS)
+            try:
+                queued.connect(address)
+            except TimeoutError:
+                yield address
+                return
+        pytest.fail("the kernel completes every connection")
+
+
+@pytest.mark.requirement("CLI-7", "CLI-2", "CLI-10")
+def test_gives_up_while_the_connection_does_not_stand(
+    target: Target, service: Service, full_backlog: tuple[str, int]
+) -> None:
+    host, port = full_backlog
+    timeout = ["--timeout", f"{0.5 * SCALE:g}"]
+    with target.program("tcp", "client", service, "--host", host, "--port", str(port), *timeout, "привет") as program:
+        assert program.wait() == 1, program.describe("status 1 was due")
+        with about("CLI-2"):
+            assert program.output == [], program.describe("connected before the connection stands")
+        with about("CLI-10"):
+            assert len(program.errors) == 1, program.describe("one line on standard error was due")

@@ -1,0 +1,320 @@
+"""What a time client sends, prints and returns: SPEC.md, section 13."""
+
+import re
+import signal
+import time
+from contextlib import ExitStack
+
+import pytest
+
+from conformance.as_server.talk import LONGER, Talk, batches, took
+from conformance.expected.replies import (
+    LONG,
+    TOKEN,
+    replaced,
+    reply,
+    subscribed_fields,
+    tick,
+    tick_fields,
+    tick_lines,
+    with_unknown_fields,
+)
+from conformance.profiles import Profile
+from conformance.targets.target import Target
+from conformance.targets.terms import Transport
+from conformance.timing import SCALE
+
+pytestmark = pytest.mark.service("time")
+
+
+@pytest.mark.requirement("CLI-19", "CLI-1", "CLI-6", "CLI-16")
+def test_prints_the_ticks_it_was_asked_for(target: Target, transport: Transport) -> None:
+    with Talk(target, "time", transport, "--ticks", "3", "Анна") as talk:
+        talk.subscribe("Анна")
+        talk.send(*[tick("Борис", seq) for seq in (1, 2, 3, 4)])
+        talk.ends(0, [talk.connected, *tick_lines("Борис", [1, 2, 3])])
+
+
+@pytest.mark.requirement("CLI-4")
+def test_takes_the_first_line_of_standard_input_as_its_name(target: Target, transport: Transport) -> None:
+    name = "👨\u200d👩\u200d👧 \ufeff" + "я" * 56 + "\u2028"
+    with Talk(target, "time", transport, "--ticks", "1", stdin=f"{name}\nБорис\n") as talk:
+        talk.subscribe(name)
+        talk.send(tick("я", 1))
+        talk.ends(0, [talk.connected, *tick_lines("я", [1])])
+
+
+@pytest.mark.requirement("SRV-14", "CLI-19")
+def test_hides_no_character_of_a_name(target: Target, transport: Transport) -> None:
+    name = "\u202eАнна\u2066\u061c\\u0009"
+    with Talk(target, "time", transport, "--ticks", "1", name) as talk:
+        talk.subscribe(name)
+        talk.send(tick(name, 1))
+        talk.ends(0, [talk.connected, *tick_lines("\\u202eАнна\\u2066\\u061c\\u0009", [1])])
+
+
+@pytest.mark.requirement("CLI-19")
+def test_prints_the_time_of_the_persons_zone(target: Target, transport: Transport) -> None:
+    """With the offset of the tick's own day, not of today. All zones are in one case: no profile leaves one out."""
+    zones = {
+        "Europe/Moscow": ("2026-01-15T02:59:59.999+03:00", "2026-07-15T03:00:00.000+03:00"),
+        "Europe/Berlin": ("2026-01-15T00:59:59.999+01:00", "2026-07-15T02:00:00.000+02:00"),
+        "America/St_Johns": ("2026-01-14T20:29:59.999-03:30", "2026-07-14T21:30:00.000-02:30"),
+        "UTC": ("2026-01-14T23:59:59.999+00:00", "2026-07-15T00:00:00.000+00:00"),
+    }
+    with ExitStack() as stack:
+        talks = {
+            zone: stack.enter_context(Talk(target, "time", transport, "--ticks", "2", "Анна", env={"TZ": zone}))
+            for zone in zones
+        }
+        for talk in talks.values():
+            talk.subscribe("Анна")
+            for seq, moment in (1, "2026-01-14T23:59:59.999Z"), (2, "2026-07-15T00:00:00.000Z"):
+                talk.send(reply("TICK", ("name", "Анна"), ("time", moment), ("seq", str(seq))))
+        for zone, talk in talks.items():
+            talk.ends(0, [talk.connected, *(f"Анна {moment}" for moment in zones[zone])], case=zone)
+
+
+@pytest.mark.requirement("CLI-12")
+def test_ignores_fields_that_it_does_not_know(target: Target, transport: Transport) -> None:
+    with Talk(target, "time", transport, "--ticks", "1", "Анна") as talk:
+        talk.expect("TIME Анна")
+        if transport == "udp":
+            talk.send(with_unknown_fields(reply("CHALLENGE", ("token", TOKEN))))
+            talk.expect("TIME Анна", f"token: {TOKEN}")
+        talk.send(with_unknown_fields(reply("OK", *subscribed_fields("Анна", LONG, transport))))
+        talk.send(with_unknown_fields(tick("Анна", 1)))
+        talk.ends(0, [talk.connected, *tick_lines("Анна", [1])])
+
+
+@pytest.mark.requirement("REQ-6")
+def test_uses_the_first_of_several_fields(target: Target, transport: Transport) -> None:
+    again = [("name", "Борис"), ("token", "another"), ("interval", "0.01"), ("time", "2020-01-01T00:00:00.000Z")]
+    with Talk(target, "time", transport, "--ticks", "2", "Анна") as talk:
+        talk.expect("TIME Анна")
+        if transport == "udp":
+            talk.send(reply("CHALLENGE", ("token", TOKEN), *again))
+            talk.expect("TIME Анна", f"token: {TOKEN}")
+        talk.send(reply("OK", *subscribed_fields("Анна", LONG, transport), *again))
+        talk.send(*[reply("TICK", *tick_fields("Анна", seq), *again, ("seq", "9")) for seq in (1, 2)])
+        talk.ends(0, [talk.connected, *tick_lines("Анна", [1, 2])])
+
+
+@pytest.mark.requirement("CLI-11", "CLI-6")
+@pytest.mark.parametrize("limit", ["0.01", "86400"])
+def test_takes_an_interval_at_its_limit(target: Target, transport: Transport, limit: str) -> None:
+    with Talk(target, "time", transport, "--ticks", "1", "Анна") as talk:
+        talk.subscribe("Анна", limit)
+        talk.send(tick("Анна", 1))
+        talk.ends(0, [talk.connected, *tick_lines("Анна", [1])], renewing=True)
+
+
+@pytest.mark.requirement("CLI-1")
+def test_writes_each_line_out_at_once(target: Target, transport: Transport) -> None:
+    with Talk(target, "time", transport, "Анна") as talk:
+        talk.subscribe("Анна")
+        talk.program.expect_line(re.escape(talk.connected))
+        for seq in 1, 2:
+            talk.send(tick("Анна", seq))
+            talk.program.expect_line(re.escape(*tick_lines("Анна", [seq])))
+
+
+@pytest.mark.requirement("CLI-20")
+def test_prints_only_newer_ticks(target: Target, transport: Transport) -> None:
+    newer = [2, 3, 9, *([12, 13, 4] if transport == "tcp" else [10, 11, 12, 13]), 14, 15]
+    with Talk(target, "time", transport, "--ticks", str(len(newer)), "Анна") as talk:
+        talk.subscribe("Анна")
+        # The seq and the second of each tick: doubled, late, a gap, then a seq that falls although its time is new.
+        for seq, second in (2, 2), (2, 2), (3, 3), (1, 1), (2, 2), (9, 9), (8, 8), (9, 10), (4, 11), (10, 12), (99, 13):
+            talk.send(tick("Анна", seq, second))
+        # As text, 100 is less than 99. The clock was set back: over TCP that is nothing to the client.
+        talk.send(tick("Анна", 100, 4))
+        # In 32 bits, the last seq is 0.
+        talk.send(tick("Анна", 2**31 - 1, 14), tick("Анна", 2**32, 15))
+        talk.ends(0, [talk.connected, *tick_lines("Анна", newer)])
+
+
+@pytest.mark.requirement("CLI-11", "CLI-10")
+@pytest.mark.parametrize(
+    ("zone", "moment", "seq"),
+    [
+        ("America/St_Johns", "0001-01-01T00:00:00.000Z", "1"),
+        ("Europe/Moscow", "9999-12-31T23:59:59.999Z", "1"),
+        ("UTC", "2016-12-31T23:59:60.000Z", "1"),
+        ("UTC", "2026-11-23T09:00:00.000Z", "9" * 5000),
+    ],
+    ids=["year-0", "year-10000", "leap-second", "huge-seq"],
+)
+def test_bears_any_moment_and_number(target: Target, transport: Transport, zone: str, moment: str, seq: str) -> None:
+    """A tick that a program cannot represent may be printed or reported; either way no harm is done."""
+    with Talk(target, "time", transport, "--ticks", "1", "Анна", env={"TZ": zone}) as talk:
+        talk.subscribe("Анна")
+        talk.send(reply("TICK", ("name", "strange"), ("time", moment), ("seq", seq)), tick("good", 2))
+        talk.program.wait()
+        reported = len(talk.program.errors)
+        name = "strange" if not reported else "good"
+        lines = [talk.connected, *(line for line in talk.program.output[1:] if line.startswith(f"{name} "))]
+        assert reported <= 1 and len(lines) == (1 if transport == "tcp" and reported else 2), talk.program.describe(
+            moment
+        )
+        talk.ends(reported if transport == "tcp" else 0, lines, [""] * reported)
+
+
+@pytest.mark.requirement("CLI-6")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_is_stopped_by_a_signal(target: Target, transport: Transport, number: int) -> None:
+    with Talk(target, "time", transport, "Анна") as talk:
+        talk.subscribe("Анна")
+        talk.send(tick("Анна", 1))
+        talk.program.expect_line("Анна .*")
+        talk.program.signal(number)
+        talk.ends(0, [talk.connected, *tick_lines("Анна", [1])])
+
+
+@pytest.mark.requirement("CLI-6", "CLI-10")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_is_stopped_before_it_has_subscribed(target: Target, transport: Transport, number: int) -> None:
+    with Talk(target, "time", transport, "Анна") as talk:
+        talk.expect("TIME Анна")
+        talk.program.stop(number)
+        said = len(talk.program.errors) > 0  # whether that is an error to tell, SPEC.md leaves open
+        talk.ends(1, [talk.connected] if transport == "tcp" else [], [""] * said)
+
+
+@pytest.mark.requirement("CLI-9", "CLI-10")
+def test_reports_an_error_reply(target: Target, transport: Transport) -> None:
+    with Talk(target, "time", transport, "Анна") as talk:
+        talk.expect("TIME Анна")
+        talk.send(reply("ERR", ("code", "busy"), ("reason", "come back tomorrow")))
+        talk.ends(3, [talk.connected], ["busy.*come back tomorrow"])
+
+
+@pytest.mark.slow
+@pytest.mark.requirement("CLI-7", "CLI-10")
+def test_gives_up_when_ticks_end(target: Target, transport: Transport) -> None:
+    """Once subscribed, it waits for the longer of the timeout and three intervals, counted from the last reply."""
+    waits = {(1.0, 0.5): 1.5, (1.5, 0.1): 1.5}  # (timeout, interval): patience
+    with ExitStack() as stack:
+        talks = []
+        for (timeout, interval), patience in waits.items():
+            talk = Talk(target, "time", transport, "Анна", timeout=timeout * SCALE)
+            talks.append((stack.enter_context(talk), interval * SCALE, patience * SCALE))
+        for talk, interval, _ in talks:
+            talk.subscribe("Анна", f"{interval:g}")
+        last = time.monotonic()
+        for talk, _, _ in talks:
+            talk.send(tick("Анна", 1))
+        for talk, _, patience in talks:
+            waited = talk.gave_up() - last
+            assert took([waited], [patience]), f"it waited {waited:g} s, not {patience:g} s"
+            talk.ends(1, [talk.connected, *tick_lines("Анна", [1])], [""], renewing=True)
+
+
+def _malformed_before_the_subscription(transport: Transport) -> dict[str, bytes]:
+    """Replies to a TIME that break SPEC.md, each in one way (CLI-11)."""
+    good = subscribed_fields("Анна", "3", transport)
+    replies = {f"an OK without {name}": reply("OK", *replaced(good, name)) for name, _ in good}
+    replies |= {
+        f"{name} {value!r}": reply("OK", *replaced(good, name, value))
+        for name, value in (
+            ("name", ""),
+            ("name", "А\tн"),
+            ("interval", ""),
+            ("interval", "3.0"),
+            ("interval", ".5"),
+            ("interval", "5e-2"),
+            ("interval", "03"),
+            ("interval", "-3"),
+            ("interval", "nan"),
+            ("interval", "inf"),
+            ("interval", "0"),
+            ("interval", "0.009"),
+            ("interval", "86400.001"),
+            ("interval", "9" * 400),
+        )
+    }
+    replies["an echo"] = reply("OK", ("message", "TIME"), ("reversed", "EMIT"), ("upper", "TIME"), ("length", "4"))
+    replies["an unknown status"] = reply("WELCOME", *good)
+    if transport == "tcp":
+        replies["a challenge"] = reply("CHALLENGE", ("token", "t"))
+        replies["a tick"] = tick("Анна", 1)
+    else:
+        replies |= {
+            f"the token {token!r}": reply("CHALLENGE", ("token", token))
+            for token in ("", " ", "a b", "\x7f", "ж", "x" * 21)
+        }
+        replies["a challenge without a token"] = reply("CHALLENGE")
+        replies |= {
+            f"lease {value!r}": reply("OK", *replaced(good, "lease", value))
+            for value in ("", "9.0", "09", "-9", "nan", "nine")
+        }
+    return replies
+
+
+def _malformed_ticks() -> dict[str, bytes]:
+    """Ticks that break SPEC.md, each in one way (CLI-11)."""
+    good = tick_fields("Анна", 2)
+    ticks = {f"a tick without {name}": reply("TICK", *replaced(good, name)) for name, _ in good}
+    return ticks | {
+        f"{name} {value!r}": reply("TICK", *replaced(good, name, value))
+        for name, value in (
+            ("name", "А\tн"),
+            ("name", "\x1b[31m"),
+            ("seq", ""),
+            ("seq", "02"),
+            ("seq", "+2"),
+            ("seq", "2.0"),
+            ("seq", "٢"),
+            ("seq", "two"),
+            ("time", ""),
+            ("time", "now"),
+            ("time", "1795424400"),
+            ("time", "2026-11-23T09:00:02.250"),
+            ("time", "2026-11-23T09:00:02.250z"),
+            ("time", "2026-11-23t09:00:02.250Z"),
+            ("time", "2026-11-23 09:00:02.250Z"),
+            ("time", "2026-11-23T09:00:02.250+00:00"),
+            ("time", "2026-11-23T09:00:02.25Z"),
+            ("time", "2026-11-23T09:00:02.250000Z"),
+            ("time", "2026-11-23T09:00:02Z"),
+            ("time", "2026-02-30T09:00:02.250Z"),
+            ("time", "2026-11-23T24:00:00.000Z"),
+            ("time", "２０２６-11-23T09:00:02.250Z"),
+        )
+    }
+
+
+@pytest.mark.transport("udp")
+@pytest.mark.requirement("CLI-11", "CLI-2", "CLI-10")
+def test_reports_malformed_datagrams_and_waits_on(target: Target) -> None:
+    with Talk(target, "time", "udp", "--ticks", "1", "Анна") as talk:
+        talk.expect("TIME Анна")
+        before, after = _malformed_before_the_subscription("udp"), _malformed_ticks()
+        for n, (what, datagram) in enumerate(before.items(), 1):
+            talk.send(datagram)
+            talk.expect_errors(n, what)
+        talk.expect_no_answer()
+        talk.send(reply("CHALLENGE", ("token", TOKEN)))
+        talk.expect("TIME Анна", f"token: {TOKEN}")
+        talk.send(reply("OK", *subscribed_fields("Анна", LONG, "udp")))
+        for n, (what, datagram) in enumerate(after.items(), len(before) + 1):
+            talk.send(datagram)
+            talk.expect_errors(n, what)
+        talk.send(tick("Анна", 1))
+        talk.ends(0, [talk.connected, *tick_lines("Анна", [1])], [""] * (len(before) + len(after)))
+
+
+@pytest.mark.transport("tcp")
+@pytest.mark.requirement("CLI-11", "CLI-10")
+def test_gives_up_at_a_malformed_reply(target: Target, profile: Profile) -> None:
+    ok = reply("OK", *subscribed_fields("Анна", LONG, "tcp"))
+    answers = [(what, answer) for what, answer in _malformed_before_the_subscription("tcp").items()]
+    answers += [(what, ok + answer) for what, answer in _malformed_ticks().items()]
+    for batch in batches(answers, profile):
+        with ExitStack() as stack:
+            talks = [stack.enter_context(Talk(target, "time", "tcp", "Анна", timeout=LONGER)) for _ in batch]
+            for talk, (_, answer) in zip(talks, batch, strict=True):
+                talk.expect("TIME Анна")
+                talk.send(answer)
+            for talk, (what, _) in zip(talks, batch, strict=True):
+                talk.ends(1, [talk.connected], [""], case=what)

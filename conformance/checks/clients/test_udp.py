@@ -1,0 +1,286 @@
+"""Clients over UDP, where datagrams get lost, doubled, late and forged: SPEC.md, sections 9 and 13."""
+
+from itertools import accumulate, pairwise
+
+import pytest
+
+from conformance.addresses import OWN_HOST
+from conformance.as_server.scripted import NEIGHBOUR, Request
+from conformance.as_server.talk import LATENESS, Talk, took
+from conformance.blame import about
+from conformance.expected.replies import LONG, TOKEN, echo_fields, reply, shown, subscribed_fields, tick, tick_lines
+from conformance.profiles import Profile
+from conformance.targets.target import Target
+from conformance.targets.terms import Service
+from conformance.timing import PATIENCE, SCALE, interval
+
+pytestmark = pytest.mark.transport("udp")
+
+GAPS = {"echo": [1, 2, 4], "time": [1, 2, 4, 4]}  # CLI-13
+REQUEST = {"echo": "ECHO привет", "time": "TIME привет"}
+
+
+def gaps(requests: list[Request]) -> list[float]:
+    """Return the seconds from each request to the next."""
+    return [later.at - earlier.at for earlier, later in pairwise(requests)]
+
+
+def echo_answer(message: str) -> bytes:
+    return reply("OK", *echo_fields(message, "udp"))
+
+
+def challenge(token: str) -> bytes:
+    return reply("CHALLENGE", ("token", token))
+
+
+def subscribed(name: str, interval: str) -> bytes:
+    return reply("OK", *subscribed_fields(name, interval, "udp"))
+
+
+@pytest.mark.service("echo")
+@pytest.mark.requirement("CLI-14")
+def test_drops_answers_to_other_messages_in_silence(target: Target) -> None:
+    with Talk(target, "echo", "udp", stdin="один\nдва\n") as talk:
+        talk.expect("ECHO один")
+        talk.send(echo_answer("три"), echo_answer(""), echo_answer("один"), echo_answer("один"))
+        talk.expect("ECHO два")
+        talk.send(echo_answer("один"), echo_answer("два "), echo_answer("два"))
+        talk.ends(0, [talk.connected, *shown(echo_fields("один", "udp")), *shown(echo_fields("два", "udp"))])
+
+
+@pytest.mark.service("echo")
+@pytest.mark.requirement("CLI-15")
+def test_echo_takes_nothing_from_strangers(target: Target) -> None:
+    with Talk(target, "echo", "udp", "привет") as talk:
+        talk.expect("ECHO привет")
+        forged = [("message", "привет"), ("reversed", "forged"), ("upper", "FORGED"), ("length", "6")]
+        for host in OWN_HOST, NEIGHBOUR:
+            talk.udp.send_from(host, reply("OK", *forged), reply("ERR", ("code", "busy"), ("reason", "forged")))
+        talk.send(echo_answer("привет"))
+        talk.ends(0, [talk.connected, *shown(echo_fields("привет", "udp"))], None)
+
+
+@pytest.mark.service("time")
+@pytest.mark.requirement("CLI-15")
+def test_time_takes_nothing_from_strangers(target: Target) -> None:
+    with Talk(target, "time", "udp", "--ticks", "2", "Анна") as talk:
+        talk.expect("TIME Анна")
+        for host in OWN_HOST, NEIGHBOUR:
+            talk.udp.send_from(host, challenge("forged"), subscribed("Анна", "0.01"), tick("forged", 1))
+        talk.send(challenge(TOKEN))
+        talk.expect("TIME Анна", f"token: {TOKEN}")
+        for host in OWN_HOST, NEIGHBOUR:
+            talk.udp.send_from(host, reply("ERR", ("code", "busy"), ("reason", "forged")), tick("forged", 2))
+        talk.send(subscribed("Анна", LONG), tick("Анна", 1))
+        for host in OWN_HOST, NEIGHBOUR:
+            talk.udp.send_from(host, tick("forged", 3), challenge("forged"))
+        talk.send(tick("Анна", 2))
+        talk.ends(0, [talk.connected, *tick_lines("Анна", [1, 2])], None)
+
+
+@pytest.mark.service("time")
+@pytest.mark.requirement("CLI-16")
+@pytest.mark.parametrize("token", ["!", "~" * 20, "token:", "0:TIME#\\\"'%"])
+def test_returns_any_token(target: Target, token: str) -> None:
+    with Talk(target, "time", "udp", "--ticks", "1", "Анна и Борис") as talk:
+        talk.expect("TIME Анна и Борис")
+        talk.send(challenge(token))
+        talk.expect("TIME Анна и Борис", f"token: {token}")
+        talk.send(subscribed("Анна и Борис", LONG), tick("Анна", 1))
+        talk.ends(0, [talk.connected, *tick_lines("Анна", [1])])
+
+
+@pytest.mark.slow
+@pytest.mark.service("time")
+@pytest.mark.requirement("CLI-17", "CLI-7", "CLI-13")
+def test_answers_one_challenge_between_two_timers(target: Target) -> None:
+    """A server that challenges for ever gets one answer at once and one when the timer fires, until the timeout."""
+    with Talk(target, "time", "udp", "Анна", timeout=2.7) as talk:
+        talk.expect("TIME Анна")
+        requests = [talk.udp.requests[0]]
+        for turn in "ab":
+            tokens = [f"{turn}{n}" for n in range(5)]
+            talk.send(*map(challenge, tokens))
+            answer, by_timer = talk.request(), talk.request()
+            at_once = ["TIME Анна".encode(), f"token: {tokens[0]}".encode()]
+            assert answer.lines == at_once, f"{answer} does not return the first token, {tokens[0]}"
+            waiting = [["TIME Анна".encode(), f"token: {token}".encode()] for token in tokens[1:]]
+            assert by_timer.lines in waiting, f"{by_timer} holds none of the tokens that waited"
+            requests += [answer, by_timer]
+        waited = talk.gave_up() - requests[0].at
+        assert took(gaps(requests), [0, 1, 0, 1]), f"the gaps are {gaps(requests)}"
+        with about("CLI-7"):
+            assert took([waited], [2.7]), f"it gave up after {waited:g} s, not 2.7 s"
+        talk.ends(1, [talk.connected], [""])
+
+
+@pytest.mark.slow
+@pytest.mark.service("time")
+@pytest.mark.requirement("CLI-18")
+def test_renews_the_lease_every_interval(target: Target) -> None:
+    seconds = 0.3 * SCALE
+    with Talk(target, "time", "udp", "--ticks", "7", "Анна") as talk:
+        talk.subscribe("Анна", interval(0.3))
+        requests = [talk.udp.requests[-1]]
+        for n in range(1, 7):
+            talk.send(tick("Анна", n))
+            requests.append(talk.expect("TIME Анна", f"token: {TOKEN}"))
+            if n <= 3:  # later ones get lost
+                talk.send(subscribed("Анна", interval(0.3)))
+        mean = (requests[-1].at - requests[0].at) / 6
+        assert 0.9 * seconds <= mean <= 1.4 * seconds, f"the gaps are {gaps(requests)}"
+        talk.send(tick("Анна", 7))
+        talk.ends(0, [talk.connected, *tick_lines("Анна", range(1, 8))], renewing=True)
+
+
+@pytest.mark.slow
+@pytest.mark.service("time")
+@pytest.mark.requirement("CLI-21", "CLI-18")
+def test_takes_over_a_new_interval(target: Target) -> None:
+    """That of a server which came back with another: the renewal after next is due by the new one."""
+    old, new = 2 * SCALE, interval(0.1)
+    with Talk(target, "time", "udp", "--ticks", "1", "Анна") as talk:
+        talk.subscribe("Анна", f"{old:g}")
+        first = renewal(talk, TOKEN)
+        talk.send(subscribed("Анна", new))
+        gap = renewal(talk, TOKEN).at - first.at
+        assert took([gap], [0.1 * SCALE]), f"renewed after {gap:g} s, not {new} s"
+        talk.send(tick("Анна", 1))
+        talk.ends(0, [talk.connected, *tick_lines("Анна", [1])], renewing=True)
+
+
+@pytest.mark.slow
+@pytest.mark.service("time")
+@pytest.mark.requirement("CLI-13")
+def test_sends_nothing_again_once_subscribed(target: Target) -> None:
+    with Talk(target, "time", "udp", "--ticks", "2", "Анна") as talk:
+        talk.subscribe("Анна")
+        talk.send(tick("Анна", 1))
+        talk.program.expect_line("Анна .*")  # so it has taken the OK
+        sent = len(talk.server.requests)
+        talk.program.wait_until(lambda: False, 1 + LATENESS)
+        assert len(talk.server.requests) == sent, "it sent its request again although it was answered"
+        talk.send(tick("Анна", 2))
+        talk.ends(0, [talk.connected, *tick_lines("Анна", [1, 2])])
+
+
+def renewal(talk: Talk, token: str) -> Request:
+    """Return the next request with that token."""
+    while f"token: {token}".encode() not in (request := talk.request(f"token: {token}")).lines:
+        pass
+    return request
+
+
+@pytest.mark.service("time")
+@pytest.mark.requirement("CLI-21", "CLI-16", "CLI-20")
+def test_goes_on_when_seq_starts_anew(target: Target) -> None:
+    """After a restart, and a lease that ran out, of which no CHALLENGE tells. A tick is given as seq and second."""
+    again = interval(0.1)
+    with Talk(target, "time", "udp", "--ticks", "6", "Анна") as talk:
+        talk.subscribe("Анна", again)
+        talk.send(tick("Анна", 5, 5), tick("Анна", 6, 6))
+        renewal(talk, TOKEN)
+        talk.send(challenge("anew"))
+        renewal(talk, "anew")
+        talk.send(subscribed("Анна", again))
+        talk.send(tick("Анна", 1, 8), tick("Анна", 2, 9))
+        # Late from before, and doubled; their seq is now ahead.
+        talk.send(tick("Анна", 7, 7), tick("Анна", 6, 6), tick("Анна", 9, 9), tick("Анна", 1, 8))
+        talk.send(tick("Анна", 3, 10))
+        renewal(talk, "anew")
+        talk.send(subscribed("Анна", again), tick("Анна", 1, 12))
+        talk.ends(0, [talk.connected, *tick_lines("Анна", [5, 6, 8, 9, 10, 12])], renewing=True)
+
+
+@pytest.mark.service("time")
+@pytest.mark.requirement("CLI-11")
+def test_prints_a_tick_that_overtakes_the_ok(target: Target) -> None:
+    with Talk(target, "time", "udp", "--ticks", "2", "Анна") as talk:
+        talk.expect("TIME Анна")
+        talk.send(challenge(TOKEN))
+        talk.expect("TIME Анна", f"token: {TOKEN}")
+        talk.send(tick("Анна", 1), subscribed("Анна", LONG), tick("Анна", 2))
+        talk.ends(0, [talk.connected, *tick_lines("Анна", [1, 2])])
+
+
+@pytest.mark.slow
+@pytest.mark.service("time")
+@pytest.mark.requirement("CLI-21", "CLI-7")
+def test_time_survives_a_restart(target: Target) -> None:
+    with Talk(target, "time", "udp", "--ticks", "4", "Анна") as talk:
+        talk.subscribe("Анна", interval(0.1))
+        talk.send(tick("Анна", 41, 1), tick("Анна", 42, 2))
+        renewal(talk, TOKEN)
+        talk.restart(outage=0.5 * SCALE)
+        renewal(talk, TOKEN)
+        talk.send(challenge("anew"))
+        renewal(talk, "anew")
+        talk.send(subscribed("Анна", interval(0.1)), tick("Анна", 1, 5), tick("Анна", 2, 6))
+        talk.ends(0, [talk.connected, *tick_lines("Анна", [1, 2, 5, 6])], renewing=True)
+
+
+@pytest.mark.slow
+@pytest.mark.service("echo")
+@pytest.mark.requirement("CLI-7", "CLI-13")
+def test_echo_survives_a_restart(target: Target) -> None:
+    with Talk(target, "echo", "udp", stdin=None) as talk:
+        talk.program.write("один\n")
+        talk.expect("ECHO один")
+        talk.send(echo_answer("один"))
+        talk.restart(0.3 * SCALE, meanwhile="два\n")
+        talk.expect("ECHO два")
+        talk.send(echo_answer("два"))
+        talk.ends(0, [talk.connected, *shown(echo_fields("один", "udp")), *shown(echo_fields("два", "udp"))])
+
+
+@pytest.mark.slow
+@pytest.mark.service("echo")
+@pytest.mark.requirement("CLI-13")
+def test_sends_each_message_again(target: Target) -> None:
+    """Each of two messages gets lost once: the second comes again after 1 s too, not after 2."""
+    with Talk(target, "echo", "udp", stdin="один\nдва\n") as talk:
+        for message in "один", "два":
+            requests = [talk.request(), talk.request()]
+            lines = [request.lines for request in requests]
+            assert lines == [[f"ECHO {message}".encode()]] * 2, f"{message} was due twice, not {requests}"
+            assert took(gaps(requests), [1]), f"the gap is {gaps(requests)}"
+            talk.send(echo_answer(message))
+        talk.ends(0, [talk.connected, *shown(echo_fields("один", "udp")), *shown(echo_fields("два", "udp"))])
+
+
+@pytest.mark.requirement("CLI-7", "CLI-2", "CLI-10")
+def test_gives_up_where_nobody_listens(target: Target, service: Service) -> None:
+    with Talk(target, service, "udp", "привет", timeout=0.5 * SCALE, absent=True) as talk:
+        talk.ends(1, [], [""])
+
+
+@pytest.mark.slow
+@pytest.mark.requirement("CLI-7", "CLI-11")
+def test_malformed_datagrams_do_not_put_off_the_end(target: Target, service: Service) -> None:
+    with Talk(target, service, "udp", "привет", timeout=0.6 * SCALE) as talk:
+        start = talk.expect(REQUEST[service]).at
+        sent = 0
+        while talk.program.running and sent < 100:
+            talk.send(b"OK\n")
+            sent += 1
+            talk.program.wait_until(lambda due=sent: len(talk.program.errors) > due, 0.1 * SCALE)  # type: ignore[misc]
+        waited = talk.gave_up() - start
+        assert took([waited], [0.6 * SCALE]), f"it gave up after {waited:g} s"
+        talk.ends(1, [], [""] * len(talk.program.errors))
+
+
+@pytest.mark.slow
+@pytest.mark.requirement("CLI-13", "CLI-7", "CLI-2", "CLI-10")
+def test_sends_the_request_again_and_gives_up(target: Target, service: Service, profile: Profile) -> None:
+    """The quick profile does not wait for the default timeout, nor for the retransmissions after the third."""
+    timeout = 7.5 if profile.name == "quick" else {"echo": None, "time": 11.5}[service]
+    with Talk(target, service, "udp", "привет", timeout=timeout) as talk:
+        start = talk.expect(REQUEST[service]).at
+        waited = talk.gave_up(talk.timeout + PATIENCE) - start
+        requests = talk.server.requests
+        due = [gap for gap, sent in zip(GAPS[service], accumulate(GAPS[service]), strict=True) if sent < talk.timeout]
+        assert took(gaps(requests), due), f"the gaps are {gaps(requests)}, not {due}"
+        assert {request.data for request in requests} == {requests[0].data}, f"not the same again: {requests}"
+        with about("CLI-7"):
+            assert took([waited], [talk.timeout]), f"it gave up after {waited:g} s, not {talk.timeout:g} s"
+        talk.ends(1, [], [""])

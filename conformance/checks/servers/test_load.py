@@ -1,0 +1,239 @@
+"""LOAD: what one client may cost, and that the others are served all the same."""
+
+import time
+from contextlib import ExitStack, suppress
+
+import psutil
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conformance.as_client import peers
+from conformance.as_client.conversation import Subscription, good_request, require_service, wait_until
+from conformance.as_client.judgement import require_reply, require_status
+from conformance.as_client.peers import TcpPeer, UdpPeer
+from conformance.blame import about
+from conformance.expected.oracle import VERBS, error, owed
+from conformance.running.fixtures import StartServer
+from conformance.targets.server import Server
+from conformance.timing import JUDGE_LATENESS, interval
+from spec.limits import LINE_BYTES, MESSAGE_BYTES, UNSENT_BYTES
+
+NEVER = pytest.mark.options("--interval", "86400")
+TCP = pytest.mark.transport("tcp")
+ECHO = pytest.mark.service("echo")
+
+#: What the sockets of a connection may hold, and what a server may keep beside its limit: both with much room.
+BUFFERS = 32 << 20
+SLACK = 16 << 20
+#: A line so long that what a garbage collector has not collected yet is little beside it.
+ENDLESS = 128 << 20
+#: Far more than the descriptors that a server opens and closes for its own purposes.
+REFUSALS = 100
+
+
+def long_line(server: Server) -> bytes:
+    """Return the request with the longest reply."""
+    argument = b"a" * MESSAGE_BYTES if server.service == "echo" else "\U0001f468".encode() * 64
+    return VERBS[server.service] + b" " + argument + b"\n"
+
+
+@TCP
+@ECHO
+@pytest.mark.requirement("LOAD-1", "LOAD-5")
+def test_a_client_that_does_not_read(start_server: StartServer) -> None:
+    """The server stops reading it, keeps little for it, serves others, and answers every line once it reads again."""
+    server = start_server("--interval", "86400")
+    require_service(server)
+    process = psutil.Process(server.pid)
+    before = process.memory_info().rss
+    line = long_line(server)
+    with TcpPeer(server.address, receive_buffer=1 << 16) as peer:
+        sent = peer.flood(line * 50, BUFFERS)
+        with about("LOAD-5"):
+            assert sent < BUFFERS, "the server reads on, however many replies wait to be sent"
+        for _ in range(3):
+            require_service(server)
+        with about("LOAD-5"):
+            assert process.memory_info().rss - before < 3 * UNSENT_BYTES + SLACK, "the server keeps too much"
+        peer.half_close()
+        stream = peer.rest()
+        reply = owed(server.service, "tcp", line, "86400") or b""
+        answered, asked = stream.count(reply), sent // len(line)
+        assert answered == asked, f"{answered} replies to {asked} requests"
+
+
+@TCP
+@NEVER
+@pytest.mark.requirement("LOAD-2")
+@pytest.mark.parametrize("part", [b"", b"E", b"TIME half a line", b"a" * LINE_BYTES, b"a" * 3 * LINE_BYTES], ids=len)
+def test_clients_that_say_half_a_line(server: Server, part: bytes) -> None:
+    """More than a hundred of them: by default the limit of clients is far above that."""
+    with ExitStack() as stack:
+        for _ in range(150):
+            stack.enter_context(TcpPeer(server.address)).send(part)
+        with about("LOAD-2", f"beside 150 clients that said {part[:20]!r}"):
+            for _ in range(3):
+                require_service(server)
+
+
+@NEVER
+@pytest.mark.requirement("LOAD-3")
+@given(data=st.data())
+def test_any_bytes_and_any_leave(server: Server, data: st.DataObject) -> None:
+    noise = data.draw(st.binary(max_size=300) | st.sampled_from([good_request(server.service) + b"\n"]))
+    leave = data.draw(st.sampled_from([TcpPeer.close, TcpPeer.reset, TcpPeer.half_close]))
+    with suppress(peers.Observed), peers.connect(server) as peer:  # whoever finds the server dead is the last to say so
+        peer.send(noise)
+        if isinstance(peer, TcpPeer):
+            leave(peer)
+    require_service(server)
+
+
+@NEVER
+@pytest.mark.requirement("LOAD-3")
+def test_much_noise(server: Server) -> None:
+    """64 KiB of each byte, as one line, as many, as large datagrams."""
+    for byte in (b"\x00", b"\xff", b"\n", b"E", b" ", b"\r"):
+        with peers.connect(server) as peer:
+            peer.send(byte * (1 << 16 if server.transport == "tcp" else 65507))
+    require_service(server)
+
+
+@TCP
+@NEVER
+@pytest.mark.requirement("LOAD-3")
+def test_leaving_with_replies_unread(server: Server) -> None:
+    """A reset while replies are on their way, before any, and of many connections at once."""
+    line = long_line(server)
+    for count in (0, 1, 1000):
+        peers = [TcpPeer(server.address) for _ in range(10)]
+        for peer in peers:
+            if count:
+                peer.flood(line * 10, count * len(line))
+        for peer in peers:
+            peer.reset()
+    require_service(server)
+
+
+@TCP
+@ECHO
+@pytest.mark.requirement("LOAD-3", "ERR-10")
+def test_a_refusal_leaves_no_descriptor_open(start_server: StartServer) -> None:
+    """Sooner or later the system would let the server open no more, and it could serve nobody."""
+    server = start_server("--max-clients", "1")
+    with TcpPeer(server.address) as client:
+        require_status(client.ask(good_request("echo")), "OK")
+        before = open_descriptors(server)
+        for _ in range(REFUSALS):
+            with TcpPeer(server.address) as refused, about("ERR-10"):
+                require_reply(refused.rest(), error("busy"))
+        grown = open_descriptors(server) - before
+        assert grown < REFUSALS // 2, f"after {REFUSALS} refusals the server has {grown} descriptors more"
+        require_status(client.ask(good_request("echo")), "OK")
+
+
+def open_descriptors(server: Server) -> int:
+    """Return how many descriptors the server and its children have open."""
+    process = psutil.Process(server.pid)
+    return sum(each.num_fds() for each in (process, *process.children(recursive=True)))
+
+
+@pytest.mark.transport("udp")
+@NEVER
+@pytest.mark.requirement("LOAD-3")
+def test_leaving_before_the_answer(server: Server) -> None:
+    """The port is closed when the reply comes: the kernel tells the server so."""
+    for _ in range(50):
+        with UdpPeer(server.address) as peer:
+            peer.send(good_request(server.service))
+    require_service(server)
+
+
+IDLE = interval(0.5)
+IDLE_OPTIONS = pytest.mark.options("--interval", interval(0.15), "--idle-timeout", IDLE)
+
+
+def require_close(peer: TcpPeer, since: float) -> None:
+    """The server must close the connection, not earlier than the idle timeout after a time, and soon then."""
+    peer.rest()
+    after = time.monotonic() - since
+    assert float(IDLE) <= after < 2 * float(IDLE) + JUDGE_LATENESS, f"closed after {after:.3f} s; due are {IDLE} s"
+
+
+@pytest.mark.slow
+@TCP
+@IDLE_OPTIONS
+@pytest.mark.requirement("LOAD-4")
+def test_an_idle_connection_is_closed(server: Server) -> None:
+    start = time.monotonic()
+    with TcpPeer(server.address) as silent, TcpPeer(server.address) as half:
+        half.send(b"ECHO half a li")
+        require_close(silent, start)
+        require_close(half, start)
+
+
+@pytest.mark.slow
+@TCP
+@ECHO
+@IDLE_OPTIONS
+@pytest.mark.requirement("LOAD-4")
+def test_a_connection_is_closed_that_never_ends_its_line(server: Server) -> None:
+    """A byte now and then is not enough."""
+    start = time.monotonic()
+    with TcpPeer(server.address) as peer:
+        try:
+            for number in range(1, 20):
+                wait_until(start + number * float(IDLE) / 5)
+                peer.send(b"a")
+        except peers.Reset:
+            pass
+        assert float(IDLE) <= time.monotonic() - start < 3 * float(IDLE) + JUDGE_LATENESS, "it was not closed"
+
+
+@pytest.mark.slow
+@TCP
+@IDLE_OPTIONS
+@pytest.mark.requirement("LOAD-4")
+def test_a_busy_connection_stays(server: Server) -> None:
+    """One that completes lines, and one that takes its ticks."""
+    with TcpPeer(server.address) as peer:
+        if server.service == "time":
+            Subscription(peer, "Анна").ticks(5)
+        start = time.monotonic()
+        for number in range(1, 5):
+            wait_until(start + number * float(IDLE) / 3)
+            peer.request(b"")
+            while (answer := peer.reply()).status == "TICK":
+                pass
+            require_reply(answer, error("unknown-verb"))
+
+
+@pytest.mark.slow
+@TCP
+@ECHO
+@IDLE_OPTIONS
+@pytest.mark.requirement("LOAD-4")
+def test_a_connection_is_closed_that_takes_nothing(server: Server) -> None:
+    """Replies wait, and none is taken: after the idle timeout that client is gone, with a reset or an end of stream."""
+    with TcpPeer(server.address, receive_buffer=1 << 12) as peer:
+        peer.flood(long_line(server) * 50, BUFFERS)
+        server.expect_line(rf"client .*127\.0\.0\.1:{peer.address[1]}\)? left")
+
+
+@TCP
+@NEVER
+@pytest.mark.requirement("LOAD-6")
+def test_an_endless_line_costs_no_memory(start_server: StartServer) -> None:
+    server = start_server()
+    process = psutil.Process(server.pid)
+    require_service(server)
+    before = process.memory_info().rss
+    with TcpPeer(server.address) as peer:
+        sent = 0
+        while sent < ENDLESS:  # it may be stuck for a while on a busy machine
+            sent += peer.flood(b"a" * (1 << 16), ENDLESS - sent)
+        grown = process.memory_info().rss - before
+        assert grown < ENDLESS // 2, f"after {ENDLESS >> 20} MiB of one line the server takes {grown >> 20} MiB more"
+        answer = peer.ask(b"")
+        require_reply(answer, error("too-long"))

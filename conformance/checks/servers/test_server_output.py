@@ -1,0 +1,251 @@
+"""SRV-1 and SRV-4 to SRV-7, SRV-13, SRV-14: what a server prints, and when."""
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from signal import SIGTERM
+
+import pytest
+
+from conformance.addresses import show_address
+from conformance.as_client import peers
+from conformance.as_client.conversation import Subscription, good_request, require_service
+from conformance.as_client.judgement import require_status
+from conformance.as_client.peers import Peer, TcpPeer, UdpPeer
+from conformance.as_client.server_lines import require_line, require_line_count, require_output, require_stop, url
+from conformance.blame import about
+from conformance.running.fixtures import StartServer
+from conformance.targets.programs import Program
+from conformance.targets.target import Target
+from conformance.targets.terms import Service, Transport
+from conformance.timing import JUDGE_LATENESS, PATIENCE, interval
+
+ECHO = pytest.mark.service("echo")
+TIME = pytest.mark.service("time")
+TCP = pytest.mark.transport("tcp")
+UDP = pytest.mark.transport("udp")
+
+SHORT = interval(0.2)
+
+
+@pytest.mark.requirement("SRV-1")
+def test_ready_line(target: Target, service: Service, transport: Transport) -> None:
+    """It is the first line, and the server can be reached at once: no second try."""
+    for _ in range(2):
+        with target.server(service, transport) as server:
+            require_output(server, [f"waiting for clients on {url(service, transport, '127.0.0.1', server.port)}"])
+            require_service(server)
+
+
+@pytest.mark.requirement("SRV-1")
+def test_each_line_is_written_out_into_a_file(
+    target: Target, service: Service, transport: Transport, tmp_path: Path
+) -> None:
+    file = tmp_path / "output"
+    command = [*target.command(transport, "server"), service, "--port", "0"]
+    with Program(["sh", "-c", 'exec "$0" "$@" > ' + str(file), *command], cwd=target.cwd):
+        deadline = time.monotonic() + PATIENCE
+        while not (file.exists() and file.read_bytes().startswith(b"waiting for clients on ")):
+            assert time.monotonic() < deadline, "no ready line in the file while the server runs"
+            time.sleep(0.01)
+
+
+@TIME
+@pytest.mark.requirement("SRV-1")
+def test_output_is_utf_8(start_server: StartServer) -> None:
+    """In a locale without UTF-8 too."""
+    server = start_server(env={"LC_ALL": "C", "LANG": "C"})
+    with peers.connect(server) as peer:
+        Subscription(peer, "Анна 👨")
+        require_line(server, f"client Анна 👨 ({show_address(peer.address)}) connected")
+
+
+@ECHO
+@pytest.mark.requirement("SRV-4")
+def test_connected_echo_client(start_server: StartServer) -> None:
+    """Over TCP before it has said anything; over UDP at its first request, and once."""
+    server = start_server()
+    with ExitStack() as stack:
+        for _ in range(2):
+            peer = stack.enter_context(peers.connect(server))
+            if server.transport == "udp":
+                peer.ask(b"ECHO a")
+                peer.ask(b"ECHO b")
+            require_line(server, f"client {show_address(peer.address)} connected")
+        require_line_count(server, 3)
+
+
+@ECHO
+@UDP
+@pytest.mark.requirement("SRV-4")
+def test_who_is_not_answered_is_not_connected(start_server: StartServer) -> None:
+    """Datagrams keep their order, so the server has seen the strangers' when it answers the client's."""
+    server = start_server()
+    with UdpPeer(server.address) as stranger, UdpPeer(server.address) as client:
+        for datagram in (b"ECHOhi", b"HELLO", b"TIME a", b"OK\n\n", b"", b"\xff"):
+            stranger.send(datagram)
+        require_status(client.ask(b"ECHO a"), "OK")
+        connected = f"client {show_address(client.address)} connected"
+        require_line(server, connected)
+        assert server.output[1:] == [connected], "who was not answered is announced"
+
+
+@TIME
+@pytest.mark.requirement("SRV-5")
+def test_connected_time_client(start_server: StartServer) -> None:
+    """When the subscription starts: not at the connection, nor at a bad name or a challenge, nor at a renewal."""
+    server = start_server()
+    with ExitStack() as stack:
+        for name in ("Анна", "Борис"):
+            peer = stack.enter_context(peers.connect(server))
+            peer.ask(b"TIME ")
+            subscription = Subscription(peer, name)
+            require_line(server, f"client {name} ({show_address(peer.address)}) connected")
+            subscription.tick()
+            subscription.request(name)
+            peer.reply()
+        require_line_count(server, 3)
+
+
+@ECHO
+@TCP
+@pytest.mark.requirement("SRV-6")
+@pytest.mark.parametrize("leave", [TcpPeer.close, TcpPeer.half_close, TcpPeer.reset])
+def test_left_echo_client(start_server: StartServer, leave: Callable[[TcpPeer], None]) -> None:
+    server = start_server()
+    with TcpPeer(server.address) as stays, TcpPeer(server.address) as peer:
+        peer.ask(b"ECHO a")
+        leave(peer)
+        require_line(server, f"client {show_address(peer.address)} left")
+        stays.ask(b"ECHO a")
+        require_line_count(server, 4)
+
+
+@ECHO
+@UDP
+@pytest.mark.requirement("SRV-6", "SRV-4")
+def test_left_silent_echo_client(start_server: StartServer) -> None:
+    """After the idle timeout from its last request; and then it is a new client."""
+    server = start_server("--idle-timeout", interval(0.3))
+    with UdpPeer(server.address) as peer:
+        for _ in range(2):
+            before = time.monotonic()
+            peer.ask(b"ECHO a")
+            with about("SRV-4"):
+                require_line(server, f"client {show_address(peer.address)} connected")
+            require_line(server, f"client {show_address(peer.address)} left")
+            silent = server.lines[-1].at - before
+            told = f"{silent:.3f} s after its request, with an idle timeout of {interval(0.3)} s"
+            assert float(interval(0.3)) <= silent < 2 * float(interval(0.3)) + JUDGE_LATENESS, told
+
+
+@ECHO
+@UDP
+@pytest.mark.requirement("SRV-6", "SRV-4")
+def test_left_forgotten_echo_client(start_server: StartServer) -> None:
+    """At the limit of clients, the one that was silent longest makes room; none is refused."""
+    server = start_server("--max-clients", "2")
+    with UdpPeer(server.address) as first, UdpPeer(server.address) as second, UdpPeer(server.address) as third:
+        for peer in (first, second, first, third):
+            require_status(peer.ask(b"ECHO a"), "OK")
+        require_line(server, f"client {show_address(second.address)} left")
+        with about("SRV-4"):
+            require_line(server, f"client {show_address(third.address)} connected")
+            require_line_count(server, 5)
+
+
+@TIME
+@pytest.mark.requirement("SRV-6")
+def test_left_time_client(start_server: StartServer) -> None:
+    """With the name it had last; the change of name is told too."""
+    server = start_server("--interval", SHORT)
+    with peers.connect(server) as peer:
+        subscription = Subscription(peer, "Анна")
+        subscription.tick()
+        subscription.request("Борис")
+        address = show_address(peer.address)
+        require_line(server, f"client Анна ({address}) is now Борис")
+        if server.transport == "tcp":
+            peer.close()
+        require_line(server, f"client Борис ({address}) left")
+        require_line_count(server, 4)
+
+
+@pytest.mark.requirement("SRV-7")
+def test_quiet(start_server: StartServer) -> None:
+    """Clients come, change their name, fail and leave without a word."""
+    server = start_server("--quiet", "--interval", SHORT, "--idle-timeout", interval(0.3))
+    with peers.connect(server) as peer:
+        if server.service == "time":
+            subscription = Subscription(peer, "Анна")
+            subscription.tick()
+            subscription.request("Борис")
+        peer.ask(good_request(server.service) + b"\x00")
+    if server.service == "time":
+        # The first client has left when this one's lease, or end, is over.
+        with peers.connect(server) as peer:
+            Subscription(peer, "Анна").ticks(4)
+    require_service(server)
+    assert server.stop() == 0, server.describe("wrong exit status")
+    require_output(server, [f"waiting for clients on {server.url}", "stopped"])
+
+
+@pytest.mark.requirement("SRV-13")
+def test_peers_leave_nothing_on_standard_error(start_server: StartServer) -> None:
+    """Noise, faults, resets, half lines, replies, ports closed before the answer."""
+    server = start_server("--interval", SHORT, "--idle-timeout", interval(0.3))
+    noise = [
+        b"",
+        b"\x00\xff",
+        b"\n" * 1000,
+        b"a" * 60000,
+        b"OK\n\n",
+        good_request(server.service),
+        b"ECHO \xff\nTIME \xff\n",
+        b"TIME",
+    ]
+    for data in noise:
+        for end in (Peer.close, TcpPeer.half_close, TcpPeer.reset):
+            with peers.connect(server) as peer:
+                peer.send(data)
+                if isinstance(peer, TcpPeer):
+                    end(peer)
+    if server.service == "time":
+        with peers.connect(server) as peer:
+            Subscription(peer, "Анна").tick()
+        with peers.connect(server) as peer:
+            Subscription(peer, "Анна").ticks(4)
+    require_service(server)
+    require_stop(server, SIGTERM)
+
+
+DISPLAYED = {
+    "\u061c": "\\u061c",
+    "a\u200eb\u200f": "a\\u200eb\\u200f",
+    "\u2028": "\\u2028",
+    "a\u2029b": "a\\u2029b",
+    "\u202a\u202b\u202c\u202d\u202e": "\\u202a\\u202b\\u202c\\u202d\\u202e",
+    "\u2066\u2067\u2068\u2069": "\\u2066\\u2067\\u2068\\u2069",
+    "a\\u202eb": "a\\u202eb",
+    "\\": "\\",
+    "\u200b\u200d\u2010\u2027\u202f\u2065\u206a\ufeffя👨": "\u200b\u200d\u2010\u2027\u202f\u2065\u206a\ufeffя👨",
+}
+
+
+@TIME
+@pytest.mark.requirement("SRV-14")
+def test_what_a_peer_sent_is_shown_safely(start_server: StartServer) -> None:
+    server = start_server("--interval", "86400")
+    with peers.connect(server) as peer:
+        address = show_address(peer.address)
+        expected, before = [f"waiting for clients on {server.url}"], ""
+        subscription = Subscription(peer, next(iter(DISPLAYED)))
+        for name, shown in DISPLAYED.items():
+            subscription.request(name)
+            expected.append(
+                f"client {before} ({address}) is now {shown}" if before else f"client {shown} ({address}) connected"
+            )
+            before = shown
+        server.expect_line(f".* is now {before}")
+        require_output(server, expected)

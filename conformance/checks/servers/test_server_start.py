@@ -1,0 +1,165 @@
+"""SRV-2, SRV-3, SRV-10 to SRV-12, SRV-15, SRV-16: how a server is started, where it listens, what it refuses."""
+
+import re
+import socket
+from contextlib import ExitStack
+from signal import SIGTERM
+
+import pytest
+
+from conformance.addresses import OWN_HOST, show_address
+from conformance.as_client import peers
+from conformance.as_client.conversation import Subscription, good_request, require_seqs, require_service
+from conformance.as_client.judgement import require_status
+from conformance.as_client.peers import TcpPeer, UdpPeer
+from conformance.as_client.server_lines import require_line, require_output, require_stop, require_url, url
+from conformance.as_server.talk import batches
+from conformance.blame import about
+from conformance.profiles import Profile
+from conformance.running.fixtures import StartServer
+from conformance.targets.programs import Program, ProgramError
+from conformance.targets.target import Target
+from conformance.targets.terms import Service, Transport
+from conformance.timing import interval
+from spec.limits import ECHO_PORT, TIME_PORT
+
+ECHO = pytest.mark.service("echo")
+TCP = pytest.mark.transport("tcp")
+
+SHORT = interval(0.2)
+
+
+@pytest.mark.requirement("SRV-2")
+def test_url(start_server: StartServer, service: Service, transport: Transport) -> None:
+    """The port that the kernel chose, or the one asked for; the address of a name."""
+    first, second = start_server("--host", OWN_HOST), start_server("--host", OWN_HOST)
+    assert first.port != second.port, f"two servers say that they have port {first.port}"
+    for server in (first, second):
+        require_url(server, url(service, transport, OWN_HOST, server.port))
+        require_service(server)
+    second.stop()
+    again = start_server("--host", OWN_HOST, "--port", str(second.port))
+    require_url(again, second.url)
+    require_service(again)
+    named = start_server("--host", "localhost")
+    require_url(named, *(url(service, transport, host, named.port) for host in ("127.0.0.1", "::1")))
+    require_service(named)
+
+
+@pytest.mark.requirement("SRV-3")
+def test_default_port(target: Target, service: Service, transport: Transport) -> None:
+    host = OWN_HOST
+    with target.program(transport, "server", service, "--host", host) as program:
+        program.expect_line(r"[^\n]+")
+        expected = url(service, transport, host, ECHO_PORT if service == "echo" else TIME_PORT)
+        require_output(program, [f"waiting for clients on {expected}"])
+
+
+WRONG_USAGE = [
+    *[[], ["chat"], ["ECHO"], ["echo", "time"], ["echo", ""], ["--port", "0"], ["echo", "--quiet", "yes"]],
+    *[["echo", option] for option in ("--unknown", "-x", "--port", "--quie")],
+    *[["echo", "--port", value] for value in ("-1", "65536", "x", "7007.0", "٣")],
+    *[["time", "--interval", value] for value in ("0", "0.009", "86400.001", "nan", "1e1", "0.0101")],
+    *[["echo", "--max-clients", value] for value in ("0", "1.5")],
+    *[["echo", "--idle-timeout", value] for value in ("0", "-1", "nan", "inf", "1e1")],
+]
+
+
+def require_refusal(program: Program, status: int) -> None:
+    """A program must end with this status, one line on standard error and none on standard output."""
+    assert program.wait() == status, program.describe("wrong exit status")
+    with about("SRV-12"):
+        told = program.describe("not one line on standard error")
+        assert len(program.errors) == 1 and program.errors[0].strip(), told
+    require_output(program, [])
+
+
+@pytest.mark.requirement("SRV-10", "SRV-12")
+def test_wrong_usage(target: Target, transport: Transport, profile: Profile) -> None:
+    for batch in batches(WRONG_USAGE, profile):
+        with ExitStack() as stack:
+            programs = [stack.enter_context(target.program(transport, "server", *words)) for words in batch]
+            for program in programs:
+                require_refusal(program, 2)
+
+
+@ECHO
+@pytest.mark.requirement("SRV-10")
+def test_all_options_are_accepted(start_server: StartServer) -> None:
+    """Those too that the service or transport has no use for, and the ends of what is allowed."""
+    options = ["--host", "127.0.0.1", "--interval", "86400", "--max-clients", "1", "--idle-timeout", "0.5", "--quiet"]
+    require_service(start_server(*options))
+    require_service(start_server("--interval", "0.01", "--max-clients", "1000", "--idle-timeout", "1000000"))
+    server = start_server("--host", OWN_HOST, "--port", "65535")
+    require_service(server)
+    if server.transport == "udp":  # its clients cost no files
+        require_service(start_server("--max-clients", "1000000000"))
+
+
+@ECHO
+@pytest.mark.requirement("SRV-11", "SRV-12")
+def test_cannot_listen(target: Target, service: Service, transport: Transport) -> None:
+    kind = socket.SOCK_STREAM if transport == "tcp" else socket.SOCK_DGRAM
+    with target.server(service, transport) as other, socket.socket(socket.AF_INET, kind) as taken, ExitStack() as stack:
+        taken.bind(("127.0.0.1", 0))
+        if transport == "tcp":
+            taken.listen()
+        attempts = [
+            ["--port", str(taken.getsockname()[1])],
+            ["--port", str(other.port)],
+            ["--host", "192.0.2.1", "--port", "0"],
+            ["--host", "unknown host", "--port", "0"],
+            ["--host", "a" * 64, "--port", "0"],
+            ["--host", "256.256.256.256", "--port", "0"],
+        ]
+        programs = [stack.enter_context(target.program(transport, "server", service, *words)) for words in attempts]
+        for program in programs:
+            require_refusal(program, 1)
+        in_use, not_its_own = (re.sub(r"[\d.:]+", "", programs[which].errors[0]) for which in (0, 2))
+        with about("SRV-12"):
+            assert in_use != not_its_own, f"not why, but the same for two reasons: {in_use!r}"
+        require_service(other)
+
+
+@TCP
+@pytest.mark.requirement("SRV-16")
+def test_a_stopped_server_starts_again(start_server: StartServer, service: Service) -> None:
+    """It has closed its connections first, so the kernel keeps their addresses for a while."""
+    server = start_server("--host", OWN_HOST)
+    with ExitStack() as stack:
+        for peer in [stack.enter_context(TcpPeer(server.address)) for _ in range(3)]:
+            peer.ask(good_request(service))
+        server.stop()
+    try:
+        again = start_server("--host", OWN_HOST, "--port", str(server.port))
+    except ProgramError as error:
+        raise AssertionError(f"the port is not free again: {error}") from None
+    require_service(again)
+
+
+@pytest.mark.requirement("SRV-15")
+def test_ipv6(start_server: StartServer, service: Service, transport: Transport) -> None:
+    server = start_server("--host", "::1", "--interval", SHORT)
+    require_url(server, f"{service}+{transport}://[::1]:{server.port}")
+    require_service(server)
+    with peers.connect(server) as peer:
+        address = f"[::1]:{peer.address[1]}"
+        if service == "time":
+            subscription = Subscription(peer, "Анна")
+            require_line(server, f"client Анна ({address}) connected")
+            require_seqs(subscription.ticks(2), [1, 2])
+        else:
+            require_status(peer.ask(b"ECHO a"), "OK")
+            require_line(server, f"client {address} connected")
+    require_stop(server, SIGTERM)
+
+
+@pytest.mark.requirement("SRV-15")
+def test_ipv4_at_the_ipv6_wildcard(start_server: StartServer) -> None:
+    server = start_server("--host", "::")
+    require_url(server, f"{server.service}+{server.transport}://[::]:{server.port}")
+    for host in ("127.0.0.1", "::1"):
+        with (TcpPeer if server.transport == "tcp" else UdpPeer)((host, server.port)) as peer:
+            require_status(peer.ask(good_request(server.service)), "OK", "CHALLENGE")
+            if server.service == "echo":
+                require_line(server, f"client {show_address(peer.address)} connected")

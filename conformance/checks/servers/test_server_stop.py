@@ -1,0 +1,118 @@
+"""SRV-8 and SRV-9: how a server ends, and what it still owes then."""
+
+from contextlib import ExitStack
+from signal import SIGINT, SIGTERM
+
+import pytest
+
+from conformance.as_client import peers
+from conformance.as_client.conversation import Subscription, good_request, split_replies
+from conformance.as_client.judgement import require_replies, require_reply, require_status
+from conformance.as_client.peers import TcpPeer
+from conformance.as_client.server_lines import require_line_count, require_stop
+from conformance.blame import about
+from conformance.expected.oracle import error, owed
+from conformance.running.fixtures import StartServer
+from conformance.timing import interval
+
+ECHO = pytest.mark.service("echo")
+TCP = pytest.mark.transport("tcp")
+
+SHORT = interval(0.2)
+
+
+@pytest.mark.requirement("SRV-8")
+@pytest.mark.parametrize("signal", [SIGINT, SIGTERM])
+def test_stop_without_clients(start_server: StartServer, signal: int) -> None:
+    server = start_server()
+    require_stop(server, signal)
+    require_line_count(server, 2)
+
+
+@pytest.mark.requirement("SRV-8")
+@pytest.mark.parametrize("signal", [SIGINT, SIGTERM])
+def test_stop_with_clients(start_server: StartServer, signal: int) -> None:
+    """Two hundred: silent, in the middle of a line, served, subscribed."""
+    server = start_server("--interval", SHORT)
+    with ExitStack() as stack:
+        for number in range(200):
+            peer = stack.enter_context(peers.connect(server))
+            if number % 4 == 1:
+                peer.send(b"ECHO half a li")
+            elif number % 4 == 2:
+                peer.ask(good_request(server.service))
+            elif number % 4 == 3 and server.service == "time":
+                Subscription(peer, f"Клиент {number}")
+        require_stop(server, signal)
+
+
+@ECHO
+@TCP
+@pytest.mark.requirement("SRV-8")
+def test_stop_with_a_client_that_does_not_read(start_server: StartServer) -> None:
+    server = start_server()
+    with TcpPeer(server.address, receive_buffer=1 << 12) as peer:
+        peer.flood(b"ECHO " + b"a" * 4096 + b"\n", 1 << 24)
+        require_stop(server, SIGTERM)
+
+
+@pytest.mark.requirement("SRV-9")
+def test_replies_are_sent_before_the_stop(start_server: StartServer) -> None:
+    """Requests lie before a sleeping server when the signal comes, those of connections not yet accepted among them."""
+    server = start_server("--interval", "86400")
+    request = good_request(server.service)
+    expected = owed(server.service, server.transport, request + b"\n", "86400")
+    with ExitStack() as stack:
+        clients = [stack.enter_context(peers.connect(server)) for _ in range(5)]
+        for peer in clients:
+            require_status(peer.ask(b"ECHO first" if server.service == "echo" else request), "OK", "CHALLENGE")
+            if server.service == "time" and server.transport == "tcp":
+                peer.reply()
+        with server.paused():
+            for peer in clients:
+                for _ in range(5):
+                    peer.request(request)
+            late = [stack.enter_context(peers.connect(server)) for _ in range(3)]
+            for peer in late:
+                peer.request(request)
+            server.signal(SIGTERM)
+        assert server.wait() == 0, server.describe("wrong exit status")
+        for peer in clients:
+            with about("SRV-9", "it stopped without its replies"):
+                require_replies([peer.reply().raw for _ in range(5)], [expected] * 5)
+            if isinstance(peer, TcpPeer):
+                assert (more := peer.rest()) == b"", f"more than was owed: {more!r}"
+        for peer in late:
+            with about("SRV-9", "it stopped without the replies to those who came last"):
+                require_reply(peer.reply(), expected)
+
+
+@TCP
+@pytest.mark.requirement("ERR-10", "SRV-9")
+def test_who_finds_no_room_is_told_before_the_stop(start_server: StartServer) -> None:
+    """At the limit, several new connections lie before a sleeping server when the signal comes."""
+    server = start_server("--max-clients", "1", "--interval", "86400")
+    with TcpPeer(server.address) as client, ExitStack() as stack:
+        require_status(client.ask(good_request(server.service)), "OK")
+        with server.paused():
+            late = [stack.enter_context(TcpPeer(server.address)) for _ in range(3)]
+            server.signal(SIGTERM)
+        for peer in late:
+            require_reply(peer.rest(), error("busy"))
+        assert server.wait() == 0, server.describe("wrong exit status")
+
+
+@ECHO
+@TCP
+@pytest.mark.requirement("SRV-9")
+def test_large_replies_are_sent_before_the_stop(start_server: StartServer) -> None:
+    """More than the sockets hold, for requests that have reached the server, to a client that takes them at once."""
+    server = start_server()
+    line = b"ECHO " + b"a" * 4096 + b"\n"
+    with TcpPeer(server.address, receive_buffer=1 << 14) as peer:
+        peer.send(line * 12)
+        first = peer.reply().raw
+        server.signal(SIGTERM)
+        replies = [first, *split_replies(peer.rest())]
+        assert server.wait() == 0, server.describe("wrong exit status")
+    require_replies(replies, [owed("echo", "tcp", line)] * 12)

@@ -1,0 +1,228 @@
+"""TCP: framing. Replies depend on the lines alone, whatever the segments, however many at once."""
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conformance.as_client.conversation import (
+    Subscription,
+    good_request,
+    read_tick,
+    require_service,
+    split_replies,
+    wait_until,
+)
+from conformance.as_client.judgement import require_replies, require_reply
+from conformance.as_client.peers import TcpPeer
+from conformance.blame import about
+from conformance.expected.oracle import VERBS, error, masked, owed, owed_stream
+from conformance.expected.strategies import cuttings, lines
+from conformance.targets.server import Server
+from conformance.timing import PATIENCE, SCALE
+from spec.limits import LINE_BYTES, MESSAGE_BYTES
+
+pytestmark = [pytest.mark.transport("tcp"), pytest.mark.options("--interval", "86400")]
+
+MANY = 2000
+#: Seconds: longer than a server takes that gives half a line a short while, far shorter than the idle timeout.
+PAUSE = 3 * SCALE
+
+
+def whole_answer(server: Server, chunks: list[bytes]) -> list[bytes]:
+    """Send a stream in these chunks and half-close; return all replies, masked."""
+    with TcpPeer(server.address) as peer:
+        peer.send_cut(chunks)
+        peer.half_close()
+        return [masked(raw) for raw in split_replies(peer.rest())]
+
+
+def require_whole(replies: list[bytes], line: bytes, count: int) -> None:
+    """So many equal requests must have as many whole replies; one that is cut off is not about its fields."""
+    whole = replies.count(owed("echo", "tcp", line) or b"")
+    others = len(replies) - whole
+    assert (whole, others) == (count, 0), f"{whole} whole replies to {count} requests, and {others} others"
+
+
+@pytest.mark.requirement("TCP-3")
+@given(data=st.data())
+def test_any_cutting_gives_the_same_replies(server: Server, data: st.DataObject) -> None:
+    asked = data.draw(st.lists(lines(server.service), min_size=1, max_size=6))
+    chunks = data.draw(cuttings(b"".join(asked)))
+    require_replies(whole_answer(server, chunks), owed_stream(server.service, asked, "86400"))
+
+
+@pytest.mark.requirement("TCP-1")
+def test_an_empty_line_has_one_reply(server: Server) -> None:
+    asked = [b"\n", b"\r\n", b"\n", good_request(server.service) + b"\n", b"\n"]
+    require_replies(whole_answer(server, [b"".join(asked)]), owed_stream(server.service, asked, "86400"))
+
+
+@pytest.mark.requirement("TCP-3", "TCP-4")
+def test_each_single_cut(server: Server) -> None:
+    """A line cut at each place in turn, inside characters and between CR and LF too: its first part has no answer.
+
+    That the server has read the first part is certain: the line before it, in the same segment, is answered.
+    """
+    verb = VERBS[server.service]
+    line = verb + " я\u2028e\u0301👨".encode() + b"\r\n"
+    with TcpPeer(server.address) as peer:
+        subscribe_for_good(peer, server)
+        for cut in range(1, len(line)):
+            peer.send(verb + b" \x7f\n" + line[:cut])
+            require_reply(peer.reply(), error("bad-character"))
+            require_service(server)
+            with about("TCP-4"):
+                assert peer.pending() == b"", "a line was answered before its LF"
+            peer.send(line[cut:])
+            require_reply(peer.reply(), owed(server.service, "tcp", line, "86400"))
+
+
+@pytest.mark.slow
+@pytest.mark.requirement("TCP-3", "TCP-4", "LOAD-2")
+def test_a_cut_that_lasts(server: Server) -> None:
+    """A person types slowly: half a line waits for its rest, far longer than a segment travels."""
+    line = good_request(server.service) + b"\n"
+    with TcpPeer(server.address) as peer:
+        peer.send(line[:8])
+        wait_until(time.monotonic() + PAUSE)
+        with about("TCP-4"):
+            assert peer.pending() == b"", "a line was answered before its LF"
+        peer.send(line[8:])
+        require_reply(peer.reply(), owed(server.service, "tcp", line, "86400"), "its first half was forgotten")
+
+
+def subscribe_for_good(peer: TcpPeer, server: Server) -> None:
+    """On a time server take OK and the first tick, so that only replies to requests follow."""
+    if server.service == "time":
+        peer.ask(good_request("time"))
+        read_tick(peer.reply())
+
+
+@pytest.mark.requirement("TCP-3", "TCP-4", "TCP-7")
+@pytest.mark.parametrize("size", [LINE_BYTES - 1, LINE_BYTES, LINE_BYTES + 1, LINE_BYTES + 2, 3 * LINE_BYTES])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r\r\n"])
+def test_a_long_line_cut_near_its_end(server: Server, size: int, end: bytes) -> None:
+    """The limit does not depend on the cut, and an overlong line is answered when its LF has come, not before."""
+    verb = VERBS[server.service]
+    line = (verb + b" ").ljust(size, b"a") + end
+    for cut in {LINE_BYTES - 1, LINE_BYTES, LINE_BYTES + 1, LINE_BYTES + 2, len(line) - 2, len(line) - 1}:
+        if not 0 < cut < len(line):
+            continue
+        with TcpPeer(server.address) as peer:
+            peer.send(verb + b" \x7f\n" + line[:cut])
+            require_reply(peer.reply(), error("bad-character"))
+            require_service(server)
+            with about("TCP-7" if size > LINE_BYTES else "TCP-4"):
+                assert peer.pending() == b"", "a line was answered before its LF"
+            peer.send(line[cut:])
+            require_reply(peer.reply(), owed(server.service, "tcp", line, "86400"))
+
+
+@pytest.mark.service("echo")
+@pytest.mark.requirement("TCP-5", "TCP-2")
+def test_many_pipelined_requests(server: Server) -> None:
+    """Many lines in one go: one reply each, in their order."""
+    asked = [b"\n" if number % 7 == 0 else b"ECHO %d\n" % number for number in range(MANY)]
+    expected = owed_stream("echo", asked, "86400")
+    got = whole_answer(server, [b"".join(asked)])
+    assert sorted(got) == sorted(expected), f"{len(got)} replies to {len(asked)} requests"
+    with about("TCP-2"):
+        assert got == expected, "not in their order"
+
+
+@pytest.mark.service("echo")
+@pytest.mark.requirement("TCP-5")
+def test_replies_that_the_socket_does_not_take_at_once(server: Server) -> None:
+    """The client reads when it cannot send any more: the server has had to wait with most of its replies."""
+    line = b"ECHO " + b"a" * MESSAGE_BYTES + b"\n"
+    with TcpPeer(server.address, receive_buffer=1 << 16) as peer:
+        sent = peer.flood(line * 50, 1 << 23)
+        peer.half_close()
+        require_whole(split_replies(peer.rest()), line, sent // len(line))
+
+
+@pytest.mark.service("time")
+@pytest.mark.requirement("TCP-2", "TCP-5")
+@pytest.mark.options("--interval", "0.01")
+def test_pipelined_requests_among_ticks(server: Server) -> None:
+    """Replies in their order, each whole, while ticks come in between."""
+    with TcpPeer(server.address) as peer:
+        subscription = Subscription(peer, "start")
+        asked = [b"" if number % 7 == 0 else b"TIME %d" % number for number in range(MANY)]
+        answers: list[bytes] = []
+        ticks = 0
+        for batch in range(0, MANY, 100):
+            ticks += bool(subscription.ticks(1))
+            peer.send(b"\n".join([*asked[batch : batch + 100], b""]))
+            deadline = time.monotonic() + PATIENCE
+            while len(answers) < batch + 100:
+                answer = peer.reply()
+                with about("TCP-5"):
+                    assert time.monotonic() < deadline, f"{len(answers)} replies to {batch + 100} requests"
+                if answer.status == "TICK":
+                    read_tick(answer)
+                else:
+                    answers.append(masked(answer.raw))
+        require_replies(answers, [owed("time", "tcp", line + b"\n", "0.01") for line in asked])
+
+
+FAULTS = [
+    b"",
+    b"HELLO",
+    b"ECHO \xff",
+    b"TIME \xff",
+    b"ECHO \x00",
+    b"TIME \x00",
+    b"TIME",
+    b"TIME  a",
+    b"OK",
+    b"a" * 9999,
+]
+
+
+@pytest.mark.requirement("TCP-6")
+def test_an_error_keeps_the_connection_open(server: Server) -> None:
+    with TcpPeer(server.address) as peer:
+        subscribe_for_good(peer, server)
+        for request in FAULTS:
+            require_reply(peer.ask(request), owed(server.service, "tcp", request + b"\n", "86400"))
+            good = good_request(server.service)
+            require_reply(peer.ask(good), owed(server.service, "tcp", good + b"\n", "86400"))
+
+
+@pytest.mark.requirement("TCP-7")
+@pytest.mark.parametrize("filling", [b"a", b"\xff", b"\r", b" ", b"\x00"])
+def test_an_overlong_line_is_skipped(server: Server, filling: bytes) -> None:
+    """A megabyte without LF is answered once, and the next line is served."""
+    good = good_request(server.service) + b"\n"
+    asked = [good, filling * (1 << 20) + b"\n", filling * (LINE_BYTES + 2) + b"\n", good]
+    require_replies(whole_answer(server, [b"".join(asked)]), owed_stream(server.service, asked, "86400"))
+
+
+@pytest.mark.requirement("TCP-8", "TCP-9")
+@pytest.mark.parametrize(
+    "rest", [b"", b"E", b"ECHO", b"ECHO unended", b"TIME unended\r", b"a" * (2 * LINE_BYTES)], ids=len
+)
+def test_half_close(server: Server, rest: bytes) -> None:
+    """All complete lines are answered, what follows the last LF is not, and then the connection ends."""
+    for count in (0, 1, 30):
+        asked = [good_request(server.service) + b"\n", b"\n"] * count
+        expected = owed_stream(server.service, asked, "86400")
+        got = whole_answer(server, [b"".join([*asked, rest])])
+        with about("TCP-9"):
+            assert len(got) <= len(expected), f"what has no LF was answered: {got[-1]!r}"
+        require_replies(got, expected)
+    require_service(server)
+
+
+@pytest.mark.service("echo")
+@pytest.mark.requirement("TCP-8")
+def test_half_close_with_much_unsent(server: Server) -> None:
+    """More than the sockets' buffers hold: a short send has to be continued, also after the end of what was asked."""
+    line = b"ECHO " + "я".encode() * 2000 + b"\n"
+    with TcpPeer(server.address, receive_buffer=1 << 16) as peer:
+        sender = peer.send_meanwhile(line * 300)
+        require_whole(split_replies(peer.rest()), line, 300)
+        sender.join()

@@ -1,0 +1,379 @@
+"""TIME: the subscription's replies, and its ticks: when, which, with what in them."""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from itertools import pairwise
+from statistics import median
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given
+
+from conformance.as_client import peers
+from conformance.as_client.conversation import (
+    Subscription,
+    Tick,
+    read_tick,
+    require_growing_seqs,
+    require_seqs,
+    require_service,
+    split_replies,
+    wait_until,
+)
+from conformance.as_client.judgement import require_fields, require_reply
+from conformance.as_client.peers import TcpPeer
+from conformance.blame import about
+from conformance.expected.oracle import error, owed, reply
+from conformance.expected.strategies import arguments
+from conformance.running.fixtures import ServerPool, StartServer
+from conformance.targets.server import Server
+from conformance.targets.target import Target
+from conformance.targets.terms import Transport
+from conformance.timing import CLOCK_GRAIN, JUDGE_LATENESS, PATIENCE, interval
+from spec.limits import NAME_CHARACTERS, TICK_LATENESS
+
+pytestmark = pytest.mark.service("time")
+
+SHORT = interval(0.03)
+#: Intervals and ticks of the long run. What a server adds to each interval shows sooner where many short ones are;
+#: but a lease is only three of them, so UDP needs longer ones on a busy machine.
+RUN: dict[Transport, tuple[str, int]] = {"tcp": (interval(0.01), 200), "udp": (interval(0.103), 20)}
+MIDDLE = interval(0.2)
+LONG = interval(0.3)
+NEVER = pytest.mark.options("--interval", "86400")
+
+
+class Run(NamedTuple):
+    """One subscription over many short intervals, judged by several checks."""
+
+    subscription: Subscription
+    wall: float
+    ticks: list[Tick]
+
+    def lateness(self, tick: Tick) -> float:
+        """Return how late a tick was read, at most and including what the judge added."""
+        return tick.at - self.subscription.earliest(tick.seq)
+
+
+@pytest.fixture(scope="module")
+def run(server_pool: ServerPool, target: Target, transport: Transport) -> Iterator[Run]:
+    """Many ticks. `wall` is the wall clock just before the subscription."""
+    option, count = RUN[transport]
+    server = server_pool.get(target, "time", transport, ("--interval", option))
+    with peers.connect(server) as peer:
+        wall = time.time()
+        subscription = Subscription(peer, "Анна")
+        yield Run(subscription, wall, subscription.ticks(count))
+
+
+GOOD_NAMES = [
+    "a",
+    "Анна",
+    "Анна Мария",
+    "\u00a0",
+    "я" * NAME_CHARACTERS,
+    "\U0001f468" * NAME_CHARACTERS,
+    "e\u0301",
+    "\u2028",
+]
+BAD_NAMES = [
+    "",
+    " ",
+    "  ",
+    " a",
+    "a ",
+    "я" * (NAME_CHARACTERS + 1),
+    "\U0001f468" * (NAME_CHARACTERS + 1),
+    "a\tb",
+    "\x00",
+    "\x9f",
+]
+
+
+@NEVER
+@pytest.mark.requirement("TIME-1")
+@pytest.mark.parametrize("name", GOOD_NAMES + BAD_NAMES, ids=ascii)
+def test_a_name_at_the_edge(server: Server, name: str) -> None:
+    require_judgement(server, name.encode())
+
+
+@NEVER
+@pytest.mark.requirement("TIME-1")
+@given(name=arguments("time"))
+def test_any_name(server: Server, name: bytes) -> None:
+    require_judgement(server, name)
+    require_service(server)
+
+
+def require_judgement(server: Server, name: bytes) -> None:
+    """A name must be taken or refused as the oracle says."""
+    with peers.connect(server) as peer:
+        request = b"TIME " + name
+        require_reply(peer.ask(request), owed("time", server.transport, request + b"\n", "86400"))
+
+
+@NEVER
+@pytest.mark.requirement("TIME-2")
+@pytest.mark.parametrize("name", GOOD_NAMES, ids=ascii)
+def test_the_answer_to_a_good_name(server: Server, name: str) -> None:
+    lease = {"lease": "259200"} if server.transport == "udp" else {}
+    with peers.connect(server) as peer:
+        require_reply(Subscription(peer, name).ok, reply("OK", name=name, interval="86400", **lease))
+
+
+@pytest.mark.requirement("TIME-3")
+@pytest.mark.parametrize(
+    "option, value, lease",
+    [
+        *[("3", "3", "9"), ("3.0", "3", "9"), ("86400", "86400", "259200")],
+        *[
+            ("0.05", "0.05", "0.15"),
+            ("0.010", "0.01", "0.03"),
+            ("1.100", "1.1", "3.3"),
+            ("100.001", "100.001", "300.003"),
+        ],
+    ],
+)
+def test_interval_and_lease_are_plain_decimals(start_server: StartServer, option: str, value: str, lease: str) -> None:
+    with peers.connect(start_server("--interval", option)) as peer:
+        leased = {"lease": lease} if peer.transport == "udp" else {}
+        require_fields(Subscription(peer, "a").ok, {"interval": value, **leased})
+
+
+@pytest.mark.requirement("TIME-3")
+def test_the_interval_by_default(start_server: StartServer) -> None:
+    with peers.connect(start_server()) as peer:
+        require_fields(Subscription(peer, "a").ok, {"interval": "3"})
+
+
+@pytest.mark.requirement("TIME-4", "TIME-11")
+def test_the_form_of_ticks(run: Run) -> None:
+    """Their fields and the form of their time are judged where they are read."""
+    assert {tick.name for tick in run.ticks} == {"Анна"}, f"not the name Анна: {run.ticks}"
+    with about("TIME-11"):
+        assert len({round(tick.time * 1000) % 1000 for tick in run.ticks}) > 5, "the milliseconds hardly change"
+
+
+@NEVER
+@pytest.mark.requirement("TIME-5")
+def test_the_first_tick_follows_at_once(server: Server) -> None:
+    with peers.connect(server) as peer:
+        subscription = Subscription(peer, "a")
+        with about("TIME-5", "no tick at once"):
+            tick = subscription.tick()
+        require_seqs([tick], [1])
+        late = tick.at - subscription.ok.at
+        assert late <= TICK_LATENESS + JUDGE_LATENESS, f"the first tick came {late:.3f} s after the OK"
+
+
+@pytest.mark.requirement("TIME-6")
+def test_no_tick_is_early(run: Run) -> None:
+    early = [tick for tick in run.ticks if run.lateness(tick) < -CLOCK_GRAIN]
+    assert not early, f"before they were due: {early}"
+
+
+@pytest.mark.requirement("TIME-7")
+def test_seq_counts_from_one(run: Run) -> None:
+    require_seqs(run.ticks[:1], [1])
+    require_growing_seqs(run.ticks)
+    last = run.ticks[-1]
+    assert last.at < run.subscription.latest(last.seq + 1) + JUDGE_LATENESS, "seq fell behind the intervals"
+
+
+@pytest.mark.slow
+@pytest.mark.requirement("TIME-9")
+@pytest.mark.options("--interval", interval(0.25))
+def test_ticks_are_on_time(server: Server) -> None:
+    """Most within the limit; each within the limit and what the judge may add; and none left out."""
+    with peers.connect(server) as peer:
+        subscription = Subscription(peer, "a")
+        ticks = subscription.ticks(5)
+    lateness = [tick.at - subscription.latest(tick.seq) for tick in ticks]
+    told = f"the ticks were late by {', '.join(f'{late:.3f}' for late in lateness)} s"
+    assert median(lateness) <= TICK_LATENESS and max(lateness) <= TICK_LATENESS + JUDGE_LATENESS, told
+    require_seqs(ticks, [1, 2, 3, 4, 5])
+
+
+@pytest.mark.requirement("TIME-10")
+def test_the_schedule_does_not_drift(run: Run) -> None:
+    """A late tick proves nothing; but a schedule that drifts is never again as early as it was in the beginning."""
+    third = len(run.ticks) // 3
+    earliest = min(map(run.lateness, run.ticks[:third]))
+    late = run.ticks[-third:]
+    while min(map(run.lateness, late)) > earliest + 2 * CLOCK_GRAIN:
+        assert late[-1].at - late[0].at < PATIENCE, "every tick is later than those of the beginning"
+        late += run.subscription.ticks(1)
+
+
+@pytest.mark.requirement("TIME-12")
+def test_time_is_that_of_sending(run: Run) -> None:
+    """Not before the request, not after the arrival, by one machine's clock; being rounded down, never ahead of it."""
+    ahead = run.wall - run.ticks[0].time
+    assert ahead < 0.001, f"the first tick's time is {ahead:.3f} s before the request for it"
+    for tick in run.ticks:
+        behind = tick.wall - tick.time
+        assert 0 <= behind <= 0.001 + JUDGE_LATENESS, f"a tick's time is {behind:.3f} s before its arrival"
+
+
+@pytest.mark.slow
+@pytest.mark.transport("tcp")
+@pytest.mark.requirement("TIME-7")
+@pytest.mark.options("--interval", SHORT)
+def test_seq_counts_what_was_slept(server: Server) -> None:
+    """More intervals than the judge can be late. Over UDP no lease would last so long."""
+    with TcpPeer(server.address) as peer:
+        subscription = Subscription(peer, "a")
+        before = subscription.tick()
+        with server.paused():
+            wait_until(before.at + 2 * JUDGE_LATENESS)
+        last = subscription.ticks(5)[-1]
+        assert last.at < subscription.latest(last.seq + 1) + JUDGE_LATENESS, "seq fell behind the intervals"
+
+
+@pytest.mark.slow
+@pytest.mark.requirement("TIME-8", "TIME-10", "TIME-12")
+@pytest.mark.options("--interval", LONG)
+def test_a_server_that_slept(server: Server) -> None:
+    """It goes on with the tick that is due: no burst, a gap in `seq`, the old schedule, and the time of now."""
+    with peers.connect(server) as peer:
+        subscription = Subscription(peer, "a")
+        before = [subscription.tick(), subscription.tick(), *subscription.renew("a")]
+        with server.paused():
+            wait_until(subscription.latest(before[-1].seq + 2) + 0.3 * subscription.interval)
+            if server.transport == "udp":
+                subscription.request("a")
+            resumed, resumed_wall = time.monotonic(), time.time()
+        [first] = subscription.ticks(1)
+        assert first.seq > before[-1].seq + 1, "no tick was skipped"
+        assert subscription.latest(first.seq + 1) > resumed, "a tick was sent after the next one was due"
+        with about("TIME-12"):
+            assert first.time > resumed_wall - 0.001, "the time is not that of sending"
+        later = subscription.ticks(2)
+        with about("TIME-10"):
+            assert first.at >= subscription.earliest(first.seq) - CLOCK_GRAIN, "the schedule has shifted"
+            while min(tick.at - subscription.latest(tick.seq) for tick in later) > 0.15 * subscription.interval:
+                assert len(later) < 20, "the schedule has shifted"
+                later += subscription.ticks(1)
+
+
+@pytest.mark.slow
+@pytest.mark.requirement("TIME-13")
+@pytest.mark.options("--interval", LONG)
+def test_a_new_name(server: Server) -> None:
+    """OK and nothing else at once; then the next tick, by the old schedule, under the new name."""
+    with peers.connect(server) as peer:
+        subscription = Subscription(peer, "Анна")
+        ticks = [subscription.tick(), subscription.tick()]
+        for name in ("Борис", "Вера", "Борис", "Глеб"):
+            ticks += subscription.renew(name)
+        tick = subscription.tick()
+        assert tick.name == "Глеб", f"the next tick is still for {tick.name}"
+        ticks.append(tick)
+        require_growing_seqs(ticks)
+        for tick in ticks:
+            assert subscription.earliest(tick.seq) - CLOCK_GRAIN <= tick.at, f"before it was due: {tick}"
+            assert tick.at < subscription.latest(tick.seq + 1) + JUDGE_LATENESS, f"after the next was due: {tick}"
+
+
+@pytest.mark.slow
+@pytest.mark.requirement("TIME-14")
+@pytest.mark.options("--interval", MIDDLE)
+def test_an_error_leaves_the_subscription(server: Server) -> None:
+    with peers.connect(server) as peer:
+        subscription = Subscription(peer, "Анна")
+        ticks = [subscription.tick(), subscription.tick()]
+        token = "" if subscription.token is None else f"\ntoken: {subscription.token}"
+        for name, code in (
+            ("", "bad-name"),
+            (" Борис", "bad-name"),
+            ("\x00", "bad-character"),
+            ("я" * 9999, "too-long"),
+        ):
+            peer.request(f"TIME {name}{token}".encode())
+            while (answer := peer.reply()).status == "TICK":
+                ticks.append(read_tick(answer))
+            require_reply(answer, error(code))
+        ticks.append(subscription.tick())
+        assert {tick.name for tick in ticks} == {"Анна"}, f"the name has changed: {ticks}"
+        require_growing_seqs(ticks)
+        assert ticks[-1].at >= subscription.earliest(ticks[-1].seq) - CLOCK_GRAIN, "the schedule has changed"
+
+
+@pytest.mark.requirement("TIME-15")
+@pytest.mark.options("--interval", MIDDLE)
+def test_many_subscribers(server: Server) -> None:
+    """Each gets its own name and `seq`, by its own schedule."""
+    with ExitStack() as stack:
+        clients = []
+        for number in range(30):
+            peer = stack.enter_context(peers.connect(server))
+            clients.append((time.time(), Subscription(peer, f"Клиент {number}"), time.time()))
+        for _ in range(3):
+            for before, subscription, after in clients:
+                [tick] = subscription.ticks(1)
+                assert tick.name == subscription.name, f"{subscription.name} got a tick for {tick.name}"
+                due = (tick.seq - 1) * subscription.interval
+                # `time` is rounded down; and a tick is less than an interval late.
+                told = f"{subscription.name} got a tick of another schedule: {tick}"
+                assert before + due - 0.001 <= tick.time < after + due + subscription.interval, told
+
+
+@pytest.mark.requirement("TIME-15")
+def test_more_than_a_hundred_subscribers(start_server: StartServer) -> None:
+    """By default the limit of clients is far above a hundred."""
+    server = start_server()
+    with ExitStack() as stack:
+        peers = [stack.enter_context(peers.connect(server)) for _ in range(150)]
+        subscriptions = []
+        for number, peer in enumerate(peers, 1):
+            with about("TIME-15", f"subscriber {number} is not served"):
+                subscriptions.append(Subscription(peer, f"Клиент {number}"))
+        for subscription in subscriptions:
+            tick = subscription.tick()
+            assert tick.name == subscription.name, f"{subscription.name} got a tick for {tick.name}"
+            require_seqs([tick], [1])
+
+
+@pytest.mark.transport("tcp")
+@pytest.mark.requirement("TIME-16")
+@pytest.mark.options("--interval", MIDDLE)
+def test_half_close_ends_the_subscription(server: Server) -> None:
+    with TcpPeer(server.address) as peer:
+        subscription = Subscription(peer, "Анна")
+        subscription.ticks(2)
+        peer.half_close()
+        ended = time.monotonic()
+        for raw in split_replies(peer.rest()):  # those that were on their way
+            seq = read_tick(peers.Reply(raw, time.monotonic())).seq
+            assert subscription.earliest(seq) <= ended + JUDGE_LATENESS, "it ticks on"
+
+
+@pytest.mark.slow
+@pytest.mark.transport("tcp")
+@pytest.mark.requirement("TIME-17")
+@pytest.mark.options("--interval", SHORT)
+def test_ticks_are_skipped_while_the_client_does_not_read(server: Server) -> None:
+    """Replies that are not read fill the server's buffers; another subscriber shows that time passes for both."""
+    with TcpPeer(server.address, receive_buffer=1 << 15) as peer, TcpPeer(server.address) as other:
+        Subscription(peer, "a")
+        witness = Subscription(other, "b")
+        line = b"TIME " + "\U0001f468".encode() * NAME_CHARACTERS + b"\n"
+        sent = peer.flood(line * 100, 1 << 26)
+        held = time.time()
+        while (released := witness.tick().time) < held + 20 * witness.interval:
+            pass
+        peer.half_close()
+        replies = [peers.Reply(raw, time.monotonic()) for raw in split_replies(peer.rest())]
+        ticks = [read_tick(reply) for reply in replies if reply.status == "TICK"]
+        # Requests wait, so a server that gets rid of all it holds answers some before another tick is due.
+        kept = [
+            (tick.seq, round(tick.time - held, 3))
+            for before, reply in pairwise(replies)
+            if before.status == reply.status == "TICK"
+            and held < read_tick(before).time
+            and (tick := read_tick(reply)).time < released
+        ]
+        assert not kept, f"ticks kept for a client that takes nothing, (seq, seconds since it took the last): {kept}"
+        answered, asked = len(replies) - len(ticks), sent // len(line)
+        assert answered == asked, f"{answered} replies to {asked} requests"

@@ -1,0 +1,55 @@
+"""The golden vectors and SPEC.md's worked examples, as they stand."""
+
+import pytest
+
+from conformance.as_client.conversation import split_replies
+from conformance.as_client.judgement import require_replies
+from conformance.as_client.peers import TcpPeer, UdpPeer
+from conformance.expected.oracle import VERBS, Request
+from conformance.targets.server import Server
+from spec.requirements import SPECIFICATION
+from spec.vectors import Vector, load_vectors, read_examples
+
+VECTORS = load_vectors() + read_examples(SPECIFICATION.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    "service, transport, vector",
+    [
+        pytest.param(
+            vector.service, vector.transport, vector, id=vector.name, marks=pytest.mark.requirement(vector.requirement)
+        )
+        for vector in VECTORS
+    ],
+)
+def test_vector(server: Server, vector: Vector) -> None:
+    play = play_over_tcp if vector.transport == "tcp" else play_over_udp
+    require_replies(play(server, vector.input), split_replies(b"".join(vector.output)))
+
+
+def play_over_tcp(server: Server, chunks: list[bytes]) -> list[bytes]:
+    """Send chunks and half-close; return all replies."""
+    with TcpPeer(server.address) as peer:
+        peer.send_cut(chunks)
+        peer.half_close()
+        return split_replies(peer.rest())
+
+
+def play_over_udp(server: Server, datagrams: list[bytes]) -> list[bytes]:
+    """Send datagrams, each when the replies to the one before have come, and return these."""
+    replies: list[bytes] = []
+    token = b"{token}"
+    subscribed = False
+    with UdpPeer(server.address) as peer:
+        for datagram in datagrams:
+            peer.send(datagram.replace(b"{token}", token))
+            if Request(server.service, "udp", datagram).verb != VERBS[server.service]:
+                continue
+            reply = peer.reply()
+            replies.append(reply.raw)
+            if reply.status == "CHALLENGE":
+                token = reply.fields["token"].encode()
+            if reply.status == "OK" and server.service == "time" and not subscribed:
+                subscribed = True
+                replies.append(peer.reply().raw)
+    return replies

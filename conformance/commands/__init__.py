@@ -1,0 +1,1 @@
+"""The commands of ``sockspec``, a module each."""

@@ -1,0 +1,25 @@
+"""``sockspec check-target``: does a target keep the contract that the suite stands on?"""
+
+import argparse
+
+from conformance.as_client import contract
+from conformance.commands.selecting import find_targets
+from conformance.running.verdicts import CONFORMS, FAILS
+from conformance.targets.discovery import TARGET_HELP
+
+HELP = "does a target keep the contract that the suite stands on?"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("targets", nargs="+", metavar="TARGET", help=TARGET_HELP)
+
+
+def execute(options: argparse.Namespace) -> int:
+    status = CONFORMS
+    for target in find_targets(options.targets):
+        print(target.name)
+        for finding in contract.check(target):
+            first, *rest = (finding.problem or "ok").splitlines()
+            print(f"  {finding.what}: {first}", *(f"    {line}" for line in rest), sep="\n")
+            status = FAILS if finding.problem else status
+    return status

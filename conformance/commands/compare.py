@@ -1,0 +1,92 @@
+"""``sockspec compare``: measures targets side by side."""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from conformance.commands.files import page_writer, require_directories, write_json
+from conformance.commands.progress import followed
+from conformance.commands.selecting import UsageError, find_targets
+from conformance.profiles import PROFILES
+from conformance.reports.json_report import build_report
+from conformance.running import runner
+from conformance.running.runner import JudgeError, Selection
+from conformance.running.verdicts import CONFORMS, exit_status, judge
+from conformance.targets.discovery import BUNDLED, TARGET_HELP, find_target
+from conformance.targets.target import MissingError, Target
+from conformance.targets.terms import SERVICES, TRANSPORTS
+
+HELP = "measure targets side by side; show where they disagree, and their size"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help=TARGET_HELP)
+    parser.add_argument("--baseline", metavar="NAME", help="the target that ratios are to (default: the first)")
+    parser.add_argument(
+        "--transport", action="append", default=[], choices=TRANSPORTS, help="repeatable; default: both"
+    )
+    parser.add_argument("--service", action="append", default=[], choices=SERVICES, help="repeatable; default: both")
+    parser.add_argument("--quick", action="store_true", help="fewer loads and shorter samples, half a minute")
+    parser.add_argument(
+        "--rounds", type=_positive, metavar="N", help="how often each load is measured (default: 9; with --quick: 5)"
+    )
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write all figures; comparison.schema.json says in what form"
+    )
+    parser.add_argument(
+        "--html", type=Path, metavar="FILE", help="write a page; without --quick it has the verdicts of a quick run too"
+    )
+
+
+def _positive(word: str) -> int:
+    """Return the number, 1 or more, that a word stands for. Raises ValueError."""
+    if (number := int(word)) < 1:
+        raise ValueError
+    return number
+
+
+def execute(options: argparse.Namespace) -> int:
+    try:
+        from conformance.comparison.compare import compare
+        from conformance.comparison.tables import WIDTH
+    except ModuleNotFoundError as error:
+        raise UsageError(f"compare needs the Python module {error.name}: pip install 'sockspec[compare]'") from None
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
+    targets = find_targets([word for word in options.targets or BUNDLED if _is_there(word, console)])
+    baseline = options.baseline or targets[0].name
+    if baseline not in [target.name for target in targets]:
+        raise UsageError(f"--baseline {baseline}: no such target is compared")
+    require_directories(options.json, options.html)
+    write_page = page_writer() if options.html else None
+    comparison = compare(options, targets, baseline, console)
+    if options.json:
+        write_json(options.json, comparison.to_json())
+    if write_page:
+        write_page(options.html, comparison, None if options.quick else _judge_quickly(options, targets, console))
+    if not any(each.figures for each in comparison.measurements):
+        raise JudgeError("nothing could be measured")
+    return CONFORMS
+
+
+def _is_there(word: str, console: Console) -> bool:
+    """Whether what a target requires is there; if not, say so. Raises TargetError."""
+    try:
+        find_target(word)
+    except MissingError as missing:
+        console.print(f"skipped: {missing}", markup=False, soft_wrap=True)
+        return False
+    return True
+
+
+def _judge_quickly(options: argparse.Namespace, targets: list[Target], console: Console) -> dict[str, Any]:
+    """Judge targets by the quick profile; return the report."""
+    profile, start = PROFILES["quick"], time.monotonic()
+    selection = Selection(targets, [], options.transport, options.service, [], profile)
+    cases = list(followed(console, runner.run(selection)))
+    verdicts = {target.name: judge(case for case in cases if case.target == target.name) for target in targets}
+    status = exit_status(verdicts, {}, strict=False)
+    return build_report(cases, verdicts, {}, profile, status, time.monotonic() - start)

@@ -1,0 +1,40 @@
+"""``sockspec diff``: lets two servers answer the same, and shows the shortest difference."""
+
+import argparse
+from itertools import product
+
+import hypothesis
+
+from conformance.as_client import differential
+from conformance.commands.selecting import require_reachable
+from conformance.profiles import PROFILES
+from conformance.running.runner import JudgeError
+from conformance.running.verdicts import CONFORMS, FAILS
+from conformance.targets.discovery import find_target
+from conformance.targets.terms import SERVICES, TRANSPORTS
+
+HELP = "let two servers answer the same; show the shortest difference"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("targets", nargs=2, metavar="TARGET", help="two of them, as `run` takes them")
+    parser.add_argument("--profile", choices=list(PROFILES), default="standard", help="how many conversations")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="which of them (default: 0)")
+
+
+def execute(options: argparse.Namespace) -> int:
+    targets = [find_target(word) for word in options.targets]
+    profile = PROFILES[options.profile]._replace(seed=options.seed)
+    hypothesis.settings.load_profile(options.profile)
+    require_reachable(targets)
+    compared = False
+    status = CONFORMS
+    for transport, service in product(TRANSPORTS, SERVICES):
+        if all(target.offers("server", transport, service) for target in targets):
+            outcome = differential.compare(targets[0], targets[1], service, transport, profile)
+            compared = True
+            print(f"{service} over {transport}: {differential.describe(outcome, targets)}")
+            status = FAILS if outcome.difference and any(outcome.difference.at_fault) else status
+    if not compared:
+        raise JudgeError("there is no server that both offer")
+    return status

@@ -1,0 +1,52 @@
+"""The command line of the suite: ``python -m conformance`` or ``sockspec``."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from conformance.commands import check_target, compare, demo, diff, listing, replay, run
+from conformance.commands.selecting import UsageError
+from conformance.running.runner import JudgeError
+from conformance.running.verdicts import NOT_JUDGED, USAGE, KnownFailuresError
+from conformance.targets.interrupts import heed_interrupts
+from conformance.targets.target import TargetError
+
+COMMANDS = {
+    "run": run,
+    "replay": replay,
+    "list": listing,
+    "check-target": check_target,
+    "diff": diff,
+    "compare": compare,
+    "demo": demo,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; return the exit status: 0 conforms, 1 does not, 2 wrong usage, 3 could not be judged."""
+    options = _parser().parse_args(arguments)
+    heed_interrupts()
+    try:
+        return int(options.execute(options))
+    except (UsageError, TargetError, KnownFailuresError) as error:
+        print(f"sockspec: {error}", file=sys.stderr)
+        return USAGE
+    except JudgeError as error:
+        print(f"sockspec: could not be judged: {error}", file=sys.stderr)
+        return NOT_JUDGED
+    except OSError as error:
+        print(f"sockspec: {error}", file=sys.stderr)
+        return NOT_JUDGED
+    except KeyboardInterrupt:
+        print("sockspec: interrupted", file=sys.stderr)
+        return NOT_JUDGED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="sockspec", description="Judges implementations of SPEC.md.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, command in COMMANDS.items():
+        taking = commands.add_parser(name, help=command.HELP)
+        command.add_arguments(taking)
+        taking.set_defaults(execute=command.execute)
+    return parser

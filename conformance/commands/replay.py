@@ -1,0 +1,38 @@
+"""``sockspec replay``: runs a stored failure again."""
+
+import argparse
+from pathlib import Path
+
+from rich.console import Console
+
+from conformance.commands.selecting import UsageError, find_targets
+from conformance.reports import terminal
+from conformance.running import runner
+from conformance.running.cases import Case, load_case
+from conformance.running.verdicts import CONFORMS, FAILS, NOT_JUDGED
+
+HELP = "run a stored failure again: FIXED, FAILED or ERROR"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="FAILURE.json")
+    parser.add_argument("target", nargs="?", metavar="TARGET", help="another target than the one that failed")
+
+
+def execute(options: argparse.Namespace) -> int:
+    try:
+        case = load_case(options.file)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    [target] = find_targets([options.target or case.word])
+    console = Console(highlight=False)
+    for event in runner.replay(str(options.file.resolve()), case, target):
+        if isinstance(event, Case) and event.outcome in ("passed", "failed", "error"):
+            if event.outcome == "passed":
+                event.about = case.about
+                terminal.print_outcome(console, event, "FIXED")
+            else:
+                terminal.print_failure(console, event, None)
+            return {"passed": CONFORMS, "failed": FAILS, "error": NOT_JUDGED}[event.outcome]
+    console.print(f"ERROR {case.title}: there is no such check for that target")
+    return NOT_JUDGED

@@ -1,0 +1,97 @@
+"""The command ``compare``: measures targets side by side, shows what it finds, and how far it is."""
+
+import shlex
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import hypothesis
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from conformance.comparison.disagreements import disagreements
+from conformance.comparison.loads import Plan, choose
+from conformance.comparison.machine import describe
+from conformance.comparison.measure import CORES, measure
+from conformance.comparison.model import Comparison, Load
+from conformance.comparison.sources import source_table, sources
+from conformance.comparison.tables import describe as describe_load
+from conformance.comparison.tables import print_comparison
+from conformance.profiles import PROFILES
+from conformance.targets.target import Target
+from conformance.targets.terms import SERVICES, TRANSPORTS
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+def compare(options: Namespace, targets: Sequence[Target], baseline: str, console: Console) -> Comparison:
+    """Measure, as `options` of the command line say, and print the tables. Returns all that was found."""
+    services, transports = options.service or SERVICES, options.transport or TRANSPORTS
+    plan = choose(services, transports, quick=options.quick, rounds=options.rounds)
+    started, began = datetime.now(timezone.utc), time.monotonic()
+    machine = describe(CORES)
+    profile = PROFILES["quick" if options.quick else "standard"]
+    hypothesis.settings.load_profile(profile.name)
+    with _Progress(console, plan, len(targets)) as progress:
+        measurements = measure(targets, plan, baseline, progress.sample)
+        found = list(disagreements(targets, services, transports, profile, progress.conversations))
+    comparison = Comparison(
+        started=started.isoformat(timespec="seconds"),
+        seconds=round(time.monotonic() - began, 3),
+        command=shlex.join(["sockspec", *sys.argv[1:]]),
+        machine=machine,
+        targets=[target.name for target in targets],
+        baseline=baseline,
+        rounds=plan.rounds,
+        measurements=measurements,
+        disagreements=found,
+        sources=[source for target in targets for source in sources(target)],
+    )
+    print_comparison(console, comparison)
+    if comparison.sources:
+        console.print(source_table(comparison.sources))
+    return comparison
+
+
+class _Progress:
+    """How far it is: a bar on a terminal, else a line for each new load. Drawn between samples, never during one."""
+
+    def __init__(self, console: Console, plan: Plan, targets: int) -> None:
+        self.console = console
+        columns = TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn()
+        self.bar = Progress(
+            *columns, console=console, transient=True, auto_refresh=False, disable=not console.is_terminal
+        )
+        self.task = self.bar.add_task("", total=targets * sum(map(plan.rounds_of, plan.loads)))
+        self.said: set[str] = set()
+
+    def __enter__(self) -> "Self":
+        self.bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.bar.stop()
+
+    def sample(self, load: Load, target: str) -> None:
+        """Tell that a sample of that target comes next."""
+        self._say(f"{load.service} {load.pattern}, {describe_load(load)}", f": {target}")
+        self.bar.advance(self.task)
+
+    def conversations(self, what: str) -> None:
+        """Tell which two servers are compared next."""
+        self._say(f"disagreements, {what}")
+
+    def _say(self, what: str, more: str = "") -> None:
+        self.bar.update(self.task, description=escape(what + more))
+        self.bar.refresh()
+        if not self.console.is_terminal and what not in self.said:
+            self.console.print(what, markup=False, soft_wrap=True)
+        self.said.add(what)

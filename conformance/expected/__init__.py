@@ -1,0 +1,1 @@
+"""What SPEC.md expects, and what is drawn to ask for it."""

@@ -1,0 +1,34 @@
+"""A whole run as JSON takes it."""
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+from conformance.profiles import Profile
+from conformance.running.cases import Case
+from conformance.running.verdicts import Verdicts
+from spec.requirements import REQUIREMENTS
+
+FORMAT = 1
+
+
+def build_report(
+    cases: Sequence[Case], verdicts: Verdicts, known: Mapping[str, str], profile: Profile, status: int, seconds: float
+) -> dict[str, Any]:
+    """Return the whole run as JSON takes it; `report.schema.json` says its form."""
+    now = datetime.fromtimestamp(time.time() - seconds, timezone.utc)
+    return {
+        "format": FORMAT,
+        "started": now.isoformat(timespec="seconds"),
+        "seconds": round(seconds, 3),
+        "python": sys.version.split()[0],
+        "profile": profile.name,
+        "seed": profile.seed,
+        "exit_status": status,
+        "known_failures": dict(known),
+        "requirements": {id_: {"level": each.level, "text": each.text} for id_, each in REQUIREMENTS.items()},
+        "verdicts": {target: {id_: verdict.name for id_, verdict in of.items()} for target, of in verdicts.items()},
+        "cases": [case.to_json() for case in cases],
+    }

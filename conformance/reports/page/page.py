@@ -1,0 +1,53 @@
+"""Writes a comparison, or the verdicts of a run, as one HTML file that needs nothing from elsewhere."""
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from conformance.broken.kills import read_kills
+from conformance.comparison.model import Comparison
+from conformance.reports.page import charts, figure_view, side_by_side, verdict_view
+from conformance.reports.page.formats import number, seconds, sentence, visible
+from conformance.running.verdicts import Verdict
+
+TEMPLATES = Path(__file__).with_name("templates")
+
+
+def write(path: Path, comparison: Comparison | None, report: Mapping[str, Any] | None) -> None:
+    """Write the page of a comparison, of a run's report as `reports.report` makes it, or of both. Raises OSError."""
+    style, script = ((TEMPLATES / f"page.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=visible,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(number=number, seconds=seconds, sentence=sentence)
+    judged = list(report["verdicts"]) if report else []
+    groups = verdict_view.matrix(report) if report else []
+    page = environment.get_template("page.html.j2").render(
+        style=Markup(style),
+        script=Markup(script),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        comparison=comparison,
+        report=report,
+        targets=comparison.targets if comparison else judged,
+        judged=judged,
+        groups=groups,
+        rows=[row for group in groups for row in group.rows],
+        meanings={verdict.name: verdict.value for verdict in Verdict},
+        held=verdict_view.held,
+        kills=read_kills(),
+        glance=figure_view.glance(comparison) if comparison else [],
+        topics=figure_view.topics(comparison) if comparison else [],
+        kinds=side_by_side.kinds(comparison.sources) if comparison else [],
+        shapes=charts.SHAPES,
+    )
+    path.write_text(page, encoding="utf-8")

@@ -1,0 +1,1 @@
+"""The suite inside pytest: selection, fixtures, cases and verdicts."""

@@ -1,0 +1,172 @@
+"""A case: one check run once against one target, and what came of it; with it, for a failure, all that replays it."""
+
+import enum
+import importlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from conformance.as_client.exchange import Event, Exchange
+from conformance.targets.terms import Role, Service, Transport
+
+Outcome = Literal["passed", "failed", "error", "unsupported", "inconclusive"]
+
+FORMAT = 1
+
+
+@dataclass
+class Case:
+    """One check against one target.
+
+    `outcome`: ``failed`` is the target's fault and ``error`` the judge's; ``unsupported``: the target declares that it
+    does not offer the program or service; ``inconclusive``: it cannot be tried on such a target. `about` is the
+    requirement that a failure is about. `parameters` are the check's, with ``*`` for the target's name; `word` is what
+    `find_target` finds the target by.
+    """
+
+    check: str
+    parameters: str
+    target: str
+    word: str
+    role: Role
+    transport: Transport | None
+    service: Service | None
+    requirements: list[str]
+    outcome: Outcome
+    seconds: float = 0.0
+    about: str | None = None
+    problem: str = ""
+    exchanges: list[dict[str, Any]] = field(default_factory=list)
+    inputs: dict[str, Any] | None = None
+    profile: str = "standard"
+    seed: int = 0
+
+    @property
+    def title(self) -> str:
+        """The check's name and parameters, as pytest writes them."""
+        return f"{self.check}[{self.parameters}]" if self.parameters else self.check
+
+    @property
+    def effort(self) -> tuple[bool, int]:
+        """What a failure asks of its reader: least if the check is mainly about that requirement and little is said."""
+        events = [event for exchange in self.exchanges for event in exchange["events"]]
+        return self.requirements[0] != self.about, len(self.problem) + sum(40 + len(event["hex"]) for event in events)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON takes it."""
+        return {"format": FORMAT, **asdict(self)}
+
+    @classmethod
+    def from_json(cls, whole: Mapping[str, Any]) -> "Case":
+        """The inverse of `to_json`. Raises ValueError for anything else."""
+        known = {each.name for each in fields(cls)}
+        if not isinstance(whole, Mapping) or whole.get("format") != FORMAT or set(whole) - known - {"format"}:
+            raise ValueError(f"not a case of format {FORMAT}")
+        try:
+            return cls(**{name: value for name, value in whole.items() if name in known})
+        except TypeError as error:
+            raise ValueError(f"not a case: {error}") from None
+
+
+def load_case(file: Path) -> Case:
+    """Return the case that a file holds. Raises ValueError with one line for a file that cannot be read as one."""
+    try:
+        return Case.from_json(json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        raise ValueError(f"{file}: {error}") from None
+
+
+def dump_exchange(exchange: Exchange) -> dict[str, Any]:
+    """Return an exchange as JSON takes it: seconds since its start, bytes in hex."""
+    return {
+        "title": exchange.title,
+        "transport": exchange.transport,
+        "client": list(exchange.client),
+        "server": list(exchange.server),
+        "start": exchange.wall,
+        "events": [
+            {"at": round(event.at - exchange.start, 6), "from": event.side, "hex": event.data.hex(), "note": event.note}
+            for event in exchange.events
+        ],
+    }
+
+
+def load_exchange(whole: Mapping[str, Any]) -> Exchange:
+    """The inverse of `dump_exchange`; its times count from 0."""
+    exchange = Exchange(whole["title"], whole["transport"], tuple(whole["client"]), tuple(whole["server"]))
+    exchange.start, exchange.wall = 0.0, whole["start"]
+    exchange.events = [
+        Event(event["at"], event["from"], bytes.fromhex(event["hex"]), event["note"]) for event in whole["events"]
+    ]
+    return exchange
+
+
+def encode(value: object) -> Any:
+    """Return a generated value as JSON takes it. Raises TypeError for what `decode` could not restore."""
+    if value is None or (isinstance(value, bool | int | float | str) and not isinstance(value, enum.Enum)):
+        return value
+    if isinstance(value, list):
+        return [encode(item) for item in value]
+    if isinstance(value, bytes):
+        return {"bytes": value.hex()}
+    kind = type(value)
+    name = f"{kind.__module__}:{kind.__qualname__}"
+    if isinstance(value, enum.Enum):
+        return {"enum": name, "name": value.name}
+    if is_dataclass(value):
+        return {"object": name, "fields": [encode(getattr(value, each.name)) for each in fields(value)]}
+    if isinstance(value, tuple):
+        named = {} if kind is tuple else {"object": name}
+        return {**named, "fields": [encode(item) for item in value]}
+    raise TypeError(f"{value!r} cannot be stored")
+
+
+def decode(value: Any) -> Any:
+    """The inverse of `encode`. Raises ValueError for what it did not make."""
+    if isinstance(value, list):
+        return [decode(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    match value:
+        case {"bytes": str(digits)}:
+            return bytes.fromhex(digits)
+        case {"enum": str(kind), "name": str(name)}:
+            return _find(kind)[name]
+        case {"object": str(kind), "fields": list(items)}:
+            return _find(kind)(*map(decode, items))
+        case {"fields": list(items)}:
+            return tuple(map(decode, items))
+    raise ValueError(f"not a stored value: {value!r}")
+
+
+def _find(name: str) -> Any:
+    module, _, path = name.partition(":")
+    if module.partition(".")[0] != "conformance":  # a file from elsewhere must not name any callable there is
+        raise ValueError(f"not a class of the suite: {name}")
+    found: Any = importlib.import_module(module)
+    for part in path.split("."):
+        found = getattr(found, part)
+    if not isinstance(found, type):
+        raise TypeError(f"not a class of the suite: {name}")
+    return found
+
+
+class Draws:
+    """Stands for Hypothesis's ``data``: passes on what it draws, or what was drawn before, and keeps it."""
+
+    def __init__(self, data: Any, stored: Iterable[Any] = ()) -> None:
+        """`data` is the original; None to return `stored` instead, one after the other."""
+        self._data = data
+        self._stored = iter(stored)
+        self.drawn: list[Any] = []
+
+    def __repr__(self) -> str:
+        return repr(self.drawn)
+
+    def draw(self, strategy: Any, label: Any = None) -> Any:
+        """Return a value of the strategy, or the next one stored."""
+        value = next(self._stored) if self._data is None else self._data.draw(strategy, label)
+        self.drawn.append(value)
+        return value

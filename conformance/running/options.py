@@ -1,0 +1,102 @@
+"""The options of the suite in pytest, and what they ask for."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+from conformance.profiles import PROFILES, Profile
+from conformance.running.cases import load_case
+from conformance.running.recorder import Recorder
+from conformance.targets.discovery import BUNDLED, TARGET_HELP, find_target
+from conformance.targets.interrupts import heed_interrupts
+from conformance.targets.target import Target, TargetError
+from conformance.targets.terms import ROLES, SERVICES, TRANSPORTS
+
+recorder_key = pytest.StashKey[Recorder]()
+
+for _profile in PROFILES.values():
+    hypothesis.settings.register_profile(
+        _profile.name,
+        max_examples=_profile.examples,
+        deadline=None,
+        database=None,
+        phases=[phase for phase in hypothesis.Phase if phase is not hypothesis.Phase.explain],
+        # The server that a check talks to lives longer than one example, on purpose: it must survive them all.
+        suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture, hypothesis.HealthCheck.too_slow],
+    )
+
+
+class Hooks:
+    """What a plugin may decide."""
+
+    @pytest.hookspec(firstresult=True)
+    def pytest_sockspec_targets(self, metafunc: pytest.Metafunc) -> Sequence[Target] | None:
+        """Return what a check is to judge, or None for what is selected on the command line."""
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    pluginmanager.add_hookspecs(Hooks)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("sockspec")
+    group.addoption(
+        "--implementation",
+        action="append",
+        metavar="TARGET",
+        help=f"{TARGET_HELP}; repeatable",
+    )
+    for option, everything in (("role", ROLES), ("transport", TRANSPORTS), ("service", SERVICES)):
+        group.addoption(f"--{option}", action="append", choices=list(everything), help="(repeatable; default: both)")
+    group.addoption(
+        "--requirement", action="append", metavar="ID", help="only the checks that cite it (repeatable; default: all)"
+    )
+    group.addoption(
+        "--profile", choices=list(PROFILES), default="standard", help="how many generated examples and other cases"
+    )
+    group.addoption("--seed", type=int, default=0, help="which of all examples and cases (default: 0)")
+    group.addoption(
+        "--requirement-results", metavar="FILE", type=Path, help="write JSON: target, requirement, passed and failed"
+    )
+    group.addoption("--events", metavar="FD", type=int, help="write each case to this descriptor, as a line of JSON")
+    group.addoption("--replay", metavar="FILE", type=Path, help="run one stored case again")
+    group.addoption("--every-case", action="store_true", help="leave out no check or case for the profile's sake")
+    group.addoption("--in-turn", action="store_true", help="run no check beside others")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for line in (
+        "requirement(*ids): the requirements of SPEC.md that a check proves, the main one first; every check has it",
+        "service(name): the check is about this service only",
+        "transport(name): the check is about this transport only",
+        "long: the quick profile leaves the check out",
+        "options(*words): the `server` of this check is started with these options",
+    ):
+        config.addinivalue_line("markers", line)
+    heed_interrupts()
+    hypothesis.settings.load_profile(config.getoption("--profile"))
+    replayed = load_case(config.getoption("--replay")) if config.getoption("--replay") else None
+    config.stash[recorder_key] = Recorder(profile_of(config), config.getoption("--events"), replayed)
+    config.pluginmanager.register(config.stash[recorder_key], "recorder")
+
+
+def profile_of(config: pytest.Config) -> Profile:
+    """Return the profile of a run, with its seed."""
+    profile = PROFILES[config.getoption("--profile")]._replace(seed=config.getoption("--seed"))
+    return profile._replace(cases=1, checks=1) if config.getoption("--every-case") else profile
+
+
+def named_targets(config: pytest.Config) -> list[Target]:
+    try:
+        return [find_target(word) for word in config.getoption("--implementation") or BUNDLED]
+    except TargetError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if file := session.config.getoption("--requirement-results"):
+        results = session.config.stash[recorder_key].results()
+        file.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n", encoding="utf-8")

@@ -1,0 +1,208 @@
+"""Makes a case of each check that pytest runs: what came of it, what it was about, what would replay it."""
+
+import functools
+import json
+import os
+import re
+from collections.abc import Collection, Generator
+from contextlib import suppress
+from typing import Any
+
+import hypothesis
+import pytest
+from hypothesis.strategies import DataObject
+
+from conformance.as_client import exchange, shrinking
+from conformance.blame import blamed
+from conformance.profiles import Profile
+from conformance.running.cases import Case, Draws, Outcome, decode, dump_exchange, encode
+from conformance.running.gate import Results
+from conformance.targets.target import Target
+from conformance.targets.terms import Role
+from spec.requirements import REQUIREMENTS
+
+PROBLEM_LINES = 40
+
+_case = pytest.StashKey[Case]()
+
+
+class Recorder:
+    """A pytest plugin. `cases` has what came of each check so far, by node id.
+
+    `events` is a descriptor that gets the number of checks that will run, then each case, as lines of JSON.
+    """
+
+    def __init__(self, profile: Profile, events: int | None, replayed: Case | None) -> None:
+        self.cases: dict[str, Case] = {}
+        self._profile, self._events, self._replayed = profile, events, replayed
+
+    def _emit(self, whole: object) -> None:
+        if self._events is not None:
+            os.write(self._events, json.dumps(whole).encode() + b"\n")
+
+    def prepare(self, item: pytest.Function) -> None:
+        """Make the case of a check that will run; have its generated inputs kept, or give it those to replay."""
+        item.stash[_case] = self.case(item, "error")
+        if hypothesis.is_hypothesis_test(item.obj):
+            if self._replayed and self._replayed.inputs is not None:
+                item.obj = _with_inputs(item.obj.hypothesis.inner_test, self._replayed.inputs)
+            else:
+                _keep_inputs(item.obj.hypothesis)
+
+    def case(self, item: pytest.Function, outcome: Outcome) -> Case:
+        """Return a check's case, with that outcome."""
+        parameters = parameters_of(item)
+        target = parameters.get("target")
+        name = target.name if isinstance(target, Target) else ""
+        ids = item.callspec.id if hasattr(item, "callspec") else ""
+        marks = {
+            kind: mark.args[0]
+            for kind in ("transport", "service")
+            if (mark := item.get_closest_marker(kind)) and len(mark.args) == 1
+        }
+        return Case(
+            f"{item.path.parent.name}/{item.path.name}::{item.originalname}",
+            re.sub(rf"(?<![^-]){re.escape(name)}(?![^-])", "*", ids) if name else ids,
+            name,
+            target.word if isinstance(target, Target) else "",
+            role_of(item),
+            parameters.get("transport", marks.get("transport")),
+            parameters.get("service", marks.get("service")),
+            citations(item),
+            outcome,
+            profile=self._profile.name,
+            seed=self._profile.seed,
+        )
+
+    def leave_out(self, item: pytest.Function, outcome: Outcome) -> None:
+        """Record a check that is not run on its target, and why."""
+        case = self.cases[item.nodeid] = self.case(item, outcome)
+        self._emit(case.to_json())
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self._emit(len(session.items))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_pyfunc_call(self) -> Generator[None, object, object]:
+        """Where a failure has been made smaller for long enough, raise the smallest."""
+        try:
+            return (yield)
+        except shrinking.TimeIsUp:
+            raise shrinking.smallest_failure() from None  # type: ignore[misc]
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Complete the case; show, with a failure, what was sent and received last and what was to be proved."""
+        report = yield
+        case = item.stash.get(_case, None)
+        if case is None:
+            return report
+        case.seconds = round(case.seconds + report.duration, 4)
+        if report.failed and call.excinfo:
+            error = _cause(call.excinfo.value)
+            exchanges = vars(error).get("exchanges") or exchange.recent_exchanges()
+            if not case.about or blamed(error) == "LOAD-3":  # whoever dies cannot do the rest either
+                _describe(case, error, getattr(item, "fixturenames", ()))
+                case.exchanges = [dump_exchange(exchange) for exchange in exchanges]
+            report.sections += [("exchange", exchange.show()) for exchange in exchanges]
+            report.sections.append(("requirement", requirement_sentence(case.about)))
+        elif report.when == "call" and report.passed:
+            case.outcome = "passed"
+        if report.when == "teardown" and not report.skipped and (case.outcome != "error" or case.problem):
+            self.cases[item.nodeid] = case
+            self._emit(case.to_json())
+        return report
+
+    def results(self) -> Results:
+        """Return target: requirement: {"passed": n, "failed": n}; a failure counts for what it is about alone."""
+        results: Results = {}
+        for case in self.cases.values():
+            if case.outcome in ("passed", "failed", "error"):
+                passed = case.outcome == "passed"
+                for id_ in dict.fromkeys(case.requirements) if passed else [case.about or case.requirements[0]]:
+                    counts = results.setdefault(case.target, {}).setdefault(id_, {"passed": 0, "failed": 0})
+                    counts["passed" if passed else "failed"] += 1
+        return results
+
+
+def citations(item: pytest.Item) -> list[str]:
+    """Return the requirements that a check cites, the one that it is mainly about first."""
+    return [id_ for marker in item.iter_markers("requirement") for id_ in marker.args]
+
+
+def parameters_of(item: pytest.Item) -> dict[str, Any]:
+    """Return the values of a check's parameters by their names."""
+    return item.callspec.params if hasattr(item, "callspec") else {}
+
+
+def role_of(item: pytest.Item) -> Role:
+    """Return whether a check judges a server or a client."""
+    return "client" if item.path.parent.name == "clients" else "server"
+
+
+def requirement_sentence(id_: str | None) -> str:
+    """Return a requirement's id and text."""
+    return f"{id_}. {REQUIREMENTS[id_].text}" if id_ in REQUIREMENTS else f"{id_}"
+
+
+def _describe(case: Case, error: BaseException, fixtures: Collection[str]) -> None:
+    """Complete a case by what it raised."""
+    case.outcome = "failed" if _is_failure(error) else "error"
+    case.about = blamed(error) or case.requirements[0]
+    told = str(error).encode("utf-8", "backslashreplace").decode()  # a command line may hold any bytes
+    lines = (told or type(error).__name__).splitlines()
+    if case.outcome == "error":
+        lines[0] = f"{type(error).__name__}: {lines[0]}"
+    case.problem = "\n".join(lines[:PROBLEM_LINES] + ["…"] * (len(lines) > PROBLEM_LINES))
+    if (inputs := vars(error).get("inputs")) is not None:
+        with suppress(TypeError):
+            case.inputs = {name: _stored(value) for name, value in inputs.items() if name not in fixtures}
+
+
+def _is_failure(error: BaseException) -> bool:
+    return isinstance(error, AssertionError | pytest.fail.Exception)
+
+
+def _cause(error: BaseException) -> BaseException:
+    """Return what failed, where Hypothesis or the time limit ended what shrank it."""
+    smallest = shrinking.smallest_failure()
+    return smallest if smallest and not isinstance(error, AssertionError) and blamed(error) is None else error
+
+
+def _keep_inputs(handle: Any) -> None:
+    """Have what a generated check raises hold its arguments; what it raises last is of the shrunk example."""
+    test = handle.inner_test
+    if hasattr(test, "keeps_inputs"):
+        return
+
+    @functools.wraps(test)
+    def kept(*args: Any, **arguments: Any) -> None:
+        drawing = {name: Draws(value) if isinstance(value, DataObject) else value for name, value in arguments.items()}
+        shrinking.begin_example()
+        try:
+            test(*args, **drawing)
+        except (AssertionError, OSError) as error:
+            shrinking.keep_failure(error, drawing)
+            raise
+
+    vars(kept)["keeps_inputs"] = True
+    handle.inner_test = kept
+
+
+def _with_inputs(test: Any, inputs: dict[str, Any]) -> Any:
+    """Return a check that runs once, with these inputs."""
+
+    def replayed(**fixtures: Any) -> None:
+        restored = {
+            name: Draws(None, decode(value["draws"])) if isinstance(value, dict) and "draws" in value else decode(value)
+            for name, value in inputs.items()
+        }
+        test(**fixtures, **restored)
+
+    return replayed
+
+
+def _stored(value: object) -> Any:
+    return {"draws": encode(value.drawn)} if isinstance(value, Draws) else encode(value)

@@ -1,0 +1,119 @@
+"""Which checks run: those that are selected and apply, and of them the profile's share.
+
+A check runs once for each target, service and transport that it names as a fixture and that is selected. The markers
+``service`` and ``transport`` narrow a check to where it applies; what is not selected is deselected, never skipped.
+"""
+
+from collections import defaultdict
+
+import hypothesis
+import pytest
+
+from conformance import timing
+from conformance.running.cases import Outcome, load_case
+from conformance.running.options import named_targets, profile_of, recorder_key
+from conformance.running.recorder import citations, parameters_of, role_of
+from conformance.targets.target import Target
+from conformance.targets.terms import ROLES, SERVICES, TRANSPORTS
+from spec.requirements import REQUIREMENTS
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a check everywhere it applies; what is not selected is dropped later, so that it counts as deselected."""
+    if "target" in metafunc.fixturenames:
+        targets = metafunc.config.hook.pytest_sockspec_targets(metafunc=metafunc)
+        if targets is None:
+            targets = named_targets(metafunc.config)
+        metafunc.parametrize("target", targets, ids=[target.name for target in targets], scope="session")
+    own = " ".join(str(marker.args[0]) for marker in metafunc.definition.iter_markers("parametrize"))
+    for fixture, everything in (("service", SERVICES), ("transport", TRANSPORTS)):
+        if fixture in metafunc.fixturenames and fixture not in own:
+            marker = metafunc.definition.get_closest_marker(fixture)
+            metafunc.parametrize(fixture, marker.args if marker else everything, scope="session")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Refuse a check that cites nothing; drop what is not selected or cannot be; prepare the rest."""
+    checks = [item for item in items if isinstance(item, pytest.Function) and item.path.parent.parent.name == "checks"]
+    if wrong := [
+        f"{item.nodeid} cites {' '.join(unknown) or 'no requirement'}"
+        for item in checks
+        if (unknown := [id_ for id_ in citations(item) if id_ not in REQUIREMENTS]) or not citations(item)
+    ]:
+        raise pytest.UsageError("every check cites requirements that SPEC.md has:", *wrong)
+    recorder = config.stash[recorder_key]
+    selected = [item for item in checks if _is_selected(config, item)]
+    for item in selected:
+        if (outcome := _hindrance(item)) is not None:
+            recorder.leave_out(item, outcome)
+    applying = [item for item in selected if item.nodeid not in recorder.cases]
+    if file := config.getoption("--replay"):
+        replayed = load_case(file)
+        left = {item for item in applying if recorder.case(item, "error").title == replayed.title}
+    else:
+        left = _thinned(config, applying)
+    dropped = [item for item in checks if item not in left]
+    if dropped:
+        config.hook.pytest_deselected(items=dropped)
+        items[:] = [item for item in items if item not in dropped]
+    for any_item in items:
+        if any_item.get_closest_marker("timeout") is None:
+            any_item.add_marker(pytest.mark.timeout(timing.CHECK_TIMEOUT))
+    for check in left:
+        if hypothesis.is_hypothesis_test(check.obj):
+            hypothesis.seed(config.getoption("--seed"))(check.obj)
+        recorder.prepare(check)
+
+
+def _thinned(config: pytest.Config, checks: list[pytest.Function]) -> set[pytest.Function]:
+    """Return the checks that the profile leaves: of those that start programs of their own a share."""
+    profile = profile_of(config)
+    left: set[pytest.Function] = set()
+    judged: dict[object, set[str]] = defaultdict(set)
+    starting: dict[object, dict[str, list[pytest.Function]]] = defaultdict(lambda: defaultdict(list))
+    for item in checks:
+        parameters = parameters_of(item)
+        where = getattr(parameters.get("target"), "name", None), parameters.get("transport"), role_of(item)
+        if "server" in item.fixturenames:
+            left.add(item)
+            judged[where].update(citations(item))
+        else:
+            name = item.nodeid.partition("[")[0]
+            starting[where][f"{name} {parameters.get('partner')}"].append(item)  # a pair is more than a case
+    for place, of_check in starting.items():
+        cases = [item for those in of_check.values() for item in profile.select(those)]
+        left.update(profile.select_checks({item: set(citations(item)) for item in cases}, judged[place]))
+    return left
+
+
+def _is_selected(config: pytest.Config, item: pytest.Item) -> bool:
+    for name, everything in (("service", SERVICES), ("transport", TRANSPORTS)):
+        marker = item.get_closest_marker(name)
+        applies = [parameters_of(item)[name]] if name in parameters_of(item) else marker.args if marker else everything
+        if not set(applies) & set(config.getoption(f"--{name}") or everything):
+            return False
+    requirements = config.getoption("--requirement")
+    if requirements and not set(requirements) & set(citations(item)):
+        return False
+    if item.get_closest_marker("long") and config.getoption("--profile") == "quick":
+        return False
+    return role_of(item) in (config.getoption("--role") or ROLES)
+
+
+def _hindrance(item: pytest.Function) -> Outcome | None:
+    """Return why a check cannot be run on its target; None: it can."""
+    parameters = parameters_of(item)
+    target = parameters.get("target")
+    if not isinstance(target, Target):
+        return None
+    marker = item.get_closest_marker("transport")
+    transports = [parameters["transport"]] if "transport" in parameters else marker.args if marker else TRANSPORTS
+    marker = item.get_closest_marker("service")
+    service = parameters.get("service", marker.args[0] if marker else None)
+    if not any(target.offers(role_of(item), transport, service) for transport in transports):
+        return "unsupported"
+    if target.url:
+        options = item.get_closest_marker("options")
+        as_it_runs = options is None or (service == "echo" and "--idle-timeout" not in options.args)
+        return None if "server" in item.fixturenames and as_it_runs else "inconclusive"
+    return None

@@ -1,0 +1,98 @@
+"""What the cases of a target come to: a verdict for each requirement, the known failures, the exit status."""
+
+import enum
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from conformance.running.cases import Case
+from conformance.targets.toml_files import read_toml
+from spec.requirements import REQUIREMENTS
+
+CONFORMS, FAILS, USAGE, NOT_JUDGED = 0, 1, 2, 3
+
+
+class Verdict(enum.Enum):
+    """What is said of a requirement and a target. Nothing ever turns a FAIL into a softer word."""
+
+    PASS = "a check passed, and none failed"
+    FAIL = "a check of a MUST failed"
+    WARN = "a check of a SHOULD failed"
+    ERROR = "the judge failed, not the target"
+    INCONCLUSIVE = "no check could decide"
+    UNSUPPORTED = "the target declares that it does not offer what it takes"
+
+
+def judge(cases: Iterable[Case]) -> dict[str, Verdict]:
+    """Return the verdict for each requirement that the cases of one target cite or are about."""
+    of: dict[str, list[Case]] = {}
+    for case in cases:
+        for id_ in dict.fromkeys([*case.requirements, *([case.about] if case.about else [])]):
+            of.setdefault(id_, []).append(case)
+    return {id_: _verdict(id_, of[id_]) for id_ in REQUIREMENTS if id_ in of}
+
+
+def _verdict(id_: str, cases: Sequence[Case]) -> Verdict:
+    if any(case.outcome == "failed" and case.about == id_ for case in cases):
+        return Verdict.WARN if REQUIREMENTS[id_].level.startswith("SHOULD") else Verdict.FAIL
+    outcomes = {case.outcome for case in cases}
+    if "error" in outcomes:
+        return Verdict.ERROR
+    if "passed" in outcomes:
+        return Verdict.PASS
+    return Verdict.UNSUPPORTED if outcomes == {"unsupported"} else Verdict.INCONCLUSIVE
+
+
+Verdicts = Mapping[str, Mapping[str, Verdict]]
+"""By target, then by requirement."""
+
+
+class KnownFailuresError(Exception):
+    """A file of known failures that is none: one line that says how."""
+
+
+def read_known_failures(path: Path) -> dict[str, str]:
+    """Return the reasons by requirement of a TOML file with tables ``[[failure]]``, each `requirement` and `reason`.
+
+    Raises KnownFailuresError.
+    """
+    try:
+        whole = read_toml(path)
+    except ValueError as error:
+        raise KnownFailuresError(str(error)) from None
+    known: dict[str, str] = {}
+    entries = whole.pop("failure", [])
+    if whole or not isinstance(entries, list):
+        raise KnownFailuresError(f"{path}: only [[failure]] tables are known")
+    for entry in entries:
+        match entry:
+            case {"requirement": str(id_), "reason": str(reason), **rest} if not rest and reason.strip():
+                if id_ not in REQUIREMENTS:
+                    raise KnownFailuresError(f"{path}: SPEC.md has no requirement {id_}")
+                known[id_] = reason
+            case _:
+                raise KnownFailuresError(f"{path}: each [[failure]] has a requirement and a reason, and nothing else")
+    return known
+
+
+def stale(known: Iterable[str], verdicts: Verdicts) -> list[str]:
+    """Return the known failures that were judged and did not fail for any target."""
+    bad = (Verdict.FAIL, Verdict.WARN)
+    return [
+        id_
+        for id_ in known
+        if any(of.get(id_) is Verdict.PASS for of in verdicts.values())
+        and not any(of.get(id_) in bad for of in verdicts.values())
+    ]
+
+
+def exit_status(verdicts: Verdicts, known: Mapping[str, str], *, strict: bool) -> int:
+    """Return 0 if each target conforms, 1 if one does not or a known failure is stale, 3 if that cannot be said."""
+    bad = (Verdict.FAIL, Verdict.WARN) if strict else (Verdict.FAIL,)
+    everything = [(id_, verdict) for of in verdicts.values() for id_, verdict in of.items()]
+    if any(verdict in bad and id_ not in known for id_, verdict in everything) or stale(known, verdicts):
+        return FAILS
+    decided = {Verdict.PASS, Verdict.FAIL, Verdict.WARN}
+    judged = all(decided & set(of.values()) for of in verdicts.values())
+    if not verdicts or not judged or any(verdict is Verdict.ERROR for _, verdict in everything):
+        return NOT_JUDGED
+    return CONFORMS

@@ -1,0 +1,55 @@
+"""Finds targets by the words of a command line."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from conformance import ROOT
+from conformance.targets.manifest import read_manifest
+from conformance.targets.server import URL
+from conformance.targets.target import MissingError, Target, TargetError
+
+MANIFEST = "sockspec.toml"
+
+BUNDLED = {
+    target.name: replace(target, word=target.name)
+    for target in map(read_manifest, sorted(ROOT.glob(f"impl_*/{MANIFEST}")))
+}
+"""The reference implementations by their names."""
+
+EXAMPLES = {manifest.parent.name: manifest for manifest in sorted(ROOT.glob(f"conformance/examples/*/{MANIFEST}"))}
+"""Manifests by their names: other ways to write the programs."""
+
+TARGET_HELP = (
+    f"{', '.join([*BUNDLED, *EXAMPLES])}, a manifest (TOML), or the URL of a server that runs"
+    f" (default: {', '.join(BUNDLED)})"
+)
+
+
+def find_target(word: str) -> Target:
+    """Return what a word names: a bundled target, an example, a manifest by its path, or a server that runs by its URL.
+
+    Raises TargetError; MissingError, if a Python module that its manifest requires is missing.
+    """
+    if word in BUNDLED:
+        return BUNDLED[word]
+    if word in EXAMPLES:
+        return _find_example(word)
+    if "://" in word:
+        url = re.fullmatch(URL, word)
+        if url is None:
+            raise TargetError(f"{word}: no URL like echo+udp://192.0.2.1:7007 or time+tcp://[2001:db8::1]:3737")
+        return Target(word, {}, services=(url["service"],), url=word, word=word)  # type: ignore[arg-type]
+    path = Path(word)
+    if path.is_dir():
+        path /= MANIFEST
+    if not path.exists():
+        raise TargetError(f"{word}: neither {', '.join([*BUNDLED, *EXAMPLES])} nor a manifest nor a URL")
+    return read_manifest(path, taken=BUNDLED)
+
+
+def _find_example(name: str) -> Target:
+    try:
+        return read_manifest(EXAMPLES[name], taken=BUNDLED)
+    except MissingError as error:
+        raise MissingError(f"{error}: pip install 'sockspec[compare]'") from None

@@ -1,0 +1,56 @@
+"""Manifests: the TOML files that name a target's programs."""
+
+import importlib.util
+import re
+import shutil
+import sys
+from collections.abc import Collection
+from pathlib import Path
+
+from conformance.targets.target import MissingError, Target, TargetError
+from conformance.targets.terms import ROLES, SERVICES, TRANSPORTS
+from conformance.targets.toml_files import read_toml
+
+
+def read_manifest(path: Path, taken: Collection[str] = ()) -> Target:
+    """Return the target that a manifest describes. No other may have a name that is `taken`.
+
+    Raises TargetError; MissingError, if a Python module that it requires is missing.
+    """
+    try:
+        manifest = read_toml(path)
+    except ValueError as error:
+        raise TargetError(str(error)) from None
+    own = path.resolve().parent
+    defaults = {"name": own.name, "services": [*SERVICES], "directory": ".", "requires": [], "programs": {}}
+    name, services, place, requires, programs = (manifest.pop(key, default) for key, default in defaults.items())
+    if manifest:
+        raise TargetError(f"{path}: unknown key {', '.join(manifest)} (known: {', '.join(defaults)})")
+    if not isinstance(name, str) or not re.fullmatch(r"\w[\w.-]*", name) or name in taken:
+        but = f", and none of {', '.join(taken)}" if taken else ""
+        raise TargetError(f"{path}: name must be letters, digits, '.', '-' and '_'{but}")
+    if not isinstance(services, list) or not services or not all(service in SERVICES for service in services):
+        raise TargetError(f"{path}: services must be a list of {' and '.join(SERVICES)}")
+    if not isinstance(place, str) or not (directory := own.joinpath(place).resolve()).is_dir():
+        raise TargetError(f"{path}: directory must be a directory's path, relative to the manifest's own")
+    if not isinstance(requires, list) or not all(isinstance(each, str) and each.isidentifier() for each in requires):
+        raise TargetError(f"{path}: requires must be a list of top-level Python modules")
+    keys = {f"{transport}_{role}": (transport, role) for transport in TRANSPORTS for role in ROLES}
+    if not isinstance(programs, dict) or not programs or not set(programs) <= set(keys):
+        raise TargetError(f"{path}: [programs] must have one or more of {', '.join(keys)}")
+    commands = {keys[key]: _read_command(f"{path}: {key}", words, directory) for key, words in programs.items()}
+    if missing := [module for module in requires if importlib.util.find_spec(module) is None]:
+        raise MissingError(f"{name}: needs the Python module {', '.join(missing)}")
+    offered = tuple(service for service in SERVICES if service in services)
+    return Target(name, commands, directory, offered, word=str(path.resolve()))
+
+
+def _read_command(place: str, command: object, directory: Path) -> tuple[str, ...]:
+    """Return a command, a program of the directory by its whole path. Raises TargetError, beginning with `place`."""
+    if not isinstance(command, list) or not command or not all(isinstance(word, str) for word in command):
+        raise TargetError(f"{place} must be a list of strings, the command and its first arguments")
+    program, *arguments = (sys.executable if word == "{python}" else word for word in command)
+    own = directory / program
+    if shutil.which(program) is None and shutil.which(own) is None:
+        raise TargetError(f"{place}: there is no program {program}")
+    return str(own) if own.is_file() else program, *arguments

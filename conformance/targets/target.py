@@ -1,0 +1,67 @@
+"""What is judged: a target names the commands of its four programs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import PIPE
+
+from conformance import ROOT
+from conformance.targets.programs import Program
+from conformance.targets.server import RunningServer, Server
+from conformance.targets.terms import SERVICES, Role, Service, Transport
+
+
+class TargetError(Exception):
+    """A target that is named wrongly: one line that says how."""
+
+
+class MissingError(TargetError):
+    """A target that needs something which is not installed here: one line that says what."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is judged under one name.
+
+    What `commands` and `services` lack is not offered. `url` is of a server that runs already; it has no commands.
+    `word` is what `find_target` finds it by, from any directory.
+    """
+
+    name: str
+    commands: Mapping[tuple[Transport, Role], tuple[str, ...]]
+    cwd: Path = ROOT
+    services: tuple[Service, ...] = SERVICES
+    url: str = ""
+    word: str = ""
+
+    def offers(self, role: Role, transport: Transport, service: Service | None = None) -> bool:
+        """Whether it has such a program; for any service, or for this one."""
+        if service is not None and service not in self.services:
+            return False
+        if self.url:
+            return role == "server" and f"+{transport}:" in self.url
+        return (transport, role) in self.commands
+
+    def command(self, transport: Transport, role: Role) -> tuple[str, ...]:
+        """Return the command that starts a program, without arguments. Raises KeyError if not offered."""
+        return self.commands[transport, role]
+
+    def server(
+        self, service: Service, transport: Transport, *options: str, env: Mapping[str, str] | None = None
+    ) -> Server:
+        """Start a server and wait until it is ready. Of a target with a URL it is the one that runs, as it is."""
+        if self.url:
+            return RunningServer(self.url)
+        return Server(self.command(transport, "server"), service, transport, *options, cwd=self.cwd, env=env)
+
+    def program(
+        self,
+        transport: Transport,
+        role: Role,
+        *arguments: str,
+        stdin: str | bytes | int | None = "",
+        stdout: int = PIPE,
+        env: Mapping[str, str] | None = None,
+    ) -> Program:
+        """Start a program with these arguments and wait for nothing; the streams and `env` are those of `Program`."""
+        return Program([*self.command(transport, role), *arguments], cwd=self.cwd, stdin=stdin, stdout=stdout, env=env)
