@@ -11,9 +11,16 @@ from conformance.targets.target import MissingError, Target, TargetError
 
 MANIFEST = "sockspec.toml"
 
+_READING_ORDER = ("impl_raw", "impl_with")  # any other comes after them
+
+
+def _place(manifest: Path) -> tuple[bool, str]:
+    return manifest.parent.name not in _READING_ORDER, manifest.parent.name
+
+
 BUNDLED = {
     target.name: replace(target, word=target.name)
-    for target in map(read_manifest, sorted(ROOT.glob(f"impl_*/{MANIFEST}")))
+    for target in map(read_manifest, sorted(ROOT.glob(f"impl_*/{MANIFEST}"), key=_place))
 }
 """The reference implementations by their names."""
 

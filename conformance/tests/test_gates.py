@@ -32,7 +32,7 @@ while True:
 
 HEAD = """
 import pytest
-from conformance import wire
+from conformance.as_client import peers
 """
 
 
@@ -139,7 +139,7 @@ ASK = """
 @pytest.mark.transport('tcp')
 @pytest.mark.requirement('ECHO-1')
 def test_it(server):
-    with wire.connect(server) as peer:
+    with peers.connect(server) as peer:
         assert server.wait_until(lambda: bool(server.errors))
         if server.command[2] == 'dies':
             server.wait()
@@ -172,7 +172,7 @@ def test_a_failure_shows_the_exchange_and_the_requirement(pytester: pytest.Pytes
 @pytest.mark.transport('tcp')
 @pytest.mark.requirement('ECHO-8')
 def test_it(server):
-    with wire.connect(server) as peer:
+    with peers.connect(server) as peer:
         assert peer.ask(b'ECHO').status == 'OK'
 """
     result, _ = run_checks(pytester, source, "--implementation=raw")
