@@ -324,9 +324,9 @@ def test_more_than_a_hundred_subscribers(start_server: StartServer) -> None:
     """By default the limit of clients is far above a hundred."""
     server = start_server()
     with ExitStack() as stack:
-        peers = [stack.enter_context(peers.connect(server)) for _ in range(150)]
+        subscribers = [stack.enter_context(peers.connect(server)) for _ in range(150)]
         subscriptions = []
-        for number, peer in enumerate(peers, 1):
+        for number, peer in enumerate(subscribers, 1):
             with about("TIME-15", f"subscriber {number} is not served"):
                 subscriptions.append(Subscription(peer, f"Клиент {number}"))
         for subscription in subscriptions:
