@@ -4,3 +4,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 """The directory that holds `conformance`, `spec` and the implementations."""
+
+
+class SettingError(ValueError):
+    """An environment variable has a value that cannot be used: one line that says which."""

@@ -1,8 +1,19 @@
-"""``python -m conformance``."""
+"""``python -m conformance`` and ``sockspec``."""
 
 import sys
 
-from conformance.commands.main import main
+from conformance import SettingError
+
+
+def main() -> int:
+    """Run a command of this process's command line; return its exit status."""
+    try:
+        from conformance.commands.main import main as run_command
+    except SettingError as error:
+        print(f"sockspec: {error}", file=sys.stderr)
+        return 2
+    return run_command()
+
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,12 +1,28 @@
 """Every tolerance of the suite, in one place, in seconds; ``SOCKSPEC_TIME_SCALE`` (default 1) stretches them all."""
 
+import math
 import os
 
-SCALE = float(os.environ.get("SOCKSPEC_TIME_SCALE", "1"))
+from conformance import SettingError
+
+
+def _setting(name: str, default: str) -> float:
+    """Return the number above 0 that an environment variable holds. Raises SettingError."""
+    text = os.environ.get(name) or default
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise SettingError(f"{name} is {text!r}, which is no number above 0; one is written as 0.5 or 2")
+    return number
+
+
+SCALE = _setting("SOCKSPEC_TIME_SCALE", "1")
 
 #: How long anything may take that should come at once. Only a failing check ever waits this long; where all are to
 #: fail, ``SOCKSPEC_PATIENCE`` makes it shorter.
-PATIENCE = float(os.environ.get("SOCKSPEC_PATIENCE", "10")) * SCALE
+PATIENCE = _setting("SOCKSPEC_PATIENCE", "10") * SCALE
 
 #: What the judge itself may add to a time that it measures: its own wake-up on a busy machine.
 JUDGE_LATENESS = 0.4 * SCALE

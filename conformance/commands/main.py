@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import traceback
 from collections.abc import Sequence
 
 from conformance.commands import check_target, compare, demo, diff, listing, replay, run
@@ -39,6 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return NOT_JUDGED
     except KeyboardInterrupt:
         print("sockspec: interrupted", file=sys.stderr)
+        return NOT_JUDGED
+    except Exception:  # a fault of the suite: its status must not say that a target does not conform
+        traceback.print_exc()
+        print("sockspec: could not be judged: the suite itself failed, see above", file=sys.stderr)
         return NOT_JUDGED
 
 

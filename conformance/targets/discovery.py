@@ -1,6 +1,6 @@
 """Finds targets by the words of a command line."""
 
-import re
+import socket
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,9 +43,15 @@ def find_target(word: str) -> Target:
     if word in EXAMPLES:
         return _find_example(word)
     if "://" in word:
-        url = re.fullmatch(URL, word)
+        url = URL.fullmatch(word)
         if url is None:
             raise TargetError(f"{word}: no URL like echo+udp://192.0.2.1:7007 or time+tcp://[2001:db8::1]:3737")
+        if not 1 <= int(url["port"]) <= 65535:
+            raise TargetError(f"{word}: a port is a number from 1 to 65535")
+        try:
+            socket.getaddrinfo(url["v6"] or url["host"], None)
+        except (OSError, UnicodeError):
+            raise TargetError(f"{word}: the host {url['v6'] or url['host']} has no address") from None
         return Target(word, {}, services=(url["service"],), url=word, word=word)  # type: ignore[arg-type]
     path = Path(word)
     if path.is_dir():

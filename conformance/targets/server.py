@@ -1,18 +1,27 @@
 """Servers that are judged: one that is started and gets ready, and one that runs already."""
 
+import contextlib
 import re
+import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn
 
+from conformance.inconclusive import Inconclusive
 from conformance.targets.programs import Program, ProgramError
 from conformance.targets.terms import Service, Transport
 from conformance.timing import PATIENCE
 
-URL = (
-    r"(?P<url>(?P<service>echo|time)\+(?P<transport>udp|tcp)://(\[(?P<v6>[0-9a-f:]+)\]|(?P<v4>[0-9.]+)):(?P<port>\d+))"
-)
+_SCHEME = r"(?P<service>echo|time)\+(?P<transport>udp|tcp)"
+_ADDRESS = r"(\[(?P<v6>[0-9a-f:]+)\]|(?P<v4>[0-9.]+)):(?P<port>\d{1,5})"
 
-READY = re.compile(f"waiting for clients on {URL}")
+READY = re.compile(f"waiting for clients on (?P<url>{_SCHEME}://{_ADDRESS})")
+
+URL = re.compile(rf"{_SCHEME}://(\[(?P<v6>[0-9A-Fa-f:.]+(%\w+)?)\]|(?P<host>[^\[\]:/@?#\s]+)):(?P<port>\d{{1,5}})")
+"""What a person may call a server that runs already: by its address or by its name."""
+
+REFUSAL = 0.2
+"""Seconds in which a host says that nobody has a UDP port."""
 
 
 class Server(Program):
@@ -57,14 +66,18 @@ class Server(Program):
 
 
 class RunningServer(Server):
-    """A server that ran before: it is judged by its replies alone, for neither its output nor its end is seen."""
+    """A server that ran before: it is judged by its replies alone, for neither its output nor its end is seen.
+
+    A check that asks for more than its address raises Inconclusive.
+    """
 
     def __init__(self, url: str) -> None:
-        self.command, self.url = [url], url
-        match = re.fullmatch(URL, url)
+        """`url` has the form of `URL`. Raises OSError if its host has no address."""
+        match = URL.fullmatch(url)
         assert match
+        self.command, self.url = [url], url
         self.service, self.transport = match["service"], match["transport"]  # type: ignore[assignment]
-        self.host, self.port = match["v4"] or match["v6"], int(match["port"])
+        self.host, self.port = _address(match["v6"] or match["host"], int(match["port"]), self.transport)
 
     @property
     def running(self) -> bool:
@@ -79,3 +92,30 @@ class RunningServer(Server):
 
     def kill(self) -> None:
         """Leave it alone."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name in _OF_A_PROCESS:
+            raise Inconclusive("of a server that runs already only the replies are seen")
+        raise AttributeError(name)
+
+
+_OF_A_PROCESS = {"pid", "process", "_changed"}
+"""What a Program has and a server that runs already has not: all that is printed, signalled and waited for needs it."""
+
+
+def _address(host: str, port: int, transport: Transport) -> tuple[str, int]:
+    """Return the first address of a host at which the port is not refused, or the first of all. Raises OSError."""
+    kind = socket.SOCK_STREAM if transport == "tcp" else socket.SOCK_DGRAM
+    found = socket.getaddrinfo(host, port, type=kind)
+    for family, _, _, _, address in found:
+        with socket.socket(family, kind) as sock, contextlib.suppress(OSError):
+            sock.settimeout(REFUSAL)
+            try:
+                sock.connect(address)
+                if transport == "udp":
+                    sock.send(b"")  # a datagram that no server answers; where nobody has the port, ICMP says so
+                    sock.recv(1)
+            except TimeoutError:
+                pass
+            return str(address[0]), port
+    return str(found[0][4][0]), port

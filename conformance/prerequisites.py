@@ -1,0 +1,91 @@
+"""In which order one would mend a program: which requirements say nothing while an earlier one does not hold.
+
+A server that does not get ready cannot show that it answers; one whose first answer has the wrong form cannot show its
+limits. What cannot be judged for such a reason is *not judged*, and says what comes first.
+"""
+
+import fnmatch
+from collections.abc import Container, Iterable
+from typing import TypeVar
+
+from spec.requirements import REQUIREMENTS
+
+STAGES: dict[str, str] = {
+    "it starts, and says so": "SRV-1 SRV-2 CLI-1 CLI-2",
+    "its first answer": "ECHO-1 LEASE-1 TIME-2 TIME-4 TIME-5 CLI-3 CLI-16 CLI-19 CLI-6",
+    "the form of what it sends": "REP-* ECHO-* TEXT-* TIME-3 TIME-7 TIME-11 TIME-12 LEASE-2",
+    "what it reads": "REQ-* TIME-1 ERR-1 TCP-1 UDP-* CLI-4 CLI-8 CLI-11 CLI-12 CLI-14",
+    "errors": "ERR-2 ERR-3 ERR-4 ERR-5 ERR-6 ERR-7 ERR-8 ERR-9 CLI-9 CLI-10",
+    "how it is used": "SRV-8 SRV-* CLI-5 CLI-22",
+    "streams and time": "TCP-* TIME-* LEASE-* CLI-*",
+    "limits and load": "ERR-* LOAD-*",
+}
+"""Ids, and groups for those that no stage names, in the order in which one would mend what fails."""
+
+_BEFORE = {
+    "ECHO-1": "SRV-1",
+    "LEASE-1": "SRV-1",
+    "TIME-2": "SRV-1 LEASE-1",
+    "TIME-4": "TIME-2",
+    "TIME-5": "TIME-4",
+    "ERR-1": "ECHO-1 TIME-2 LEASE-1",
+    "TCP-1": "ECHO-1 TIME-2",
+    "SRV-8": "SRV-1",
+    "CLI-2": "CLI-1",
+    "CLI-3": "CLI-1",
+    "CLI-16": "CLI-1",
+    "CLI-19": "CLI-1 CLI-16",
+    "SRV-2 SRV-3 SRV-11": "SRV-1",
+    "SRV-9 SRV-16": "SRV-8 ECHO-1 TIME-2",
+    "SRV-4": "ECHO-1",
+    "SRV-5": "TIME-2",
+    "SRV-6 SRV-7": "SRV-4 SRV-5",
+    "SRV-13 SRV-14 SRV-15 TEXT-* REQ-* REP-* UDP-* LOAD-*": "ECHO-1 TIME-2 LEASE-1",
+    "ECHO-*": "ECHO-1",
+    "TIME-*": "TIME-5",
+    "LEASE-*": "LEASE-1 TIME-2",
+    "ERR-*": "ERR-1",
+    "TCP-*": "TCP-1",
+    "CLI-6 CLI-4 CLI-7 CLI-9 CLI-11 CLI-12 CLI-13 CLI-14 CLI-15 CLI-17 CLI-18 CLI-20 CLI-21 CLI-22": "CLI-3 CLI-19",
+}
+
+
+Row = TypeVar("Row")
+
+
+def _by_id(rows: Iterable[tuple[str, Row]]) -> dict[str, Row]:
+    """Return what rows of ids and groups (``LOAD-*``) hold, by single ids. A row that names an id beats a group."""
+    found: dict[str, Row] = {}
+    for groups in (False, True):
+        for names, row in rows:
+            for name in names.split():
+                if name.endswith("*") is groups:
+                    for id_ in fnmatch.filter(REQUIREMENTS, name):
+                        found.setdefault(id_, row)
+    return found
+
+
+PREREQUISITES = {
+    id_: tuple(each for each in before.split() if each != id_) for id_, before in _by_id([*_BEFORE.items()]).items()
+}
+"""By requirement: those without which it cannot be judged. One that a service or a transport lacks does not count."""
+
+_PLACES = _by_id(
+    [(name, (stage, n)) for stage, ids in enumerate(STAGES.values()) for n, name in enumerate(ids.split())]
+)
+_ORDER = {id_: number for number, id_ in enumerate(REQUIREMENTS)}
+
+
+def place(id_: str) -> tuple[int, int, int]:
+    """Return what sorts requirements as one would mend them: the stage, the place in it, the place in SPEC.md."""
+    return *_PLACES[id_], _ORDER[id_]
+
+
+def first_cause(id_: str, failed: Container[str]) -> str | None:
+    """Return the earliest prerequisite of a requirement, direct or not, that has failed; None if none has."""
+    for each in PREREQUISITES.get(id_, ()):
+        if (cause := first_cause(each, failed)) is not None:
+            return cause
+        if each in failed:
+            return each
+    return None
