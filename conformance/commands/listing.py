@@ -13,7 +13,7 @@ from rich.table import Table
 
 from conformance.broken.kills import kill_table
 from conformance.running.recorder import citations
-from conformance.running.runner import CHECKS, JudgeError
+from conformance.running.runner import CHECKS, OWN_SETTINGS, JudgeError
 from conformance.running.verdicts import CONFORMS
 from spec.requirements import REQUIREMENTS
 
@@ -47,7 +47,7 @@ def find_checks() -> dict[str, set[str]]:
     collector = _Collector()
     with contextlib.redirect_stdout(io.StringIO()) as output:
         quiet = ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # this process has imported hypothesis already
-        status = pytest.main(["--collect-only", "-q", *quiet, str(CHECKS)], plugins=[collector])
+        status = pytest.main(["--collect-only", "-q", *OWN_SETTINGS, *quiet, str(CHECKS)], plugins=[collector])
     if status:
         raise JudgeError(output.getvalue())
     return collector.checks

@@ -23,6 +23,15 @@ from conformance.targets.terms import ROLES, SERVICES, TRANSPORTS, Role, Service
 CHECKS = ROOT / "conformance" / "checks"
 CELLS_AT_ONCE = 2 * (os.cpu_count() or 1)  # checks wait more than they work
 
+OWN_SETTINGS = [
+    *(f"--rootdir={ROOT}", f"--confcutdir={ROOT}", f"--config-file={os.devnull}"),
+    *("-p", "no:cacheprovider", "--timeout=120"),
+]
+"""Options of pytest, so that the checks run alike wherever they are installed.
+
+Without them pytest takes settings from the project whose virtual environment this is, and writes beside the checks.
+"""
+
 
 class JudgeError(Exception):
     """A pytest process did not do its work; the message has its last output."""
@@ -124,13 +133,23 @@ def _run_pytest(
     processes: list[subprocess.Popen[bytes]],
 ) -> None:
     reading, writing = os.pipe()
-    command = [sys.executable, "-m", "pytest", "-q", "--tb=native", f"--events={writing}", *arguments]
+    command = [sys.executable, "-m", "pytest", "-q", "--tb=native", f"--events={writing}", *OWN_SETTINGS, *arguments]
     # Neither what a failed check leaves open nor a warning of some library is the target's fault.
-    command += ["-p", "no:cacheprovider", "-p", "no:unraisableexception", "-W", "default", "--assert=plain"]
-    with os.fdopen(reading, encoding="utf-8") as lines, tempfile.TemporaryFile("w+") as output:
+    command += ["-p", "no:unraisableexception", "-W", "default", "--assert=plain"]
+    with (
+        os.fdopen(reading, encoding="utf-8") as lines,
+        tempfile.TemporaryFile("w+") as output,
+        tempfile.TemporaryDirectory(prefix="sockspec-") as storage,
+    ):
         try:
             process = subprocess.Popen(
-                command, cwd=ROOT, pass_fds=[writing], stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+                command,
+                cwd=ROOT,
+                env={**os.environ, "HYPOTHESIS_STORAGE_DIRECTORY": storage},  # else it writes where we are installed
+                pass_fds=[writing],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
         finally:
             os.close(writing)
