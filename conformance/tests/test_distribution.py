@@ -16,8 +16,10 @@ from typing import NamedTuple
 
 import pytest
 
-from conformance.programs import Program
-from conformance.targets import BUNDLED, EXAMPLES, ROOT, TRANSPORTS
+from conformance import ROOT
+from conformance.targets.discovery import BUNDLED, EXAMPLES
+from conformance.targets.programs import Program
+from conformance.targets.terms import TRANSPORTS
 
 PACKAGES = ("spec", "conformance", *sorted(path.name for path in ROOT.glob("impl_*")))
 MINUTES = 60  # seconds
@@ -76,7 +78,7 @@ class Installed:
         run(sys.executable, "-m", "venv", ".venv", cwd=self.project)
         self.programs = self.project / ".venv" / ("Scripts" if sys.platform == "win32" else "bin")
         self.python = str(self.programs / "python")
-        run(self.python, "-m", "pip", "install", "--quiet", f"{wheel}[compare]", cwd=self.elsewhere)
+        run(self.python, "-m", "pip", "install", "--quiet", "--no-compile", f"{wheel}[compare]", cwd=self.elsewhere)
         self.packages = Path(
             run(self.python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=self.elsewhere).strip()
         )
