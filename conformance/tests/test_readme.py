@@ -8,6 +8,7 @@ import difflib
 import re
 import shutil
 import signal
+import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -31,11 +32,20 @@ def blocks(section: str, language: str) -> list[str]:
 
 
 @pytest.fixture
-def clone(tmp_path: Path) -> Path:
-    def ignore(_: str, names: list[str]) -> set[str]:
-        return {name for name in names if name.startswith(".") or name == "__pycache__"}
+def clone(tmp_path: Path) -> Iterator[Path]:
+    """A copy of the tree, under version control. At the end nothing is changed, and all that is new is ignored."""
 
-    return Path(shutil.copytree(ROOT, tmp_path / "sockspec", ignore=ignore))
+    def ignore(_: str, names: list[str]) -> set[str]:
+        return {name for name in names if (name.startswith(".") and name != ".gitignore") or name == "__pycache__"}
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], cwd=directory, check=True, capture_output=True, text=True).stdout
+
+    directory = Path(shutil.copytree(ROOT, tmp_path / "sockspec", ignore=ignore))
+    git("init", "--quiet")
+    git("add", "--all")
+    yield directory
+    assert git("ls-files", "--modified", "--others", "--exclude-standard") == ""
 
 
 class Terminals:
