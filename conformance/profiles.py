@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple, TypeVar
 
+import hypothesis
+
 Case = TypeVar("Case")
 Check = TypeVar("Check")
 
@@ -48,3 +50,15 @@ PROFILES = {
         Profile("thorough", 1000),
     )
 }
+
+# Here, and not in the plugin of pytest: some commands draw examples without pytest.
+for _profile in PROFILES.values():
+    hypothesis.settings.register_profile(
+        _profile.name,
+        max_examples=_profile.examples,
+        deadline=None,
+        database=None,
+        phases=[phase for phase in hypothesis.Phase if phase is not hypothesis.Phase.explain],
+        # The server that a check talks to lives longer than one example, on purpose: it must survive them all.
+        suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture, hypothesis.HealthCheck.too_slow],
+    )

@@ -17,17 +17,6 @@ from conformance.targets.terms import ROLES, SERVICES, TRANSPORTS
 
 recorder_key = pytest.StashKey[Recorder]()
 
-for _profile in PROFILES.values():
-    hypothesis.settings.register_profile(
-        _profile.name,
-        max_examples=_profile.examples,
-        deadline=None,
-        database=None,
-        phases=[phase for phase in hypothesis.Phase if phase is not hypothesis.Phase.explain],
-        # The server that a check talks to lives longer than one example, on purpose: it must survive them all.
-        suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture, hypothesis.HealthCheck.too_slow],
-    )
-
 
 class Hooks:
     """What a plugin may decide."""

@@ -132,6 +132,10 @@ def test_lists_are_the_same_as_in_the_tree(installed: Installed) -> None:
         assert installed.sockspec(*words) == run(sys.executable, "-m", "conformance", *words, cwd=ROOT)
 
 
+def test_servers_are_compared_without_pytest(installed: Installed) -> None:
+    assert installed.sockspec("diff", "raw", "with", "--profile=quick").count("no difference in ") == 4
+
+
 @pytest.mark.parametrize("name", list(EXAMPLES))
 def test_an_example_starts(installed: Installed, name: str) -> None:
     if name == "node" and shutil.which("node") is None:
