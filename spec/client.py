@@ -12,8 +12,8 @@ from datetime import datetime
 from typing import NamedTuple
 
 from spec.codec import Reply, ReplyError, RequestError, check_name
-from spec.commandline import REFUSED, UNREACHABLE, WRONG_USAGE, ClientOptions
 from spec.limits import INTERVAL_MAX, INTERVAL_MIN, LEASE_INTERVALS, TOKEN_CHARACTERS
+from spec.options import REFUSED, UNREACHABLE, WRONG_USAGE, ClientOptions
 from spec.text import visible
 
 Print = Callable[[str], object]

@@ -17,7 +17,7 @@ from spec.client import (
     unexpected,
 )
 from spec.codec import Reply, ReplyError, build_request, parse_reply
-from spec.commandline import ClientOptions
+from spec.options import ClientOptions
 
 RETRANSMISSIONS = (1, 2, 4)
 """Seconds after the last sending until the next (CLI-13)."""

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from spec import echo, ticks
 from spec.address import Address, format_address
 from spec.codec import RequestError, build_reply, check_name, parse_datagram
-from spec.commandline import ServerOptions
 from spec.limits import LEASE_INTERVALS
+from spec.options import ServerOptions
 from spec.text import visible
 from spec.timers import Timers
 from spec.tokens import Tokens

@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 from spec import echo, ticks
 from spec.codec import ERROR_REPLIES, RequestError, check_name, parse_line
-from spec.commandline import ServerOptions
 from spec.limits import LINE_BYTES
+from spec.options import ServerOptions
 from spec.text import visible
 
 BUSY = ERROR_REPLIES["busy"]
@@ -139,4 +139,8 @@ class TimeSession(Session):
 def open_session(options: ServerOptions, client: str, now: float, announce: Announce) -> Session:
     """Return the session of a connection just accepted; arguments as ``Session`` takes them."""
     kind = EchoSession if options.service == "echo" else TimeSession
-    return kind(options, client, now, announce)
+    return kind(options, client, now, _announce_nothing if options.quiet else announce)
+
+
+def _announce_nothing(line: str) -> None:
+    """Take the place of ``announce`` when a server is quiet (SRV-7)."""

@@ -15,8 +15,8 @@ from spec.client import (
     unexpected,
 )
 from spec.codec import Reply, ReplyError, build_request, parse_reply
-from spec.commandline import ClientOptions
 from spec.limits import REPLY_BYTES
+from spec.options import ClientOptions
 
 
 class StreamClient(Client):

@@ -6,8 +6,9 @@ from decimal import Decimal
 from typing import Any
 
 from conformance.broken import fault, patch, wrap
-from spec import codec, commandline, ticks
+from spec import codec, ticks
 from spec.codec import RequestError
+from spec.program import arguments
 from spec.session import TimeSession
 from spec.ticks import Schedule
 
@@ -212,7 +213,7 @@ def calls_all_by_one_name() -> None:
 def subscribes_a_hundred() -> None:
     """subscribes no more than a hundred clients, whatever its limit"""
 
-    @wrap(commandline, "parse_server_options")
+    @wrap(arguments, "parse_server_options")
     def parse_server_options(good: Any, *arguments: Any) -> Any:
         options = good(*arguments)
         return options._replace(max_clients=min(options.max_clients, 100))

@@ -9,9 +9,9 @@ from typing import Any
 from hypothesis import strategies as st
 
 from spec.codec import build_reply, parse_reply
-from spec.commandline import ClientOptions, ServerOptions
 from spec.endpoint import EchoEndpoint, Endpoint, TimeEndpoint
 from spec.limits import LINE_BYTES
+from spec.options import ClientOptions, ServerOptions
 from spec.session import Session, open_session
 
 NOW = 4096.0

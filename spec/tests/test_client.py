@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from spec.client import Tick, TickPrinter, challenge_token, parse_tick, patience, require, subscribed_interval
 from spec.codec import Reply, ReplyError
-from spec.commandline import REFUSED, UNREACHABLE, WRONG_USAGE
+from spec.options import REFUSED, UNREACHABLE, WRONG_USAGE
 from spec.stream_client import EchoStreamClient
 from spec.tests.support import client_options
 
