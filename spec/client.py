@@ -12,25 +12,15 @@ from datetime import datetime
 from typing import NamedTuple
 
 from spec.codec import Reply, ReplyError, RequestError, check_name
-from spec.limits import INTERVAL_MAX, INTERVAL_MIN, LEASE_INTERVALS, TOKEN_CHARACTERS
+from spec.limits import INTERVAL_MAX, INTERVAL_MIN, LEASE_INTERVALS
 from spec.options import REFUSED, UNREACHABLE, WRONG_USAGE, ClientOptions
+from spec.replies import CHALLENGE, ERROR, FIELDS, TICK, ReplyForm
 from spec.text import visible
 
 Print = Callable[[str], object]
 """Takes a line to print."""
 
-_NUMBER = re.compile("0|[1-9][0-9]{0,15}")
-_SECONDS = re.compile(r"(0|[1-9][0-9]{0,8})(\.[0-9]{0,8}[1-9])?")
-_FORMS = {
-    "length": _NUMBER,
-    "bytes": _NUMBER,
-    "sha256": re.compile("[0-9a-f]{64}"),
-    "interval": _SECONDS,
-    "lease": _SECONDS,
-    "time": re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z"),
-    "seq": re.compile("[1-9][0-9]{0,15}"),
-    "token": re.compile(f"[\x21-\x7e]{{1,{TOKEN_CHARACTERS}}}"),
-}
+_FORMS = {name: re.compile(form) for name, form in FIELDS.items()}
 _GRAVITY = (0, REFUSED, WRONG_USAGE, UNREACHABLE)  # CLI-9: the status to exit with is the last that applies
 
 
@@ -40,8 +30,6 @@ class Client(ABC):
     ``ask`` starts an exchange. Send what it, ``receive`` and ``wake`` return, say when it was ``sent``, and go on while
     ``waiting``: receive until ``deadline``, then wake.
     """
-
-    verb: str
 
     def __init__(self, options: ClientOptions, url: str, show: Print, complain: Print) -> None:
         """``url`` is the server's; ``show`` prints on standard output, ``complain`` an error on standard error."""
@@ -120,16 +108,16 @@ class Client(ABC):
             self._show(f"connected to {self._url}")
 
     def _refuse(self, reply: Reply) -> None:
-        code, reason = require(reply, "code", "reason")
+        code, reason = require(reply, *ERROR.fields)
         self.connect()
         self.fail(f"the server answered {code}: {reason}", REFUSED)  # CLI-9
         self.over = self.over or code == "busy"
 
-    def _answer(self, reply: Reply, *fields: str) -> None:
-        """Take an OK to ECHO: print these fields, and the exchange is done (CLI-3)."""
-        values = require(reply, *fields)
+    def _answer(self, reply: Reply, form: ReplyForm) -> None:
+        """Print the fields of an OK to ECHO, which ends the exchange (CLI-3)."""
+        values = require(reply, *form.fields)
         self.connect()
-        for field, value in zip(fields, values, strict=True):
+        for field, value in zip(form.fields, values, strict=True):
             self._show(visible(f"{field}: {value}"))
         self.waiting = False
 
@@ -162,7 +150,7 @@ class TickPrinter:
 
 def parse_tick(reply: Reply) -> Tick:
     """Return what a TICK says. Raises ReplyError if it is malformed."""
-    name, time, seq = require(reply, "name", "time", "seq")
+    name, time, seq = require(reply, *TICK.fields)
     _check_name(name)
     try:
         return Tick(name, datetime.fromisoformat(time.replace("Z", "+00:00")).astimezone(), int(seq))
@@ -170,9 +158,10 @@ def parse_tick(reply: Reply) -> Tick:
         raise ReplyError("no such time") from None
 
 
-def subscribed_interval(reply: Reply, *more_fields: str) -> float:
+def subscribed_interval(reply: Reply, form: ReplyForm) -> float:
     """Return the interval in seconds of an OK to TIME. Raises ReplyError if it is malformed."""
-    _check_name(require(reply, "name", "interval", *more_fields)[0])
+    require(reply, *form.fields)
+    _check_name(reply.fields["name"])
     interval = float(reply.fields["interval"])
     if not INTERVAL_MIN <= interval <= INTERVAL_MAX:
         raise ReplyError("an interval out of bounds")
@@ -181,7 +170,7 @@ def subscribed_interval(reply: Reply, *more_fields: str) -> float:
 
 def challenge_token(reply: Reply) -> str:
     """Return the token of a CHALLENGE. Raises ReplyError if it is malformed."""
-    (token,) = require(reply, "token")
+    (token,) = require(reply, *CHALLENGE.fields)
     return token
 
 
@@ -205,7 +194,7 @@ def require(reply: Reply, *names: str) -> list[str]:
     for name in names:
         if name not in reply.fields:
             raise ReplyError(f"{reply.status} without {name}")
-        if name in _FORMS and not _FORMS[name].fullmatch(reply.fields[name]):
+        if not _FORMS[name].fullmatch(reply.fields[name]):
             raise ReplyError(f"{name} is not of its form")
     return [reply.fields[name] for name in names]
 

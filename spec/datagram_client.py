@@ -18,6 +18,7 @@ from spec.client import (
 )
 from spec.codec import Reply, ReplyError, build_request, parse_reply
 from spec.options import ClientOptions
+from spec.replies import ECHOED_OVER_UDP, SUBSCRIBED_OVER_UDP
 
 RETRANSMISSIONS = (1, 2, 4)
 """Seconds after the last sending until the next (CLI-13)."""
@@ -35,9 +36,6 @@ class DatagramClient(Client):
     @property
     def deadline(self) -> float:
         return min(self._give_up, self._send_again)
-
-    def _request_for(self, text: str, now: float) -> bytes:
-        return self._send_new(build_request(self.verb, text), now)
 
     def sent(self, now: float) -> None:
         super().sent(now)
@@ -85,15 +83,13 @@ class DatagramClient(Client):
 class EchoDatagramClient(DatagramClient):
     """Sends messages, one after the other."""
 
-    verb = echo.VERB
-
     def __init__(self, options: ClientOptions, url: str, show: Print, complain: Print) -> None:
         super().__init__(options, url, show, complain)
         self._message = ""
 
     def _request_for(self, text: str, now: float) -> bytes:
         self._message = text
-        return super()._request_for(text, now)
+        return self._send_new(build_request(echo.VERB, text), now)
 
     def _pause(self) -> float:
         return RETRANSMISSIONS[self._sendings - 1] if self._sendings <= len(RETRANSMISSIONS) else math.inf
@@ -104,14 +100,12 @@ class EchoDatagramClient(DatagramClient):
         elif reply.status != "OK":
             raise unexpected(reply)
         elif require(reply, "message") == [self._message]:  # CLI-14
-            self._answer(reply, "message", "reversed", "upper", "length")
+            self._answer(reply, ECHOED_OVER_UDP)
         return b""
 
 
 class TimeDatagramClient(DatagramClient):
     """Proves its address, subscribes under a name, renews the lease and prints ticks."""
-
-    verb = ticks.VERB
 
     def __init__(self, options: ClientOptions, url: str, show: Print, complain: Print) -> None:
         super().__init__(options, url, show, complain)
@@ -123,7 +117,7 @@ class TimeDatagramClient(DatagramClient):
 
     def _request_for(self, text: str, now: float) -> bytes:
         self._name = text
-        return super()._request_for(text, now)
+        return self._send_new(build_request(ticks.VERB, text), now)
 
     def wake(self, now: float) -> bytes:
         out = super().wake(now)
@@ -154,14 +148,14 @@ class TimeDatagramClient(DatagramClient):
     def _prove(self, reply: Reply, now: float) -> bytes:
         token = challenge_token(reply)
         self.connect()
-        self._request = build_request(self.verb, self._name, token=token)
+        self._request = build_request(ticks.VERB, self._name, token=token)
         if not self._may_answer_challenge:  # CLI-17
             return b""
         self._may_answer_challenge = False
         return self._send_new(self._request, now)  # CLI-16
 
     def _renewed(self, reply: Reply, now: float) -> None:
-        self._interval = subscribed_interval(reply, "lease")
+        self._interval = subscribed_interval(reply, SUBSCRIBED_OVER_UDP)
         self.connect()
         self._patience = patience(self._options, self._interval)
         renewal = now + self._interval

@@ -6,13 +6,15 @@ since 1970.
 
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import ClassVar, TypeAlias
 
 from spec import echo, ticks
 from spec.address import Address, format_address
-from spec.codec import RequestError, build_reply, check_name, parse_datagram
+from spec.codec import RequestError, check_name, parse_datagram
 from spec.limits import LEASE_INTERVALS
 from spec.options import ServerOptions
+from spec.replies import CHALLENGE
 from spec.text import visible
 from spec.timers import Timers
 from spec.tokens import Tokens
@@ -21,17 +23,44 @@ Announce = Callable[[str], object]
 """Takes a line about a client, for standard output (SRV-4 to SRV-6)."""
 
 
+Handlers: TypeAlias = Mapping[bytes, Callable[..., list[bytes]]]
+"""A service: its verbs, each with the method that returns the replies or raises RequestError.
+
+A handler gets the endpoint, the argument, the fields, the address, ``now`` and ``utc``.
+"""
+
+
 class Endpoint(ABC):
-    """What the server owes its UDP peers."""
+    """All that a server remembers about its UDP peers, and what it answers them."""
+
+    handlers: ClassVar[Handlers]
+
+    def __init__(self, announce: Announce | None) -> None:
+        """``announce`` is None for a quiet server (SRV-7)."""
+        self._announce = announce
 
     @property
     @abstractmethod
     def deadline(self) -> float | None:
         """When ``wake`` is due; None: not before something is received."""
 
-    @abstractmethod
     def receive(self, datagram: bytes, address: Address, now: float, utc: float) -> list[bytes]:
-        """Return the datagrams to send back to where this one came from, often one, often none."""
+        """Return the datagrams to send to the address from which this one came: none, one or two."""
+        handlers = self.handlers
+        try:
+            request = parse_datagram(datagram, handlers)
+            if request is None:
+                return []  # UDP-2, UDP-3
+            verb, argument, fields = request
+            replies = handlers[verb](self, argument, fields, address, now, utc)
+        except RequestError as error:
+            replies = [error.reply]
+        if self._announce is not None:
+            self._hear(address, now, self._announce)
+        return replies
+
+    def _hear(self, address: Address, now: float, announce: Announce) -> None:  # noqa: B027 - some need none
+        """Take note of an address that is answered."""
 
     @abstractmethod
     def wake(self, now: float, utc: float) -> list[tuple[bytes, Address]]:
@@ -41,10 +70,8 @@ class Endpoint(ABC):
 class EchoEndpoint(Endpoint):
     """The echo service. It keeps nothing about its peers but, to announce them, whom it heard of late."""
 
-    verb = echo.VERB.encode()
-
     def __init__(self, options: ServerOptions, announce: Announce | None) -> None:
-        self._announce = announce
+        super().__init__(announce)
         self._max_clients = options.max_clients
         self._idle_timeout = options.idle_timeout
         self._last_heard: OrderedDict[Address, float] = OrderedDict()  # the longest silent first
@@ -54,18 +81,6 @@ class EchoEndpoint(Endpoint):
         if not self._last_heard:
             return None
         return next(iter(self._last_heard.values())) + self._idle_timeout
-
-    def receive(self, datagram: bytes, address: Address, now: float, utc: float) -> list[bytes]:
-        try:
-            request = parse_datagram(datagram, self.verb)
-            if request is None:
-                return []  # UDP-2, UDP-3
-            reply = echo.echo_datagram(request[0])
-        except RequestError as error:
-            reply = error.reply
-        if self._announce is not None:
-            self._hear(address, now, self._announce)
-        return [reply]
 
     def wake(self, now: float, utc: float) -> list[tuple[bytes, Address]]:
         while self._announce is not None and self.deadline is not None and self.deadline <= now:
@@ -83,6 +98,11 @@ class EchoEndpoint(Endpoint):
     def _forget_longest_silent(self, announce: Announce) -> None:
         address, _ = self._last_heard.popitem(last=False)
         announce(f"client {format_address(address)} left")
+
+    def _echo(self, message: str, fields: Mapping[str, str], address: Address, now: float, utc: float) -> list[bytes]:
+        return [echo.echo_datagram(message)]
+
+    handlers: ClassVar[Handlers] = {echo.VERB.encode(): _echo}
 
 
 class _Subscription:
@@ -104,11 +124,9 @@ class _Subscription:
 class TimeEndpoint(Endpoint):
     """The time service: challenges strangers, leases subscriptions."""
 
-    verb = ticks.VERB.encode()
-
     def __init__(self, options: ServerOptions, secret: bytes, announce: Announce | None) -> None:
         """``secret`` is 16 or more random bytes that nobody else knows; without them tokens can be forged."""
-        self._announce = announce
+        super().__init__(announce)
         self._interval = options.interval
         self._interval_seconds = float(options.interval)
         self._max_clients = options.max_clients
@@ -119,19 +137,6 @@ class TimeEndpoint(Endpoint):
     @property
     def deadline(self) -> float | None:
         return self._timers.deadline
-
-    def receive(self, datagram: bytes, address: Address, now: float, utc: float) -> list[bytes]:
-        try:
-            request = parse_datagram(datagram, self.verb)
-            if request is None:
-                return []  # UDP-2, UDP-3
-            name, fields = request
-            check_name(name)
-            if not self._tokens.accepts(fields.get("token", ""), address, now):
-                return [build_reply("CHALLENGE", ("token", self._tokens.issue(address, now)))]  # LEASE-1, LEASE-10
-            return self._accept(name, address, now, utc)
-        except RequestError as error:
-            return [error.reply]
 
     def wake(self, now: float, utc: float) -> list[tuple[bytes, Address]]:
         out = []
@@ -144,6 +149,14 @@ class TimeEndpoint(Endpoint):
                 out.append((ticks.build_tick(subscription.name, utc, seq), subscription.address))
             self._timers.arm(subscription, subscription.deadline)
         return out
+
+    def _subscribe(self, name: str, fields: Mapping[str, str], address: Address, now: float, utc: float) -> list[bytes]:
+        check_name(name)
+        if not self._tokens.accepts(fields.get("token", ""), address, now):
+            return [CHALLENGE.build(self._tokens.issue(address, now))]  # LEASE-1, LEASE-10
+        return self._accept(name, address, now, utc)
+
+    handlers: ClassVar[Handlers] = {ticks.VERB.encode(): _subscribe}
 
     def _accept(self, name: str, address: Address, now: float, utc: float) -> list[bytes]:
         lease_end = now + LEASE_INTERVALS * self._interval_seconds  # LEASE-8

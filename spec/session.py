@@ -5,7 +5,8 @@ Bytes in, bytes out, time passed in: ``now`` is seconds on a monotonic clock, ``
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import ClassVar, TypeAlias
 
 from spec import echo, ticks
 from spec.codec import ERROR_REPLIES, RequestError, check_name, parse_line
@@ -20,6 +21,13 @@ Announce = Callable[[str], object]
 """Takes a line about a client, for standard output (SRV-4 to SRV-6)."""
 
 
+Handlers: TypeAlias = Mapping[str, Callable[..., bytes]]
+"""A service: its verbs, each with the method that returns the reply or raises RequestError.
+
+A handler gets the session, the argument, ``now`` and ``utc``.
+"""
+
+
 class Session(ABC):
     """What the server owes one connection.
 
@@ -27,7 +35,7 @@ class Session(ABC):
     while the transport has not taken it all. At the client's end of stream nothing is owed any more: close.
     """
 
-    verb: str
+    handlers: ClassVar[Handlers]
 
     def __init__(self, options: ServerOptions, client: str, now: float, announce: Announce) -> None:
         """``client`` is the peer's address as ``format_address`` writes it."""
@@ -69,19 +77,14 @@ class Session(ABC):
 
     def _reply(self, line: bytes, now: float, utc: float) -> bytes:
         try:
-            return self._answer(parse_line(line, self.verb), now, utc)
+            verb, argument = parse_line(line, self.handlers)
+            return self.handlers[verb](self, argument, now, utc)
         except RequestError as error:
             return error.reply  # TCP-6
-
-    @abstractmethod
-    def _answer(self, argument: str, now: float, utc: float) -> bytes:
-        """Return the reply to a request with that argument, or raise RequestError."""
 
 
 class EchoSession(Session):
     """A connection to the echo service."""
-
-    verb = echo.VERB
 
     def __init__(self, options: ServerOptions, client: str, now: float, announce: Announce) -> None:
         super().__init__(options, client, now, announce)
@@ -90,14 +93,14 @@ class EchoSession(Session):
     def close(self) -> None:
         self._announce(f"client {self._client} left")
 
-    def _answer(self, argument: str, now: float, utc: float) -> bytes:
-        return echo.echo_line(argument)
+    def _echo(self, message: str, now: float, utc: float) -> bytes:
+        return echo.echo_line(message)
+
+    handlers: ClassVar[Handlers] = {echo.VERB: _echo}
 
 
 class TimeSession(Session):
     """A connection to the time service; it is subscribed from its first accepted TIME until it closes."""
-
-    verb = ticks.VERB
 
     def __init__(self, options: ServerOptions, client: str, now: float, announce: Announce) -> None:
         super().__init__(options, client, now, announce)
@@ -123,17 +126,19 @@ class TimeSession(Session):
         if self._schedule is not None:
             self._announce(f"client {visible(self._name)} ({self._client}) left")
 
-    def _answer(self, argument: str, now: float, utc: float) -> bytes:
-        check_name(argument)
-        former, self._name = self._name, argument
-        subscribed = ticks.build_subscribed(argument, self._interval)
+    def _subscribe(self, name: str, now: float, utc: float) -> bytes:
+        check_name(name)
+        former, self._name = self._name, name
+        subscribed = ticks.build_subscribed(name, self._interval)
         if self._schedule is not None:  # TIME-13
-            if argument != former:
-                self._announce(f"client {visible(former)} ({self._client}) is now {visible(argument)}")
+            if name != former:
+                self._announce(f"client {visible(former)} ({self._client}) is now {visible(name)}")
             return subscribed
         self._schedule = ticks.Schedule(now, float(self._interval))
-        self._announce(f"client {visible(argument)} ({self._client}) connected")
+        self._announce(f"client {visible(name)} ({self._client}) connected")
         return subscribed + self.wake(now, utc, blocked=False)  # TIME-5
+
+    handlers: ClassVar[Handlers] = {ticks.VERB: _subscribe}
 
 
 def open_session(options: ServerOptions, client: str, now: float, announce: Announce) -> Session:

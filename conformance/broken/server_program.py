@@ -6,8 +6,8 @@ import socket
 import sys
 from typing import Any
 
-from conformance.broken import fault, patch, wrap
-from spec import address, codec, endpoint, options
+from conformance.broken import fault, patch, wrap, wrap_handler
+from spec import address, codec, endpoint, options, ticks
 from spec.address import Address
 from spec.endpoint import EchoEndpoint
 from spec.program import arguments, output
@@ -90,7 +90,7 @@ def announces_whom_it_does_not_answer() -> None:
 def announces_renewals() -> None:
     """prints that a time client connected at each TIME"""
 
-    @wrap(TimeSession, "_answer")
+    @wrap_handler(TimeSession, ticks.VERB)
     def answer(good: Any, self: TimeSession, argument: str, *times: float) -> Any:
         again = argument == self._name
         reply = good(self, argument, *times)
