@@ -9,7 +9,7 @@ VERB = "ECHO"
 
 # What stands before each value and after the last. To join these is faster than ReplyForm.build(): each request does it
 _MESSAGE, _REVERSED, _UPPER, _LENGTH, _END = ECHOED_OVER_UDP.template.split("%s")
-*_, _BYTES, _SHA256, _ = ECHOED_OVER_TCP.template.split("%s")
+_BYTES, _SHA256 = ECHOED_OVER_TCP.template.split("%s")[len(ECHOED_OVER_UDP.fields) : -1]
 
 
 def echo_datagram(message: str) -> bytes:
