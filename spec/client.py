@@ -18,7 +18,7 @@ from spec.replies import CHALLENGE, ERROR, FIELDS, TICK, ReplyForm
 from spec.text import visible
 
 Print = Callable[[str], object]
-"""Takes a line to print."""
+"""Prints a line."""
 
 _FORMS = {name: re.compile(form) for name, form in FIELDS.items()}
 _GRAVITY = (0, REFUSED, WRONG_USAGE, UNREACHABLE)  # CLI-9: the status to exit with is the last that applies
@@ -27,22 +27,37 @@ _GRAVITY = (0, REFUSED, WRONG_USAGE, UNREACHABLE)  # CLI-9: the status to exit w
 class Client(ABC):
     """A conversation with one server.
 
-    ``ask`` starts an exchange. Send what it, ``receive`` and ``wake`` return, say when it was ``sent``, and go on while
-    ``waiting``: receive until ``deadline``, then wake.
+    ``ask`` starts an exchange. Send what ``ask``, ``receive`` and ``wake`` return, call ``sent`` after each sending,
+    and go on while ``waiting``::
+
+        out = client.ask(text, time.monotonic())
+        while True:
+            if out:
+                sock.sendall(out)
+                client.sent(time.monotonic())
+            if not client.waiting:
+                break
+            sock.settimeout(max(client.deadline - time.monotonic(), 0.001))
+            try:
+                out = client.receive(sock.recv(DATAGRAM_BYTES), time.monotonic())
+            except TimeoutError:
+                out = client.wake(time.monotonic())
+
+    Call ``unreachable`` for any other OSError. ``status`` is the exit status.
     """
 
     def __init__(self, options: ClientOptions, url: str, show: Print, complain: Print) -> None:
-        """``url`` is the server's; ``show`` prints on standard output, ``complain`` an error on standard error."""
+        """``url`` is the server's. ``show`` prints on standard output, ``complain`` an error on standard error."""
         self.waiting = False
-        """Whether an exchange goes on."""
+        """Whether the exchange is not over yet."""
         self.status = 0
         """The exit status so far (CLI-6 to CLI-9)."""
         self.connected = False
-        """Whether the server has proved itself there (CLI-2)."""
+        """Whether the server has shown that it is there (CLI-2)."""
         self.over = False
         """Whether no further exchange can succeed."""
         self.subscribed = False
-        """Whether ticks are to come."""
+        """Whether the server has accepted a TIME, so that ticks follow."""
         self._options = options
         self._url = url
         self._show = show
@@ -52,11 +67,11 @@ class Client(ABC):
 
     @property
     def deadline(self) -> float:
-        """When ``wake`` is due, while waiting."""
+        """When to call ``wake``, while ``waiting``: seconds on the clock of ``now``."""
         return self._give_up
 
     def ask(self, text: str, now: float) -> bytes:
-        """Return the request for a good message or name, and wait for what it brings."""
+        """Return the request for a valid message or name, and start to wait for the reply."""
         self.waiting = self._asking = True
         self._give_up = now + self._options.timeout
         return self._request_for(text, now)
@@ -66,24 +81,24 @@ class Client(ABC):
         """Return the request that starts an exchange."""
 
     def sent(self, now: float) -> None:
-        """The transport has taken what was returned last: the time for an answer to it starts now (CLI-7)."""
+        """Call this when the bytes returned last are sent: the timeout of a request counts from then (CLI-7)."""
         if self._asking:
             self._asking = False
             self._give_up = now + self._options.timeout
 
     @abstractmethod
     def receive(self, data: bytes, now: float) -> bytes:
-        """Return what these bytes make the client send."""
+        """Take bytes from the server and return the bytes to send, often none."""
 
     def wake(self, now: float) -> bytes:
-        """Return what is due by time alone. Early: nothing."""
+        """Return the bytes to send because of the time: a repeated request or a renewal. Give up at the timeout."""
         if self.waiting and now >= self._give_up:
             self.fail("no answer" if not self.connected else "no answer any more")
         return b""
 
     @abstractmethod
     def unreachable(self, reason: str) -> None:
-        """The transport has failed, for a reason that a person understands."""
+        """Call this when the socket reports an error, with the reason in words for the user."""
 
     def fail(self, reason: str, status: int = UNREACHABLE) -> None:
         """End the exchange with an error (CLI-10)."""
@@ -97,12 +112,12 @@ class Client(ABC):
         self.status = max(self.status, status, key=_GRAVITY.index)
 
     def stop(self) -> None:
-        """A signal ends the conversation; for a subscriber that is the usual way (CLI-6)."""
+        """Call this when a signal ends the conversation. For a subscriber that is no error (CLI-6)."""
         if not self.subscribed:
             self.fail("stopped")
 
     def connect(self) -> None:
-        """The server has proved itself there (CLI-1); the first time counts."""
+        """The server has shown that it is there: print so, the first time (CLI-1)."""
         if not self.connected:
             self.connected = True
             self._show(f"connected to {self._url}")
@@ -123,7 +138,7 @@ class Client(ABC):
 
 
 class Tick(NamedTuple):
-    """A tick: the subscriber's name, the server's wall clock in the person's time zone, the number of the interval."""
+    """A tick: the subscriber's name, the server's time in the user's time zone, the number of the interval."""
 
     name: str
     time: datetime
@@ -141,7 +156,7 @@ class TickPrinter:
         self._last: Tick | None = None
 
     def take(self, tick: Tick) -> None:
-        """Print the tick unless it is a duplicate or late."""
+        """Print the tick if it is newer than the last one printed."""
         if self._last is None or self._newer(tick, self._last):
             self._last = tick
             self.printed += 1
@@ -149,7 +164,7 @@ class TickPrinter:
 
 
 def parse_tick(reply: Reply) -> Tick:
-    """Return what a TICK says. Raises ReplyError if it is malformed."""
+    """Return the tick in a TICK. Raises ReplyError if it is malformed."""
     name, time, seq = require(reply, *TICK.fields)
     _check_name(name)
     try:
@@ -185,7 +200,7 @@ def malformed(error: ReplyError) -> str:
 
 
 def unexpected(reply: Reply) -> ReplyError:
-    """Return the error of a reply whose status answers nothing that was asked."""
+    """Return the error of a reply whose status does not answer the request."""
     return ReplyError(f"{reply.status} answers nothing that was asked")
 
 

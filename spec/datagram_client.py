@@ -1,4 +1,4 @@
-"""Clients over UDP: SPEC.md, sections 6, 9 and 13. What is lost is sent again; what is doubled or late does no harm."""
+"""Clients over UDP: SPEC.md, sections 6, 9 and 13. They repeat lost requests and bear duplicate and late replies."""
 
 import math
 from abc import abstractmethod
@@ -21,11 +21,11 @@ from spec.options import ClientOptions
 from spec.replies import ECHOED_OVER_UDP, SUBSCRIBED_OVER_UDP
 
 RETRANSMISSIONS = (1, 2, 4)
-"""Seconds after the last sending until the next (CLI-13)."""
+"""Seconds between two sendings of a request (CLI-13)."""
 
 
 class DatagramClient(Client):
-    """A client on a connected socket."""
+    """A client on a connected UDP socket."""
 
     def __init__(self, options: ClientOptions, url: str, show: Print, complain: Print) -> None:
         super().__init__(options, url, show, complain)
@@ -73,7 +73,7 @@ class DatagramClient(Client):
 
     @abstractmethod
     def _pause(self) -> float:
-        """Return the seconds from the last of the ``_sendings`` to the next."""
+        """Return the seconds between the last sending of the request and the next; ``_sendings`` counts them."""
 
     @abstractmethod
     def _take(self, reply: Reply, now: float) -> bytes:
@@ -165,6 +165,6 @@ class TimeDatagramClient(DatagramClient):
 
 
 def open_datagram_client(options: ClientOptions, url: str, show: Print, complain: Print) -> DatagramClient:
-    """Return the client for a socket just connected; arguments as ``Client`` takes them."""
+    """Return the client for a socket that was just connected. The arguments are those of ``Client``."""
     kind = EchoDatagramClient if options.service == "echo" else TimeDatagramClient
     return kind(options, url, show, complain)

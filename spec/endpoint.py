@@ -1,4 +1,4 @@
-"""A server's UDP socket and all its peers: SPEC.md, sections 6 to 9 and 11.
+"""A server's UDP socket and all its clients: SPEC.md, sections 6 to 9 and 11.
 
 Datagrams in, datagrams out, time passed in: ``now`` is seconds on a monotonic clock, ``utc`` the wall clock's seconds
 since 1970.
@@ -31,7 +31,23 @@ A handler gets the endpoint, the argument, the fields, the address, ``now`` and 
 
 
 class Endpoint(ABC):
-    """All that a server remembers about its UDP peers, and what it answers them."""
+    """One UDP socket and its clients: datagrams in, datagrams to send out.
+
+    A server with one thread does it so::
+
+        endpoint = open_endpoint(options, secrets.token_bytes(32), announce)
+        while not stopped():
+            deadline = endpoint.deadline
+            sock.settimeout(None if deadline is None else max(deadline - time.monotonic(), 0.001))
+            try:
+                datagram, address = sock.recvfrom(DATAGRAM_BYTES)
+                for reply in endpoint.receive(datagram, address, time.monotonic(), time.time()):
+                    sock.sendto(reply, address)
+            except TimeoutError:
+                pass
+            for datagram, address in endpoint.wake(time.monotonic(), time.time()):
+                sock.sendto(datagram, address)
+    """
 
     handlers: ClassVar[Handlers]
 
@@ -42,7 +58,7 @@ class Endpoint(ABC):
     @property
     @abstractmethod
     def deadline(self) -> float | None:
-        """When ``wake`` is due; None: not before something is received."""
+        """When to call ``wake`` next, on the clock of ``now``; None: not before the next ``receive``."""
 
     def receive(self, datagram: bytes, address: Address, now: float, utc: float) -> list[bytes]:
         """Return the datagrams to send to the address from which this one came: none, one or two."""
@@ -64,11 +80,11 @@ class Endpoint(ABC):
 
     @abstractmethod
     def wake(self, now: float, utc: float) -> list[tuple[bytes, Address]]:
-        """Return the datagrams that are due by time alone, each with its destination. Early: none."""
+        """Return the ticks that are due, each with its address, and end what has run out."""
 
 
 class EchoEndpoint(Endpoint):
-    """The echo service. It keeps nothing about its peers but, to announce them, whom it heard of late."""
+    """The echo service. To announce its clients, it remembers when it last heard from each, and nothing else."""
 
     def __init__(self, options: ServerOptions, announce: Announce | None) -> None:
         super().__init__(announce)
@@ -106,7 +122,7 @@ class EchoEndpoint(Endpoint):
 
 
 class _Subscription:
-    """A client that has proved its address."""
+    """The subscription of a client that has proved its address."""
 
     __slots__ = ("address", "lease_end", "name", "schedule")
 
@@ -122,7 +138,7 @@ class _Subscription:
 
 
 class TimeEndpoint(Endpoint):
-    """The time service: challenges strangers, leases subscriptions."""
+    """The time service: it asks for proof of an address, then leases a subscription."""
 
     def __init__(self, options: ServerOptions, secret: bytes, announce: Announce | None) -> None:
         """``secret`` is 16 or more random bytes that nobody else knows; without them tokens can be forged."""
@@ -163,7 +179,7 @@ class TimeEndpoint(Endpoint):
         leased = ticks.build_leased(name, self._interval)
         subscription = self._subscriptions.get(address)
         if subscription is not None and subscription.lease_end <= now:
-            self._end(subscription)  # LEASE-11: its timer was about to say so
+            self._end(subscription)  # LEASE-11: wake() has not ended it yet
             subscription = None
         if subscription is not None:
             if name != subscription.name:
@@ -198,6 +214,6 @@ class TimeEndpoint(Endpoint):
 
 
 def open_endpoint(options: ServerOptions, secret: bytes, announce: Announce) -> Endpoint:
-    """Return the endpoint of a socket just bound; the secret as ``TimeEndpoint`` takes it."""
+    """Return the endpoint of a socket that was just bound. ``secret``: as for ``TimeEndpoint``."""
     heard = None if options.quiet else announce
     return EchoEndpoint(options, heard) if options.service == "echo" else TimeEndpoint(options, secret, heard)

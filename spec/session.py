@@ -15,7 +15,7 @@ from spec.options import ServerOptions
 from spec.text import visible
 
 BUSY = ERROR_REPLIES["busy"]
-"""What a connection over the limit of clients gets before it is closed (ERR-10)."""
+"""The reply to a connection over the limit of clients; close it then (ERR-10)."""
 
 Announce = Callable[[str], object]
 """Takes a line about a client, for standard output (SRV-4 to SRV-6)."""
@@ -29,18 +29,32 @@ A handler gets the session, the argument, ``now`` and ``utc``.
 
 
 class Session(ABC):
-    """What the server owes one connection.
+    """One connection: bytes from the client in, bytes to send out.
 
-    The caller sends what ``receive`` and ``wake`` return, and calls neither ``receive`` nor the transport's own receive
-    while the transport has not taken it all. At the client's end of stream nothing is owed any more: close.
+    Send what ``receive`` and ``wake`` return, and do not receive from the client until all of it is sent. A thread that
+    serves one client does it so::
+
+        session = open_session(options, format_address(address), time.monotonic(), announce)
+        while not session.expired:
+            sock.settimeout(max(session.deadline - time.monotonic(), 0.001))
+            try:
+                data = sock.recv(RECEIVE_BYTES)
+                if not data:
+                    break
+                out = session.receive(data, time.monotonic(), time.time())
+            except TimeoutError:
+                out = session.wake(time.monotonic(), time.time(), blocked=False)
+            sock.settimeout(options.idle_timeout)
+            sock.sendall(out)
+        session.close()
     """
 
     handlers: ClassVar[Handlers]
 
     def __init__(self, options: ServerOptions, client: str, now: float, announce: Announce) -> None:
-        """``client`` is the peer's address as ``format_address`` writes it."""
+        """``client`` is the client's address as ``format_address`` writes it, ``now`` when it was accepted."""
         self.expired = False
-        """Whether the idle timeout is over: close the connection (LOAD-4)."""
+        """Whether the client was idle for the idle timeout: close the connection (LOAD-4)."""
         self._client = client
         self._announce = announce
         self._idle_timeout = options.idle_timeout
@@ -49,11 +63,11 @@ class Session(ABC):
 
     @property
     def deadline(self) -> float:
-        """When ``wake`` is due."""
+        """When to call ``wake`` next, on the clock of ``now``."""
         return self._active + self._idle_timeout
 
     def receive(self, data: bytes, now: float, utc: float) -> bytes:
-        """Return the replies to the lines that these bytes complete, however they were cut (TCP-1 to TCP-5)."""
+        """Return the replies to the lines that these bytes complete (TCP-1 to TCP-5)."""
         *lines, partial = (self._partial + data).split(b"\n")
         # An overlong line stays overlong when its tail is dropped, though the last byte kept be a CR (TCP-7, LOAD-6)
         self._partial = partial[: LINE_BYTES + 2]
@@ -63,17 +77,17 @@ class Session(ABC):
         return b"".join([self._reply(line, now, utc) for line in lines])
 
     def wake(self, now: float, utc: float, *, blocked: bool) -> bytes:
-        """Return what is due by time alone; early: nothing. ``blocked``: the transport has not taken all it got."""
+        """Return the tick that is due, or no bytes. ``blocked``: earlier bytes are not sent yet."""
         self.expired = now >= self._active + self._idle_timeout
         return b""
 
     def sent(self, now: float) -> None:
-        """The transport has taken some of the bytes that it had refused before: the client is not idle."""
+        """Call this when bytes that the socket had not taken at first are sent: the client is not idle."""
         self._active = now
 
     @abstractmethod
     def close(self) -> None:
-        """The connection is gone. To be called once."""
+        """Call this once, when the connection is closed."""
 
     def _reply(self, line: bytes, now: float, utc: float) -> bytes:
         try:
@@ -100,7 +114,7 @@ class EchoSession(Session):
 
 
 class TimeSession(Session):
-    """A connection to the time service; it is subscribed from its first accepted TIME until it closes."""
+    """A connection to the time service, subscribed from its first accepted TIME until it is closed."""
 
     def __init__(self, options: ServerOptions, client: str, now: float, announce: Announce) -> None:
         super().__init__(options, client, now, announce)
@@ -110,12 +124,12 @@ class TimeSession(Session):
 
     @property
     def deadline(self) -> float:
-        """When ``wake`` is due."""
+        """When to call ``wake`` next: for the next tick or the idle timeout."""
         idle = self._active + self._idle_timeout
         return idle if self._schedule is None else min(idle, self._schedule.deadline)
 
     def wake(self, now: float, utc: float, *, blocked: bool) -> bytes:
-        """Return the tick that is due; a blocked transport has it skipped (TIME-17)."""
+        """Return the tick that is due; skip it if ``blocked`` (TIME-17)."""
         seq = None if self._schedule is None else self._schedule.take(now)
         if seq is None or blocked:
             return super().wake(now, utc, blocked=blocked)
@@ -142,7 +156,7 @@ class TimeSession(Session):
 
 
 def open_session(options: ServerOptions, client: str, now: float, announce: Announce) -> Session:
-    """Return the session of a connection just accepted; arguments as ``Session`` takes them."""
+    """Return the session of a connection that was just accepted. The arguments are those of ``Session``."""
     kind = EchoSession if options.service == "echo" else TimeSession
     return kind(options, client, now, _announce_nothing if options.quiet else announce)
 

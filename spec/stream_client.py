@@ -21,7 +21,7 @@ from spec.replies import ECHOED_OVER_TCP, SUBSCRIBED_OVER_TCP
 
 
 class StreamClient(Client):
-    """A client on a connection that stands."""
+    """A client on a TCP connection."""
 
     def __init__(self, options: ClientOptions, url: str, show: Print, complain: Print) -> None:
         super().__init__(options, url, show, complain)
@@ -29,7 +29,7 @@ class StreamClient(Client):
         self.connect()
 
     def receive(self, data: bytes, now: float) -> bytes:
-        """Take what has come; no bytes mean the end of the stream."""
+        """Take bytes from the server; no bytes mean the end of the stream."""
         if not data:
             self.fail("the server closed the connection")
             return b""
@@ -100,6 +100,6 @@ class TimeStreamClient(StreamClient):
 
 
 def open_stream_client(options: ClientOptions, url: str, show: Print, complain: Print) -> StreamClient:
-    """Return the client for a connection just made; arguments as ``Client`` takes them."""
+    """Return the client for a connection that was just made. The arguments are those of ``Client``."""
     kind = EchoStreamClient if options.service == "echo" else TimeStreamClient
     return kind(options, url, show, complain)

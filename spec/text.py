@@ -1,4 +1,4 @@
-"""Text: which characters a message and a name may hold, and how a peer's text is shown. SPEC.md, section 3."""
+"""Text: which characters a message and a name may hold, and how a program prints a peer's text. SPEC.md, section 3."""
 
 import re
 
@@ -18,5 +18,5 @@ def has_control_except_tab(text: str) -> bool:
 
 
 def visible(text: str) -> str:
-    """Return what a terminal may get: each control or direction character as ``\\u`` and four digits (SRV-14)."""
+    """Return the text with each control or direction character as ``\\u`` and four digits (SRV-14)."""
     return _HIDDEN.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
