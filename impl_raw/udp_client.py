@@ -1,4 +1,4 @@
-"""A UDP client on a plain socket, connected, so that the kernel drops what anybody else sends (CLI-15)."""
+"""A UDP client on a plain socket, connected, so that the kernel drops datagrams from others (CLI-15)."""
 
 import socket
 import sys

@@ -1,6 +1,6 @@
 """A UDP client beside the servers on ``socketserver``; that framework has nothing for clients.
 
-The socket is connected, so that the kernel drops what anybody else sends (CLI-15).
+The socket is connected, so that the kernel drops datagrams from others (CLI-15).
 """
 
 import socket

@@ -149,7 +149,7 @@ class TickPrinter:
     """Prints the ticks that are newer than the last: CLI-19, CLI-20."""
 
     def __init__(self, show: Print, newer: Callable[[Tick, Tick], bool]) -> None:
-        """``newer`` tells whether its first tick is newer than its second."""
+        """``newer`` says whether its first argument is newer than its second."""
         self.printed = 0
         self._show = show
         self._newer = newer

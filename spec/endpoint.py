@@ -141,7 +141,7 @@ class TimeEndpoint(Endpoint):
     """The time service: it asks for proof of an address, then leases a subscription."""
 
     def __init__(self, options: ServerOptions, secret: bytes, announce: Announce | None) -> None:
-        """``secret`` is 16 or more random bytes that nobody else knows; without them tokens can be forged."""
+        """``secret`` is 16 or more random bytes; whoever knows them can forge tokens."""
         super().__init__(announce)
         self._interval = options.interval
         self._interval_seconds = float(options.interval)

@@ -13,7 +13,7 @@ def has_control(text: str) -> bool:
 
 
 def has_control_except_tab(text: str) -> bool:
-    """The same, TAB allowed: the rule for a message (TEXT-1)."""
+    """Whether a control character other than TAB is in the text: the rule for a message (TEXT-1)."""
     return not text.isprintable() and _CONTROL_EXCEPT_TAB.search(text) is not None
 
 
