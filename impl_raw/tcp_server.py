@@ -52,7 +52,10 @@ class Server:
         self.selector.unregister(self.listener)
         self.listener.close()
         for connection in self.connections:
-            shut_down_receiving(connection.sock)
+            try:
+                connection.sock.shutdown(socket.SHUT_RD)  # the stream ends after the bytes that have arrived
+            except OSError:
+                pass
         while self.connections and time.monotonic() < drained:
             self.step((), drained)
 
@@ -189,14 +192,6 @@ def refuse(sock: socket.socket) -> None:
         pass
     finally:
         sock.close()
-
-
-def shut_down_receiving(sock: socket.socket) -> None:
-    """Make the socket report the end of the stream after the bytes that have arrived already."""
-    try:
-        sock.shutdown(socket.SHUT_RD)
-    except OSError:
-        pass
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -53,7 +53,8 @@ class Server:
         self.selector.unregister(self.listener)
         self.listener.close()
         for connection in self.connections:
-            shut_down_receiving(connection.sock)
+            with suppress(OSError):
+                connection.sock.shutdown(socket.SHUT_RD)  # the stream ends after the bytes that have arrived
         while self.connections and time.monotonic() < drained:
             self.step((), drained)
 
@@ -178,12 +179,6 @@ def refuse(sock: socket.socket) -> None:
     with suppress(OSError):
         sock.send(BUSY)
         sock.recv(RECEIVE_BYTES)
-
-
-def shut_down_receiving(sock: socket.socket) -> None:
-    """Make the socket report the end of the stream after the bytes that have arrived already."""
-    with suppress(OSError):
-        sock.shutdown(socket.SHUT_RD)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -7,7 +7,7 @@ from spec.replies import ECHOED_OVER_TCP, ECHOED_OVER_UDP
 
 VERB = "ECHO"
 
-# What stands before each value and after the last. To join these is faster than ReplyForm.build(): each request does it
+# The text before each value and after the last: each request joins them, which is faster than ReplyForm.build()
 _MESSAGE, _REVERSED, _UPPER, _LENGTH, _END = ECHOED_OVER_UDP.template.split("%s")
 _BYTES, _SHA256 = ECHOED_OVER_TCP.template.split("%s")[len(ECHOED_OVER_UDP.fields) : -1]
 
@@ -27,6 +27,5 @@ def echo_line(message: str) -> bytes:
 
 def _reply(message: str, end: str) -> bytes:
     # ECHO-2 to ECHO-5: str counts, reverses and upper-cases code points, and these are the protocol's characters
-    return (
-        f"{_MESSAGE}{message}{_REVERSED}{message[::-1]}{_UPPER}{message.upper()}{_LENGTH}{len(message)}{end}"
-    ).encode()
+    parts = (_MESSAGE, message, _REVERSED, message[::-1], _UPPER, message.upper(), _LENGTH, str(len(message)), end)
+    return "".join(parts).encode()
