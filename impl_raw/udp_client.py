@@ -1,6 +1,5 @@
-"""A UDP client on a plain socket, connected, so that the kernel drops what anybody else sends (CLI-15)."""
+"""A UDP client on a plain socket, connected, so that the kernel drops datagrams from others (CLI-15)."""
 
-import signal
 import socket
 import sys
 import time
@@ -8,8 +7,12 @@ from collections.abc import Sequence
 
 from spec.address import format_url
 from spec.codec import DATAGRAM_BYTES
-from spec.commandline import UNREACHABLE, ClientOptions, complain, explain, fail, parse_client_options, read_texts, show
 from spec.datagram_client import DatagramClient, open_datagram_client
+from spec.options import UNREACHABLE, ClientOptions
+from spec.program.arguments import parse_client_options
+from spec.program.clients import run_client
+from spec.program.output import complain, explain, fail, show
+from spec.program.signals import interrupt_on_sigterm
 
 
 def connect(options: ClientOptions) -> socket.socket:
@@ -25,11 +28,11 @@ def connect(options: ClientOptions) -> socket.socket:
 
 
 def converse(sock: socket.socket, client: DatagramClient, out: bytes) -> None:
-    """Send the first request and carry datagrams until the exchange is done."""
+    """Send the first request, then carry datagrams between socket and client until the exchange is done."""
     while True:
         try:
             if out:
-                request, out = out, b""  # one that cannot be sent is as good as lost
+                request, out = out, b""  # also if send() fails: such a request counts as lost
                 sock.send(request)
                 client.sent(time.monotonic())
             if not client.waiting:
@@ -43,8 +46,9 @@ def converse(sock: socket.socket, client: DatagramClient, out: bytes) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the client with these arguments (None: the process's own) and return the exit status."""
     options = parse_client_options(arguments, "udp")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    interrupt_on_sigterm()
     try:
         sock = connect(options)
     except (OSError, UnicodeError, KeyboardInterrupt) as error:
@@ -52,16 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         url = format_url(options.service, options.transport, sock.getpeername())
         client = open_datagram_client(options, url, show, complain)
-        try:
-            for text in read_texts(options, client.reject):
-                converse(sock, client, client.ask(text, time.monotonic()))
-                if client.over:
-                    break
-        except KeyboardInterrupt:
-            client.stop()
+        return run_client(client, options, lambda request: converse(sock, client, request))
     finally:
         sock.close()
-    return client.status
 
 
 if __name__ == "__main__":

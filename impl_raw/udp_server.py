@@ -2,7 +2,6 @@
 
 import secrets
 import select
-import signal
 import socket
 import struct
 import sys
@@ -11,13 +10,15 @@ from collections.abc import Sequence
 
 from spec.address import format_url
 from spec.codec import DATAGRAM_BYTES
-from spec.commandline import UNREACHABLE, ServerOptions, explain, fail, parse_server_options, say
 from spec.endpoint import Endpoint, open_endpoint
+from spec.options import UNREACHABLE, ServerOptions
+from spec.program.arguments import parse_server_options
+from spec.program.output import explain, fail, say
+from spec.program.signals import note_signals
 
-STOPPING = signal.SIGINT, signal.SIGTERM
-HEARTBEAT = 0.2  # seconds: how late a signal is noticed at the most
-GRAIN = 0.002  # seconds: ticks that are due so soon after one another are sent together
-DRAIN = 0.5  # seconds: how long requests that have already come are answered after a signal
+MAX_WAIT = 0.2  # seconds: how often the server looks whether a signal has come
+TICK_GRAIN = 0.002  # seconds: ticks that are due within this time are sent together
+DRAIN_TIME = 0.5  # seconds for the answers to requests that had arrived when a signal came
 
 
 def bind(options: ServerOptions) -> socket.socket:
@@ -30,7 +31,7 @@ def bind(options: ServerOptions) -> socket.socket:
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # "::" serves IPv4 too
         # Unlike settimeout(), this costs no system call per datagram
-        timeout = struct.pack("@ll", 0, int(HEARTBEAT * 1_000_000))
+        timeout = struct.pack("@ll", 0, int(MAX_WAIT * 1_000_000))
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeout)
         sock.bind(address)
     except BaseException:
@@ -40,25 +41,25 @@ def bind(options: ServerOptions) -> socket.socket:
 
 
 def serve(sock: socket.socket, endpoint: Endpoint, signals: Sequence[int]) -> None:
-    """Answer datagrams and send what is due until a signal comes."""
+    """Answer datagrams and send ticks until a signal comes, then answer the datagrams that have arrived by then."""
     while not signals:
         deadline = endpoint.deadline
         if deadline is None:
             answer(sock, endpoint)
             continue
         if not answer(sock, endpoint, socket.MSG_DONTWAIT):
-            select.select([sock], [], [], min(max(0.0, deadline + GRAIN - time.monotonic()), HEARTBEAT))
-            answer(sock, endpoint, socket.MSG_DONTWAIT)  # who came before the deadline is heard before it
+            select.select([sock], [], [], min(max(0.0, deadline + TICK_GRAIN - time.monotonic()), MAX_WAIT))
+            answer(sock, endpoint, socket.MSG_DONTWAIT)  # what arrived before the deadline is answered before it
         for datagram, address in endpoint.wake(time.monotonic(), time.time()):
             send(sock, datagram, address)
     sock.setblocking(False)
-    drained = time.monotonic() + DRAIN
+    drained = time.monotonic() + DRAIN_TIME
     while time.monotonic() < drained and answer(sock, endpoint):
         pass
 
 
 def answer(sock: socket.socket, endpoint: Endpoint, flags: int = 0) -> bool:
-    """Receive one datagram and answer it; return whether one came within the socket's time."""
+    """Receive one datagram and answer it; return whether one came before the socket's timeout."""
     try:
         datagram, address = sock.recvfrom(DATAGRAM_BYTES, flags)
     except BlockingIOError:
@@ -69,7 +70,7 @@ def answer(sock: socket.socket, endpoint: Endpoint, flags: int = 0) -> bool:
 
 
 def send(sock: socket.socket, datagram: bytes, address: tuple[object, ...]) -> None:
-    """Send a datagram; one that cannot be sent is as good as lost."""
+    """Send a datagram. One that cannot be sent counts as lost on the way."""
     try:
         sock.sendto(datagram, address)
     except OSError:
@@ -77,16 +78,9 @@ def send(sock: socket.socket, datagram: bytes, address: tuple[object, ...]) -> N
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the server with these arguments (None: the process's own) and return the exit status."""
     options = parse_server_options(arguments, "udp")
-    signals: list[int] = []
-
-    def note(number: int, _: object) -> None:
-        signals.append(number)
-        for each in STOPPING:
-            signal.signal(each, signal.SIG_IGN)  # another one must not spoil the end
-
-    for number in STOPPING:
-        signal.signal(number, note)
+    signals = note_signals()
     try:
         sock = bind(options)
     except (OSError, UnicodeError) as error:

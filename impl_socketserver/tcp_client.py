@@ -1,20 +1,22 @@
 """A TCP client beside the servers on ``socketserver``; that framework has nothing for clients."""
 
-import signal
 import socket
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
 
 from spec.address import format_url
 from spec.codec import RECEIVE_BYTES
-from spec.commandline import UNREACHABLE, complain, explain, fail, parse_client_options, read_texts, show
+from spec.options import UNREACHABLE
+from spec.program.arguments import parse_client_options
+from spec.program.clients import run_client
+from spec.program.output import complain, explain, fail, show
+from spec.program.signals import interrupt_on_sigterm
 from spec.stream_client import StreamClient, open_stream_client
 
 
 def converse(sock: socket.socket, client: StreamClient, out: bytes) -> None:
-    """Send the request and take what comes until the exchange is done."""
+    """Send the request, then pass what arrives to the client until the exchange is done."""
     try:
         sock.sendall(out)
         client.sent(time.monotonic())
@@ -29,23 +31,17 @@ def converse(sock: socket.socket, client: StreamClient, out: bytes) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the client with these arguments (None: the process's own) and return the exit status."""
     options = parse_client_options(arguments, "tcp")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with ExitStack() as stack:
-        try:
-            sock = stack.enter_context(socket.create_connection((options.host, options.port), options.timeout))
-        except (OSError, UnicodeError, KeyboardInterrupt) as error:
-            fail(f"cannot reach {options.url}: {explain(error)}", UNREACHABLE)
+    interrupt_on_sigterm()
+    try:
+        sock = socket.create_connection((options.host, options.port), options.timeout)
+    except (OSError, UnicodeError, KeyboardInterrupt) as error:
+        fail(f"cannot reach {options.url}: {explain(error)}", UNREACHABLE)
+    with sock:
         url = format_url(options.service, options.transport, sock.getpeername())
         client = open_stream_client(options, url, show, complain)
-        try:
-            for text in read_texts(options, client.reject):
-                converse(sock, client, client.ask(text, time.monotonic()))
-                if client.over:
-                    break
-        except KeyboardInterrupt:
-            client.stop()
-    return client.status
+        return run_client(client, options, lambda request: converse(sock, client, request))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """A TCP server on ``socketserver``: ``handle()`` runs in a thread of its own for each client."""
 
-import signal
 import socket
 import socketserver
 import sys
@@ -12,12 +11,14 @@ from typing import Any
 
 from spec.address import format_address, format_url
 from spec.codec import RECEIVE_BYTES
-from spec.commandline import UNREACHABLE, ServerOptions, explain, fail, ignore, parse_server_options, say
+from spec.options import UNREACHABLE, ServerOptions
+from spec.program.arguments import parse_server_options
+from spec.program.output import explain, fail, say
+from spec.program.signals import on_first_signal
 from spec.session import BUSY, open_session
 
-STOPPING = signal.SIGINT, signal.SIGTERM
-POLL = 0.2  # seconds: how late a signal is noticed at the most
-DRAIN = 0.5  # seconds: how long clients may take what they are owed after a signal
+POLL_INTERVAL = 0.2  # seconds: how often serve_forever() looks whether it is to stop
+DRAIN_TIME = 0.5  # seconds for clients to take their last replies after a signal
 
 
 class Handler(socketserver.BaseRequestHandler):
@@ -27,9 +28,8 @@ class Handler(socketserver.BaseRequestHandler):
     request: socket.socket
 
     def setup(self) -> None:
-        options = self.server.options
-        announce = ignore if options.quiet else self.server.announce
-        self.session = open_session(options, format_address(self.client_address), time.monotonic(), announce)
+        client = format_address(self.client_address)
+        self.session = open_session(self.server.options, client, time.monotonic(), self.server.announce)
 
     def handle(self) -> None:
         with suppress(OSError):  # the client has broken the connection, or takes nothing any more
@@ -50,7 +50,7 @@ class Handler(socketserver.BaseRequestHandler):
                 self.send(replies)
 
     def finish(self) -> None:
-        self.server.forget(self.request)  # first: whoever reads that this client left may take its place
+        self.server.forget(self.request)  # first: after the line "left", another client may connect at once
         self.session.close()
 
     def send(self, data: bytes) -> None:
@@ -66,7 +66,7 @@ class Server(socketserver.ThreadingTCPServer):
     """Accepts connections and gives each a thread."""
 
     allow_reuse_address = True
-    daemon_threads = True  # the end does not wait for a thread that is still at work then
+    daemon_threads = True  # at the end, do not wait for threads that still run
     request_queue_size = 1024  # the default, 5, turns away clients that come together
 
     def __init__(self, options: ServerOptions) -> None:
@@ -74,7 +74,7 @@ class Server(socketserver.ThreadingTCPServer):
         self.options = options
         self.connections: set[socket.socket] = set()
         self.changed = threading.Condition()
-        self.turn = threading.Lock()  # one thread can work at a time anyway; who waits here does not hold up the end
+        self.turn = threading.Lock()  # one computes at a time anyway; those that wait for it do not slow drain() down
         self.idle = False
         self.stopped = False
         address: Any
@@ -116,10 +116,10 @@ class Server(socketserver.ThreadingTCPServer):
                 say(line)
 
     def drain(self) -> None:
-        """Let the clients take what they are owed, then let go of the others."""
-        drained = time.monotonic() + DRAIN
+        """Answer what has arrived already, for DRAIN_TIME at most, then cut the remaining connections."""
+        drained = time.monotonic() + DRAIN_TIME
         self.timeout = 0
-        while not self.idle and time.monotonic() < drained:  # who has connected already
+        while not self.idle and time.monotonic() < drained:  # connections that wait to be accepted
             self.handle_request()
         self.shut_down_all(socket.SHUT_RD)
         with self.changed:
@@ -138,23 +138,17 @@ class Server(socketserver.ThreadingTCPServer):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the server with these arguments (None: the process's own) and return the exit status."""
     options = parse_server_options(arguments, "tcp")
     try:
         server = Server(options)
     except (OSError, UnicodeError) as error:
         fail(f"cannot listen on {options.url}: {explain(error)}", UNREACHABLE)
     with server:
-
-        def stop(number: int, _: object) -> None:
-            for each in STOPPING:
-                signal.signal(each, signal.SIG_IGN)  # another one must not spoil the end
-            # shutdown() waits for serve_forever(), which this thread runs: it needs a thread of its own
-            threading.Thread(target=server.shutdown).start()
-
-        for number in STOPPING:
-            signal.signal(number, stop)
+        # shutdown() waits for serve_forever(), which runs in this thread: it needs a thread of its own
+        on_first_signal(lambda number: threading.Thread(target=server.shutdown).start())
         say(f"waiting for clients on {format_url(options.service, 'tcp', server.server_address)}")
-        server.serve_forever(POLL)
+        server.serve_forever(POLL_INTERVAL)
         server.drain()
     say("stopped")
     return 0

@@ -1,36 +1,40 @@
 """A UDP client beside the servers on ``socketserver``; that framework has nothing for clients.
 
-The socket is connected, so that the kernel drops what anybody else sends (CLI-15).
+The socket is connected, so that the kernel drops datagrams from others (CLI-15).
 """
 
-import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 
 from spec.address import format_url
 from spec.codec import DATAGRAM_BYTES
-from spec.commandline import UNREACHABLE, ClientOptions, complain, explain, fail, parse_client_options, read_texts, show
 from spec.datagram_client import DatagramClient, open_datagram_client
+from spec.options import UNREACHABLE, ClientOptions
+from spec.program.arguments import parse_client_options
+from spec.program.clients import run_client
+from spec.program.output import complain, explain, fail, show
+from spec.program.signals import interrupt_on_sigterm
 
 
-@contextmanager
-def connected_socket(options: ClientOptions) -> Iterator[socket.socket]:
-    """A socket that is connected to the first address of the host. Raises OSError."""
+def connect(options: ClientOptions) -> socket.socket:
+    """Return a socket that is connected to the first address of the host. Raises OSError."""
     family, kind, protocol, _, address = socket.getaddrinfo(options.host, options.port, type=socket.SOCK_DGRAM)[0]
-    with socket.socket(family, kind, protocol) as sock:
+    with ExitStack() as stack:
+        sock = stack.enter_context(socket.socket(family, kind, protocol))
         sock.connect(address)
-        yield sock
+        stack.pop_all()  # it is connected: now the caller closes it
+        return sock
 
 
 def converse(sock: socket.socket, client: DatagramClient, out: bytes) -> None:
-    """Send the first request and carry datagrams until the exchange is done."""
+    """Send the first request, then carry datagrams between socket and client until the exchange is done."""
     while True:
         try:
             if out:
-                request, out = out, b""  # one that cannot be sent is as good as lost
+                request, out = out, b""  # also if send() fails: such a request counts as lost
                 sock.send(request)
                 client.sent(time.monotonic())
             if not client.waiting:
@@ -44,23 +48,17 @@ def converse(sock: socket.socket, client: DatagramClient, out: bytes) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the client with these arguments (None: the process's own) and return the exit status."""
     options = parse_client_options(arguments, "udp")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with ExitStack() as stack:
-        try:
-            sock = stack.enter_context(connected_socket(options))
-        except (OSError, UnicodeError, KeyboardInterrupt) as error:
-            fail(f"cannot reach {options.url}: {explain(error)}", UNREACHABLE)
+    interrupt_on_sigterm()
+    try:
+        sock = connect(options)
+    except (OSError, UnicodeError, KeyboardInterrupt) as error:
+        fail(f"cannot reach {options.url}: {explain(error)}", UNREACHABLE)
+    with sock:
         url = format_url(options.service, options.transport, sock.getpeername())
         client = open_datagram_client(options, url, show, complain)
-        try:
-            for text in read_texts(options, client.reject):
-                converse(sock, client, client.ask(text, time.monotonic()))
-                if client.over:
-                    break
-        except KeyboardInterrupt:
-            client.stop()
-    return client.status
+        return run_client(client, options, lambda request: converse(sock, client, request))
 
 
 if __name__ == "__main__":

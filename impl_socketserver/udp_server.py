@@ -1,7 +1,6 @@
 """A UDP server on ``socketserver``: ``handle()`` answers each datagram, ``service_actions()`` sends what is due."""
 
 import secrets
-import signal
 import socket
 import socketserver
 import sys
@@ -13,13 +12,15 @@ from typing import Any
 
 from spec.address import format_url
 from spec.codec import DATAGRAM_BYTES
-from spec.commandline import UNREACHABLE, ServerOptions, explain, fail, parse_server_options, say
 from spec.endpoint import open_endpoint
+from spec.options import UNREACHABLE, ServerOptions
+from spec.program.arguments import parse_server_options
+from spec.program.output import explain, fail, say
+from spec.program.signals import on_first_signal
 
-STOPPING = signal.SIGINT, signal.SIGTERM
-POLL = {"echo": 0.2, "time": 0.003}  # seconds between two service_actions() of an idle server, so the lateness of ticks
-BATCH = 64  # datagrams answered before it is looked whether ticks are due
-DRAIN = 0.5  # seconds: how long requests that have already come are answered after a signal
+POLL_INTERVAL = {"echo": 0.2, "time": 0.003}  # seconds between two service_actions(): so late can a tick be
+BATCH = 64  # datagrams answered between two service_actions()
+DRAIN_TIME = 0.5  # seconds for the answers to requests that had arrived when a signal came
 
 
 class Handler(socketserver.BaseRequestHandler):
@@ -50,7 +51,7 @@ class Server(socketserver.UDPServer):
         super().__init__(address, Handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Answer a datagram, and those that wait behind it: one ``select()`` does for all of them."""
+        """Answer a datagram and those that have arrived after it, with one ``select()`` for all."""
         self.finish_request(request, client_address)
         with suppress(BlockingIOError):
             for _ in range(BATCH):
@@ -69,14 +70,16 @@ class Server(socketserver.UDPServer):
                 self.send(datagram, address)
 
     def send(self, datagram: bytes, address: tuple[object, ...]) -> None:
-        """Send a datagram; one that cannot be sent is as good as lost."""
-        with suppress(OSError):
+        """Send a datagram. One that cannot be sent counts as lost on the way."""
+        try:  # noqa: SIM105 - suppress() costs more here, see README.md
             self.socket.sendto(datagram, address)
+        except OSError:
+            pass
 
     def drain(self) -> None:
-        """Answer the requests that have come already."""
+        """Answer the requests that have arrived already, for DRAIN_TIME at most."""
         self.timeout = 0
-        drained = time.monotonic() + DRAIN
+        drained = time.monotonic() + DRAIN_TIME
         while not self.idle and time.monotonic() < drained:
             self.handle_request()
 
@@ -85,23 +88,17 @@ class Server(socketserver.UDPServer):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the server with these arguments (None: the process's own) and return the exit status."""
     options = parse_server_options(arguments, "udp")
     try:
         server = Server(options)
     except (OSError, UnicodeError) as error:
         fail(f"cannot listen on {options.url}: {explain(error)}", UNREACHABLE)
     with server:
-
-        def stop(number: int, _: object) -> None:
-            for each in STOPPING:
-                signal.signal(each, signal.SIG_IGN)  # another one must not spoil the end
-            # shutdown() waits for serve_forever(), which this thread runs: it needs a thread of its own
-            threading.Thread(target=server.shutdown).start()
-
-        for number in STOPPING:
-            signal.signal(number, stop)
+        # shutdown() waits for serve_forever(), which runs in this thread: it needs a thread of its own
+        on_first_signal(lambda number: threading.Thread(target=server.shutdown).start())
         say(f"waiting for clients on {format_url(options.service, 'udp', server.server_address)}")
-        server.serve_forever(POLL[options.service])
+        server.serve_forever(POLL_INTERVAL[options.service])
         server.drain()
     say("stopped")
     return 0

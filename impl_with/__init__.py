@@ -1,1 +1,1 @@
-"""The programs of ``impl_raw`` refactored with ``with``: what is opened closes itself, however its block is left."""
+"""The programs of ``impl_raw`` refactored with ``with``: each block closes what it opened, however it ends."""

@@ -2,23 +2,24 @@
 
 import math
 import selectors
-import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import ExitStack, closing, suppress
 
 from spec.address import format_address, format_url
 from spec.codec import RECEIVE_BYTES
-from spec.commandline import UNREACHABLE, ServerOptions, explain, fail, ignore, parse_server_options, say
+from spec.options import UNREACHABLE, ServerOptions
+from spec.program.arguments import parse_server_options
+from spec.program.output import explain, fail, say
+from spec.program.signals import note_signals
 from spec.session import BUSY, Session, open_session
 from spec.timers import Timers
 
-STOPPING = signal.SIGINT, signal.SIGTERM
-HEARTBEAT = 0.2  # seconds: how late a signal is noticed at the most
-GRAIN = 0.002  # seconds: ticks that are due so soon after one another are sent together
-DRAIN = 0.5  # seconds: how long clients may take what they are owed after a signal
+MAX_WAIT = 0.2  # seconds: how often the server looks whether a signal has come
+TICK_GRAIN = 0.002  # seconds: ticks that are due within this time are sent together
+DRAIN_TIME = 0.5  # seconds for clients to take their last replies after a signal
 BACKLOG = 1024  # connections that the kernel completes before they are accepted
 
 
@@ -37,41 +38,42 @@ class Server:
     def __init__(self, options: ServerOptions, listener: socket.socket) -> None:
         self.options = options
         self.listener = listener
-        self.announce = ignore if options.quiet else say
         self.connections: set[Connection] = set()
         self.timers: Timers[Connection] = Timers()
         self.selector = selectors.DefaultSelector()
         self.selector.register(listener, selectors.EVENT_READ)
 
     def serve(self, signals: Sequence[int]) -> None:
-        """Serve until a signal comes, then let the clients take what they are owed."""
+        """Serve until a signal comes, then answer what has arrived by then, for DRAIN_TIME at most."""
         while not signals:
             self.step(signals, math.inf)
-        drained = time.monotonic() + DRAIN
+        drained = time.monotonic() + DRAIN_TIME
         while time.monotonic() < drained and self.accept():
             pass
         self.selector.unregister(self.listener)
         self.listener.close()
         for connection in self.connections:
-            shut_down_receiving(connection.sock)
+            with suppress(OSError):
+                connection.sock.shutdown(socket.SHUT_RD)  # the stream ends after the bytes that have arrived
         while self.connections and time.monotonic() < drained:
             self.step((), drained)
 
     def close(self) -> None:
+        """Drop all connections."""
         with self.selector:
             for connection in list(self.connections):
                 self.drop(connection)
 
     def step(self, signals: Sequence[int], end: float) -> None:
-        """Wait for sockets or timers, and serve those that are ready, until a signal comes or it is that time."""
+        """Wait for sockets or timers and serve those that are ready; return at a signal or at the time ``end``."""
         deadline = self.timers.deadline
-        wait = HEARTBEAT if deadline is None else min(max(0.0, deadline + GRAIN - time.monotonic()), HEARTBEAT)
+        wait = MAX_WAIT if deadline is None else min(max(0.0, deadline + TICK_GRAIN - time.monotonic()), MAX_WAIT)
         for key, events in self.selector.select(wait):
             now = time.monotonic()
             if signals or now >= end:
                 return
             if deadline is not None and now >= deadline:
-                deadline = self.wake(now)  # not only after all that are ready: that may take seconds
+                deadline = self.wake(now)  # here too: to serve all ready sockets may take seconds
             if key.data is None:
                 self.accept()
             elif events & selectors.EVENT_WRITE:
@@ -81,14 +83,14 @@ class Server:
         self.wake(time.monotonic())
 
     def wake(self, now: float) -> float | None:
-        """Send what is due by time alone; return when the next is due."""
+        """Send the ticks that are due and drop idle clients; return when that is next to be done (None: never)."""
         utc = time.time()
         for connection in self.timers.due(now):
             self.send(connection, connection.session.wake(now, utc, blocked=bool(connection.unsent)))
         return self.timers.deadline
 
     def accept(self) -> bool:
-        """Accept a connection; return whether one was waiting."""
+        """Accept a connection; return whether there was one to accept."""
         try:
             sock, address = self.listener.accept()
         except OSError:
@@ -99,16 +101,17 @@ class Server:
             if len(self.connections) >= self.options.max_clients:
                 refuse(sock)
                 return True
-            session = open_session(self.options, format_address(address), time.monotonic(), self.announce)
+            session = open_session(self.options, format_address(address), time.monotonic(), say)
             stack.callback(session.close)
             connection = Connection(sock, session)
             self.selector.register(sock, selectors.EVENT_READ, connection)
             self.connections.add(connection)
             self.timers.arm(connection, session.deadline)
-            stack.pop_all()  # it stands: from now on, drop() undoes all of that
+            stack.pop_all()  # it is among the clients: now drop() undoes all this
         return True
 
     def receive(self, connection: Connection, now: float) -> None:
+        """Receive some bytes and send the replies to the lines that they complete."""
         try:
             data = connection.sock.recv(RECEIVE_BYTES)
         except BlockingIOError:
@@ -121,7 +124,7 @@ class Server:
             self.drop(connection)
 
     def send(self, connection: Connection, data: bytes) -> None:
-        """Send what the socket takes; while some is left, wait for the socket to take it and receive nothing."""
+        """Send what the socket takes. Keep the rest, and until it is sent receive nothing from this client."""
         if data:
             try:
                 sent = connection.sock.send(data)
@@ -143,8 +146,9 @@ class Server:
             self.timers.arm(connection, connection.session.deadline)
 
     def drop(self, connection: Connection) -> None:
+        """Forget a connection and close it."""
         if connection not in self.connections:
-            return  # its timer has dropped it since its socket was seen to be ready
+            return  # dropped as idle after select() had found its socket ready
         with connection.sock:
             self.selector.unregister(connection.sock)
             self.connections.remove(connection)
@@ -152,13 +156,13 @@ class Server:
             connection.session.close()
 
 
-@contextmanager
-def listening_socket(options: ServerOptions) -> Iterator[socket.socket]:
-    """A socket that listens on the first address of the host. Raises OSError."""
+def listen(options: ServerOptions) -> socket.socket:
+    """Return a socket that listens on the first address of the host. Raises OSError."""
     family, kind, protocol, _, address = socket.getaddrinfo(
         options.host, options.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
-    with socket.socket(family, kind, protocol) as listener:
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.socket(family, kind, protocol))
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # inherited by each connection
         if family == socket.AF_INET6:
@@ -166,47 +170,26 @@ def listening_socket(options: ServerOptions) -> Iterator[socket.socket]:
         listener.bind(address)
         listener.listen(BACKLOG)
         listener.setblocking(False)
-        yield listener
-
-
-@contextmanager
-def noted_signals() -> Iterator[Sequence[int]]:
-    """Have the first SIGINT or SIGTERM noted, not obeyed, and any further one ignored."""
-    noted: list[int] = []
-    with ExitStack() as ignoring:
-        for number in STOPPING:
-            ignoring.callback(signal.signal, number, signal.SIG_IGN)  # another one must not spoil the end
-
-        def note(number: int, _: object) -> None:
-            noted.append(number)
-            ignoring.close()
-
-        for number in STOPPING:
-            signal.signal(number, note)
-        yield noted
+        stack.pop_all()  # it listens: now the caller closes it
+        return listener
 
 
 def refuse(sock: socket.socket) -> None:
-    """Tell a client that the server is at its limit. What it sent is read: unread bytes would turn FIN into RST."""
+    """Answer ``busy``. Read what the client has sent: at close(), unread bytes would send RST instead of FIN."""
     with suppress(OSError):
         sock.send(BUSY)
         sock.recv(RECEIVE_BYTES)
 
 
-def shut_down_receiving(sock: socket.socket) -> None:
-    """Have the socket report the end of stream after what has come already."""
-    with suppress(OSError):
-        sock.shutdown(socket.SHUT_RD)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the server with these arguments (None: the process's own) and return the exit status."""
     options = parse_server_options(arguments, "tcp")
-    with noted_signals() as signals, ExitStack() as stack:
-        try:
-            listener = stack.enter_context(listening_socket(options))
-        except (OSError, UnicodeError) as error:
-            fail(f"cannot listen on {options.url}: {explain(error)}", UNREACHABLE)
-        server = stack.enter_context(closing(Server(options, listener)))
+    signals = note_signals()
+    try:
+        listener = listen(options)
+    except (OSError, UnicodeError) as error:
+        fail(f"cannot listen on {options.url}: {explain(error)}", UNREACHABLE)
+    with listener, closing(Server(options, listener)) as server:
         say(f"waiting for clients on {format_url(options.service, 'tcp', listener.getsockname())}")
         server.serve(signals)
     say("stopped")

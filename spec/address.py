@@ -1,9 +1,9 @@
-"""Addresses as a person reads them: SPEC.md, SRV-1 and SRV-4."""
+"""Addresses as programs print them: SPEC.md, SRV-1 and SRV-4."""
 
 from typing import Any, TypeAlias
 
 Address: TypeAlias = tuple[Any, ...]
-"""What ``socket`` calls one: (host, port), and two numbers more for IPv6."""
+"""An address as ``socket`` has it: (host, port), for IPv6 with two more numbers."""
 
 _IPV4_MAPPED = "::ffff:"
 

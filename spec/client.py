@@ -12,49 +12,52 @@ from datetime import datetime
 from typing import NamedTuple
 
 from spec.codec import Reply, ReplyError, RequestError, check_name
-from spec.commandline import REFUSED, UNREACHABLE, WRONG_USAGE, ClientOptions
-from spec.limits import INTERVAL_MAX, INTERVAL_MIN, LEASE_INTERVALS, TOKEN_CHARACTERS
+from spec.limits import INTERVAL_MAX, INTERVAL_MIN, LEASE_INTERVALS
+from spec.options import REFUSED, UNREACHABLE, WRONG_USAGE, ClientOptions
+from spec.replies import CHALLENGE, ERROR, FIELDS, TICK, ReplyForm
 from spec.text import visible
 
 Print = Callable[[str], object]
-"""Takes a line to print."""
+"""Prints a line."""
 
-_NUMBER = re.compile("0|[1-9][0-9]{0,15}")
-_SECONDS = re.compile(r"(0|[1-9][0-9]{0,8})(\.[0-9]{0,8}[1-9])?")
-_FORMS = {
-    "length": _NUMBER,
-    "bytes": _NUMBER,
-    "sha256": re.compile("[0-9a-f]{64}"),
-    "interval": _SECONDS,
-    "lease": _SECONDS,
-    "time": re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z"),
-    "seq": re.compile("[1-9][0-9]{0,15}"),
-    "token": re.compile(f"[\x21-\x7e]{{1,{TOKEN_CHARACTERS}}}"),
-}
+_FORMS = {name: re.compile(form) for name, form in FIELDS.items()}
 _GRAVITY = (0, REFUSED, WRONG_USAGE, UNREACHABLE)  # CLI-9: the status to exit with is the last that applies
 
 
 class Client(ABC):
     """A conversation with one server.
 
-    ``ask`` starts an exchange. Send what it, ``receive`` and ``wake`` return, say when it was ``sent``, and go on while
-    ``waiting``: receive until ``deadline``, then wake.
+    ``ask`` starts an exchange. Send what ``ask``, ``receive`` and ``wake`` return, call ``sent`` after each sending,
+    and go on while ``waiting``::
+
+        out = client.ask(text, time.monotonic())
+        while True:
+            if out:
+                sock.sendall(out)
+                client.sent(time.monotonic())
+            if not client.waiting:
+                break
+            sock.settimeout(max(client.deadline - time.monotonic(), 0.001))
+            try:
+                out = client.receive(sock.recv(DATAGRAM_BYTES), time.monotonic())
+            except TimeoutError:
+                out = client.wake(time.monotonic())
+
+    Call ``unreachable`` for any other OSError. ``status`` is the exit status.
     """
 
-    verb: str
-
     def __init__(self, options: ClientOptions, url: str, show: Print, complain: Print) -> None:
-        """``url`` is the server's; ``show`` prints on standard output, ``complain`` an error on standard error."""
+        """``url`` is the server's. ``show`` prints on standard output, ``complain`` an error on standard error."""
         self.waiting = False
-        """Whether an exchange goes on."""
+        """Whether the exchange is not over yet."""
         self.status = 0
         """The exit status so far (CLI-6 to CLI-9)."""
         self.connected = False
-        """Whether the server has proved itself there (CLI-2)."""
+        """Whether the server has shown that it is there (CLI-2)."""
         self.over = False
         """Whether no further exchange can succeed."""
         self.subscribed = False
-        """Whether ticks are to come."""
+        """Whether the server has accepted a TIME, so that ticks follow."""
         self._options = options
         self._url = url
         self._show = show
@@ -64,11 +67,11 @@ class Client(ABC):
 
     @property
     def deadline(self) -> float:
-        """When ``wake`` is due, while waiting."""
+        """When to call ``wake``, while ``waiting``: seconds on the clock of ``now``."""
         return self._give_up
 
     def ask(self, text: str, now: float) -> bytes:
-        """Return the request for a good message or name, and wait for what it brings."""
+        """Return the request for a valid message or name, and start to wait for the reply."""
         self.waiting = self._asking = True
         self._give_up = now + self._options.timeout
         return self._request_for(text, now)
@@ -78,24 +81,24 @@ class Client(ABC):
         """Return the request that starts an exchange."""
 
     def sent(self, now: float) -> None:
-        """The transport has taken what was returned last: the time for an answer to it starts now (CLI-7)."""
+        """Call this when the bytes returned last are sent: the timeout of a request counts from then (CLI-7)."""
         if self._asking:
             self._asking = False
             self._give_up = now + self._options.timeout
 
     @abstractmethod
     def receive(self, data: bytes, now: float) -> bytes:
-        """Return what these bytes make the client send."""
+        """Take bytes from the server and return the bytes to send, often none."""
 
     def wake(self, now: float) -> bytes:
-        """Return what is due by time alone. Early: nothing."""
+        """Return the bytes to send because of the time: a repeated request or a renewal. Give up at the timeout."""
         if self.waiting and now >= self._give_up:
             self.fail("no answer" if not self.connected else "no answer any more")
         return b""
 
     @abstractmethod
     def unreachable(self, reason: str) -> None:
-        """The transport has failed, for a reason that a person understands."""
+        """Call this when the socket reports an error, with the reason in words for the user."""
 
     def fail(self, reason: str, status: int = UNREACHABLE) -> None:
         """End the exchange with an error (CLI-10)."""
@@ -109,33 +112,33 @@ class Client(ABC):
         self.status = max(self.status, status, key=_GRAVITY.index)
 
     def stop(self) -> None:
-        """A signal ends the conversation; for a subscriber that is the usual way (CLI-6)."""
+        """Call this when a signal ends the conversation. For a subscriber that is no error (CLI-6)."""
         if not self.subscribed:
             self.fail("stopped")
 
     def connect(self) -> None:
-        """The server has proved itself there (CLI-1); the first time counts."""
+        """The server has shown that it is there: print so, the first time (CLI-1)."""
         if not self.connected:
             self.connected = True
             self._show(f"connected to {self._url}")
 
     def _refuse(self, reply: Reply) -> None:
-        code, reason = require(reply, "code", "reason")
+        code, reason = require(reply, *ERROR.fields)
         self.connect()
         self.fail(f"the server answered {code}: {reason}", REFUSED)  # CLI-9
         self.over = self.over or code == "busy"
 
-    def _answer(self, reply: Reply, *fields: str) -> None:
-        """Take an OK to ECHO: print these fields, and the exchange is done (CLI-3)."""
-        values = require(reply, *fields)
+    def _answer(self, reply: Reply, form: ReplyForm) -> None:
+        """Print the fields of an OK to ECHO, which ends the exchange (CLI-3)."""
+        values = require(reply, *form.fields)
         self.connect()
-        for field, value in zip(fields, values, strict=True):
+        for field, value in zip(form.fields, values, strict=True):
             self._show(visible(f"{field}: {value}"))
         self.waiting = False
 
 
 class Tick(NamedTuple):
-    """A tick: the subscriber's name, the server's wall clock in the person's time zone, the number of the interval."""
+    """A tick: the subscriber's name, the server's time in the user's time zone, the number of the interval."""
 
     name: str
     time: datetime
@@ -146,14 +149,14 @@ class TickPrinter:
     """Prints the ticks that are newer than the last: CLI-19, CLI-20."""
 
     def __init__(self, show: Print, newer: Callable[[Tick, Tick], bool]) -> None:
-        """``newer`` tells whether its first tick is newer than its second."""
+        """``newer`` says whether its first argument is newer than its second."""
         self.printed = 0
         self._show = show
         self._newer = newer
         self._last: Tick | None = None
 
     def take(self, tick: Tick) -> None:
-        """Print the tick unless it is a duplicate or late."""
+        """Print the tick if it is newer than the last one printed."""
         if self._last is None or self._newer(tick, self._last):
             self._last = tick
             self.printed += 1
@@ -161,8 +164,8 @@ class TickPrinter:
 
 
 def parse_tick(reply: Reply) -> Tick:
-    """Return what a TICK says. Raises ReplyError if it is malformed."""
-    name, time, seq = require(reply, "name", "time", "seq")
+    """Return the tick in a TICK. Raises ReplyError if it is malformed."""
+    name, time, seq = require(reply, *TICK.fields)
     _check_name(name)
     try:
         return Tick(name, datetime.fromisoformat(time.replace("Z", "+00:00")).astimezone(), int(seq))
@@ -170,9 +173,10 @@ def parse_tick(reply: Reply) -> Tick:
         raise ReplyError("no such time") from None
 
 
-def subscribed_interval(reply: Reply, *more_fields: str) -> float:
+def subscribed_interval(reply: Reply, form: ReplyForm) -> float:
     """Return the interval in seconds of an OK to TIME. Raises ReplyError if it is malformed."""
-    _check_name(require(reply, "name", "interval", *more_fields)[0])
+    require(reply, *form.fields)
+    _check_name(reply.fields["name"])
     interval = float(reply.fields["interval"])
     if not INTERVAL_MIN <= interval <= INTERVAL_MAX:
         raise ReplyError("an interval out of bounds")
@@ -181,7 +185,7 @@ def subscribed_interval(reply: Reply, *more_fields: str) -> float:
 
 def challenge_token(reply: Reply) -> str:
     """Return the token of a CHALLENGE. Raises ReplyError if it is malformed."""
-    (token,) = require(reply, "token")
+    (token,) = require(reply, *CHALLENGE.fields)
     return token
 
 
@@ -196,7 +200,7 @@ def malformed(error: ReplyError) -> str:
 
 
 def unexpected(reply: Reply) -> ReplyError:
-    """Return the error of a reply whose status answers nothing that was asked."""
+    """Return the error of a reply whose status does not answer the request."""
     return ReplyError(f"{reply.status} answers nothing that was asked")
 
 
@@ -205,7 +209,7 @@ def require(reply: Reply, *names: str) -> list[str]:
     for name in names:
         if name not in reply.fields:
             raise ReplyError(f"{reply.status} without {name}")
-        if name in _FORMS and not _FORMS[name].fullmatch(reply.fields[name]):
+        if not _FORMS[name].fullmatch(reply.fields[name]):
             raise ReplyError(f"{name} is not of its form")
     return [reply.fields[name] for name in names]
 

@@ -6,26 +6,21 @@ A server parses requests and builds replies; a client builds requests and parses
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from spec.limits import LINE_BYTES, NAME_CHARACTERS, REPLY_BYTES
+from spec.replies import ERROR, STATUSES
 from spec.text import has_control, has_control_except_tab
 
 RECEIVE_BYTES = 16384
-"""How much to read from a stream at once: a server's replies to so many bytes stay within UNSENT_BYTES (LOAD-5)."""
+"""Bytes to receive from a stream at once: the replies to so many bytes are at most UNSENT_BYTES (LOAD-5)."""
 
 DATAGRAM_BYTES = 65535
-"""How much to receive from a UDP socket at once: no datagram is larger."""
+"""Bytes to receive from a UDP socket at once: no datagram is larger."""
 
 _NO_FIELDS: Mapping[str, str] = MappingProxyType({})
 _FIELD_NAME = re.compile("[a-z][a-z0-9-]*")
-_STATUSES = ("OK", "ERR", "TICK", "CHALLENGE")
-
-
-def build_reply(status: str, *fields: tuple[str, object]) -> bytes:
-    """Return a reply: status line, fields in the order given, empty line (REP-1, REP-2)."""
-    lines = [status, *(f"{name}: {value}" for name, value in fields)]
-    return ("\n".join(lines) + "\n\n").encode()
+_Request: TypeAlias = tuple[bytes, str, Mapping[str, str]]
 
 
 REASONS = {  # in ERR-3's order
@@ -37,11 +32,11 @@ REASONS = {  # in ERR-3's order
     "bad-name": f"1 to {NAME_CHARACTERS} characters, no outer space",
     "busy": "the server is at its limit of clients",
 }
-ERROR_REPLIES = {code: build_reply("ERR", ("code", code), ("reason", reason)) for code, reason in REASONS.items()}
+ERROR_REPLIES = {code: ERROR.build(code, reason) for code, reason in REASONS.items()}
 
 
 class RequestError(Exception):
-    """A request that is answered ``ERR``: its code (SPEC.md, section 10), its reason for people, the whole reply."""
+    """A faulty request: its code (SPEC.md, section 10), the reason for a person, and the whole reply, an ``ERR``."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -51,52 +46,54 @@ class RequestError(Exception):
 
 
 class ReplyError(Exception):
-    """A malformed reply (CLI-11); the text says what is wrong with it."""
+    """A malformed reply (CLI-11). The text says what is wrong."""
 
 
 class Reply(NamedTuple):
-    """A reply as a client sees it: of several fields of one name the first (REQ-6)."""
+    """A reply as a client reads it: its status and fields; of several fields of one name, the first (REQ-6)."""
 
     status: str
     fields: dict[str, str]
 
 
-def parse_line(line: bytes, verb: str) -> str:
-    """Return the argument of a request line, given without its LF (TCP).
+def parse_line(line: bytes, verbs: Mapping[str, object]) -> tuple[str, str]:
+    """Return the verb and the argument of a request line without its LF (TCP).
 
-    Raises RequestError: too-long, bad-encoding or unknown-verb, the first that applies (ERR-3).
+    The keys of ``verbs`` are those that the server serves. Raises RequestError: too-long, bad-encoding or unknown-verb,
+    the first that applies (ERR-3).
     """
     if line.endswith(b"\r"):
         line = line[:-1]  # REQ-3
     if len(line) > LINE_BYTES:
         raise RequestError("too-long")  # ERR-4
     text = _decode(line)
-    word, _, argument = text.partition(" ")  # REQ-1
-    if word != verb:  # REQ-2
+    verb, _, argument = text.partition(" ")  # REQ-1
+    if verb not in verbs:  # REQ-2
         raise RequestError("unknown-verb")  # ERR-6
-    return argument
+    return verb, argument
 
 
-def parse_datagram(datagram: bytes, verb: bytes) -> tuple[str, Mapping[str, str]] | None:
-    """Return a request's argument and fields (UDP), or None if its verb is another: then nothing is answered (UDP-2).
+def parse_datagram(datagram: bytes, verbs: Mapping[bytes, object]) -> _Request | None:
+    """Return the verb, the argument and the fields of a request (UDP).
 
-    Raises RequestError: too-long, bad-encoding, bad-request or, in a field's value, bad-character.
+    The keys of ``verbs`` are those that the server serves; for any other verb return None: no answer (UDP-2). Raises
+    RequestError: too-long, bad-encoding, bad-request or, for a field's value, bad-character.
     """
     line, newline, further = datagram.partition(b"\n")
     if newline and line.endswith(b"\r"):
         line = line[:-1]  # REQ-3
-    word, _, argument = line.partition(b" ")
-    if word != verb:
+    verb, _, argument = line.partition(b" ")
+    if verb not in verbs:
         return None
     if further:
-        return _parse_lines(datagram, len(verb) + 1)
+        return verb, *_parse_lines(datagram, len(verb) + 1)
     if len(line) > LINE_BYTES:
         raise RequestError("too-long")
-    return _decode(argument), _NO_FIELDS
+    return verb, _decode(argument), _NO_FIELDS
 
 
 def _parse_lines(datagram: bytes, argument_start: int) -> tuple[str, Mapping[str, str]]:
-    """Parse a datagram of several lines, whose argument starts at that byte of the first."""
+    """Return the argument, which starts at that byte, and the fields of a datagram of several lines."""
     *ended, last = datagram.split(b"\n")
     lines = [line[:-1] if line.endswith(b"\r") else line for line in ended]
     if last:
@@ -124,13 +121,13 @@ def _decode(line: bytes) -> str:
 
 
 def check_message(message: str) -> None:
-    """Raise RequestError, bad-character, unless the text is a good message (TEXT-1)."""
-    if has_control_except_tab(message):
+    """Raise RequestError, bad-character, unless the text is a valid message (TEXT-1)."""
+    if not message.isprintable() and has_control_except_tab(message):
         raise RequestError("bad-character")
 
 
 def check_name(name: str) -> None:
-    """Raise RequestError, bad-character or bad-name, unless the text is a good name (TIME-1)."""
+    """Raise RequestError, bad-character or bad-name, unless the text is a valid name (TIME-1)."""
     if has_control(name):
         raise RequestError("bad-character")
     if not 1 <= len(name) <= NAME_CHARACTERS or name[0] == " " or name[-1] == " ":
@@ -138,13 +135,13 @@ def check_name(name: str) -> None:
 
 
 def build_request(verb: str, argument: str, **fields: str) -> bytes:
-    """Return a request, each line with its LF. The argument is checked already."""
+    """Return a request, each line with its LF. The caller has checked the argument."""
     lines = [f"{verb} {argument}", *(f"{name}: {value}" for name, value in fields.items())]
     return ("\n".join(lines) + "\n").encode()
 
 
 def parse_reply(reply: bytes) -> Reply:
-    """Return one whole reply, its empty line included. Raises ReplyError for anything else."""
+    """Return the reply that these bytes are, empty line included. Raises ReplyError if they are not one whole reply."""
     if len(reply) > REPLY_BYTES:
         raise ReplyError(f"longer than {REPLY_BYTES} bytes")
     try:
@@ -154,7 +151,7 @@ def parse_reply(reply: bytes) -> Reply:
     if not text.endswith("\n\n"):
         raise ReplyError("no empty line at its end")
     status, *lines = text[:-2].split("\n")
-    if status not in _STATUSES:
+    if status not in STATUSES:
         raise ReplyError(f"unknown status {status[:20]!r}")
     fields: dict[str, str] = {}
     for line in lines:

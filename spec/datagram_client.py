@@ -1,4 +1,4 @@
-"""Clients over UDP: SPEC.md, sections 6, 9 and 13. What is lost is sent again; what is doubled or late does no harm."""
+"""Clients over UDP: SPEC.md, sections 6, 9 and 13. They repeat lost requests and bear duplicate and late replies."""
 
 import math
 from abc import abstractmethod
@@ -17,14 +17,15 @@ from spec.client import (
     unexpected,
 )
 from spec.codec import Reply, ReplyError, build_request, parse_reply
-from spec.commandline import ClientOptions
+from spec.options import ClientOptions
+from spec.replies import ECHOED_OVER_UDP, SUBSCRIBED_OVER_UDP
 
 RETRANSMISSIONS = (1, 2, 4)
-"""Seconds after the last sending until the next (CLI-13)."""
+"""Seconds between two sendings of a request (CLI-13)."""
 
 
 class DatagramClient(Client):
-    """A client on a connected socket."""
+    """A client on a connected UDP socket."""
 
     def __init__(self, options: ClientOptions, url: str, show: Print, complain: Print) -> None:
         super().__init__(options, url, show, complain)
@@ -35,9 +36,6 @@ class DatagramClient(Client):
     @property
     def deadline(self) -> float:
         return min(self._give_up, self._send_again)
-
-    def _request_for(self, text: str, now: float) -> bytes:
-        return self._send_new(build_request(self.verb, text), now)
 
     def sent(self, now: float) -> None:
         super().sent(now)
@@ -75,7 +73,7 @@ class DatagramClient(Client):
 
     @abstractmethod
     def _pause(self) -> float:
-        """Return the seconds from the last of the ``_sendings`` to the next."""
+        """Return the seconds between the last sending of the request and the next; ``_sendings`` counts them."""
 
     @abstractmethod
     def _take(self, reply: Reply, now: float) -> bytes:
@@ -85,15 +83,13 @@ class DatagramClient(Client):
 class EchoDatagramClient(DatagramClient):
     """Sends messages, one after the other."""
 
-    verb = echo.VERB
-
     def __init__(self, options: ClientOptions, url: str, show: Print, complain: Print) -> None:
         super().__init__(options, url, show, complain)
         self._message = ""
 
     def _request_for(self, text: str, now: float) -> bytes:
         self._message = text
-        return super()._request_for(text, now)
+        return self._send_new(build_request(echo.VERB, text), now)
 
     def _pause(self) -> float:
         return RETRANSMISSIONS[self._sendings - 1] if self._sendings <= len(RETRANSMISSIONS) else math.inf
@@ -104,14 +100,12 @@ class EchoDatagramClient(DatagramClient):
         elif reply.status != "OK":
             raise unexpected(reply)
         elif require(reply, "message") == [self._message]:  # CLI-14
-            self._answer(reply, "message", "reversed", "upper", "length")
+            self._answer(reply, ECHOED_OVER_UDP)
         return b""
 
 
 class TimeDatagramClient(DatagramClient):
     """Proves its address, subscribes under a name, renews the lease and prints ticks."""
-
-    verb = ticks.VERB
 
     def __init__(self, options: ClientOptions, url: str, show: Print, complain: Print) -> None:
         super().__init__(options, url, show, complain)
@@ -123,7 +117,7 @@ class TimeDatagramClient(DatagramClient):
 
     def _request_for(self, text: str, now: float) -> bytes:
         self._name = text
-        return super()._request_for(text, now)
+        return self._send_new(build_request(ticks.VERB, text), now)
 
     def wake(self, now: float) -> bytes:
         out = super().wake(now)
@@ -154,14 +148,14 @@ class TimeDatagramClient(DatagramClient):
     def _prove(self, reply: Reply, now: float) -> bytes:
         token = challenge_token(reply)
         self.connect()
-        self._request = build_request(self.verb, self._name, token=token)
+        self._request = build_request(ticks.VERB, self._name, token=token)
         if not self._may_answer_challenge:  # CLI-17
             return b""
         self._may_answer_challenge = False
         return self._send_new(self._request, now)  # CLI-16
 
     def _renewed(self, reply: Reply, now: float) -> None:
-        self._interval = subscribed_interval(reply, "lease")
+        self._interval = subscribed_interval(reply, SUBSCRIBED_OVER_UDP)
         self.connect()
         self._patience = patience(self._options, self._interval)
         renewal = now + self._interval
@@ -171,6 +165,6 @@ class TimeDatagramClient(DatagramClient):
 
 
 def open_datagram_client(options: ClientOptions, url: str, show: Print, complain: Print) -> DatagramClient:
-    """Return the client for a socket just connected; arguments as ``Client`` takes them."""
+    """Return the client for a socket that was just connected. The arguments are those of ``Client``."""
     kind = EchoDatagramClient if options.service == "echo" else TimeDatagramClient
     return kind(options, url, show, complain)

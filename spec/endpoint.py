@@ -1,4 +1,4 @@
-"""A server's UDP socket and all its peers: SPEC.md, sections 6 to 9 and 11.
+"""A server's UDP socket and all its clients: SPEC.md, sections 6 to 9 and 11.
 
 Datagrams in, datagrams out, time passed in: ``now`` is seconds on a monotonic clock, ``utc`` the wall clock's seconds
 since 1970.
@@ -6,13 +6,15 @@ since 1970.
 
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import ClassVar, TypeAlias
 
 from spec import echo, ticks
 from spec.address import Address, format_address
-from spec.codec import RequestError, build_reply, check_name, parse_datagram
-from spec.commandline import ServerOptions
+from spec.codec import RequestError, check_name, parse_datagram
 from spec.limits import LEASE_INTERVALS
+from spec.options import ServerOptions
+from spec.replies import CHALLENGE
 from spec.text import visible
 from spec.timers import Timers
 from spec.tokens import Tokens
@@ -21,30 +23,71 @@ Announce = Callable[[str], object]
 """Takes a line about a client, for standard output (SRV-4 to SRV-6)."""
 
 
+Handlers: TypeAlias = Mapping[bytes, Callable[..., list[bytes]]]
+"""A service: its verbs, each with the method that returns the replies or raises RequestError.
+
+A handler gets the endpoint, the argument, the fields, the address, ``now`` and ``utc``.
+"""
+
+
 class Endpoint(ABC):
-    """What the server owes its UDP peers."""
+    """One UDP socket and its clients: datagrams in, datagrams to send out.
+
+    A server with one thread does it so::
+
+        endpoint = open_endpoint(options, secrets.token_bytes(32), announce)
+        while not stopped():
+            deadline = endpoint.deadline
+            sock.settimeout(None if deadline is None else max(deadline - time.monotonic(), 0.001))
+            try:
+                datagram, address = sock.recvfrom(DATAGRAM_BYTES)
+                for reply in endpoint.receive(datagram, address, time.monotonic(), time.time()):
+                    sock.sendto(reply, address)
+            except TimeoutError:
+                pass
+            for datagram, address in endpoint.wake(time.monotonic(), time.time()):
+                sock.sendto(datagram, address)
+    """
+
+    handlers: ClassVar[Handlers]
+
+    def __init__(self, announce: Announce | None) -> None:
+        """``announce`` is None for a quiet server (SRV-7)."""
+        self._announce = announce
 
     @property
     @abstractmethod
     def deadline(self) -> float | None:
-        """When ``wake`` is due; None: not before something is received."""
+        """When to call ``wake`` next, on the clock of ``now``; None: not before the next ``receive``."""
 
-    @abstractmethod
     def receive(self, datagram: bytes, address: Address, now: float, utc: float) -> list[bytes]:
-        """Return the datagrams to send back to where this one came from, often one, often none."""
+        """Return the datagrams to send to the address from which this one came: none, one or two."""
+        handlers = self.handlers
+        try:
+            request = parse_datagram(datagram, handlers)
+            if request is None:
+                return []  # UDP-2, UDP-3
+            verb, argument, fields = request
+            replies = handlers[verb](self, argument, fields, address, now, utc)
+        except RequestError as error:
+            replies = [error.reply]
+        if self._announce is not None:
+            self._hear(address, now, self._announce)
+        return replies
+
+    def _hear(self, address: Address, now: float, announce: Announce) -> None:  # noqa: B027 - some need none
+        """Take note of an address that is answered."""
 
     @abstractmethod
     def wake(self, now: float, utc: float) -> list[tuple[bytes, Address]]:
-        """Return the datagrams that are due by time alone, each with its destination. Early: none."""
+        """Return the ticks that are due, each with its address, and end what has run out."""
 
 
 class EchoEndpoint(Endpoint):
-    """The echo service. It keeps nothing about its peers but, to announce them, whom it heard of late."""
-
-    verb = echo.VERB.encode()
+    """The echo service. To announce its clients, it remembers when it last heard from each, and nothing else."""
 
     def __init__(self, options: ServerOptions, announce: Announce | None) -> None:
-        self._announce = announce
+        super().__init__(announce)
         self._max_clients = options.max_clients
         self._idle_timeout = options.idle_timeout
         self._last_heard: OrderedDict[Address, float] = OrderedDict()  # the longest silent first
@@ -54,18 +97,6 @@ class EchoEndpoint(Endpoint):
         if not self._last_heard:
             return None
         return next(iter(self._last_heard.values())) + self._idle_timeout
-
-    def receive(self, datagram: bytes, address: Address, now: float, utc: float) -> list[bytes]:
-        try:
-            request = parse_datagram(datagram, self.verb)
-            if request is None:
-                return []  # UDP-2, UDP-3
-            reply = echo.echo_datagram(request[0])
-        except RequestError as error:
-            reply = error.reply
-        if self._announce is not None:
-            self._hear(address, now, self._announce)
-        return [reply]
 
     def wake(self, now: float, utc: float) -> list[tuple[bytes, Address]]:
         while self._announce is not None and self.deadline is not None and self.deadline <= now:
@@ -84,9 +115,14 @@ class EchoEndpoint(Endpoint):
         address, _ = self._last_heard.popitem(last=False)
         announce(f"client {format_address(address)} left")
 
+    def _echo(self, message: str, fields: Mapping[str, str], address: Address, now: float, utc: float) -> list[bytes]:
+        return [echo.echo_datagram(message)]
+
+    handlers: ClassVar[Handlers] = {echo.VERB.encode(): _echo}
+
 
 class _Subscription:
-    """A client that has proved its address."""
+    """The subscription of a client that has proved its address."""
 
     __slots__ = ("address", "lease_end", "name", "schedule")
 
@@ -102,13 +138,11 @@ class _Subscription:
 
 
 class TimeEndpoint(Endpoint):
-    """The time service: challenges strangers, leases subscriptions."""
-
-    verb = ticks.VERB.encode()
+    """The time service: it asks for proof of an address, then leases a subscription."""
 
     def __init__(self, options: ServerOptions, secret: bytes, announce: Announce | None) -> None:
-        """``secret`` is 16 or more random bytes that nobody else knows; without them tokens can be forged."""
-        self._announce = announce
+        """``secret`` is 16 or more random bytes; whoever knows them can forge tokens."""
+        super().__init__(announce)
         self._interval = options.interval
         self._interval_seconds = float(options.interval)
         self._max_clients = options.max_clients
@@ -119,19 +153,6 @@ class TimeEndpoint(Endpoint):
     @property
     def deadline(self) -> float | None:
         return self._timers.deadline
-
-    def receive(self, datagram: bytes, address: Address, now: float, utc: float) -> list[bytes]:
-        try:
-            request = parse_datagram(datagram, self.verb)
-            if request is None:
-                return []  # UDP-2, UDP-3
-            name, fields = request
-            check_name(name)
-            if not self._tokens.accepts(fields.get("token", ""), address, now):
-                return [build_reply("CHALLENGE", ("token", self._tokens.issue(address, now)))]  # LEASE-1, LEASE-10
-            return self._accept(name, address, now, utc)
-        except RequestError as error:
-            return [error.reply]
 
     def wake(self, now: float, utc: float) -> list[tuple[bytes, Address]]:
         out = []
@@ -145,12 +166,20 @@ class TimeEndpoint(Endpoint):
             self._timers.arm(subscription, subscription.deadline)
         return out
 
+    def _subscribe(self, name: str, fields: Mapping[str, str], address: Address, now: float, utc: float) -> list[bytes]:
+        check_name(name)
+        if not self._tokens.accepts(fields.get("token", ""), address, now):
+            return [CHALLENGE.build(self._tokens.issue(address, now))]  # LEASE-1, LEASE-10
+        return self._accept(name, address, now, utc)
+
+    handlers: ClassVar[Handlers] = {ticks.VERB.encode(): _subscribe}
+
     def _accept(self, name: str, address: Address, now: float, utc: float) -> list[bytes]:
         lease_end = now + LEASE_INTERVALS * self._interval_seconds  # LEASE-8
         leased = ticks.build_leased(name, self._interval)
         subscription = self._subscriptions.get(address)
         if subscription is not None and subscription.lease_end <= now:
-            self._end(subscription)  # LEASE-11: its timer was about to say so
+            self._end(subscription)  # LEASE-11: wake() has not ended it yet
             subscription = None
         if subscription is not None:
             if name != subscription.name:
@@ -185,6 +214,6 @@ class TimeEndpoint(Endpoint):
 
 
 def open_endpoint(options: ServerOptions, secret: bytes, announce: Announce) -> Endpoint:
-    """Return the endpoint of a socket just bound; the secret as ``TimeEndpoint`` takes it."""
+    """Return the endpoint of a socket that was just bound. ``secret``: as for ``TimeEndpoint``."""
     heard = None if options.quiet else announce
     return EchoEndpoint(options, heard) if options.service == "echo" else TimeEndpoint(options, secret, heard)

@@ -19,7 +19,7 @@ class Requirement(NamedTuple):
 
     @property
     def testable(self) -> bool:
-        """Whether a check from outside is owed: every MUST and SHOULD that does not say "Untestable"."""
+        """Whether a check from outside is expected: for every MUST and SHOULD that does not say "Untestable"."""
         return self.level not in ("", "MAY") and "(Untestable:" not in self.text
 
 

@@ -5,34 +5,56 @@ Bytes in, bytes out, time passed in: ``now`` is seconds on a monotonic clock, ``
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import ClassVar, TypeAlias
 
 from spec import echo, ticks
 from spec.codec import ERROR_REPLIES, RequestError, check_name, parse_line
-from spec.commandline import ServerOptions
 from spec.limits import LINE_BYTES
+from spec.options import ServerOptions
 from spec.text import visible
 
 BUSY = ERROR_REPLIES["busy"]
-"""What a connection over the limit of clients gets before it is closed (ERR-10)."""
+"""The reply to a connection over the limit of clients; close it then (ERR-10)."""
 
 Announce = Callable[[str], object]
 """Takes a line about a client, for standard output (SRV-4 to SRV-6)."""
 
 
-class Session(ABC):
-    """What the server owes one connection.
+Handlers: TypeAlias = Mapping[str, Callable[..., bytes]]
+"""A service: its verbs, each with the method that returns the reply or raises RequestError.
 
-    The caller sends what ``receive`` and ``wake`` return, and calls neither ``receive`` nor the transport's own receive
-    while the transport has not taken it all. At the client's end of stream nothing is owed any more: close.
+A handler gets the session, the argument, ``now`` and ``utc``.
+"""
+
+
+class Session(ABC):
+    """One connection: bytes from the client in, bytes to send out.
+
+    Send what ``receive`` and ``wake`` return, and do not receive from the client until all of it is sent. A thread that
+    serves one client does it so::
+
+        session = open_session(options, format_address(address), time.monotonic(), announce)
+        while not session.expired:
+            sock.settimeout(max(session.deadline - time.monotonic(), 0.001))
+            try:
+                data = sock.recv(RECEIVE_BYTES)
+                if not data:
+                    break
+                out = session.receive(data, time.monotonic(), time.time())
+            except TimeoutError:
+                out = session.wake(time.monotonic(), time.time(), blocked=False)
+            sock.settimeout(options.idle_timeout)
+            sock.sendall(out)
+        session.close()
     """
 
-    verb: str
+    handlers: ClassVar[Handlers]
 
     def __init__(self, options: ServerOptions, client: str, now: float, announce: Announce) -> None:
-        """``client`` is the peer's address as ``format_address`` writes it."""
+        """``client`` is the client's address as ``format_address`` writes it, ``now`` when it was accepted."""
         self.expired = False
-        """Whether the idle timeout is over: close the connection (LOAD-4)."""
+        """Whether the client was idle for the idle timeout: close the connection (LOAD-4)."""
         self._client = client
         self._announce = announce
         self._idle_timeout = options.idle_timeout
@@ -41,11 +63,11 @@ class Session(ABC):
 
     @property
     def deadline(self) -> float:
-        """When ``wake`` is due."""
+        """When to call ``wake`` next, on the clock of ``now``."""
         return self._active + self._idle_timeout
 
     def receive(self, data: bytes, now: float, utc: float) -> bytes:
-        """Return the replies to the lines that these bytes complete, however they were cut (TCP-1 to TCP-5)."""
+        """Return the replies to the lines that these bytes complete (TCP-1 to TCP-5)."""
         *lines, partial = (self._partial + data).split(b"\n")
         # An overlong line stays overlong when its tail is dropped, though the last byte kept be a CR (TCP-7, LOAD-6)
         self._partial = partial[: LINE_BYTES + 2]
@@ -55,33 +77,28 @@ class Session(ABC):
         return b"".join([self._reply(line, now, utc) for line in lines])
 
     def wake(self, now: float, utc: float, *, blocked: bool) -> bytes:
-        """Return what is due by time alone; early: nothing. ``blocked``: the transport has not taken all it got."""
+        """Return the tick that is due, or no bytes. ``blocked``: earlier bytes are not sent yet."""
         self.expired = now >= self._active + self._idle_timeout
         return b""
 
     def sent(self, now: float) -> None:
-        """The transport has taken some of the bytes that it had refused before: the client is not idle."""
+        """Call this when bytes that the socket had not taken at first are sent: the client is not idle."""
         self._active = now
 
     @abstractmethod
     def close(self) -> None:
-        """The connection is gone. To be called once."""
+        """Call this once, when the connection is closed."""
 
     def _reply(self, line: bytes, now: float, utc: float) -> bytes:
         try:
-            return self._answer(parse_line(line, self.verb), now, utc)
+            verb, argument = parse_line(line, self.handlers)
+            return self.handlers[verb](self, argument, now, utc)
         except RequestError as error:
             return error.reply  # TCP-6
-
-    @abstractmethod
-    def _answer(self, argument: str, now: float, utc: float) -> bytes:
-        """Return the reply to a request with that argument, or raise RequestError."""
 
 
 class EchoSession(Session):
     """A connection to the echo service."""
-
-    verb = echo.VERB
 
     def __init__(self, options: ServerOptions, client: str, now: float, announce: Announce) -> None:
         super().__init__(options, client, now, announce)
@@ -90,14 +107,14 @@ class EchoSession(Session):
     def close(self) -> None:
         self._announce(f"client {self._client} left")
 
-    def _answer(self, argument: str, now: float, utc: float) -> bytes:
-        return echo.echo_line(argument)
+    def _echo(self, message: str, now: float, utc: float) -> bytes:
+        return echo.echo_line(message)
+
+    handlers: ClassVar[Handlers] = {echo.VERB: _echo}
 
 
 class TimeSession(Session):
-    """A connection to the time service; it is subscribed from its first accepted TIME until it closes."""
-
-    verb = ticks.VERB
+    """A connection to the time service, subscribed from its first accepted TIME until it is closed."""
 
     def __init__(self, options: ServerOptions, client: str, now: float, announce: Announce) -> None:
         super().__init__(options, client, now, announce)
@@ -107,12 +124,12 @@ class TimeSession(Session):
 
     @property
     def deadline(self) -> float:
-        """When ``wake`` is due."""
+        """When to call ``wake`` next: for the next tick or the idle timeout."""
         idle = self._active + self._idle_timeout
         return idle if self._schedule is None else min(idle, self._schedule.deadline)
 
     def wake(self, now: float, utc: float, *, blocked: bool) -> bytes:
-        """Return the tick that is due; a blocked transport has it skipped (TIME-17)."""
+        """Return the tick that is due; skip it if ``blocked`` (TIME-17)."""
         seq = None if self._schedule is None else self._schedule.take(now)
         if seq is None or blocked:
             return super().wake(now, utc, blocked=blocked)
@@ -123,20 +140,26 @@ class TimeSession(Session):
         if self._schedule is not None:
             self._announce(f"client {visible(self._name)} ({self._client}) left")
 
-    def _answer(self, argument: str, now: float, utc: float) -> bytes:
-        check_name(argument)
-        former, self._name = self._name, argument
-        subscribed = ticks.build_subscribed(argument, self._interval)
+    def _subscribe(self, name: str, now: float, utc: float) -> bytes:
+        check_name(name)
+        former, self._name = self._name, name
+        subscribed = ticks.build_subscribed(name, self._interval)
         if self._schedule is not None:  # TIME-13
-            if argument != former:
-                self._announce(f"client {visible(former)} ({self._client}) is now {visible(argument)}")
+            if name != former:
+                self._announce(f"client {visible(former)} ({self._client}) is now {visible(name)}")
             return subscribed
         self._schedule = ticks.Schedule(now, float(self._interval))
-        self._announce(f"client {visible(argument)} ({self._client}) connected")
+        self._announce(f"client {visible(name)} ({self._client}) connected")
         return subscribed + self.wake(now, utc, blocked=False)  # TIME-5
+
+    handlers: ClassVar[Handlers] = {ticks.VERB: _subscribe}
 
 
 def open_session(options: ServerOptions, client: str, now: float, announce: Announce) -> Session:
-    """Return the session of a connection just accepted; arguments as ``Session`` takes them."""
+    """Return the session of a connection that was just accepted. The arguments are those of ``Session``."""
     kind = EchoSession if options.service == "echo" else TimeSession
-    return kind(options, client, now, announce)
+    return kind(options, client, now, _announce_nothing if options.quiet else announce)
+
+
+def _announce_nothing(line: str) -> None:
+    """Take the place of ``announce`` when a server is quiet (SRV-7)."""

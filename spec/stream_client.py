@@ -15,23 +15,21 @@ from spec.client import (
     unexpected,
 )
 from spec.codec import Reply, ReplyError, build_request, parse_reply
-from spec.commandline import ClientOptions
 from spec.limits import REPLY_BYTES
+from spec.options import ClientOptions
+from spec.replies import ECHOED_OVER_TCP, SUBSCRIBED_OVER_TCP
 
 
 class StreamClient(Client):
-    """A client on a connection that stands."""
+    """A client on a TCP connection."""
 
     def __init__(self, options: ClientOptions, url: str, show: Print, complain: Print) -> None:
         super().__init__(options, url, show, complain)
         self._received = b""
         self.connect()
 
-    def _request_for(self, text: str, now: float) -> bytes:
-        return build_request(self.verb, text)
-
     def receive(self, data: bytes, now: float) -> bytes:
-        """Take what has come; no bytes mean the end of the stream."""
+        """Take bytes from the server; no bytes mean the end of the stream."""
         if not data:
             self.fail("the server closed the connection")
             return b""
@@ -57,15 +55,13 @@ class StreamClient(Client):
 class EchoStreamClient(StreamClient):
     """Sends messages, one after the other."""
 
-    verb = echo.VERB
-
     def __init__(self, options: ClientOptions, url: str, show: Print, complain: Print) -> None:
         super().__init__(options, url, show, complain)
         self._message = ""
 
     def _request_for(self, text: str, now: float) -> bytes:
         self._message = text
-        return super()._request_for(text, now)
+        return build_request(echo.VERB, text)
 
     def _take(self, reply: Reply, now: float) -> None:
         if reply.status == "ERR":
@@ -75,24 +71,25 @@ class EchoStreamClient(StreamClient):
         elif require(reply, "message") != [self._message]:
             raise ReplyError("another message than was sent")
         else:
-            self._answer(reply, "message", "reversed", "upper", "length", "bytes", "sha256")
+            self._answer(reply, ECHOED_OVER_TCP)
 
 
 class TimeStreamClient(StreamClient):
     """Subscribes under a name and prints ticks."""
-
-    verb = ticks.VERB
 
     def __init__(self, options: ClientOptions, url: str, show: Print, complain: Print) -> None:
         super().__init__(options, url, show, complain)
         self._patience = options.timeout
         self._ticks = TickPrinter(show, lambda tick, last: tick.seq > last.seq)
 
+    def _request_for(self, text: str, now: float) -> bytes:
+        return build_request(ticks.VERB, text)
+
     def _take(self, reply: Reply, now: float) -> None:
         if reply.status == "ERR":
             self._refuse(reply)
         elif reply.status == "OK" and not self.subscribed:
-            self._patience = patience(self._options, subscribed_interval(reply))
+            self._patience = patience(self._options, subscribed_interval(reply, SUBSCRIBED_OVER_TCP))
             self.subscribed = True
         elif reply.status == "TICK" and self.subscribed:
             self._ticks.take(parse_tick(reply))
@@ -103,6 +100,6 @@ class TimeStreamClient(StreamClient):
 
 
 def open_stream_client(options: ClientOptions, url: str, show: Print, complain: Print) -> StreamClient:
-    """Return the client for a connection just made; arguments as ``Client`` takes them."""
+    """Return the client for a connection that was just made. The arguments are those of ``Client``."""
     kind = EchoStreamClient if options.service == "echo" else TimeStreamClient
     return kind(options, url, show, complain)

@@ -1,4 +1,4 @@
-"""Text: which characters a message and a name may hold, and how a peer's text is shown. SPEC.md, section 3."""
+"""Text: which characters a message and a name may hold, and how a program prints a peer's text. SPEC.md, section 3."""
 
 import re
 
@@ -13,10 +13,10 @@ def has_control(text: str) -> bool:
 
 
 def has_control_except_tab(text: str) -> bool:
-    """The same, TAB allowed: the rule for a message (TEXT-1)."""
+    """Whether a control character other than TAB is in the text: the rule for a message (TEXT-1)."""
     return not text.isprintable() and _CONTROL_EXCEPT_TAB.search(text) is not None
 
 
 def visible(text: str) -> str:
-    """Return what a terminal may get: each control or direction character as ``\\u`` and four digits (SRV-14)."""
+    """Return the text with each control or direction character as ``\\u`` and four digits (SRV-14)."""
     return _HIDDEN.sub(lambda match: f"\\u{ord(match[0]):04x}", text)

@@ -5,15 +5,15 @@ from datetime import datetime, timezone
 from decimal import Decimal
 from functools import lru_cache
 
-from spec.codec import build_reply
 from spec.limits import INTERVAL_MAX, INTERVAL_MIN, LEASE_INTERVALS
+from spec.replies import SUBSCRIBED_OVER_TCP, SUBSCRIBED_OVER_UDP, TICK
 
 VERB = "TIME"
 _PLAIN_DECIMAL = re.compile(r"[0-9]+(\.[0-9]{1,3})?")
 
 
 class Schedule:
-    """When one subscription's ticks are due: tick n at start + (n - 1) x interval, whatever happened before (TIME-10).
+    """When the ticks of one subscription are due: tick n at start + (n - 1) x interval (TIME-10).
 
     All times are seconds on one monotonic clock.
     """
@@ -31,7 +31,7 @@ class Schedule:
         return self._due(self._seq)
 
     def take(self, now: float) -> int | None:
-        """Return the ``seq`` of the latest tick that is due and skip those before it (TIME-8), or None: too early."""
+        """Return the ``seq`` of the latest tick that is due and skip those before it (TIME-8). None: none is due."""
         if now < self.deadline:
             return None  # TIME-6
         seq = max(self._seq, int((now - self._start) / self._interval))
@@ -66,15 +66,14 @@ def format_time(utc: float) -> str:
 
 def build_tick(name: str, utc: float, seq: int) -> bytes:
     """Return the tick number ``seq`` (TIME-4)."""
-    return f"TICK\nname: {name}\ntime: {format_time(utc)}\nseq: {seq}\n\n".encode()
+    return TICK.build(name, format_time(utc), seq)
 
 
 def build_subscribed(name: str, interval: Decimal) -> bytes:
     """Return the answer to an accepted TIME over TCP (TIME-2)."""
-    return build_reply("OK", ("name", name), ("interval", format_seconds(interval)))
+    return SUBSCRIBED_OVER_TCP.build(name, format_seconds(interval))
 
 
 def build_leased(name: str, interval: Decimal) -> bytes:
     """Return the answer to an accepted TIME over UDP (TIME-2, LEASE-8)."""
-    lease = format_seconds(LEASE_INTERVALS * interval)
-    return build_reply("OK", ("name", name), ("interval", format_seconds(interval)), ("lease", lease))
+    return SUBSCRIBED_OVER_UDP.build(name, format_seconds(interval), format_seconds(LEASE_INTERVALS * interval))

@@ -1,4 +1,4 @@
-"""Many deadlines at once: the next one in O(log n)."""
+"""Many timers at once: the next deadline in O(log n)."""
 
 from collections.abc import Hashable, Iterator
 from heapq import heapify, heappop, heappush
@@ -9,9 +9,10 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 class Timers(Generic[Key]):
-    """One timer a key. A timer may ring early, never late: who is rung looks what is due and arms it again.
+    """One timer for each key. Times are seconds on one clock.
 
-    So a deadline that is put off, as an idle timeout is by each request, costs nothing. Times are seconds on one clock.
+    To move a deadline to a later time costs nothing: the timer ends at the earlier time, and the caller, who finds that
+    nothing is due yet, arms it again. Each request moves the idle timeout of its connection so.
     """
 
     def __init__(self) -> None:
@@ -21,7 +22,7 @@ class Timers(Generic[Key]):
 
     @property
     def deadline(self) -> float | None:
-        """When the next timer rings; None if none is armed."""
+        """When the next timer ends; None if none is armed."""
         while self._heap:
             when, _, key = self._heap[0]
             if self._armed.get(key) == when:
@@ -30,21 +31,21 @@ class Timers(Generic[Key]):
         return None
 
     def arm(self, key: Key, deadline: float) -> None:
-        """Ring for that key at the deadline or before."""
+        """Set the key's timer to end at the deadline, or earlier if it is set to an earlier time already."""
         armed = self._armed.get(key)
         if armed is None or deadline < armed:
             self._armed[key] = deadline
             heappush(self._heap, (deadline, next(self._order), key))
 
     def disarm(self, key: Key) -> None:
-        """Forget the key, known or not."""
+        """Remove the key's timer, if there is one."""
         self._armed.pop(key, None)
         if len(self._heap) > 2 * len(self._armed) + 64:  # keys that come and go must not pile up
             self._heap = [entry for entry in self._heap if self._armed.get(entry[2]) == entry[0]]
             heapify(self._heap)
 
     def due(self, now: float) -> Iterator[Key]:
-        """Disarm each key whose timer has rung and yield it, the earliest first."""
+        """Yield each key whose timer has ended, the earliest first, and remove its timer."""
         while self._heap and self._heap[0][0] <= now:
             when, _, key = heappop(self._heap)
             if self._armed.get(key) == when:

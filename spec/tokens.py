@@ -7,7 +7,7 @@ from spec.limits import TOKEN_BITS, TOKEN_INTERVALS
 
 
 class Tokens:
-    """Issues and checks tokens. A token is a MAC over the address and a slot of time, so nothing needs to be stored.
+    """Issues and checks tokens. A token is a MAC over the address and a slot of time, so the server stores nothing.
 
     The secret is 16 or more random bytes, the interval that of the ticks, ``now`` a monotonic clock, both in seconds.
     """

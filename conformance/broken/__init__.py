@@ -78,6 +78,17 @@ def wrap(owner: ModuleType | type, name: str) -> Callable[[Callable[..., Any]], 
     return decorate
 
 
+def wrap_handler(owner: Any, verb: str | bytes) -> Callable[[Callable[..., Any]], None]:
+    """Decorate a function that stands in for the handler of a verb, and gets the original as its first argument."""
+    original = owner.handlers[verb]
+
+    def decorate(stand_in: Callable[..., Any]) -> None:
+        stood_in = {verb: lambda *arguments: stand_in(original, *arguments)}
+        patch(owner, "handlers", {**owner.handlers, **stood_in})
+
+    return decorate
+
+
 def _program_modules() -> Iterator[ModuleType]:
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] in PROGRAMS:

@@ -22,8 +22,8 @@ from conformance.as_server.client_verdict import Conduct, judge
 from conformance.as_server.misbehaviours import BAD, ODD, Misbehaviour, Scenario, kinds, samples, scenarios
 from conformance.expected.replies import TOKEN, echo_fields, reply, subscribed_fields, tick_fields
 from conformance.targets.terms import SERVICES, TRANSPORTS, Service, Transport
-from spec.commandline import ClientOptions
 from spec.datagram_client import DatagramClient, TimeDatagramClient
+from spec.options import ClientOptions
 from spec.stream_client import StreamClient
 
 URL = "echo+udp://127.0.0.1:7007"

@@ -8,8 +8,8 @@ from conformance.as_client.conversation import split_replies
 from conformance.expected.oracle import masked, owed, owed_stream
 from conformance.expected.strategies import cuttings, datagrams, lines
 from conformance.targets.terms import Service
-from spec.commandline import parse_server_options
 from spec.endpoint import open_endpoint
+from spec.program.arguments import parse_server_options
 from spec.session import open_session
 
 

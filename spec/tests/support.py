@@ -8,10 +8,11 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from spec.codec import build_reply, parse_reply
-from spec.commandline import ClientOptions, ServerOptions
+from spec.codec import parse_reply
 from spec.endpoint import EchoEndpoint, Endpoint, TimeEndpoint
 from spec.limits import LINE_BYTES
+from spec.options import ClientOptions, ServerOptions
+from spec.replies import build_reply
 from spec.session import Session, open_session
 
 NOW = 4096.0

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from spec.client import Tick, TickPrinter, challenge_token, parse_tick, patience, require, subscribed_interval
 from spec.codec import Reply, ReplyError
-from spec.commandline import REFUSED, UNREACHABLE, WRONG_USAGE
+from spec.options import REFUSED, UNREACHABLE, WRONG_USAGE
+from spec.replies import SUBSCRIBED_OVER_TCP, SUBSCRIBED_OVER_UDP
 from spec.stream_client import EchoStreamClient
 from spec.tests.support import client_options
 
@@ -79,7 +80,7 @@ def test_a_time_at_the_ends_of_the_calendar(time: str, zone: str, monkeypatch: p
 def test_the_interval_of_an_ok() -> None:
     """TIME-2, TIME-3."""
     for text, seconds in (("3", 3.0), ("0.01", 0.01), ("86400", 86400.0), ("10.05", 10.05)):
-        assert subscribed_interval(Reply("OK", {"name": "a", "interval": text})) == seconds
+        assert subscribed_interval(Reply("OK", {"name": "a", "interval": text}), SUBSCRIBED_OVER_TCP) == seconds
 
 
 @pytest.mark.parametrize(
@@ -88,7 +89,7 @@ def test_the_interval_of_an_ok() -> None:
 def test_a_malformed_interval(text: str) -> None:
     """CLI-11, TIME-3: none that would have a client send without pause, or never again."""
     with pytest.raises(ReplyError):
-        subscribed_interval(Reply("OK", {"name": "a", "interval": text}))
+        subscribed_interval(Reply("OK", {"name": "a", "interval": text}), SUBSCRIBED_OVER_TCP)
 
 
 def test_an_ok_to_time_with_a_bad_name_or_without_a_field() -> None:
@@ -99,7 +100,7 @@ def test_an_ok_to_time_with_a_bad_name_or_without_a_field() -> None:
         {"name": "a", "interval": "3"},
     ):
         with pytest.raises(ReplyError):
-            subscribed_interval(Reply("OK", fields), "lease")
+            subscribed_interval(Reply("OK", fields), SUBSCRIBED_OVER_UDP)
 
 
 def test_the_token_of_a_challenge() -> None:
@@ -115,9 +116,9 @@ def test_the_token_of_a_challenge() -> None:
 
 def test_require_names_the_first_missing_field() -> None:
     """CLI-11."""
-    assert require(Reply("OK", {"b": "1", "a": "2"}), "a", "b") == ["2", "1"]
-    with pytest.raises(ReplyError, match=r"^OK without c$"):
-        require(Reply("OK", {"b": "1"}), "b", "c", "d")
+    assert require(Reply("OK", {"seq": "1", "length": "2"}), "length", "seq") == ["2", "1"]
+    with pytest.raises(ReplyError, match=r"^OK without upper$"):
+        require(Reply("OK", {"seq": "1"}), "seq", "upper", "token")
 
 
 def test_patience() -> None:

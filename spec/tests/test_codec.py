@@ -12,7 +12,6 @@ from spec.codec import (
     Reply,
     ReplyError,
     RequestError,
-    build_reply,
     build_request,
     check_message,
     check_name,
@@ -21,8 +20,10 @@ from spec.codec import (
     parse_reply,
 )
 from spec.limits import LINE_BYTES, NAME_CHARACTERS, REPLY_BYTES
+from spec.replies import build_reply
 from spec.tests.support import STATUSES, datagrams, fields, messages, names, replies, request_lines
 
+ECHO, ECHO_BYTES, TIME_BYTES = {"ECHO": None}, {b"ECHO": None}, {b"TIME": None}
 VERBS = st.sampled_from(["ECHO", "TIME"])
 LIMITS = st.sampled_from([LINE_BYTES - 1, LINE_BYTES, LINE_BYTES + 1])
 CODES_OVER_TCP = ["too-long", "bad-encoding", "unknown-verb"]
@@ -32,7 +33,7 @@ CODES_OVER_UDP = ["too-long", "bad-encoding", "bad-request", "bad-character"]
 @given(VERBS, messages, st.sampled_from([b"", b"\r"]))
 def test_a_line_is_parsed_to_what_it_was_built_from(verb: str, argument: str, cr: bytes) -> None:
     """REQ-1, REQ-3, TEXT-2."""
-    assert parse_line(build_request(verb, argument)[:-1] + cr, verb) == argument
+    assert parse_line(build_request(verb, argument)[:-1] + cr, {verb: None}) == (verb, argument)
 
 
 @given(VERBS, messages, fields, st.sampled_from([b"\n", b"\r\n"]), st.booleans())
@@ -42,7 +43,7 @@ def test_a_datagram_is_parsed_to_what_it_was_built_from(
     """REQ-3, REQ-5, UDP-1."""
     datagram = build_request(verb, argument, **more).replace(b"\n", end)
     datagram = datagram if ended else datagram.removesuffix(end)
-    assert parse_datagram(datagram, verb.encode()) == (argument, more)
+    assert parse_datagram(datagram, {verb.encode(): None}) == (verb.encode(), argument, more)
 
 
 @given(st.sampled_from(STATUSES), fields)
@@ -70,17 +71,17 @@ def test_replies_are_built_in_order_with_lf_alone() -> None:
 )
 def test_argument(line: bytes, argument: str) -> None:
     """REQ-1."""
-    assert parse_line(line, "ECHO") == argument
-    assert parse_datagram(line + b"\n", b"ECHO") == (argument, {})
+    assert parse_line(line, ECHO) == ("ECHO", argument)
+    assert parse_datagram(line + b"\n", ECHO_BYTES) == (b"ECHO", argument, {})
 
 
 @pytest.mark.parametrize("line", [b"", b"\r", b" ", b"echo hi", b"ECHOhi", b"ECHO\thi", b" ECHO hi", b"TIME", b"OK"])
 def test_another_verb(line: bytes) -> None:
     """REQ-1, REQ-2, ERR-6, UDP-2."""
     with pytest.raises(RequestError, match="unknown-verb"):
-        parse_line(line, "ECHO")
-    assert parse_datagram(line, b"ECHO") is None
-    assert parse_datagram(line + b"\nECHO hi\n", b"ECHO") is None
+        parse_line(line, ECHO)
+    assert parse_datagram(line, ECHO_BYTES) is None
+    assert parse_datagram(line + b"\nECHO hi\n", ECHO_BYTES) is None
 
 
 @given(datagrams)
@@ -89,7 +90,7 @@ def test_a_datagram_of_another_verb_is_told_before_anything_else(datagram: bytes
     """UDP-2, UDP-3: the served verb, then SP, the line's end or nothing."""
     served = re.match(rb"ECHO(?= |\r?\n|\Z)", datagram) is not None
     try:
-        assert (parse_datagram(datagram, b"ECHO") is not None) == served
+        assert (parse_datagram(datagram, ECHO_BYTES) is not None) == served
     except RequestError:
         assert served
 
@@ -100,10 +101,10 @@ def test_a_line_may_have_just_line_bytes(length: int, cr: bytes, letter: str) ->
     line = b"ECHO " + (letter.encode() * length)[: length - 5 - (length - 5) % len(letter.encode())].ljust(length - 5)
     further = b"ECHO\nx: " + line[3:]
     for parse in (
-        lambda: parse_line(line + cr, "ECHO"),
-        lambda: parse_datagram(line + cr + b"\n", b"ECHO"),
-        lambda: parse_datagram(line + cr + b"\nx: y", b"ECHO"),
-        lambda: parse_datagram(further + cr + b"\n", b"ECHO"),
+        lambda: parse_line(line + cr, ECHO),
+        lambda: parse_datagram(line + cr + b"\n", ECHO_BYTES),
+        lambda: parse_datagram(line + cr + b"\nx: y", ECHO_BYTES),
+        lambda: parse_datagram(further + cr + b"\n", ECHO_BYTES),
     ):
         if length <= LINE_BYTES:
             assert parse() is not None
@@ -116,10 +117,10 @@ def test_a_datagram_without_lf_may_have_just_line_bytes() -> None:
     """UDP-1, REQ-4: a CR at its end is part of the line."""
     for start in (b"ECHO ", b"ECHO\nx: "):
         room = LINE_BYTES - len(start.rpartition(b"\n")[2])
-        assert parse_datagram(start + room * b"a", b"ECHO") is not None
+        assert parse_datagram(start + room * b"a", ECHO_BYTES) is not None
         for datagram in (start + room * b"a" + b"a", start + room * b"a" + b"\r"):
             with pytest.raises(RequestError, match="too-long"):
-                parse_datagram(datagram, b"ECHO")
+                parse_datagram(datagram, ECHO_BYTES)
 
 
 @given(st.sets(st.sampled_from(CODES_OVER_TCP), min_size=1))
@@ -128,7 +129,7 @@ def test_the_first_fault_of_a_line_is_reported(codes: set[str]) -> None:
     line = b"FOO " if "unknown-verb" in codes else b"ECHO "
     line += b"\xff" * ("bad-encoding" in codes) + b"a" * (LINE_BYTES * ("too-long" in codes))
     with pytest.raises(RequestError, match=f"^{min(codes, key=CODES_OVER_TCP.index)}$"):
-        parse_line(line, "ECHO")
+        parse_line(line, ECHO)
 
 
 @given(st.dictionaries(st.sampled_from(CODES_OVER_UDP), st.booleans(), min_size=1))
@@ -140,7 +141,7 @@ def test_the_first_fault_of_a_datagram_is_reported(faults: dict[str, bool]) -> N
             argument, value = (argument, value + bad) if faults[code] else (argument + bad, value)
     datagram = b"ECHO " + argument + b"\n" + b"no field\n" * ("bad-request" in faults) + b"x: " + value
     with pytest.raises(RequestError, match=f"^{min(faults, key=CODES_OVER_UDP.index)}$"):
-        parse_datagram(datagram, b"ECHO")
+        parse_datagram(datagram, ECHO_BYTES)
 
 
 @pytest.mark.parametrize(
@@ -149,23 +150,27 @@ def test_the_first_fault_of_a_datagram_is_reported(faults: dict[str, bool]) -> N
 def test_no_field(line: str) -> None:
     """ERR-7."""
     with pytest.raises(RequestError, match="bad-request"):
-        parse_datagram(f"ECHO hi\n{line}\n".encode(), b"ECHO")
+        parse_datagram(f"ECHO hi\n{line}\n".encode(), ECHO_BYTES)
     with pytest.raises(ReplyError):
         parse_reply(f"OK\n{line}\n\n".encode())
 
 
 def test_fields_that_are_good() -> None:
     """REQ-5, REQ-6: the first of several of one name."""
-    assert parse_datagram("TIME я\na-1: \nx: y: z\nx: later\n".encode(), b"TIME") == ("я", {"a-1": "", "x": "y: z"})
+    assert parse_datagram("TIME я\na-1: \nx: y: z\nx: later\n".encode(), TIME_BYTES) == (
+        b"TIME",
+        "я",
+        {"a-1": "", "x": "y: z"},
+    )
     assert parse_reply(b"OK\na-1: \nx: y: z\nx: later\n\n") == Reply("OK", {"a-1": "", "x": "y: z"})
 
 
 def test_tab_is_a_control_character_in_a_field_and_none_in_a_message() -> None:
     """ERR-8."""
-    assert parse_datagram(b"ECHO \t\nx: y", b"ECHO") == ("\t", {"x": "y"})
+    assert parse_datagram(b"ECHO \t\nx: y", ECHO_BYTES) == (b"ECHO", "\t", {"x": "y"})
     for datagram in (b"ECHO hi\nx: \t", b"ECHO hi\nx: y\r", b"ECHO hi\r\r\nx: y", b"ECHO \x00\nx: y"):
         with pytest.raises(RequestError, match="bad-character"):
-            parse_datagram(datagram, b"ECHO")
+            parse_datagram(datagram, ECHO_BYTES)
 
 
 @pytest.mark.parametrize(
@@ -186,10 +191,10 @@ def test_what_is_not_well_formed(encoded: bytes) -> None:
     """ERR-5: overlong forms, surrogates and what is above U+10FFFF too, anywhere."""
     for line in (b"ECHO " + encoded, b"FOO" + encoded):
         with pytest.raises(RequestError, match="bad-encoding"):
-            parse_line(line, "ECHO")
+            parse_line(line, ECHO)
     for datagram in (b"ECHO " + encoded, b"ECHO a\nx: " + encoded, b"ECHO " + encoded + b"\nx: y", b"ECHO\n" + encoded):
         with pytest.raises(RequestError, match="bad-encoding"):
-            parse_datagram(datagram, b"ECHO")
+            parse_datagram(datagram, ECHO_BYTES)
     with pytest.raises(ReplyError, match="UTF-8"):
         parse_reply(b"OK\nmessage: " + encoded + b"\n\n")
 
@@ -275,7 +280,7 @@ def test_a_reply_may_have_just_reply_bytes() -> None:
 @given(datagrams | replies())
 def test_nothing_but_request_errors_and_reply_errors(data: bytes) -> None:
     """LOAD-3."""
-    for parse in (lambda: parse_line(data, "ECHO"), lambda: parse_datagram(data, b"TIME")):
+    for parse in (lambda: parse_line(data, ECHO), lambda: parse_datagram(data, TIME_BYTES)):
         try:
             parse()
         except RequestError as error:
@@ -296,12 +301,12 @@ def test_both_transports_agree_on_a_line(line: bytes) -> None:
         return argument
 
     try:
-        over_udp = parse_datagram(line, b"ECHO")
-        result = outcome(None if over_udp is None else over_udp[0])
+        over_udp = parse_datagram(line, ECHO_BYTES)
+        result = outcome(None if over_udp is None else over_udp[1])
     except RequestError as error:
         result = error.code
     if result is not None:
         try:
-            assert outcome(parse_line(line[:-1], "ECHO")) == result
+            assert outcome(parse_line(line[:-1], ECHO)[1]) == result
         except RequestError as error:
             assert error.code == result

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from spec import commandline
 from spec.codec import ERROR_REPLIES
-from spec.commandline import REFUSED, UNREACHABLE
 from spec.datagram_client import EchoDatagramClient, TimeDatagramClient, open_datagram_client
 from spec.echo import echo_datagram
 from spec.limits import REPLY_BYTES
+from spec.options import REFUSED, UNREACHABLE
+from spec.program import output
 from spec.tests.support import HIDDEN, NOW, SERVICES, client_options, messages, replies
 
 CONNECTED = "connected to {}+udp://127.0.0.1:7"
@@ -379,11 +379,11 @@ def test_nothing_a_server_sends_raises_or_reaches_the_terminal_as_it_is(
 
         def show(line: str) -> None:
             lines[0] += 1
-            commandline.show(line)
+            output.show(line)
 
         def complain(line: str) -> None:
             lines[1] += 1
-            commandline.complain(line)
+            output.complain(line)
 
         client = open_datagram_client(client_options(service), "echo+udp://127.0.0.1:7", show, complain)
         client.ask("привет", NOW)

@@ -6,8 +6,9 @@ import sys
 import pytest
 
 from spec import limits
-from spec.codec import ERROR_REPLIES, REASONS, RECEIVE_BYTES, build_reply
+from spec.codec import ERROR_REPLIES, REASONS, RECEIVE_BYTES
 from spec.echo import echo_datagram, echo_line
+from spec.replies import build_reply
 from spec.requirements import SPECIFICATION
 from spec.tests.support import CLIENT, NOW, UTC, a_session, an_endpoint, token_of
 

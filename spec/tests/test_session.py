@@ -246,3 +246,13 @@ def test_a_session_never_raises(service: str, events: list[tuple[bytes, float, b
     session.close()
     split_replies(out)
     assert out.decode() is not None
+
+
+def test_a_quiet_server_announces_nobody() -> None:
+    """SRV-7."""
+    announced: list[str] = []
+    for service in SERVICES:
+        session = a_session(service, announced, quiet=True)
+        feed(session, ["TIME Анна\n".encode()])
+        session.close()
+    assert announced == []

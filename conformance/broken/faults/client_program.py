@@ -9,10 +9,11 @@ from typing import Any
 
 from conformance.broken import fault, patch, wrap
 from impl_raw import tcp_client, udp_client
-from spec import client, commandline, text
+from spec import client, text
 from spec.client import Client
 from spec.codec import Reply
-from spec.commandline import REFUSED, UNREACHABLE, WRONG_USAGE
+from spec.options import REFUSED, UNREACHABLE, WRONG_USAGE
+from spec.program import arguments, output, texts
 from spec.stream_client import StreamClient
 
 
@@ -29,8 +30,8 @@ def prints_the_host_as_it_was_given() -> None:
 def keeps_lines_in_a_buffer() -> None:
     """writes its lines into a pipe only when there are many, or when it ends"""
 
-    @wrap(commandline, "_speak_utf8")
-    def speak_utf8(good: Any) -> None:
+    @wrap(output, "use_utf8")
+    def use_utf8(good: Any) -> None:
         good()
         sys.stdout.reconfigure(line_buffering=False)  # type: ignore[union-attr]
 
@@ -39,7 +40,7 @@ def keeps_lines_in_a_buffer() -> None:
 def takes_a_carriage_return_for_text() -> None:
     """takes the CR of a CRLF for a part of the message"""
 
-    @wrap(commandline, "_lines")
+    @wrap(texts, "_lines")
     def lines(good: Any, service: str) -> Iterator[bytes]:
         yield from (line.removesuffix(b"\n") for line in sys.stdin.buffer)
 
@@ -58,13 +59,13 @@ def makes_a_connection_for_each_message() -> None:
 def takes_the_last_line_for_its_name() -> None:
     """takes the last line of standard input for its name"""
 
-    @wrap(commandline, "_lines")
+    @wrap(texts, "_lines")
     def lines(good: Any, service: str) -> Iterator[bytes]:
         yield sys.stdin.buffer.read().splitlines()[-1]
 
 
 def _prompts_if(wrongly: Any) -> None:
-    @wrap(commandline, "_lines")
+    @wrap(texts, "_lines")
     def lines(good: Any, service: str) -> Iterator[bytes]:
         if wrongly():
             print("your words: ", end="", flush=True)
@@ -111,20 +112,20 @@ def _wrap_main(program: ModuleType) -> None:
 @fault("CLI-8")
 def sends_what_a_server_would_refuse() -> None:
     """sends a message or name that breaks the rules"""
-    patch(commandline, "_checked_text", lambda service, encoded: encoded.decode(errors="replace"))
+    patch(texts, "checked_text", lambda service, encoded: encoded.decode(errors="replace"))
 
 
 @fault("CLI-8")
 def exits_with_1_on_wrong_usage() -> None:
     """exits with status 1 on wrong usage"""
-    patch(commandline._Parser, "error", lambda self, message: commandline.fail(message, UNREACHABLE))
+    patch(arguments._Parser, "error", lambda self, message: output.fail(message, UNREACHABLE))
 
 
 @fault("CLI-8")
 def takes_any_number() -> None:
     """takes numbers that are not allowed, such as port 0"""
 
-    @wrap(commandline, "_whole")
+    @wrap(arguments, "_whole")
     def whole(good: Any, *limits: int) -> Any:
         return good(0)
 
@@ -181,7 +182,7 @@ def exits_with_the_last_status() -> None:
 def says_an_error_in_two_lines() -> None:
     """says an error in two lines"""
 
-    @wrap(commandline, "complain")
+    @wrap(output, "complain")
     def complain(good: Any, line: str) -> None:
         good("what follows")
         good(line)
@@ -200,7 +201,7 @@ def leaves_errors_to_a_traceback() -> None:
 @fault("CLI-10")
 def hides_its_errors() -> None:
     """says no error"""
-    patch(commandline, "complain", lambda line: None)
+    patch(output, "complain", lambda line: None)
 
 
 @fault("CLI-22")

@@ -6,10 +6,11 @@ import socket
 import sys
 from typing import Any
 
-from conformance.broken import fault, patch, wrap
-from spec import address, codec, commandline, endpoint
+from conformance.broken import fault, patch, wrap, wrap_handler
+from spec import address, codec, endpoint, options, ticks
 from spec.address import Address
 from spec.endpoint import EchoEndpoint
+from spec.program import arguments, output
 from spec.session import EchoSession, Session, TimeSession
 
 
@@ -17,7 +18,7 @@ from spec.session import EchoSession, Session, TimeSession
 def says_hello_first() -> None:
     """prints another line before the one that says where it waits"""
 
-    @wrap(commandline, "say")
+    @wrap(output, "say")
     def say(good: Any, line: str) -> None:
         if line.startswith("waiting"):
             good("starting")
@@ -27,7 +28,7 @@ def says_hello_first() -> None:
 @fault("SRV-1")
 def keeps_lines_back() -> None:
     """writes its lines out only when there are many"""
-    patch(commandline, "_speak_utf8", lambda: None)
+    patch(output, "use_utf8", lambda: None)
 
 
 @fault("SRV-2")
@@ -42,7 +43,7 @@ def says_the_default_address() -> None:
 @fault("SRV-3")
 def swaps_the_default_ports() -> None:
     """listens on the other service's default port"""
-    patch(commandline, "_PORTS", {"echo": 7037, "time": 7007})
+    patch(options, "DEFAULT_PORTS", {"echo": 7037, "time": 7007})
 
 
 @fault("SRV-4", transport="tcp", service="echo")
@@ -89,7 +90,7 @@ def announces_whom_it_does_not_answer() -> None:
 def announces_renewals() -> None:
     """prints that a time client connected at each TIME"""
 
-    @wrap(TimeSession, "_answer")
+    @wrap_handler(TimeSession, ticks.VERB)
     def answer(good: Any, self: TimeSession, argument: str, *times: float) -> Any:
         again = argument == self._name
         reply = good(self, argument, *times)
@@ -118,7 +119,7 @@ def never_misses_a_client() -> None:
 def is_never_quiet() -> None:
     """prints the lines about clients with --quiet too"""
 
-    @wrap(commandline, "parse_server_options")
+    @wrap(arguments, "parse_server_options")
     def parse_server_options(good: Any, *arguments: Any) -> Any:
         return good(*arguments)._replace(quiet=False)
 
@@ -137,7 +138,7 @@ def is_killed_by_sigterm() -> None:
 def ends_without_a_word() -> None:
     """does not print stopped"""
 
-    @wrap(commandline, "say")
+    @wrap(output, "say")
     def say(good: Any, line: str) -> None:
         if line != "stopped":
             good(line)
@@ -148,7 +149,7 @@ def stops_at_once() -> None:
     """stops without a look at the requests that have come"""
 
     def stop(*_: object) -> None:
-        commandline.say("stopped")
+        output.say("stopped")
         os._exit(0)
 
     @wrap(signal, "signal")
@@ -159,20 +160,20 @@ def stops_at_once() -> None:
 @fault("SRV-10")
 def exits_1_on_wrong_usage() -> None:
     """exits with status 1 on wrong usage"""
-    patch(commandline, "WRONG_USAGE", 1)
+    patch(options, "WRONG_USAGE", 1)
 
 
 @fault("SRV-11")
 def exits_2_without_a_socket() -> None:
     """exits with status 2 when it cannot listen"""
-    patch(commandline, "UNREACHABLE", 2)
+    patch(options, "UNREACHABLE", 2)
 
 
 @fault("SRV-12")
 def explains_at_length() -> None:
     """says in two lines why it exits"""
 
-    @wrap(commandline, "complain")
+    @wrap(output, "complain")
     def complain(good: Any, line: str) -> None:
         good(line)
         good("try --help")

@@ -7,13 +7,14 @@ from typing import Any
 from conformance.broken import fault, patch, wrap
 from spec import codec, limits
 from spec.codec import RequestError
+from spec.replies import build_reply
 
 
 def _raw(change: Callable[[bytes], bytes]) -> None:
     """Have every line (TCP, without its LF) or datagram (UDP) changed before it is read."""
 
-    def parse(good: Any, request: bytes, verb: Any) -> Any:
-        return good(change(request), verb)
+    def parse(good: Any, request: bytes, verbs: Any) -> Any:
+        return good(change(request), verbs)
 
     wrap(codec, "parse_line")(parse)
     wrap(codec, "parse_datagram")(parse)
@@ -50,9 +51,9 @@ def refuses_unknown_fields() -> None:
     """refuses a field that it does not know"""
 
     @wrap(codec, "parse_datagram")
-    def parse_datagram(good: Any, datagram: bytes, verb: bytes) -> Any:
-        request = good(datagram, verb)
-        if request and set(request[1]) - {"token"}:
+    def parse_datagram(good: Any, datagram: bytes, verbs: Any) -> Any:
+        request = good(datagram, verbs)
+        if request and set(request[2]) - {"token"}:
             raise RequestError("bad-request")
         return request
 
@@ -92,7 +93,7 @@ def gives_no_reason() -> None:
     @wrap(RequestError, "__init__")
     def init(good: Any, self: RequestError, code: str) -> None:
         good(self, code)
-        self.reply = codec.build_reply("ERR", ("code", code))
+        self.reply = build_reply("ERR", ("code", code))
 
 
 @fault("ERR-2")
@@ -102,7 +103,7 @@ def gives_reasons_in_russian() -> None:
     @wrap(RequestError, "__init__")
     def init(good: Any, self: RequestError, code: str) -> None:
         good(self, code)
-        self.reply = codec.build_reply("ERR", ("code", code), ("reason", "так нельзя"))
+        self.reply = build_reply("ERR", ("code", code), ("reason", "так нельзя"))
 
 
 @fault("ERR-3", transport="tcp")
@@ -110,10 +111,10 @@ def looks_at_the_verb_first() -> None:
     """looks at the verb before anything else"""
 
     @wrap(codec, "parse_line")
-    def parse_line(good: Any, line: bytes, verb: str) -> Any:
-        if line.removesuffix(b"\r").partition(b" ")[0] != verb.encode():
+    def parse_line(good: Any, line: bytes, verbs: Any) -> Any:
+        if line.removesuffix(b"\r").partition(b" ")[0] not in {verb.encode() for verb in verbs}:
             raise RequestError("unknown-verb")
-        return good(line, verb)
+        return good(line, verbs)
 
 
 @fault("ERR-4")
@@ -177,8 +178,8 @@ def answers_unknown_verbs() -> None:
     """answers a verb that it does not serve with ERR"""
 
     @wrap(codec, "parse_datagram")
-    def parse_datagram(good: Any, datagram: bytes, verb: bytes) -> Any:
-        request = good(datagram, verb)
+    def parse_datagram(good: Any, datagram: bytes, verbs: Any) -> Any:
+        request = good(datagram, verbs)
         if request is None and datagram:
             raise RequestError("unknown-verb")
         return request
@@ -189,10 +190,10 @@ def answers_replies() -> None:
     """answers a reply with ERR, so that two servers go on for ever"""
 
     @wrap(codec, "parse_datagram")
-    def parse_datagram(good: Any, datagram: bytes, verb: bytes) -> Any:
+    def parse_datagram(good: Any, datagram: bytes, verbs: Any) -> Any:
         if re.match(rb"(OK|ERR|TICK|CHALLENGE)\n", datagram):
             raise RequestError("bad-request")
-        return good(datagram, verb)
+        return good(datagram, verbs)
 
 
 @fault("UDP-4", transport="udp")

@@ -14,13 +14,14 @@ def _argument(change: Callable[[str], str]) -> None:
     """Have every request's argument changed after it was read."""
 
     @wrap(codec, "parse_line")
-    def parse_line(good: Any, line: bytes, verb: str) -> str:
-        return change(good(line, verb))
+    def parse_line(good: Any, line: bytes, verbs: Any) -> Any:
+        verb, argument = good(line, verbs)
+        return verb, change(argument)
 
     @wrap(codec, "parse_datagram")
-    def parse_datagram(good: Any, datagram: bytes, verb: bytes) -> Any:
-        request = good(datagram, verb)
-        return request and (change(request[0]), request[1])
+    def parse_datagram(good: Any, datagram: bytes, verbs: Any) -> Any:
+        request = good(datagram, verbs)
+        return request and (request[0], change(request[1]), request[2])
 
 
 def _give(field: str, value: Callable[[str], object]) -> None:

@@ -5,9 +5,10 @@ from collections import Counter
 from decimal import Decimal
 from typing import Any
 
-from conformance.broken import fault, patch, wrap
-from spec import codec, commandline, ticks
+from conformance.broken import fault, patch, wrap, wrap_handler
+from spec import codec, ticks
 from spec.codec import RequestError
+from spec.program import arguments
 from spec.session import TimeSession
 from spec.ticks import Schedule
 
@@ -159,7 +160,7 @@ def says_when_the_tick_was_due() -> None:
 def starts_anew_with_a_new_name() -> None:
     """starts another subscription when the name changes"""
 
-    @wrap(TimeSession, "_answer")
+    @wrap_handler(TimeSession, ticks.VERB)
     def answer(good: Any, self: TimeSession, argument: str, now: float, utc: float) -> Any:
         if argument != self._name:
             self._schedule = None
@@ -170,7 +171,7 @@ def starts_anew_with_a_new_name() -> None:
 def keeps_the_first_name() -> None:
     """ticks on under the name that came first"""
 
-    @wrap(TimeSession, "_answer")
+    @wrap_handler(TimeSession, ticks.VERB)
     def answer(good: Any, self: TimeSession, argument: str, now: float, utc: float) -> Any:
         first = self._name or argument
         reply = good(self, argument, now, utc)
@@ -182,7 +183,7 @@ def keeps_the_first_name() -> None:
 def takes_a_bad_name_for_ticks() -> None:
     """answers a bad name with ERR, and uses it"""
 
-    @wrap(TimeSession, "_answer")
+    @wrap_handler(TimeSession, ticks.VERB)
     def answer(good: Any, self: TimeSession, argument: str, now: float, utc: float) -> Any:
         try:
             return good(self, argument, now, utc)
@@ -212,7 +213,7 @@ def calls_all_by_one_name() -> None:
 def subscribes_a_hundred() -> None:
     """subscribes no more than a hundred clients, whatever its limit"""
 
-    @wrap(commandline, "parse_server_options")
+    @wrap(arguments, "parse_server_options")
     def parse_server_options(good: Any, *arguments: Any) -> Any:
         options = good(*arguments)
         return options._replace(max_clients=min(options.max_clients, 100))

@@ -10,7 +10,9 @@ from math import inf
 from typing import Any
 
 from spec.address import format_url
-from spec.commandline import UNREACHABLE, ServerOptions, explain, fail, parse_server_options, say
+from spec.options import UNREACHABLE, ServerOptions
+from spec.program.arguments import parse_server_options
+from spec.program.output import explain, fail, say
 
 DRAIN = 0.5  # seconds: how long what has come is answered, and taken, after a signal
 BACKLOG = 1024  # connections that the kernel completes before they are accepted

@@ -10,7 +10,8 @@ from contextlib import suppress
 from conformance.examples.asyncio.program import BACKLOG, DRAIN, Alarm, Run, run_server
 from spec.address import Address, format_address
 from spec.codec import RECEIVE_BYTES
-from spec.commandline import ServerOptions, ignore, say
+from spec.options import ServerOptions
+from spec.program.output import say
 from spec.session import BUSY, open_session
 from spec.timers import Timers
 
@@ -26,7 +27,7 @@ class Connection(asyncio.BufferedProtocol):
     def __init__(self, server: "Server", sock: socket.socket, client: str) -> None:
         self.server = server
         self.sock = sock
-        self.session = open_session(server.options, client, time.monotonic(), server.announce)
+        self.session = open_session(server.options, client, time.monotonic(), say)
         self.blocked = False
         self.unsent = b""
 
@@ -71,7 +72,6 @@ class Server:
     def __init__(self, options: ServerOptions, listener: socket.socket) -> None:
         self.options = options
         self.listener = listener
-        self.announce = ignore if options.quiet else say
         self.buffer = memoryview(bytearray(RECEIVE_BYTES))  # each connection copies what is its own before the next
         self.connections: set[Connection] = set()
         self.opening: set[asyncio.Task[object]] = set()

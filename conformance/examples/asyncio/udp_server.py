@@ -11,8 +11,9 @@ from contextlib import suppress
 from conformance.examples.asyncio.program import DRAIN, Alarm, Run, run_server
 from spec.address import Address
 from spec.codec import DATAGRAM_BYTES
-from spec.commandline import ServerOptions, say
 from spec.endpoint import open_endpoint
+from spec.options import ServerOptions
+from spec.program.output import say
 
 
 class Server(asyncio.DatagramProtocol):

@@ -8,7 +8,8 @@ from contextlib import suppress
 
 from spec.address import format_url
 from spec.codec import RECEIVE_BYTES
-from spec.commandline import ignore, parse_server_options, say
+from spec.program.arguments import parse_server_options
+from spec.program.output import say
 from spec.session import Session, open_session
 
 
@@ -42,7 +43,7 @@ def main() -> int:
     with suppress(KeyboardInterrupt), listener, select.epoll() as poll:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # inherited by each connection
         say(f"waiting for clients on {format_url(options.service, 'tcp', listener.getsockname())}")
-        serve(listener, poll, open_session(options, "", 0, ignore))
+        serve(listener, poll, open_session(options._replace(quiet=True), "", 0, say))
     say("stopped")
     return 0
 

@@ -7,8 +7,9 @@ from contextlib import suppress
 
 from spec.address import format_url
 from spec.codec import DATAGRAM_BYTES
-from spec.commandline import ignore, parse_server_options, say
 from spec.endpoint import Endpoint, open_endpoint
+from spec.program.arguments import parse_server_options
+from spec.program.output import say
 
 
 def serve(sock: socket.socket, endpoint: Endpoint) -> None:
@@ -28,7 +29,7 @@ def main() -> int:
     with suppress(KeyboardInterrupt), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind((options.host, options.port))
         say(f"waiting for clients on {format_url(options.service, 'udp', sock.getsockname())}")
-        serve(sock, open_endpoint(options, b"", ignore))
+        serve(sock, open_endpoint(options._replace(quiet=True), b"", say))
     say("stopped")
     return 0
 

@@ -1,0 +1,1 @@
+"""What all programs share around the core: arguments, output, standard input, signals, open files. No sockets."""

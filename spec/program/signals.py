@@ -1,0 +1,33 @@
+"""Signals that stop a program: SPEC.md, SRV-8 and CLI-6."""
+
+import signal
+from collections.abc import Callable, Sequence
+
+_STOPPING = signal.SIGINT, signal.SIGTERM
+
+
+def on_first_signal(act: Callable[[int], object]) -> None:
+    """Call ``act`` with the number of the first SIGINT or SIGTERM, in the main thread; ignore any further one."""
+
+    def handle(number: int, _: object) -> None:
+        for each in _STOPPING:
+            signal.signal(each, signal.SIG_IGN)  # another one must not disturb the orderly end
+        act(number)
+
+    for number in _STOPPING:
+        signal.signal(number, handle)
+
+
+def note_signals() -> Sequence[int]:
+    """Return a list, empty until the first SIGINT or SIGTERM, which then adds its number to it and does nothing else.
+
+    A system call that waits goes on waiting after that (PEP 475), so a server looks at the list now and then.
+    """
+    noted: list[int] = []
+    on_first_signal(noted.append)
+    return noted
+
+
+def interrupt_on_sigterm() -> None:
+    """Have SIGTERM raise KeyboardInterrupt in the main thread, as SIGINT does."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -1,0 +1,59 @@
+"""The messages or the name that a client sends: SPEC.md, CLI-4, CLI-5 and CLI-8."""
+
+import sys
+from collections.abc import Callable, Iterator
+
+from spec.codec import RequestError, check_message, check_name
+from spec.limits import MESSAGE_BYTES
+from spec.options import ClientOptions
+
+
+def read_texts(options: ClientOptions, reject: Callable[[str], object]) -> Iterator[str]:
+    """Yield each text to send: MESSAGE or NAME if given, else a terminal's answer or each line of standard input.
+
+    ``reject`` is called with the reason for each text that breaks the rules, and if there is no text at all.
+    """
+    if options.text is not None:
+        yield options.text
+        return
+    number = 0
+    for number, line in enumerate(_lines(options.service), 1):
+        try:
+            yield checked_text(options.service, line)
+        except ValueError as error:
+            reject(f"line {number}: {error}")
+        if options.service == "time":
+            return
+    if not number:
+        reject("no message" if options.service == "echo" else "no name")
+
+
+def _lines(service: str) -> Iterator[bytes]:
+    if not sys.stdin.isatty():
+        yield from (line.removesuffix(b"\n").removesuffix(b"\r") for line in sys.stdin.buffer)
+        return
+    prompting = sys.stdout.isatty()  # CLI-5
+    line = b""
+    try:
+        if prompting:
+            print("your message: " if service == "echo" else "your name: ", end="", flush=True)
+        line = sys.stdin.buffer.readline()
+    finally:
+        if prompting and not line:
+            print()  # after Ctrl-C or Ctrl-D the cursor still stands behind the prompt
+    if line:
+        yield line.removesuffix(b"\n")
+
+
+def checked_text(service: str, encoded: bytes) -> str:
+    """Return a message or name. Raises ValueError for one that a server would refuse."""
+    if service == "echo" and len(encoded) > MESSAGE_BYTES:
+        raise ValueError(f"a message is at most {MESSAGE_BYTES} bytes")
+    try:
+        text = encoded.decode()
+        (check_message if service == "echo" else check_name)(text)
+    except UnicodeDecodeError:
+        raise ValueError("not well-formed UTF-8") from None
+    except RequestError as error:
+        raise ValueError(f"{error.code}: {error.reason}") from None
+    return text

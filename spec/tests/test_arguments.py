@@ -1,0 +1,219 @@
+"""The command line that all programs share: SPEC.md, sections 12 and 13."""
+
+import os
+import resource
+import sys
+from collections.abc import Callable
+from decimal import Decimal
+
+import pytest
+
+from spec.limits import MESSAGE_BYTES
+from spec.options import ClientOptions, ServerOptions
+from spec.program.arguments import parse_client_options, parse_server_options
+
+Capture = pytest.CaptureFixture[str]
+
+
+def test_server_defaults() -> None:
+    """Section 12, SRV-3."""
+    echo, time = parse_server_options(["echo"], "udp"), parse_server_options(["time"], "tcp")
+    assert echo == ServerOptions("echo", "udp", "127.0.0.1", 7007, Decimal(3), 1000, 300, False)
+    assert (time.service, time.transport, time.port) == ("time", "tcp", 7037)
+
+
+def test_server_options() -> None:
+    """Section 12, SRV-2."""
+    words = [
+        "time",
+        "--port",
+        "0",
+        "--interval",
+        "0.05",
+        "--host",
+        "::1",
+        "--max-clients",
+        "2",
+        "--idle-timeout",
+        "1.5",
+        "--quiet",
+    ]
+    options = parse_server_options(words, "udp")
+    assert options == ServerOptions("time", "udp", "::1", 0, Decimal("0.05"), 2, 1.5, True)
+    assert options.url == "time+udp://[::1]:0"
+
+
+def test_client_defaults() -> None:
+    """Section 13."""
+    assert parse_client_options(["echo"], "udp") == ClientOptions("echo", "udp", "127.0.0.1", 7007, 10, None, None)
+    assert parse_client_options(["time", "Анна"], "tcp") == ClientOptions(
+        "time", "tcp", "127.0.0.1", 7037, 10, None, "Анна"
+    )
+
+
+def test_client_options() -> None:
+    """Section 13: the text stands between or after the options."""
+    words = ["time", "--timeout", "0.5", "--ticks", "2", "Анна", "--port", "65535", "--host", "localhost"]
+    options = parse_client_options(words, "tcp")
+    assert options == ClientOptions("time", "tcp", "localhost", 65535, 0.5, 2, "Анна")
+    assert options.url == "time+tcp://localhost:65535"
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [([""], ""), (["-5"], "-5"), (["-"], "-"), (["--", "-x"], "-x"), (["--", "--"], "--"), (["a\tb"], "a\tb")],
+)
+def test_messages_that_look_odd(words: list[str], text: str) -> None:
+    """CLI-3, ECHO-8."""
+    assert parse_client_options(["echo", *words], "udp").text == text
+
+
+def test_the_words_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["client", "echo", "привет"])
+    assert parse_client_options(None, "udp").text == "привет"
+    monkeypatch.setattr(sys, "argv", ["server", "time"])
+    assert parse_server_options(None, "udp").service == "time"
+
+
+def each(lines: str) -> list[list[str]]:
+    """Return the words of each of these lines."""
+    return [line.split() for line in lines.strip().splitlines()]
+
+
+WRONG_FOR_BOTH = [
+    [],
+    ["echo\n"],
+    ["echo", "--port", ""],
+    ["echo", "--port", "9" * 5000],
+    *each(
+        """
+        ping
+        ECHO
+        --port 7
+        echo --nonsense
+        echo --port
+        echo --port 65536
+        echo --port -1
+        echo --port x
+        echo --port ٣
+        echo --port 7.0
+        echo --por 7
+        echo --host
+        echo --hos ::1
+        """
+    ),
+]
+WRONG_FOR_SERVERS = each(
+    """
+    echo time
+    echo -- --quiet
+    echo --interval 0
+    echo --interval 0.0001
+    echo --interval 86401
+    echo --interval 1e1
+    echo --interval nan
+    echo --max-clients 0
+    echo --max-clients -1
+    echo --idle-timeout 0
+    echo --idle-timeout 0.0
+    echo --idle-timeout -1
+    echo --idle-timeout inf
+    echo --idle-timeout nan
+    echo --idle-timeout 1e1
+    echo --idle-timeout 1_0
+    echo --idle-timeout ٣
+    echo --quiet 1
+    echo --quiet=1
+    echo --timeout 1
+    echo --ticks 1
+    """
+)
+WRONG_FOR_CLIENTS = [
+    ["time", ""],
+    ["time", " a"],
+    ["time", "я" * 65],
+    ["time", "a\tb"],
+    ["time", "\udcd0"],
+    ["echo", "a\nb"],
+    ["echo", "\x1b[31m"],
+    ["echo", "\udcff"],
+    ["echo", "я" * (MESSAGE_BYTES // 2) + "a"],
+    *each(
+        """
+        echo a b
+        echo a -- b
+        echo -- a b
+        echo -x
+        echo --port 0
+        echo --timeout 0
+        echo --timeout -1
+        echo --timeout nan
+        echo --timeout 1e999
+        time --ticks 0
+        time --ticks 1.0
+        echo --interval 3
+        echo --quiet
+        """
+    ),
+]
+
+
+def assert_wrong(parse: Callable[[list[str], str], object], words: list[str], capsys: Capture) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        parse(words, "udp")
+    out, error = capsys.readouterr()
+    assert exit_.value.code == 2
+    assert out == "" and error.startswith("error: ") and error.endswith("\n") and len(error.splitlines()) == 1
+
+
+@pytest.mark.parametrize("words", WRONG_FOR_BOTH + WRONG_FOR_SERVERS, ids=lambda words: ascii(words)[:60])
+def test_wrong_usage_of_a_server(words: list[str], capsys: Capture) -> None:
+    """SRV-10, SRV-12."""
+    assert_wrong(parse_server_options, words, capsys)
+
+
+@pytest.mark.parametrize("words", WRONG_FOR_BOTH + WRONG_FOR_CLIENTS, ids=lambda words: ascii(words)[:60])
+def test_wrong_usage_of_a_client(words: list[str], capsys: Capture) -> None:
+    """CLI-8, CLI-10."""
+    assert_wrong(parse_client_options, words, capsys)
+
+
+@pytest.mark.parametrize(
+    ("service", "text"),
+    [("echo", "я" * (MESSAGE_BYTES // 2)), ("echo", "\t\u2028\u202e"), ("time", "я" * 64), ("time", "\u3000a")],
+)
+def test_texts_at_the_limits(service: str, text: str) -> None:
+    """CLI-8: what a server takes a client sends."""
+    assert parse_client_options([service, text], "udp").text == text
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "clients", "expected"),
+    [
+        (1024, 4096, 1000, None),
+        (256, 4096, 1000, (1019, 4096)),
+        (256, 1019, 1000, (1019, 1019)),
+        (256, resource.RLIM_INFINITY, 1000, (1019, resource.RLIM_INFINITY)),
+        (resource.RLIM_INFINITY, resource.RLIM_INFINITY, 10**6, None),
+    ],
+)
+def test_a_tcp_server_may_open_a_file_for_each_client(
+    soft: int, hard: int, clients: int, expected: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LOAD-3, ERR-10: busy comes at the limit of clients, not before it."""
+    limits: list[object] = []
+    monkeypatch.setattr(os, "listdir", lambda directory: ["0", "1", "2"])
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (soft, hard))
+    monkeypatch.setattr(resource, "setrlimit", lambda which, limit: limits.append(limit))
+    assert parse_server_options(["echo", "--max-clients", str(clients)], "tcp").max_clients == clients
+    assert limits == ([] if expected is None else [expected])
+    assert parse_server_options(["echo", "--max-clients", "999999"], "udp").max_clients == 999999, (
+        "one socket serves all"
+    )
+
+
+def test_more_clients_than_files(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    """SRV-10, SRV-12."""
+    monkeypatch.setattr(os, "listdir", lambda directory: ["0", "1", "2"])
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (256, 1018))
+    assert_wrong(lambda words, _: parse_server_options(words, "tcp"), ["echo", "--max-clients", "1000"], capsys)
