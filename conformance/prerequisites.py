@@ -70,6 +70,9 @@ PREREQUISITES = {
 }
 """By requirement: those without which it cannot be judged. One that a service or a transport lacks does not count."""
 
+BUILT_ON = {each for before in PREREQUISITES.values() for each in before}
+"""The requirements without which others cannot be judged."""
+
 _PLACES = _by_id(
     [(name, (stage, n)) for stage, ids in enumerate(STAGES.values()) for n, name in enumerate(ids.split())]
 )

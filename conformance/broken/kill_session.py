@@ -14,8 +14,8 @@ import pytest
 
 from conformance.blame import blamed
 from conformance.broken import Fault, faults
+from conformance.running.checks import role_of
 from conformance.running.fixtures import ServerPool
-from conformance.running.recorder import role_of
 from conformance.targets.target import Target
 from conformance.targets.terms import TRANSPORTS, Role, Transport
 

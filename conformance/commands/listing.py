@@ -1,19 +1,14 @@
 """``sockspec list``: what proves what."""
 
 import argparse
-import contextlib
-import io
-import re
 import sys
 from collections import defaultdict
 
-import pytest
 from rich.console import Console
 from rich.table import Table
 
 from conformance.broken.kills import kill_table
-from conformance.running.recorder import citations
-from conformance.running.runner import CHECKS, OWN_SETTINGS, JudgeError
+from conformance.running.runner import plan
 from conformance.running.verdicts import CONFORMS
 from spec.requirements import REQUIREMENTS
 
@@ -44,22 +39,8 @@ def execute(options: argparse.Namespace) -> int:
 
 def find_checks() -> dict[str, set[str]]:
     """Return the names of the checks that cite a requirement, by its id. Raises JudgeError with what pytest says."""
-    collector = _Collector()
-    with contextlib.redirect_stdout(io.StringIO()) as output:
-        quiet = ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # this process has imported hypothesis already
-        status = pytest.main(["--collect-only", "-q", *OWN_SETTINGS, *quiet, str(CHECKS)], plugins=[collector])
-    if status:
-        raise JudgeError(output.getvalue())
-    return collector.checks
-
-
-class _Collector:
-    """Takes the checks that pytest finds, by requirement."""
-
-    def __init__(self) -> None:
-        self.checks: dict[str, set[str]] = defaultdict(set)
-
-    def pytest_itemcollected(self, item: pytest.Item) -> None:
-        name = re.sub(r"\[.*", "", item.nodeid.partition("checks/")[2])
-        for id_ in citations(item):
-            self.checks[id_].add(name)
+    found: dict[str, set[str]] = defaultdict(set)
+    for case in plan():
+        for id_ in case.requirements:
+            found[id_].add(case.check)
+    return found

@@ -17,7 +17,7 @@ def followed(console: Console, events: Iterator[Planned | Case]) -> Iterator[Cas
         task = progress.add_task("judging", total=None)
         for event in events:
             if isinstance(event, Planned):
-                planned += event.cases
+                planned += len(event.cases)
                 progress.update(task, total=planned)
                 continue
             if event.outcome in ("passed", "failed", "error"):

@@ -7,7 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from conformance.running.cases import Case
-from conformance.running.recorder import requirement_sentence
+from conformance.running.checks import requirement_sentence
 
 
 def write_junit(path: Path, cases: Iterable[Case]) -> None:

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from conformance.running.cases import Case, load_exchange
-from conformance.running.recorder import requirement_sentence
+from conformance.running.checks import requirement_sentence
 from conformance.running.verdicts import Verdict, Verdicts
 from spec.requirements import REQUIREMENTS
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from conformance.as_client.exchange import Event, Exchange
 from conformance.targets.terms import Role, Service, Transport
 
-Outcome = Literal["passed", "failed", "error", "unsupported", "inconclusive"]
+Outcome = Literal["passed", "failed", "error", "unjudged", "unsupported", "inconclusive"]
 
 FORMAT = 1
 
@@ -20,9 +20,10 @@ FORMAT = 1
 class Case:
     """One check against one target.
 
-    `outcome`: ``failed`` is the target's fault and ``error`` the judge's; ``unsupported``: the target declares that it
-    does not offer the program or service; ``inconclusive``: it cannot be tried on such a target. `about` is the
-    requirement that a failure is about. `parameters` are the check's, with ``*`` for the target's name; `word` is what
+    `outcome`: ``failed`` is the target's fault and ``error`` the judge's; ``unjudged``: it was not run, `problem` says
+    why; ``unsupported``: the target declares that it does not offer the program or service; ``inconclusive``: it cannot
+    be tried on such a target or host. `about` is the requirement that a failure is about, or the one that has to hold
+    before the check can be run. `parameters` are the check's, with ``*`` for the target's name; `word` is what
     `find_target` finds the target by.
     """
 
@@ -47,6 +48,16 @@ class Case:
     def title(self) -> str:
         """The check's name and parameters, as pytest writes them."""
         return f"{self.check}[{self.parameters}]" if self.parameters else self.check
+
+    @property
+    def key(self) -> str:
+        """What tells it from all other cases of a run."""
+        return f"{self.target} {self.title}"
+
+    @property
+    def ran(self) -> bool:
+        """Whether the check was run on the target."""
+        return self.outcome in ("passed", "failed", "error")
 
     @property
     def effort(self) -> tuple[bool, int]:

@@ -8,7 +8,7 @@ import pytest
 
 from conformance.as_client.shrinking import begin_check
 from conformance.blame import blame
-from conformance.running.recorder import parameters_of
+from conformance.running.checks import parameters_of
 from conformance.targets.programs import Program
 from conformance.targets.server import Server
 from conformance.targets.target import Target

@@ -1,14 +1,19 @@
 """The options of the suite in pytest, and what they ask for."""
 
 import json
+import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import hypothesis
 import pytest
+from hypothesis.configuration import set_hypothesis_home_dir
 
 from conformance.profiles import PROFILES, Profile
+from conformance.running.admission import Admission
 from conformance.running.cases import load_case
+from conformance.running.distribution import is_worker
 from conformance.running.recorder import Recorder
 from conformance.targets.discovery import BUNDLED, TARGET_HELP, find_target
 from conformance.targets.interrupts import heed_interrupts
@@ -16,6 +21,10 @@ from conformance.targets.target import Target, TargetError
 from conformance.targets.terms import ROLES, SERVICES, TRANSPORTS
 
 recorder_key = pytest.StashKey[Recorder]()
+admission_key = pytest.StashKey[Admission]()
+
+# Hypothesis keeps tables of Unicode, which take a second to make; its default is the directory where the checks run.
+set_hypothesis_home_dir(Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sockspec" / "hypothesis")
 
 
 class Hooks:
@@ -38,6 +47,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="TARGET",
         help=f"{TARGET_HELP}; repeatable",
     )
+    group.addoption("--name", action="append", help="what to call each of them, in their order (default: its name)")
     for option, everything in (("role", ROLES), ("transport", TRANSPORTS), ("service", SERVICES)):
         group.addoption(f"--{option}", action="append", choices=list(everything), help="(repeatable; default: both)")
     group.addoption(
@@ -54,6 +64,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--replay", metavar="FILE", type=Path, help="run one stored case again")
     group.addoption("--every-case", action="store_true", help="leave out no check or case for the profile's sake")
     group.addoption("--in-turn", action="store_true", help="run no check beside others")
+    group.addoption("--budget", type=float, metavar="S", help="judge each target for so many seconds at the most")
+    group.addoption("--finished", type=Path, metavar="DIR", help="where a file says that a target is judged no more")
+    group.addoption("--regardless", action="store_true", help="run a check though what it builds on has failed")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -65,10 +78,16 @@ def pytest_configure(config: pytest.Config) -> None:
         "options(*words): the `server` of this check is started with these options",
     ):
         config.addinivalue_line("markers", line)
+    if not __debug__:
+        raise pytest.UsageError("checks are assertions, which PYTHONOPTIMIZE or -O leaves out")
     heed_interrupts()
     hypothesis.settings.load_profile(config.getoption("--profile"))
     replayed = load_case(config.getoption("--replay")) if config.getoption("--replay") else None
-    config.stash[recorder_key] = Recorder(profile_of(config), config.getoption("--events"), replayed)
+    events = None if is_worker(config) else config.getoption("--events")  # a worker has not inherited the descriptor
+    config.stash[admission_key] = Admission(
+        config.getoption("--budget"), config.getoption("--finished"), regardless=config.getoption("--regardless")
+    )
+    config.stash[recorder_key] = Recorder(profile_of(config), events, replayed)
     config.pluginmanager.register(config.stash[recorder_key], "recorder")
 
 
@@ -79,13 +98,17 @@ def profile_of(config: pytest.Config) -> Profile:
 
 
 def named_targets(config: pytest.Config) -> list[Target]:
+    """Return the targets that are to be judged. Raises pytest.UsageError."""
     try:
-        return [find_target(word) for word in config.getoption("--implementation") or BUNDLED]
+        targets = [find_target(word) for word in config.getoption("--implementation") or BUNDLED]
     except TargetError as error:
         raise pytest.UsageError(str(error)) from None
+    names = config.getoption("--name") or [target.name for target in targets]
+    return [replace(target, name=name) for target, name in zip(targets, names, strict=True)]
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    if file := session.config.getoption("--requirement-results"):
+    file = session.config.getoption("--requirement-results")
+    if file and not is_worker(session.config):
         results = session.config.stash[recorder_key].results()
         file.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n", encoding="utf-8")

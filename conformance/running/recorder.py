@@ -15,11 +15,11 @@ from hypothesis.strategies import DataObject
 from conformance.as_client import exchange, shrinking
 from conformance.blame import blamed
 from conformance.profiles import Profile
+from conformance.running.admission import Unjudged
 from conformance.running.cases import Case, Draws, Outcome, decode, dump_exchange, encode
+from conformance.running.checks import cell_of, citations, parameters_of, requirement_sentence
 from conformance.running.gate import Results
 from conformance.targets.target import Target
-from conformance.targets.terms import Role
-from spec.requirements import REQUIREMENTS
 
 PROBLEM_LINES = 40
 
@@ -29,7 +29,8 @@ _case = pytest.StashKey[Case]()
 class Recorder:
     """A pytest plugin. `cases` has what came of each check so far, by node id.
 
-    `events` is a descriptor that gets the number of checks that will run, then each case, as lines of JSON.
+    `events` is a descriptor that gets the cases that are planned, then each case that is done, as lines of JSON.
+    A worker process has none: its cases go to the controller with its reports.
     """
 
     def __init__(self, profile: Profile, events: int | None, replayed: Case | None) -> None:
@@ -51,23 +52,17 @@ class Recorder:
 
     def case(self, item: pytest.Function, outcome: Outcome) -> Case:
         """Return a check's case, with that outcome."""
-        parameters = parameters_of(item)
-        target = parameters.get("target")
-        name = target.name if isinstance(target, Target) else ""
+        cell = cell_of(item)
+        target = parameters_of(item).get("target")
         ids = item.callspec.id if hasattr(item, "callspec") else ""
-        marks = {
-            kind: mark.args[0]
-            for kind in ("transport", "service")
-            if (mark := item.get_closest_marker(kind)) and len(mark.args) == 1
-        }
         return Case(
             f"{item.path.parent.name}/{item.path.name}::{item.originalname}",
-            re.sub(rf"(?<![^-]){re.escape(name)}(?![^-])", "*", ids) if name else ids,
-            name,
+            re.sub(rf"(?<![^-]){re.escape(cell.target)}(?![^-])", "*", ids) if cell.target else ids,
+            cell.target,
             target.word if isinstance(target, Target) else "",
-            role_of(item),
-            parameters.get("transport", marks.get("transport")),
-            parameters.get("service", marks.get("service")),
+            cell.role,
+            cell.transport,
+            cell.service,
             citations(item),
             outcome,
             profile=self._profile.name,
@@ -80,7 +75,7 @@ class Recorder:
         self._emit(case.to_json())
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        self._emit(len(session.items))
+        self._emit([item.stash[_case].to_json() for item in session.items if _case in item.stash])
 
     @pytest.hookimpl(wrapper=True)
     def pytest_pyfunc_call(self) -> Generator[None, object, object]:
@@ -95,6 +90,7 @@ class Recorder:
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Complete the case; show, with a failure, what was sent and received last and what was to be proved."""
+        raised = call.excinfo.value if call.excinfo else None  # pytest replaces a SkipTest by another
         report = yield
         case = item.stash.get(_case, None)
         if case is None:
@@ -108,43 +104,32 @@ class Recorder:
                 case.exchanges = [dump_exchange(exchange) for exchange in exchanges]
             report.sections += [("exchange", exchange.show()) for exchange in exchanges]
             report.sections.append(("requirement", requirement_sentence(case.about)))
-        elif report.when == "call" and report.passed:
+        elif report.skipped:
+            case.outcome = "unjudged" if isinstance(raised, Unjudged) else "inconclusive"
+            case.about, case.problem = getattr(raised, "about", None), str(raised)
+        elif report.when == "call":
             case.outcome = "passed"
-        if report.when == "teardown" and not report.skipped and (case.outcome != "error" or case.problem):
-            self.cases[item.nodeid] = case
-            self._emit(case.to_json())
+        if report.when == "teardown" and (case.outcome != "error" or case.problem):
+            # Text, and ASCII: what carries reports from a worker refuses the lone surrogates of generated text.
+            vars(report)["case"] = json.dumps(case.to_json())
         return report
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take a case that is done, here or in a worker."""
+        if whole := vars(report).get("case"):
+            case = self.cases[report.nodeid] = Case.from_json(json.loads(whole))
+            self._emit(case.to_json())
 
     def results(self) -> Results:
         """Return target: requirement: {"passed": n, "failed": n}; a failure counts for what it is about alone."""
         results: Results = {}
         for case in self.cases.values():
-            if case.outcome in ("passed", "failed", "error"):
+            if case.ran:
                 passed = case.outcome == "passed"
                 for id_ in dict.fromkeys(case.requirements) if passed else [case.about or case.requirements[0]]:
                     counts = results.setdefault(case.target, {}).setdefault(id_, {"passed": 0, "failed": 0})
                     counts["passed" if passed else "failed"] += 1
         return results
-
-
-def citations(item: pytest.Item) -> list[str]:
-    """Return the requirements that a check cites, the one that it is mainly about first."""
-    return [id_ for marker in item.iter_markers("requirement") for id_ in marker.args]
-
-
-def parameters_of(item: pytest.Item) -> dict[str, Any]:
-    """Return the values of a check's parameters by their names."""
-    return item.callspec.params if hasattr(item, "callspec") else {}
-
-
-def role_of(item: pytest.Item) -> Role:
-    """Return whether a check judges a server or a client."""
-    return "client" if item.path.parent.name == "clients" else "server"
-
-
-def requirement_sentence(id_: str | None) -> str:
-    """Return a requirement's id and text."""
-    return f"{id_}. {REQUIREMENTS[id_].text}" if id_ in REQUIREMENTS else f"{id_}"
 
 
 def _describe(case: Case, error: BaseException, fixtures: Collection[str]) -> None:

@@ -1,51 +1,71 @@
-"""Runs checks in pytest processes side by side, and passes their cases on as they come."""
+"""Runs checks in processes of pytest, and passes their cases on as they come."""
 
 import json
 import os
-import queue
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
-
-import pytest
 
 from conformance import ROOT
 from conformance.profiles import Profile
+from conformance.running.admission import finished_file
 from conformance.running.cases import Case
+from conformance.targets.discovery import BUNDLED
 from conformance.targets.target import Target
 from conformance.targets.terms import ROLES, SERVICES, TRANSPORTS, Role, Service, Transport
+from conformance.timing import CHECK_TIMEOUT
 
 CHECKS = ROOT / "conformance" / "checks"
-CELLS_AT_ONCE = 2 * (os.cpu_count() or 1)  # checks wait more than they work
+WORKERS = 2 * (os.cpu_count() or 1)  # checks wait more than they work
+RESTARTS = 8
+"""How many workers that died are replaced; what has not finished then is an error."""
 
-OWN_SETTINGS = [
-    *(f"--rootdir={ROOT}", f"--confcutdir={ROOT}", f"--config-file={os.devnull}"),
-    *("-p", "no:cacheprovider", "--timeout=120"),
-]
-"""Options of pytest, so that the checks run alike wherever they are installed.
+STALL = 2 * CHECK_TIMEOUT
+"""Seconds without a case after which a session is ended: whatever check hangs should have been ended before."""
 
-Without them pytest takes settings from the project whose virtual environment this is, and writes beside the checks.
-"""
+OUTPUT_LINES = 12
+
+OWN_CONFIGURATION = (
+    *("-q", "--tb=native", "--assert=plain", "--strict-markers"),
+    # No file, plugin or conftest.py but the suite's own. No word is a path that is there:
+    # pytest-xdist would take it for one that is to be copied to other machines.
+    "--pyargs",
+    *("--config-file=/dev/null", "--rootdir=.", "--noconftest", "--disable-plugin-autoload"),
+    *("-p", "_hypothesis_pytestplugin", "-p", "pytest_timeout", "-p", "xdist.plugin"),
+    *("-p", "conformance.conftest", "-p", "conformance.checks.conftest"),
+    # Neither what a failed check leaves open nor a warning of some library is the target's fault.
+    *("-p", "no:cacheprovider", "-p", "no:unraisableexception", "-p", "no:threadexception", "-p", "no:warnings"),
+)
+"""Options with which pytest runs the checks alike in every directory and environment."""
+
+OTHERS_SETTINGS = "PYTEST_", "HYPOTHESIS_", "COVERAGE_", "COV_CORE_"
+OTHERS_VARIABLES = "PYTHONOPTIMIZE", "PYTHONWARNINGS", "PYTHONSAFEPATH", "PYTHONINSPECT"
 
 
 class JudgeError(Exception):
-    """A pytest process did not do its work; the message has its last output."""
+    """The judge did not do its work; the message has its last output."""
 
 
 class Planned(NamedTuple):
-    """So many more cases will come."""
+    """The cases that will come, each as an error: that is what they are if they do not come."""
 
-    cases: int
+    cases: list[Case]
 
 
 @dataclass(frozen=True)
 class Selection:
-    """What is to be run; each part as a whole, or narrowed."""
+    """What is to be run; each part as a whole, or narrowed.
+
+    `workers` are specifications of ``--tx`` of pytest-xdist; none: as many local ones as fit. Of a target no further
+    check is run after `budget` seconds, nor when `fail_fast` checks of it have failed.
+    """
 
     targets: Sequence[Target]
     roles: Sequence[Role]
@@ -53,112 +73,139 @@ class Selection:
     services: Sequence[Service]
     requirements: Sequence[str]
     profile: Profile
+    workers: Sequence[str] = ()
+    budget: float | None = None
+    fail_fast: int | None = None
 
 
 def run(selection: Selection) -> Iterator[Planned | Case]:
     """Run the checks of a selection; yield each case when it is done. Raises JudgeError."""
-    yield from _run(
-        [
-            _arguments(selection, target, transport, roles)
-            for target in selection.targets
-            for transport in selection.transports or TRANSPORTS
-            if (roles := [role for role in selection.roles or ROLES if target.offers(role, transport)])
-        ]
+    failed: Counter[str] = Counter()
+    with tempfile.TemporaryDirectory(prefix="sockspec-") as directory:
+        for event in _session([*_arguments(selection), f"--finished={directory}"]):
+            if isinstance(event, Case) and event.outcome == "failed":
+                failed[event.target] += 1
+                if failed[event.target] == selection.fail_fast:
+                    finished_file(Path(directory), event.target).touch()
+            yield event
+
+
+def plan() -> list[Case]:
+    """Return all cases of the suite, as for the first bundled target. Raises JudgeError."""
+    [planned] = _session(
+        ["conformance.checks", "--collect-only", "--every-case", f"--implementation={next(iter(BUNDLED))}"]
     )
+    assert isinstance(planned, Planned)
+    return planned.cases
 
 
 def replay(file: str, case: Case, target: Target) -> Iterator[Planned | Case]:
     """Run one stored case again, against a target. Raises JudgeError."""
-    arguments = [
-        f"--implementation={target.word}",
-        f"--profile={case.profile}",
-        f"--seed={case.seed}",
-        f"--replay={file}",
-    ]
-    yield from _run([[str(CHECKS / case.check.partition("::")[0]), *arguments]])
+    yield from _session(
+        [
+            f"conformance.checks.{case.check.partition('.py::')[0].replace('/', '.')}",
+            f"--implementation={target.word}",
+            f"--profile={case.profile}",
+            f"--seed={case.seed}",
+            f"--replay={file}",
+            "--regardless",
+        ]
+    )
 
 
-def _arguments(selection: Selection, target: Target, transport: Transport, roles: Sequence[Role]) -> list[str]:
+def _arguments(selection: Selection) -> list[str]:
     profile = selection.profile
+    transports = selection.transports or TRANSPORTS
+    local = min(WORKERS, len(selection.targets) * len(transports))
     return [
-        str(CHECKS),
-        f"--implementation={target.word}",
-        *[f"--role={role}" for role in roles],
-        f"--transport={transport}",
+        "conformance.checks",
+        *[f"--implementation={target.word}" for target in selection.targets],
+        *[f"--name={target.name}" for target in selection.targets],
+        *[f"--role={role}" for role in selection.roles or ROLES],
+        *[f"--transport={transport}" for transport in transports],
         *[f"--service={service}" for service in selection.services or SERVICES],
         *[f"--requirement={id_}" for id_ in selection.requirements],
         f"--profile={profile.name}",
         f"--seed={profile.seed}",
+        *([] if selection.budget is None else [f"--budget={selection.budget}"]),
+        *("--dist=loadgroup", f"--max-worker-restart={RESTARTS}"),
+        *[f"--tx={spec}" for spec in selection.workers or [f"{local}*popen"]],
     ]
 
 
-def _run(commands: Sequence[Sequence[str]]) -> Iterator[Planned | Case]:
-    events: queue.Queue[Planned | Case | JudgeError | None] = queue.Queue()
-    processes: list[subprocess.Popen[bytes]] = []
-    stopped = threading.Event()
-
-    def work(arguments: Sequence[str]) -> None:
-        try:
-            if not stopped.is_set():
-                _run_pytest(arguments, events, processes)
-        except JudgeError as error:
-            events.put(error)
-        except (OSError, ValueError) as error:
-            events.put(JudgeError(f"{type(error).__name__}: {error}"))
-        finally:
-            events.put(None)
-
-    with ThreadPoolExecutor(CELLS_AT_ONCE) as pool:
-        for arguments in commands:
-            pool.submit(work, arguments)
-        try:
-            left = len(commands)
-            while left:
-                event = events.get()
-                if isinstance(event, JudgeError):
-                    raise event
-                if event is None:
-                    left -= 1
-                else:
-                    yield event
-        finally:
-            stopped.set()
-            for process in processes:
-                process.terminate()
-
-
-def _run_pytest(
-    arguments: Sequence[str],
-    events: "queue.Queue[Planned | Case | JudgeError | None]",
-    processes: list[subprocess.Popen[bytes]],
-) -> None:
+def _session(arguments: Sequence[str]) -> Iterator[Planned | Case]:
+    """Run one session of pytest; what it planned and did not finish, however that came about, is an error."""
+    collects_only = "--collect-only" in arguments
     reading, writing = os.pipe()
-    command = [sys.executable, "-m", "pytest", "-q", "--tb=native", f"--events={writing}", *OWN_SETTINGS, *arguments]
-    # Neither what a failed check leaves open nor a warning of some library is the target's fault.
-    command += ["-p", "no:unraisableexception", "-W", "default", "--assert=plain"]
-    with (
-        os.fdopen(reading, encoding="utf-8") as lines,
-        tempfile.TemporaryFile("w+") as output,
-        tempfile.TemporaryDirectory(prefix="sockspec-") as storage,
-    ):
+    command = [sys.executable, "-m", "pytest", *OWN_CONFIGURATION, f"--events={writing}", *arguments]
+    planned: dict[str, Case] | None = None
+    stalled = threading.Event()
+    with os.fdopen(reading, encoding="utf-8") as lines, tempfile.TemporaryFile("w+") as output:
         try:
             process = subprocess.Popen(
                 command,
                 cwd=ROOT,
-                env={**os.environ, "HYPOTHESIS_STORAGE_DIRECTORY": storage},  # else it writes where we are installed
+                env=own_environment(),
                 pass_fds=[writing],
+                stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
         finally:
             os.close(writing)
-        processes.append(process)
-        for line in lines:
-            whole = json.loads(line)
-            events.put(Planned(whole) if isinstance(whole, int) else Case.from_json(whole))
-        status = process.wait()
-        if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED):
-            output.seek(0)
-            told = [line for line in output.read().splitlines() if line.strip()][-12:]
-            raise JudgeError("\n".join([f"pytest ended with status {status}", *told]))
+        try:
+            for line in _timely(lines, process, stalled):
+                whole = json.loads(line)
+                if isinstance(whole, list):
+                    planned = {case.key: case for case in map(Case.from_json, whole)}
+                    yield Planned([*planned.values()])
+                    continue
+                case = Case.from_json(whole)
+                if planned is not None:
+                    planned.pop(case.key, None)
+                yield case
+            status = process.wait()
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGTERM)  # workers too, which would end late
+                process.wait()
+        output.seek(0)
+        last = [line for line in output.read().splitlines() if line.strip()][-OUTPUT_LINES:]
+    ended = f"nothing happened for {STALL:g} s" if stalled.is_set() else f"pytest ended with status {status}"
+    problem = "\n".join([ended, *last])
+    if planned is None or (collects_only and status):
+        raise JudgeError(problem)
+    for case in [] if collects_only else planned.values():
+        case.about, case.problem = case.requirements[0], f"the check did not finish: {problem}"
+        yield case
+
+
+def _timely(lines: Iterable[str], process: subprocess.Popen[bytes], stalled: threading.Event) -> Iterator[str]:
+    """Pass lines on; kill a session, and set `stalled`, if there is none for so long that no check can be running."""
+
+    def kill() -> None:
+        stalled.set()
+        os.killpg(process.pid, signal.SIGKILL)
+
+    source = iter(lines)
+    while True:
+        timer = threading.Timer(STALL, kill)
+        timer.daemon = True
+        timer.start()
+        try:
+            line = next(source, None)
+        finally:
+            timer.cancel()
+        if line is None:
+            return
+        yield line
+
+
+def own_environment() -> dict[str, str]:
+    """Return the environment without what tells Python, pytest and others to run checks in other ways."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(OTHERS_SETTINGS) and name not in OTHERS_VARIABLES
+    }

@@ -11,8 +11,8 @@ import pytest
 
 from conformance import timing
 from conformance.running.cases import Outcome, load_case
+from conformance.running.checks import citations, parameters_of, role_of, unit_of
 from conformance.running.options import named_targets, profile_of, recorder_key
-from conformance.running.recorder import citations, parameters_of, role_of
 from conformance.targets.target import Target
 from conformance.targets.terms import ROLES, SERVICES, TRANSPORTS
 from spec.requirements import REQUIREMENTS
@@ -73,7 +73,7 @@ def _thinned(config: pytest.Config, checks: list[pytest.Function]) -> set[pytest
     starting: dict[object, dict[str, list[pytest.Function]]] = defaultdict(lambda: defaultdict(list))
     for item in checks:
         parameters = parameters_of(item)
-        where = getattr(parameters.get("target"), "name", None), parameters.get("transport"), role_of(item)
+        where = unit_of(item), role_of(item)
         if "server" in item.fixturenames:
             left.add(item)
             judged[where].update(citations(item))
@@ -90,7 +90,12 @@ def _is_selected(config: pytest.Config, item: pytest.Item) -> bool:
     for name, everything in (("service", SERVICES), ("transport", TRANSPORTS)):
         marker = item.get_closest_marker(name)
         applies = [parameters_of(item)[name]] if name in parameters_of(item) else marker.args if marker else everything
-        if not set(applies) & set(config.getoption(f"--{name}") or everything):
+        applies = [value for value in applies if value in (config.getoption(f"--{name}") or everything)]
+        if not applies:
+            return False
+        target = parameters_of(item).get("target")
+        offered = isinstance(target, Target) and [target.offers(role_of(item), each) for each in applies]
+        if name == "transport" and offered and not any(offered):
             return False
     requirements = config.getoption("--requirement")
     if requirements and not set(requirements) & set(citations(item)):

@@ -7,24 +7,32 @@ kept its time.
 
 import inspect
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any
+from unittest import SkipTest
 
 import pytest
 
 from conformance.as_client import exchange, shrinking
+from conformance.prerequisites import BUILT_ON
+from conformance.prerequisites import place as place_of
+from conformance.running.admission import Admission
 from conformance.running.cases import decode, load_case
+from conformance.running.checks import Cell, cell_of, citations, parameters_of, unit_of
 from conformance.running.fixtures import own_server, runs_beside, starting_clients, starting_servers
-from conformance.running.options import profile_of
-from conformance.running.recorder import parameters_of
+from conformance.running.options import admission_key, profile_of
+from conformance.running.preflight import fly
 from conformance.running.stalls import Stalls
 from conformance.targets.target import Target
 from conformance.targets.terms import Service, Transport
 
 AT_ONCE = 4
 ATTEMPTS = 4
+
+LAST = (99,)
+"""Sorts after each place of a requirement."""
 
 PROGRAMS: dict[str, Callable[[pytest.Function], AbstractContextManager[Any]]] = {
     "server": own_server,
@@ -48,22 +56,94 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("profile", [profile], ids=[profile.name], scope="session")
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
-    """Start what runs beside the others first, the slow before the rest; what reports their verdicts comes last."""
-    beside: list[pytest.Function] = []
-    if not session.config.option.collectonly and not session.config.getoption("--in-turn"):
-        beside = [item for item in session.items if isinstance(item, pytest.Function) and _may_run_beside(item)]
-    beside.sort(key=lambda item: item.get_closest_marker("slow") is None)
-    session.items[:] = [*(item for item in session.items if item not in beside), *beside]
-    with Stalls() as stalls, ThreadPoolExecutor(AT_ONCE) as threads:
-        for item in beside:
-            item.stash[runs_beside] = True
-            item.obj = _result(threads.submit(_run, item, item.obj, stalls))
+class Unit:
+    """The checks of one unit: what they build on is tried first; then some of them run in threads."""
+
+    def __init__(self, name: str, items: Sequence[pytest.Item], admission: Admission, *, preflight: bool) -> None:
+        self.name = name
+        self._ended = ExitStack()
+        checks = [item for item in items if isinstance(item, pytest.Function) and unit_of(item) == name]
+        if preflight:
+            _try_programs(checks, admission)
+        stalls = self._ended.enter_context(Stalls())
+        threads = ThreadPoolExecutor(AT_ONCE)
+        self._ended.callback(threads.shutdown, cancel_futures=True)
+        for item in checks:
+            if runs_beside in item.stash:
+                item.obj = _result(threads.submit(_run, item, item.obj, stalls, admission))
+
+    def end(self) -> None:
+        """Wait for the checks that run, and start no others."""
+        self._ended.close()
+
+
+_unit = pytest.StashKey[Unit]()
+
+
+def _try_programs(checks: Sequence[pytest.Function], admission: Admission) -> None:
+    """Try each program with each service that checks are about; what fails is not to be waited for again and again."""
+    cells = {cell: parameters_of(item)["target"] for item in checks if (cell := cell_of(item)).service}
+
+    def attempt(cell: Cell) -> None:
         try:
-            return (yield)
-        finally:
-            threads.shutdown(cancel_futures=True)
+            fly(cells[cell], cell)
+        except (AssertionError, OSError) as error:
+            admission.note_failure(cell, error, "SRV-1" if cell.role == "server" else "CLI-1")
+
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        for done in [threads.submit(attempt, cell) for cell in cells if cell.transport]:
+            done.result()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Sort by unit: first what others build on, and what takes its turn before what runs beside, the slow first."""
+    if not config.option.collectonly and not config.getoption("--in-turn"):
+        for item in items:
+            if isinstance(item, pytest.Function) and _may_run_beside(item):
+                item.stash[runs_beside] = True
+
+    def place(item: pytest.Item) -> tuple[str, bool, bool, tuple[int, ...]]:
+        beside = runs_beside in item.stash
+        first = place_of(citations(item)[0]) if citations(item) and citations(item)[0] in BUILT_ON else LAST
+        return unit_of(item), beside, beside and item.get_closest_marker("slow") is None, first
+
+    items.sort(key=place)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> None:
+    """Start the unit whose turn has come."""
+    session, config = item.session, item.config
+    unit = session.stash.get(_unit, None)
+    if unit is None or unit.name != unit_of(item):
+        if unit:
+            unit.end()
+        preflight = not config.getoption("--regardless")
+        session.stash[_unit] = Unit(unit_of(item), session.items, config.stash[admission_key], preflight=preflight)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leave out what is not worth running. What runs in a thread has been asked there."""
+    if runs_beside not in item.stash and citations(item):
+        item.config.stash[admission_key].require(item)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Remember what has failed."""
+    report = yield
+    if report.failed and call.excinfo and citations(item):
+        item.config.stash[admission_key].note_failure(cell_of(item), call.excinfo.value, citations(item)[0])
+    return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if unit := session.stash.get(_unit, None):
+        unit.end()
 
 
 def _may_run_beside(item: pytest.Function) -> bool:
@@ -73,14 +153,18 @@ def _may_run_beside(item: pytest.Function) -> bool:
     return alone and names <= {*parameters_of(item), *PROGRAMS}
 
 
-def _run(item: pytest.Function, check: Callable[..., None], stalls: Stalls) -> None:
+def _run(item: pytest.Function, check: Callable[..., None], stalls: Stalls, admission: Admission) -> None:
     for attempt in range(1, ATTEMPTS + 1):
+        admission.require(item)
         start = time.monotonic()
         try:
             _run_once(item, check)
             return
-        except (Exception, pytest.fail.Exception):
+        except SkipTest:
+            raise
+        except (Exception, pytest.fail.Exception) as error:
             if attempt == ATTEMPTS or not stalls.since(start):
+                admission.note_failure(cell_of(item), error, citations(item)[0])
                 raise
 
 

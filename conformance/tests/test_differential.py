@@ -41,9 +41,9 @@ def test_an_answer_where_silence_is_due_is_a_difference() -> None:
 
 #: A good server with reasons of its own.
 WORDY = """
-from spec import codec
+from spec import codec, replies
 for code in codec.ERROR_REPLIES:
-    codec.ERROR_REPLIES[code] = codec.build_reply("ERR", ("code", code), ("reason", "sorry"))
+    codec.ERROR_REPLIES[code] = replies.build_reply("ERR", ("code", code), ("reason", "sorry"))
 from impl_raw.tcp_server import main
 main()
 """

@@ -1,0 +1,61 @@
+"""Whether a check is still worth running: not if what it builds on has failed, or its target has used up its time."""
+
+import time
+from collections import defaultdict
+from pathlib import Path
+from unittest import SkipTest
+
+import pytest
+
+from conformance.blame import blamed
+from conformance.prerequisites import first_cause
+from conformance.running.checks import Cell, cell_of, citations
+
+OUT_OF_TIME = "the time for this target was used up"
+ENOUGH = "enough checks of this target had failed"
+
+
+class Unjudged(SkipTest):
+    """A check is not run: the message says why; `about` is the requirement that has to hold before, if it is that."""
+
+    def __init__(self, reason: str, about: str | None = None) -> None:
+        super().__init__(reason)
+        self.about = about
+
+
+class Admission:
+    """Which requirements have failed so far, and since when each target is judged. Threads share it.
+
+    `budget` is the time for each target in seconds of ``time.monotonic``; None: no limit. When the directory
+    `finished` has a file of a target's name, no further check of that target is run. `regardless`: a check is run
+    although what it builds on has failed.
+    """
+
+    def __init__(self, budget: float | None, finished: Path | None, *, regardless: bool) -> None:
+        self._budget = budget
+        self._finished = finished
+        self._regardless = regardless
+        self._failed: dict[Cell, dict[str, str]] = defaultdict(dict)
+        self._began: dict[str, float] = {}
+
+    def require(self, item: pytest.Item) -> None:
+        """Raise Unjudged if a check is not to be run."""
+        cell = cell_of(item)
+        began = self._began.setdefault(cell.target, time.monotonic())
+        if self._budget is not None and time.monotonic() > began + self._budget:
+            raise Unjudged(f"{OUT_OF_TIME}: {self._budget:g} s")
+        if self._finished and finished_file(self._finished, cell.target).exists():
+            raise Unjudged(ENOUGH)
+        failed = self._failed[cell]
+        if not self._regardless and (cause := first_cause(citations(item)[0], failed)):
+            raise Unjudged(f"{cause} first: {failed[cause]}", cause)
+
+    def note_failure(self, cell: Cell, error: BaseException, requirement: str) -> None:
+        """Remember what a failure is about, by default that requirement, and its first line."""
+        problem = (str(error) or type(error).__name__).partition("\n")[0]
+        self._failed[cell].setdefault(blamed(error) or requirement, problem)
+
+
+def finished_file(directory: Path, target: str) -> Path:
+    """Return the file that says that no further check of a target is to be run."""
+    return directory / target.encode().hex()[:200]
