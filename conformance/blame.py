@@ -2,6 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
+
+Error = TypeVar("Error", bound=BaseException)
 
 
 @contextmanager
@@ -19,10 +22,11 @@ def about(id_: str, told: str = "") -> Iterator[None]:
         raise
 
 
-def blame(error: BaseException, id_: str) -> None:
-    """Have a failure be about that requirement, unless it already is about another."""
+def blame(error: Error, id_: str) -> Error:
+    """Have a failure be about that requirement, unless it already is about another; return it."""
     if blamed(error) is None:
         error.__dict__["requirement"] = id_
+    return error
 
 
 def blamed(error: BaseException) -> str | None:

@@ -11,6 +11,7 @@ from conformance.blame import blamed
 from conformance.prerequisites import first_cause
 from conformance.running.checks import Cell, cell_of, citations
 
+NOT_STARTED = "it did not start"
 OUT_OF_TIME = "the time for this target was used up"
 ENOUGH = "enough checks of this target had failed"
 
@@ -36,6 +37,7 @@ class Admission:
         self._finished = finished
         self._regardless = regardless
         self._failed: dict[Cell, dict[str, str]] = defaultdict(dict)
+        self._not_started: dict[Cell, str] = {}
         self._began: dict[str, float] = {}
 
     def require(self, item: pytest.Item) -> None:
@@ -46,9 +48,15 @@ class Admission:
             raise Unjudged(f"{OUT_OF_TIME}: {self._budget:g} s")
         if self._finished and finished_file(self._finished, cell.target).exists():
             raise Unjudged(ENOUGH)
+        if cell in self._not_started:
+            raise Unjudged(f"{NOT_STARTED}: {self._not_started[cell]}", "SRV-1")
         failed = self._failed[cell]
         if not self._regardless and (cause := first_cause(citations(item)[0], failed)):
             raise Unjudged(f"{cause} first: {failed[cause]}", cause)
+
+    def note_not_started(self, cell: Cell, problem: str) -> None:
+        """Remember that a program did not even start: nothing can be said of it."""
+        self._not_started[cell] = problem
 
     def note_failure(self, cell: Cell, error: BaseException, requirement: str) -> None:
         """Remember what a failure is about, by default that requirement, and its first line."""

@@ -27,14 +27,16 @@ _case = pytest.StashKey[Case]()
 
 
 class Recorder:
-    """A pytest plugin. `cases` has what came of each check so far, by node id.
+    """A pytest plugin. `cases` has what came of each check so far, by node id; `applying` is how many could be run.
 
-    `events` is a descriptor that gets the cases that are planned, then each case that is done, as lines of JSON.
+    `events` is a descriptor that gets that number and the cases that are planned, then each case that is done, as
+    lines of JSON.
     A worker process has none: its cases go to the controller with its reports.
     """
 
     def __init__(self, profile: Profile, events: int | None, replayed: Case | None) -> None:
         self.cases: dict[str, Case] = {}
+        self.applying = 0
         self._profile, self._events, self._replayed = profile, events, replayed
 
     def _emit(self, whole: object) -> None:
@@ -75,7 +77,7 @@ class Recorder:
         self._emit(case.to_json())
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        self._emit([item.stash[_case].to_json() for item in session.items if _case in item.stash])
+        self._emit([self.applying, [item.stash[_case].to_json() for item in session.items if _case in item.stash]])
 
     @pytest.hookimpl(wrapper=True)
     def pytest_pyfunc_call(self) -> Generator[None, object, object]:

@@ -54,9 +54,13 @@ class JudgeError(Exception):
 
 
 class Planned(NamedTuple):
-    """The cases that will come, each as an error: that is what they are if they do not come."""
+    """The cases that will come, each as an error: that is what they are if they do not come.
+
+    `applying` is how many a profile that leaves nothing out would run.
+    """
 
     cases: list[Case]
+    applying: int
 
 
 @dataclass(frozen=True)
@@ -158,8 +162,9 @@ def _session(arguments: Sequence[str]) -> Iterator[Planned | Case]:
             for line in _timely(lines, process, stalled):
                 whole = json.loads(line)
                 if isinstance(whole, list):
-                    planned = {case.key: case for case in map(Case.from_json, whole)}
-                    yield Planned([*planned.values()])
+                    applying, cases = whole
+                    planned = {case.key: case for case in map(Case.from_json, cases)}
+                    yield Planned([*planned.values()], applying)
                     continue
                 case = Case.from_json(whole)
                 if planned is not None:

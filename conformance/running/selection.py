@@ -47,6 +47,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if (outcome := _hindrance(item)) is not None:
             recorder.leave_out(item, outcome)
     applying = [item for item in selected if item.nodeid not in recorder.cases]
+    recorder.applying = len(applying)
     if file := config.getoption("--replay"):
         replayed = load_case(file)
         left = {item for item in applying if recorder.case(item, "error").title == replayed.title}

@@ -25,6 +25,7 @@ from conformance.running.fixtures import own_server, runs_beside, starting_clien
 from conformance.running.options import admission_key, profile_of
 from conformance.running.preflight import fly
 from conformance.running.stalls import Stalls
+from conformance.targets.server import DidNotStart
 from conformance.targets.target import Target
 from conformance.targets.terms import Service, Transport
 
@@ -87,6 +88,8 @@ def _try_programs(checks: Sequence[pytest.Function], admission: Admission) -> No
     def attempt(cell: Cell) -> None:
         try:
             fly(cells[cell], cell)
+        except DidNotStart as error:
+            admission.note_not_started(cell, str(error))
         except (AssertionError, OSError) as error:
             admission.note_failure(cell, error, "SRV-1" if cell.role == "server" else "CLI-1")
 

@@ -4,6 +4,7 @@ import enum
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from conformance.running.admission import NOT_STARTED, OUT_OF_TIME
 from conformance.running.cases import Case
 from conformance.targets.toml_files import read_toml
 from spec.requirements import REQUIREMENTS
@@ -18,6 +19,7 @@ class Verdict(enum.Enum):
     FAIL = "a check of a MUST failed"
     WARN = "a check of a SHOULD failed"
     ERROR = "the judge failed, not the target"
+    NOT_JUDGED = "some of its checks were not run: something else comes first, or the time was up"
     INCONCLUSIVE = "no check could decide"
     UNSUPPORTED = "the target declares that it does not offer what it takes"
 
@@ -37,9 +39,40 @@ def _verdict(id_: str, cases: Sequence[Case]) -> Verdict:
     outcomes = {case.outcome for case in cases}
     if "error" in outcomes:
         return Verdict.ERROR
+    if "unjudged" in outcomes:
+        return Verdict.NOT_JUDGED
     if "passed" in outcomes:
         return Verdict.PASS
     return Verdict.UNSUPPORTED if outcomes == {"unsupported"} else Verdict.INCONCLUSIVE
+
+
+class State(enum.Enum):
+    """What a run says of a target as a whole."""
+
+    CONFORMS = "conforms"
+    FAILS = "does not conform"
+    NOT_STARTED = "did not start"
+    JUDGE_FAILED = "judge failed"
+    TIMED_OUT = "timed out"
+    NOT_JUDGED = "not judged"
+    NOT_OFFERED = "not offered"
+
+
+def state(cases: Sequence[Case], verdicts: Mapping[str, Verdict], known: Mapping[str, str], *, strict: bool) -> State:
+    """Return what the cases of one target come to."""
+    bad = (Verdict.FAIL, Verdict.WARN) if strict else (Verdict.FAIL,)
+    if any(verdict in bad and id_ not in known for id_, verdict in verdicts.items()):
+        return State.FAILS
+    unjudged = [case.problem for case in cases if case.outcome == "unjudged"]
+    if any(problem.startswith(NOT_STARTED) for problem in unjudged):
+        return State.NOT_STARTED
+    if any(case.outcome == "error" for case in cases):
+        return State.JUDGE_FAILED
+    if any(problem.startswith(OUT_OF_TIME) for problem in unjudged):
+        return State.TIMED_OUT
+    if unjudged or not any(case.ran for case in cases):
+        return State.NOT_OFFERED if cases and {case.outcome for case in cases} == {"unsupported"} else State.NOT_JUDGED
+    return State.CONFORMS
 
 
 Verdicts = Mapping[str, Mapping[str, Verdict]]
@@ -93,6 +126,6 @@ def exit_status(verdicts: Verdicts, known: Mapping[str, str], *, strict: bool) -
         return FAILS
     decided = {Verdict.PASS, Verdict.FAIL, Verdict.WARN}
     judged = all(decided & set(of.values()) for of in verdicts.values())
-    if not verdicts or not judged or any(verdict is Verdict.ERROR for _, verdict in everything):
+    if not verdicts or not judged or any(verdict in (Verdict.ERROR, Verdict.NOT_JUDGED) for _, verdict in everything):
         return NOT_JUDGED
     return CONFORMS

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from conformance.blame import blame
 from conformance.inconclusive import Inconclusive
 from conformance.targets.programs import Program, ProgramError
 from conformance.targets.terms import Service, Transport
@@ -24,6 +25,10 @@ REFUSAL = 0.2
 """Seconds in which a host says that nobody has a UDP port."""
 
 
+class DidNotStart(ProgramError):
+    """A server printed nothing on standard output; the message holds what it printed on standard error."""
+
+
 class Server(Program):
     """A server that has printed its ready line; `service`, `transport`, `url`, `host` and `port` say where it waits."""
 
@@ -36,7 +41,10 @@ class Server(Program):
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
     ) -> None:
-        """Start it, on a free port unless `options` name one. Raises ProgramError if it does not get ready."""
+        """Start it, on a free port unless `options` name one.
+
+        Raises DidNotStart, or ProgramError for a first line that is no ready line: both are about SRV-1.
+        """
         port = () if "--port" in options else ("--port", "0")
         super().__init__([*command, service, *port, *options], cwd=cwd, env=env)
         self.service, self.transport = service, transport
@@ -53,11 +61,15 @@ class Server(Program):
         try:
             self.expect_line(r"[^\n]*")
         except ProgramError:
-            told = self.describe("no ready line" + f" within {PATIENCE:g} s" * self.running)
-            raise ProgramError(told) from None
+            hint = f" within {PATIENCE:g} s (does it flush?)" if self.running else ""
+            raise blame(
+                DidNotStart(self.describe(f"it printed nothing, but the ready line was expected{hint}")), "SRV-1"
+            ) from None
         if ready := READY.fullmatch(self.output[0]):
             return ready
-        raise ProgramError(self.describe("the first line is no ready line"))
+        form = f"waiting for clients on {self.service}+{self.transport}://HOST:PORT"
+        problem = self.describe(f"the first line is {self.output[0]!r}, no ready line; expected: {form}")
+        raise blame(ProgramError(problem), "SRV-1")
 
     @property
     def address(self) -> tuple[str, int]:
