@@ -43,7 +43,7 @@ def test_an_answer_in_place_of_silence_is_a_difference() -> None:
 WORDY = """
 from spec import codec
 for code in codec.ERROR_REPLIES:
-    codec.ERROR_REPLIES[code] = codec.build_reply("ERR", ("code", code), ("reason", "sorry"))
+    codec.ERROR_REPLIES[code] = codec.ERROR.build(code, "sorry")
 from impl_raw.tcp_server import main
 main()
 """
