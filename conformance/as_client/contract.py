@@ -1,4 +1,4 @@
-"""Whether a target keeps what the suite itself stands on of the command-line contract (SPEC.md, section 12)."""
+"""Checks the part of the command-line contract (SPEC.md, section 12) that the suite itself depends on."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,19 +19,21 @@ Attempt = tuple[str, Callable[[], None]]
 
 
 class Finding(NamedTuple):
-    """What was tried, and what was wrong: one line, then what the program printed last; empty: nothing."""
+    """The result of one attempt."""
 
     what: str
+    """What was tried."""
     problem: str
+    """What was wrong: one line, then the last lines that the program printed; empty: nothing."""
 
 
 def reach(target: Target) -> list[Finding]:
-    """Return, for each server that is offered, whether it gets ready and answers at all."""
+    """Try, for each server that the target offers, whether it gets ready and answers a good request."""
     return _try_all(_servers(target, "", _serve))
 
 
 def check(target: Target) -> list[Finding]:
-    """Return all that the suite needs of each program: ready line, port, signals, wrong usage."""
+    """Try all that the suite needs of each program: ready line, port, signals, wrong usage."""
     if target.url:
         return reach(target)
     attempts = [
@@ -86,12 +88,12 @@ def _ask(server: Server) -> None:
 def _stop(number: Signals, target: Target, service: Service, transport: Transport) -> None:
     with target.server(service, transport) as server:
         status = server.stop(number)
-        assert status == 0, server.describe(f"status {status}, not 0, after {number.name}")
-        assert server.output[-1] == "stopped", server.describe("the last line is not 'stopped'")
+        assert status == 0, server.describe(f"its exit status after {number.name} is {status}; expected 0")
+        assert server.output[-1] == "stopped", server.describe("expected 'stopped' as the last line")
 
 
 def _refuse(target: Target, transport: Transport, role: Role) -> None:
     with target.program(transport, role, "--no-such-option") as program:
         status = program.wait()
-        assert status == 2, program.describe(f"status {status}, not 2, at an unknown option")
-        assert len(program.errors) == 1, program.describe("not one line on standard error at an unknown option")
+        assert status == 2, program.describe(f"its exit status at an unknown option is {status}; expected 2")
+        assert len(program.errors) == 1, program.describe("expected one line on standard error at an unknown option")

@@ -1,4 +1,4 @@
-"""What a client does with a server, one step above bytes: a good request, a subscription and its ticks."""
+"""A client's conversation with a server, one step above bytes: good requests, silence, subscriptions and ticks."""
 
 import contextlib
 import re
@@ -12,22 +12,22 @@ from conformance.as_client.judgement import require_reply
 from conformance.as_client.peers import Peer, Reply
 from conformance.blame import about
 from conformance.clocks import wall_minus_monotonic
-from conformance.expected import oracle
-from conformance.expected.oracle import VERBS, masked, owed
+from conformance.expected.fields import OTHER_FIELDS
+from conformance.expected.oracle import CHALLENGE, expected_reply, masked
+from conformance.expected.oracle import reply as build_reply
+from conformance.expected.services import SERVICE_TABLE
 from conformance.targets.interrupts import ATTENTION, raise_if_interrupted
 from conformance.targets.server import Server
 from conformance.targets.terms import Service
 
-GOOD_ARGUMENT: dict[Service, str] = {"echo": "привет", "time": "Анна"}
-
 
 def good_request(service: Service) -> bytes:
-    """Return a good request's line, without its end."""
-    return VERBS[service] + b" " + GOOD_ARGUMENT[service].encode()
+    """Return the line of a good request, without its end."""
+    return SERVICE_TABLE[service].good_request
 
 
 def require_service(server: Server) -> None:
-    """Let a new client send a good request: the server must answer it as the oracle says."""
+    """Raise AssertionError unless the server answers a good request of a new client as the oracle says."""
     request = good_request(server.service)
     try:
         with peers.connect(server) as peer:
@@ -35,40 +35,46 @@ def require_service(server: Server) -> None:
     except peers.Observed as observed:
         raise AssertionError(f"a new client is not served: {observed}") from None
     interval = answer.fields.get("interval", "")
-    expected = owed(server.service, server.transport, request + b"\n", interval)
+    expected = expected_reply(server.service, server.transport, request + b"\n", interval)
     require_reply(answer, expected, "a good request")
 
 
 @contextlib.contextmanager
 def good_before_and_after(server: Server) -> Iterator[None]:
-    """A block of bad requests: the server must serve a new client before it and after it."""
+    """Raise AssertionError unless the server serves a new client before the block and after it."""
     require_service(server)
     yield
     require_service(server)
 
 
 def require_silence(peer: peers.UdpPeer, service: Service) -> None:
-    """Nothing may have come for what was sent so far. Two good requests with different replies must be answered next.
+    """Raise AssertionError if the server has sent anything that was not received yet.
 
-    Datagrams from one socket to another keep their order on the loopback, so an answer to what was sent before would
-    come first; if it looks like the first answer, the second is out of step.
+    It sends two probes whose replies differ; these replies must come next. On the loopback, datagrams from one socket
+    to another keep their order, so an answer to an earlier datagram comes before them. If it looks like the reply to
+    the first probe, then the second reply is not the expected one.
     """
-    for probe in [b"ECHO first", b"ECHO second"] if service == "echo" else [b"TIME first", b"TIME"]:
-        require_reply(peer.ask(probe), owed(service, "udp", probe), "something was sent where silence is due")
+    for probe in SERVICE_TABLE[service].probes:
+        expected = expected_reply(service, "udp", probe)
+        require_reply(peer.ask(probe), expected, "a reply came to what must have none")
 
 
 def collect_datagrams(peer: peers.UdpPeer, service: Service, datagrams: list[bytes]) -> list[bytes | None]:
-    """Send datagrams, each when what is owed for the one before has come; return the replies, masked; None: silence."""
+    """Send datagrams, each after the expected reply to the one before. Return the replies, masked; None: silence.
+
+    Raises AssertionError if more came than is expected.
+    """
     replies: list[bytes | None] = []
     for datagram in datagrams:
         peer.send(datagram)
-        replies.append(None if owed(service, "udp", datagram) is None else masked(peer.reply().raw))
+        is_silent = expected_reply(service, "udp", datagram) is None
+        replies.append(None if is_silent else masked(peer.reply().raw))
     require_silence(peer, service)
     return replies
 
 
 def answers(peer: Peer, service: Service, asked: list[bytes]) -> list[bytes]:
-    """Return all that comes for these requests, given with their ends, whatever it is."""
+    """Send requests, given with their line ends, and return the replies to them, good or not."""
     if isinstance(peer, peers.TcpPeer):
         peer.send(b"".join(asked))
         peer.half_close()
@@ -78,52 +84,64 @@ def answers(peer: Peer, service: Service, asked: list[bytes]) -> list[bytes]:
 
 
 def split_replies(stream: bytes) -> list[bytes]:
-    """Cut a TCP server's stream after each empty line; what has none is the last element."""
+    """Cut a TCP server's stream into replies, each with its empty line. A last part without one comes last."""
     return re.findall(rb".*?\n\n|.+\Z", stream, re.DOTALL)
 
 
 class Tick(NamedTuple):
-    """One tick: its fields (`time` in seconds of the Unix epoch), and when it was read by both clocks."""
+    """One tick."""
 
     name: str
     time: float
+    """The field `time`, in seconds of the Unix epoch."""
     seq: int
     at: float
+    """When it was read, in seconds of ``time.monotonic``."""
     wall: float
+    """When it was read, in seconds of the Unix epoch, by the judge's wall clock."""
 
 
 def read_tick(reply: Reply) -> Tick:
-    """Return a reply as a tick. Fails if it is none, or has other fields, another order or other forms than a tick."""
+    """Return a reply as a tick. Raises AssertionError unless it has the fields of a tick, in their order and form."""
     wall = reply.at + wall_minus_monotonic()
+    fields = reply.fields
     with about("TIME-4"):
-        assert reply.status == "TICK" and list(reply.fields) == ["name", "time", "seq"], f"no tick: {reply.raw!r}"
-    name, stamp, seq = reply.fields.values()
-    with about("TIME-11"):
-        assert b"\ntime: {time}\n" in masked(reply.raw), f"no date-time, or no seq: {reply.raw!r}"
-    return Tick(name, datetime.fromisoformat(stamp.replace("Z", "+00:00")).timestamp(), int(seq), reply.at, wall)
+        names = [field.name for field in OTHER_FIELDS["TICK"]]
+        assert list(fields) == names and reply.raw == build_reply("TICK", **fields), f"no tick: {reply.raw!r}"
+    for field in OTHER_FIELDS["TICK"]:
+        if not field.is_argument:
+            with about(field.requirement):
+                assert field.takes(fields[field.name]), f"the form of {field.name} is wrong: {reply.raw!r}"
+    moment = datetime.fromisoformat(fields["time"].replace("Z", "+00:00"))
+    return Tick(fields["name"], moment.timestamp(), int(fields["seq"]), reply.at, wall)
 
 
-def require_seqs(ticks: Sequence[Tick], due: list[int]) -> None:
-    """These must be the numbers of ticks that came one after the other."""
+def require_seqs(ticks: Sequence[Tick], expected: list[int]) -> None:
+    """Raise AssertionError unless successive ticks have these numbers."""
     seqs = [tick.seq for tick in ticks]
-    assert seqs == due, f"seq is {seqs}; due is {due}"
+    assert seqs == expected, f"seq is {seqs}; expected {expected}"
 
 
 def require_growing_seqs(ticks: Sequence[Tick]) -> None:
-    """The numbers of ticks that came one after the other must grow."""
+    """Raise AssertionError unless the numbers of successive ticks grow."""
     seqs = [tick.seq for tick in ticks]
     assert seqs == sorted(set(seqs)), f"seq does not grow: {seqs}"
 
 
 class Subscription:
-    """A time client's subscription, seen from its side.
+    """A subscription, as its client knows it.
 
-    `sent` is the time just before the request that started it, `ok` the reply; so t0 lies between `sent` and `ok.at`.
-    Over UDP, `token` is the token that came last.
+    The server subscribed the client (t0 of SPEC.md, section 8) between `sent` and `ok.at`.
+
+    Attributes:
+        sent: when the request that started it was sent, just before, in seconds of ``time.monotonic``
+        ok: the reply to that request
+        interval: the server's interval, in seconds
+        token: over UDP, the last token that came; over TCP None
     """
 
     def __init__(self, peer: Peer, name: str) -> None:
-        """Subscribe, over UDP by way of a challenge."""
+        """Subscribe under a name; over UDP first get a token. Raises AssertionError if the server refuses."""
         self.peer = peer
         self.token: str | None = None
         if isinstance(peer, peers.UdpPeer):
@@ -134,13 +152,13 @@ class Subscription:
         self.interval = float(self.ok.fields["interval"])
 
     def request(self, name: str) -> float:
-        """Send a TIME, over UDP with the token; return when."""
+        """Send a TIME, over UDP with the token. Return when, in seconds of ``time.monotonic``."""
         self.name = name
-        line = b"TIME " + name.encode()
+        line = SERVICE_TABLE["time"].request(name)
         return self.peer.request(line if self.token is None else line + b"\ntoken: " + self.token.encode())
 
     def renew(self, name: str) -> list[Tick]:
-        """Send a TIME and wait for its `OK`; return the ticks that came before it."""
+        """Send a TIME and wait for its `OK`. Return the ticks that came before that."""
         self.request(name)
         ticks: list[Tick] = []
         while (reply := self.peer.reply()).status == "TICK":
@@ -149,11 +167,11 @@ class Subscription:
         return ticks
 
     def tick(self, within: float | None = None) -> Tick:
-        """Return the next tick. Fails if another reply comes before it."""
+        """Return the next tick, within so many seconds. Raises AssertionError if another reply comes first."""
         return read_tick(self.peer.reply(within))
 
     def ticks(self, count: int) -> list[Tick]:
-        """Return the next ticks; over UDP renew the lease after each, as a client does."""
+        """Return the next `count` ticks. Over UDP renew the lease after each, as a client does."""
         ticks: list[Tick] = []
         while len(ticks) < count:
             reply = self.peer.reply()
@@ -167,23 +185,23 @@ class Subscription:
         return ticks
 
     def earliest(self, seq: int) -> float:
-        """Return a time before which that tick is surely not due."""
+        """Return the earliest time at which that tick can be due, in seconds of ``time.monotonic``."""
         return self.sent + (seq - 1) * self.interval
 
     def latest(self, seq: int) -> float:
-        """Return a time at which that tick is surely due."""
+        """Return the latest time at which that tick can become due, in seconds of ``time.monotonic``."""
         return self.ok.at + (seq - 1) * self.interval
 
 
 def challenge(peer: Peer, name: str) -> str:
-    """Send a TIME without a token; return the token that it is answered with."""
-    reply = peer.ask(b"TIME " + name.encode())
-    require_reply(reply, oracle.CHALLENGE)
+    """Send a TIME without a token; return the token of the `CHALLENGE`. Raises AssertionError at any other reply."""
+    reply = peer.ask(SERVICE_TABLE["time"].request(name))
+    require_reply(reply, CHALLENGE)
     return reply.fields["token"]
 
 
 def wait_until(moment: float) -> None:
-    """Sleep until a time of ``time.monotonic``."""
+    """Sleep until a time, in seconds of ``time.monotonic``."""
     while (left := moment - time.monotonic()) > 0:
         time.sleep(min(left, ATTENTION))
         raise_if_interrupted()

@@ -1,4 +1,4 @@
-"""Two servers, the same generated conversation: the shortest difference, and whether SPEC.md leaves it free."""
+"""Sends two servers the same generated requests; finds the shortest difference, and whether SPEC.md allows it."""
 
 import math
 import time
@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from conformance.as_client import peers, shrinking
 from conformance.as_client.conversation import split_replies
 from conformance.as_client.peers import TcpPeer
-from conformance.expected.oracle import masked, owed
+from conformance.expected.oracle import expected_reply, masked
+from conformance.expected.services import SERVICE_TABLE
 from conformance.expected.strategies import has_agreed_upper, requests, scalars
 from conformance.profiles import Profile
 from conformance.targets.server import Server
@@ -23,29 +24,29 @@ from conformance.timing import SHRINKING
 
 INTERVAL = "86400"
 OPTIONS = ("--interval", INTERVAL)
-"""What both servers are started with, so that no tick comes between."""
-
-#: Two requests over UDP whose replies differ, so that it shows where the replies to what went before end.
-PROBES = {"echo": (b"ECHO first", b"ECHO second"), "time": (b"TIME ", b"TIME \x00")}
+"""Both servers are started with these options, so that no second tick comes during a conversation."""
 
 
 class Difference(NamedTuple):
-    """The shortest conversation found, as it stands on the wire, and what each server sent for it.
-
-    ``forbidden``: one of them, or both, as `at_fault` says, do not send what SPEC.md demands; ``free``: both do.
-    """
+    """The shortest conversation found that two servers answer differently."""
 
     conversation: list[bytes]
+    """The requests, as they stand on the wire."""
     replies: tuple[list[bytes], list[bytes]]
+    """The replies of each server."""
     kind: Literal["forbidden", "free"]
+    """``free``: both servers send what SPEC.md demands. ``forbidden``: one of them does not, or both."""
     at_fault: tuple[bool, bool]
+    """Which of them does not."""
 
 
 class Outcome(NamedTuple):
-    """How many conversations were answered alike, before the first that was not; and the shortest of those."""
+    """What was found about two servers."""
 
     agreed: int
+    """How many conversations they answered alike, before the first difference."""
     difference: Difference | None
+    """The shortest difference; None: there was none."""
 
 
 class _Differ(Exception):
@@ -53,7 +54,7 @@ class _Differ(Exception):
 
 
 def compare(first: Target, second: Target, service: Service, transport: Transport, profile: Profile) -> Outcome:
-    """Start a server of each, or take the one that runs, and return how they differ. Raises peers.Observed."""
+    """Start a server of each target, unless it runs already, and return how they differ. Raises peers.Observed."""
     with ExitStack() as stack:
         one, two = (
             stack.enter_context(target.server(service, transport, "--quiet", *OPTIONS)) for target in (first, second)
@@ -62,19 +63,19 @@ def compare(first: Target, second: Target, service: Service, transport: Transpor
 
 
 def describe(outcome: Outcome, targets: Sequence[Target]) -> str:
-    """Return an outcome as text; of a difference what was sent, what each replied, who is wrong."""
+    """Return an outcome as text: the requests of a difference, the replies to them, and which server is wrong."""
     difference = outcome.difference
     if difference is None:
         return f"no difference in {outcome.agreed} conversations"
     lines = ["they differ, and SPEC.md " + ("leaves it free" if difference.kind == "free" else "forbids it")]
-    lines += [f"  both were sent {each!r}" for each in difference.conversation]
+    lines += [f"  both got the request {each!r}" for each in difference.conversation]
     for target, replies, wrong in zip(targets, difference.replies, difference.at_fault, strict=True):
         lines.append(f"  {target.name} {'wrongly ' * wrong}sent {b''.join(replies)!r}")
     return "\n".join(lines)
 
 
 def find_difference(servers: tuple[Server, Server], profile: Profile, shrink_seconds: float = SHRINKING) -> Outcome:
-    """Talk to two servers of one service and transport, as long as the profile says; return how they differ.
+    """Send two servers of one service and transport as many conversations as the profile has; return how they differ.
 
     A difference is made shorter for so many seconds. Raises peers.Observed if one of them does not answer.
     """
@@ -82,7 +83,7 @@ def find_difference(servers: tuple[Server, Server], profile: Profile, shrink_sec
     free_text = st.text(st.sampled_from([each for each in scalars() if not has_agreed_upper(each)][:2000]), max_size=3)
     drawn = requests(service, transport)
     if service == "echo":
-        drawn |= free_text.map(lambda text: b"ECHO " + text.encode() + b"\n")
+        drawn |= free_text.map(lambda text: SERVICE_TABLE["echo"].request(text) + b"\n")
     found: list[Difference] = []
     agreed = 0
     end = math.inf
@@ -96,7 +97,8 @@ def find_difference(servers: tuple[Server, Server], profile: Profile, shrink_sec
             raise shrinking.TimeIsUp
         first, second = (converse(server, conversation) for server in servers)
         if [_without_chance(each) for each in first] != [_without_chance(each) for each in second]:
-            at_fault = not _is_owed(servers[0], conversation, first), not _is_owed(servers[1], conversation, second)
+            one, other = servers
+            at_fault = not _is_expected(one, conversation, first), not _is_expected(other, conversation, second)
             found.append(Difference(conversation, (first, second), "forbidden" if any(at_fault) else "free", at_fault))
             end = min(end, time.monotonic() + shrink_seconds)
             raise _Differ
@@ -108,7 +110,7 @@ def find_difference(servers: tuple[Server, Server], profile: Profile, shrink_sec
 
 
 def converse(server: Server, conversation: Sequence[bytes]) -> list[bytes]:
-    """Send a conversation from a new socket; return the replies, but for a subscription's first tick."""
+    """Send a conversation from a new socket; return the replies, without ticks."""
     with peers.connect(server) as peer:
         if isinstance(peer, TcpPeer):
             peer.send(b"".join(conversation))
@@ -116,7 +118,7 @@ def converse(server: Server, conversation: Sequence[bytes]) -> list[bytes]:
             replies = split_replies(peer.rest())
             return [reply for reply in replies if not reply.startswith(b"TICK\n")]
         replies = []
-        probes = PROBES[server.service]
+        probes = SERVICE_TABLE[server.service].probes
         ends = [masked(peer.ask(probe).raw) for probe in probes]
         for datagram in conversation:
             peer.send(datagram)
@@ -130,16 +132,16 @@ def converse(server: Server, conversation: Sequence[bytes]) -> list[bytes]:
 
 
 def _without_chance(reply: bytes) -> bytes:
-    """Return a reply without its token, which no two servers share; its reason stays, though it is free."""
+    """Return a reply without its token, which is never the same. Its reason stays, though it is free."""
     return masked(reply) if reply.startswith(b"CHALLENGE\n") else reply
 
 
-def _is_owed(server: Server, conversation: Sequence[bytes], replies: Sequence[bytes]) -> bool:
-    """Whether each reply is what SPEC.md demands; what versions of Unicode disagree on is not looked at."""
-    due = [owed(server.service, server.transport, each, INTERVAL) or b"" for each in conversation]
-    return len(due) == len(replies) and all(
-        masked(reply) == expected or (_lacks_agreement(expected) and _without_upper(reply) == _without_upper(expected))
-        for reply, expected in zip(replies, due, strict=True)
+def _is_expected(server: Server, conversation: Sequence[bytes], replies: Sequence[bytes]) -> bool:
+    """Whether each reply is what SPEC.md demands. An upper case on which versions of Unicode disagree is not judged."""
+    expected = [expected_reply(server.service, server.transport, each, INTERVAL) or b"" for each in conversation]
+    return len(expected) == len(replies) and all(
+        masked(reply) == each or (_lacks_agreement(each) and _without_upper(reply) == _without_upper(each))
+        for reply, each in zip(replies, expected, strict=True)
     )
 
 

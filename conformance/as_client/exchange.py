@@ -1,4 +1,4 @@
-"""What passed over a socket of the judge, with its times."""
+"""Records of all bytes that passed over a socket of the judge, with their times."""
 
 import threading
 import time
@@ -14,12 +14,15 @@ SHOWN_BYTES = 160
 
 
 class Event(NamedTuple):
-    """One send of the client, C, or the server, S, in seconds of ``time.monotonic``; a note says what bytes do not."""
+    """Bytes that one side sent, or another thing that happened."""
 
     at: float
+    """Seconds of ``time.monotonic``."""
     side: Literal["C", "S"]
+    """The client or the server."""
     data: bytes
     note: str = ""
+    """What happened, where the bytes do not show it: an end of stream, a reset."""
 
 
 class Exchange:
@@ -32,13 +35,13 @@ class Exchange:
         _recent.exchanges.append(self)
 
     def add(self, side: Literal["C", "S"], data: bytes, note: str = "", at: float | None = None) -> float:
-        """Record an event, by default of now, and return its time."""
+        """Record an event at a time in seconds of ``time.monotonic``, by default now; return that time."""
         at = time.monotonic() if at is None else at
         self.events.append(Event(at, side, data, note))
         return at
 
     def show(self, last: int = _SHOWN_EVENTS) -> str:
-        """Return the last so many events: seconds since the start, side, size, text and hex."""
+        """Return the last events as text: seconds since the start, side, size, text and hex."""
         left_out = len(self.events) - last
         lines = [f"{self.title}"] + ([f"({left_out} earlier events)"] if left_out > 0 else [])
         for event in self.events[-last:]:
@@ -68,5 +71,5 @@ def recent_exchanges() -> list[Exchange]:
 
 
 def forget_exchanges() -> None:
-    """Forget those of the check or example before."""
+    """Forget the exchanges of this thread's last check or example."""
     _recent.exchanges.clear()

@@ -1,92 +1,88 @@
-"""Whether the replies that came are those that are owed; if not, what is wrong with them, and what that is about.
+"""Compares replies with the expected ones, says what is wrong, and which requirement that breaks.
 
-What is owed is given as `oracle.masked` gives it: with ``{reason}``, ``{token}`` or ``{time}`` for any good value.
+An expected reply is masked, see `oracle.masked`: ``{reason}``, ``{token}`` or ``{time}`` stands for any good value.
 """
 
 from collections.abc import Mapping, Sequence
 
 from conformance.as_client.peers import Malformed, Reply
 from conformance.blame import blame
-from conformance.expected.oracle import masked
-from spec.limits import REASON_CHARACTERS, TOKEN_CHARACTERS
+from conformance.expected.fields import OK_FIELDS, OTHER_FIELDS
+from conformance.expected.oracle import masked, placeholder
 
-FIELDS = {
-    "reversed": "ECHO-3",
-    "upper": "ECHO-4",
-    "length": "ECHO-5",
-    "bytes": "ECHO-6",
-    "sha256": "ECHO-7",
-}
-"""What a wrong field is about, where the message came back as it went."""
+_ALL_FIELDS = [field for fields in [*OK_FIELDS.values(), *OTHER_FIELDS.values()] for field in fields]
 
-OF_CHOICE = {
-    "{reason}": f"1 to {REASON_CHARACTERS} printable ASCII characters",
-    "{token}": f"1 to {TOKEN_CHARACTERS} visible ASCII characters",
-    "{time}": "UTC as in 2026-11-23T09:00:00.000Z",
-}
+REQUIREMENTS = {field.name: field.requirement for field in _ALL_FIELDS if not field.is_argument and field.requirement}
+"""The requirement that a wrong value breaks, by field-name. A wrong argument may break any."""
+
+CHOICES = {placeholder(field): field.choice.words for field in _ALL_FIELDS if field.choice}
+"""The values that a server may choose, in words, by what stands for them in an expected reply."""
 
 _SHOWN = 60  # characters before and after the first difference
 
 
-def require_reply(came: Reply | bytes, due: bytes | None, told: str = "") -> None:
-    """Raise AssertionError unless the reply is the one that is owed; what is `told` opens the message."""
+def require_reply(came: Reply | bytes, expected: bytes | None, prefix: str = "") -> None:
+    """Raise AssertionError unless this reply came as expected; None: silence. `prefix` opens the message."""
     raw = came if isinstance(came, bytes) else came.raw
-    if (good := masked(raw)) == due:
+    if (good := masked(raw)) == expected:
         return
-    told = f"{told}: " if told else ""
-    assert due is not None, f"{told}{_show(raw)} came where silence is due"
-    problem = f"{told}{_show(raw, due)} came; due is {_show(due, raw)}"
+    prefix = f"{prefix}: " if prefix else ""
+    assert expected is not None, f"{prefix}{_show(raw)} came; expected silence"
+    problem = f"{prefix}{_show(raw, expected)} came; expected {_show(expected, raw)}"
     try:
-        (status, fields), (due_status, due_fields) = Reply(good, 0.0).parse(), Reply(due, 0.0).parse()
+        status, fields = Reply(good, 0.0).parse()
+        expected_status, expected_fields = Reply(expected, 0.0).parse()
     except Malformed:
         raise AssertionError(f"{problem}; that is no reply") from None
-    if status == due_status and [*fields] == [*due_fields]:
-        _require_fields(fields, due_fields, told)
+    if status == expected_status and [*fields] == [*expected_fields]:
+        _require_values(fields, expected_fields, prefix)
     raise AssertionError(problem)
 
 
-def require_fields(came: Reply, due: Mapping[str, str]) -> None:
+def require_fields(came: Reply, expected: Mapping[str, str]) -> None:
     """Raise AssertionError unless the reply has these fields; it may have others."""
     _, fields = came.parse()
-    missing = [name for name in due if name not in fields]
+    missing = [name for name in expected if name not in fields]
     assert not missing, f"{_show(came.raw)} came, without {', '.join(missing)}"
-    _require_fields(fields, due, "")
+    _require_values(fields, expected, "")
 
 
-def require_status(came: Reply, *due: str) -> None:
+def require_status(came: Reply, *expected: str) -> None:
     """Raise AssertionError unless the reply has one of these statuses."""
-    assert came.status in due, f"{_show(came.raw)} came; due is {' or '.join(due)}"
+    assert came.status in expected, f"{_show(came.raw)} came; expected {' or '.join(expected)}"
 
 
-def require_replies(came: Sequence[bytes | None], due: Sequence[bytes | None]) -> None:
-    """Raise AssertionError unless each reply is the one that is owed, in their order; None is silence."""
-    for number, (raw, owed) in enumerate(zip(came, due, strict=False), 1):
-        told = f"reply {number} of {len(due)}" if len(due) > 1 else ""
+def require_replies(came: Sequence[bytes | None], expected: Sequence[bytes | None]) -> None:
+    """Raise AssertionError unless these replies came as expected, in this order; None is silence."""
+    for number, (raw, reply) in enumerate(zip(came, expected, strict=False), 1):
+        prefix = f"reply {number} of {len(expected)}" if len(expected) > 1 else ""
         if raw is None:
-            assert owed is None, f"{told}: nothing came; due is {_show(owed)}".removeprefix(": ")
+            assert reply is None, f"{prefix}: nothing came; expected {_show(reply)}".removeprefix(": ")
         else:
-            require_reply(raw, owed, told)
-    assert len(came) >= len(due), f"only {len(came)} of {len(due)} replies came; next is {_show(due[len(came)] or b'')}"
-    assert len(came) <= len(due), f"more than {len(due)} replies came: {_show(came[len(due)] or b'')}"
+            require_reply(raw, reply, prefix)
+    missing = f"only {len(came)} of {len(expected)} replies came"
+    assert len(came) >= len(expected), f"{missing}; expected next: {_show(expected[len(came)] or b'')}"
+    assert len(came) <= len(expected), f"more than {len(expected)} replies came: {_show(came[len(expected)] or b'')}"
 
 
-def _require_fields(fields: Mapping[str, str], due: Mapping[str, str], told: str) -> None:
-    for name, value in due.items():
+def _require_values(fields: Mapping[str, str], expected: Mapping[str, str], prefix: str) -> None:
+    for name, value in expected.items():
         if (came := fields[name]) != value:
-            wanted = OF_CHOICE.get(value) or repr(_excerpt(value, came))
-            error = AssertionError(f"{told}{name} is {_excerpt(came, value)!r}; due is {wanted}")
-            if name in FIELDS:
-                blame(error, FIELDS[name])
+            wanted = CHOICES.get(value) or repr(_excerpt(value, came))
+            error = AssertionError(f"{prefix}{name} is {_excerpt(came, value)!r}; expected {wanted}")
+            if name in REQUIREMENTS:
+                blame(error, REQUIREMENTS[name])
             raise error
 
 
 def _show(raw: bytes, other: bytes = b"") -> str:
+    """Return a reply as text, cut to what is around its first difference from another one."""
     text, beside = raw.decode("utf-8", "backslashreplace"), other.decode("utf-8", "backslashreplace")
     return repr(_excerpt(text, beside))
 
 
 def _excerpt(text: str, other: str) -> str:
-    """Return what is around the first difference."""
+    """Return what is around the first difference from another text."""
     first = next((at for at, (one, two) in enumerate(zip(text, other, strict=False)) if one != two), len(other))
     start, end = max(0, first - _SHOWN), first + _SHOWN
     return "…" * (start > 0) + text[start:end] + "…" * (end < len(text))

@@ -1,4 +1,4 @@
-"""The peer's side of a socket: sends raw bytes, reads replies by deadline, and records every byte with its time."""
+"""Client sockets of the judge: they send raw bytes, read replies by a deadline, and record every byte with its time."""
 
 import contextlib
 import re
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 from conformance.addresses import Address
 from conformance.as_client.exchange import SHOWN_BYTES, Exchange
 from conformance.as_client.shrinking import note_silence, patience
+from conformance.expected.fields import STATUSES, Status
 from conformance.targets.interrupts import ATTENTION, raise_if_interrupted
 from conformance.targets.server import Server
 from conformance.targets.terms import Transport
@@ -23,11 +24,11 @@ if TYPE_CHECKING:
 
 
 MOST_PORTS = 20_000
-"""So many of the kernel's 28,232 ephemeral ports are left unused after a peer has had them."""
+"""Ports that are not used a second time, of the kernel's 28,232 ephemeral ones."""
 
 
 class Observed(AssertionError):
-    """Something else came than the reply that was waited for. Each subclass is one such observation."""
+    """No reply came. Each subclass says what was observed instead."""
 
 
 class Silence(Observed):
@@ -43,10 +44,11 @@ class Reset(Observed):
 
 
 class Malformed(Observed):
-    """What came is no reply by SPEC.md, section 4."""
+    """The bytes that came are no reply by SPEC.md, section 4."""
 
 
-_REPLY = re.compile(rb"(OK|ERR|TICK|CHALLENGE)\n((?:[a-z][a-z0-9-]*: [^\n]*\n)*)\n")
+_STATUSES: dict[bytes, Status] = {status.encode(): status for status in STATUSES}
+_REPLY = re.compile(rf"({'|'.join(STATUSES)})\n((?:[a-z][a-z0-9-]*: [^\n]*\n)*)\n".encode())
 
 
 class Reply(NamedTuple):
@@ -55,7 +57,7 @@ class Reply(NamedTuple):
     raw: bytes
     at: float
 
-    def parse(self) -> tuple[str, dict[str, str]]:
+    def parse(self) -> tuple[Status, dict[str, str]]:
         """Return status and fields. Raises Malformed."""
         match = _REPLY.fullmatch(self.raw)
         if match is None:
@@ -68,20 +70,21 @@ class Reply(NamedTuple):
         for line in lines:
             name, _, value = line.partition(": ")
             fields.setdefault(name, value)
-        return match[1].decode(), fields
+        return _STATUSES[match[1]], fields
 
     @property
-    def status(self) -> str:
+    def status(self) -> Status:
+        """The status. Raises Malformed."""
         return self.parse()[0]
 
     @property
     def fields(self) -> dict[str, str]:
-        """The values by field-name; of several of one name the first."""
+        """The values by field-name; of several fields of one name the first counts (REQ-6). Raises Malformed."""
         return self.parse()[1]
 
 
 class Peer:
-    """A client's socket. `reply` and `ask` mean the same over both transports."""
+    """A client's socket. `reply` and `ask` work alike over both transports."""
 
     transport: Transport
 
@@ -103,7 +106,10 @@ class Peer:
         self.socket.close()
 
     def send(self, data: bytes) -> float:
-        """Send bytes (TCP) or a datagram (UDP) as they are; return when, just before. Raises Reset."""
+        """Send bytes (TCP) or one datagram (UDP) as they are.
+
+        Return the time just before, in seconds of ``time.monotonic``. Raises Reset, or Silence if nothing is taken.
+        """
         at = self.exchange.add("C", data)
         self.socket.settimeout(PATIENCE)
         try:
@@ -113,20 +119,20 @@ class Peer:
         return at
 
     def request(self, line: bytes) -> float:
-        """Send a request of one line, given without its end; return when, just before."""
+        """Send a request, given without its last line end. Return the time just before, as `send` does."""
         raise NotImplementedError
 
     def reply(self, within: float | None = None) -> Reply:
-        """Return the next reply. Raises another observation."""
+        """Return the next reply, within so many seconds, by default PATIENCE. Raises Silence, Ended, Reset."""
         raise NotImplementedError
 
     def ask(self, line: bytes, within: float | None = None) -> Reply:
-        """Send a request of one line and return the next reply."""
+        """Send a request, given without its last line end, and return the next reply, as `reply` does."""
         self.request(line)
         return self.reply(within)
 
     def _receive(self, deadline: float, size: int) -> bytes:
-        """Return what comes next; empty: the end of a stream, or an empty datagram."""
+        """Return the next bytes or datagram; empty: the end of a stream, or an empty datagram."""
         start = now = time.monotonic()
         while True:
             self.socket.settimeout(min(max(deadline - now, 1e-6), ATTENTION))
@@ -159,7 +165,7 @@ class TcpPeer(Peer):
     transport = "tcp"
 
     def __init__(self, address: Address, *, receive_buffer: int | None = None) -> None:
-        """Connect. `receive_buffer` is SO_RCVBUF in bytes, for a peer that will not read. Raises Reset."""
+        """Connect. `receive_buffer` is SO_RCVBUF in bytes, for a peer that does not read. Raises Reset."""
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         sock = socket.socket(family, socket.SOCK_STREAM)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -176,7 +182,7 @@ class TcpPeer(Peer):
         self._at = 0.0
 
     def send_cut(self, chunks: Iterable[bytes]) -> None:
-        """Send each chunk as a segment of its own, as far as the kernel lets one decide that."""
+        """Send each chunk as a segment of its own, as far as the kernel allows."""
         for chunk in chunks:
             self.send(chunk)
 
@@ -192,7 +198,7 @@ class TcpPeer(Peer):
         return Reply(raw + b"\n\n", self._at)
 
     def rest(self, within: float | None = None) -> bytes:
-        """Return all bytes that come before the server closes its side. Raises Silence if it does not, or Reset."""
+        """Return all bytes that come until the server closes its side. Raises Silence if it does not, or Reset."""
         deadline = time.monotonic() + patience(within)
         try:
             while self._read(deadline):
@@ -203,14 +209,14 @@ class TcpPeer(Peer):
         return rest
 
     def pending(self) -> bytes:
-        """Return what has come and was not read, without waiting."""
+        """Return the bytes that have come but were not read, without waiting."""
         with contextlib.suppress(Silence):
             while self._read(time.monotonic()):
                 pass
         return self._buffer
 
     def send_meanwhile(self, data: bytes) -> threading.Thread:
-        """Send bytes and half-close in a thread, for a server that takes them only while its replies are read."""
+        """Send bytes and half-close in a thread, so that this thread can read the replies meanwhile."""
 
         def run() -> None:
             with self.socket.dup() as sock:
@@ -261,7 +267,7 @@ class UdpPeer(Peer):
 
     transport = "udp"
     _ports: ClassVar[set[int]] = set()
-    """Those of all peers so far: a server may have a lease for one that has gone."""
+    """The ports of all peers so far: a server may still have a lease for one that has left."""
 
     def __init__(self, address: Address, *, source: Address | None = None) -> None:
         """Connect to a server from `source`, by default a free port that no peer of this process has had before."""

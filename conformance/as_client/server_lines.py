@@ -1,4 +1,4 @@
-"""What a server prints, and its last words: lines of standard output, waited for or judged."""
+"""Checks of a server's lines on standard output, and of how it stops."""
 
 import re
 import time
@@ -12,39 +12,41 @@ from spec.limits import STOP_SECONDS
 
 
 def url(service: str, transport: str, host: str, port: int) -> str:
-    """Return the URL that a server there prints."""
+    """Return the URL that a server at that address prints (SRV-1)."""
     return f"{service}+{transport}://{show_address((host, port))}"
 
 
-def require_url(server: Server, *due: str) -> None:
-    """The ready line must have that URL, or one of these."""
-    assert server.url in due, f"the server says that it waits on {server.url}; due is {' or '.join(due)}"
+def require_url(server: Server, *expected: str) -> None:
+    """Raise AssertionError unless the ready line has one of these URLs."""
+    assert server.url in expected, f"the URL in the ready line is {server.url}; expected {' or '.join(expected)}"
 
 
-def require_output(program: Program, due: list[str]) -> None:
-    """This must be all of the output so far."""
-    assert program.output == due, program.describe(f"{due} was due")
+def require_output(program: Program, expected: list[str]) -> None:
+    """Raise AssertionError unless the program has printed just these lines so far."""
+    assert program.output == expected, program.describe(f"expected just the lines {expected}")
 
 
-def require_line_count(program: Program, count: int) -> None:
-    """So many lines must be all of the output so far."""
-    assert len(program.output) == count, program.describe(f"{count} lines were due")
+def require_line_count(program: Program, expected: int) -> None:
+    """Raise AssertionError unless the program has printed so many lines so far."""
+    count = len(program.output)
+    assert count == expected, program.describe(f"it printed {count} lines; expected {expected}")
 
 
 def require_line(server: Server, line: str) -> None:
-    """Wait for this line; those before it are passed over."""
+    """Wait for this line; earlier lines are skipped. Raises ProgramError if it does not come."""
     try:
         server.expect_line(re.escape(line))
     except ProgramError:
-        raise ProgramError(server.describe(f"{line!r} was due")) from None
+        raise ProgramError(server.describe(f"expected the line {line!r}")) from None
 
 
 def require_stop(server: Server, signal: int) -> None:
-    """A signal must end the server in time, with `stopped` as its last line and nothing on standard error."""
+    """Raise AssertionError unless a signal stops the server as SRV-8 says, with nothing on standard error (SRV-13)."""
     start = time.monotonic()
     status = server.stop(signal)
-    assert status == 0, server.describe("wrong exit status")
+    assert status == 0, server.describe(f"its exit status is {status}; expected 0")
     assert time.monotonic() - start <= STOP_SECONDS + JUDGE_LATENESS, "it did not stop in time"
-    assert server.output[-1] == "stopped" and server.output.count("stopped") == 1, server.describe("wrong last line")
+    is_last_line = server.output[-1] == "stopped" and server.output.count("stopped") == 1
+    assert is_last_line, server.describe("expected 'stopped' once, as the last line")
     with about("SRV-13"):
         assert server.errors == [], server.describe("it wrote to standard error")

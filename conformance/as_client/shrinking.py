@@ -1,4 +1,4 @@
-"""A check that failed is run again with smaller examples: what it remembers, and when that ends."""
+"""The state of a check while Hypothesis makes its failure smaller: the smallest failure, and when to stop."""
 
 import math
 import threading
@@ -11,30 +11,33 @@ from conformance.timing import PATIENCE, SHRINKING
 
 
 class _Check(threading.local):
-    """What concerns the check that this thread runs: whether a wait was in vain, its smallest failure, its end."""
+    """The state of the check that this thread runs."""
 
     def __init__(self) -> None:
         self.was_silent = False
+        """Whether nothing came during a full wait: the check has failed."""
         self.failure: BaseException | None = None
+        """The smallest failure so far."""
         self.end = math.inf
+        """When to stop, in seconds of ``time.monotonic``."""
 
 
 _check = _Check()
 
 
 def begin_check() -> None:
-    """Forget what concerned the check before."""
+    """Forget the state of this thread's last check."""
     vars(_check).clear()
     _check.__init__()  # type: ignore[misc]
     forget_exchanges()
 
 
 class TimeIsUp(BaseException):
-    """A failure has been made smaller for long enough. Not an Exception: Hypothesis takes those for failures."""
+    """The time for making a failure smaller is over. Not an Exception: Hypothesis takes those for failures."""
 
 
 def begin_example() -> None:
-    """Forget the exchanges of the example before. Raises TimeIsUp if there is no time for another one."""
+    """Forget the exchanges of the last example. Raises TimeIsUp if there is no time for another one."""
     raise_if_interrupted()
     forget_exchanges()
     if time.monotonic() > _check.end:
@@ -42,7 +45,7 @@ def begin_example() -> None:
 
 
 def keep_failure(error: BaseException, inputs: dict[str, Any]) -> None:
-    """Have a failure hold its example and what was sent; remember the smallest; end the shrinking in time."""
+    """Store an example's inputs and exchanges in its failure; remember the smallest failure; set when to stop."""
     vars(error).update(inputs=inputs, exchanges=recent_exchanges())
     if _check.failure is None or len(repr(inputs)) <= len(repr(vars(_check.failure)["inputs"])):
         _check.failure = error
@@ -50,17 +53,17 @@ def keep_failure(error: BaseException, inputs: dict[str, Any]) -> None:
 
 
 def smallest_failure() -> BaseException | None:
-    """Return the smallest failure of the check's examples, which a later one that passed does not undo."""
+    """Return the smallest failure of the check's examples. It counts even if a later example passed."""
     return _check.failure
 
 
 def note_silence() -> None:
-    """Remember that a full wait of this check was in vain."""
+    """Note that nothing came during a full wait of this check."""
     _check.was_silent = True
 
 
 def patience(within: float | None = None) -> float:
-    """Return how long to wait, in seconds. After a full wait in vain the check has failed, and is only being shrunk."""
+    """Return how many seconds to wait, by default PATIENCE; fewer while a failure is made smaller."""
     raise_if_interrupted()
     full = PATIENCE if within is None else within
     return min(full, PATIENCE / 5) if _check.was_silent else full

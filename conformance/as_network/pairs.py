@@ -1,6 +1,6 @@
-"""A real client and a real server with a network between them: what the network did decides what is owed.
+"""Judges a real client and a real server with a network between them.
 
-The relay knows every byte that each side was sent: by that the server's answers and the client's output are judged.
+The relay records every byte that went to each side. From these follow the expected replies and lines.
 """
 
 import re
@@ -16,14 +16,15 @@ from hypothesis import strategies as st
 
 from conformance.addresses import show_address
 from conformance.as_client import shrinking
-from conformance.as_client.conversation import GOOD_ARGUMENT, Tick, read_tick, require_service, split_replies
+from conformance.as_client.conversation import Tick, read_tick, require_service, split_replies
 from conformance.as_client.judgement import require_replies, require_reply
 from conformance.as_client.peers import Reply
 from conformance.as_network.relay import Relay, relay
 from conformance.as_network.schedules import LOST, Schedule, TcpSchedule, UdpSchedule, tcp_schedules, udp_schedules
 from conformance.blame import about
-from conformance.expected.oracle import CHALLENGE, Request, echo_fields, masked, owed, owed_stream, reply
+from conformance.expected.oracle import CHALLENGE, Request, expected_reply, expected_stream, masked, ok, ok_fields
 from conformance.expected.replies import shown
+from conformance.expected.services import SERVICE_TABLE
 from conformance.profiles import Profile
 from conformance.targets.server import Server
 from conformance.targets.target import Target
@@ -34,21 +35,19 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 MESSAGES = ("привет", "", "ёжик", "ж" * 500)
-NAME = GOOD_ARGUMENT["time"]
+NAME = SERVICE_TABLE["time"].argument
 TICKS = 15
 INTERVAL = interval(0.05)
-LEASE = interval(0.15)
-SUBSCRIBED = reply("OK", name=NAME, interval=INTERVAL)
-LEASED = reply("OK", name=NAME, interval=INTERVAL, lease=LEASE)
+SUBSCRIBED, LEASED = ok("time", "tcp", NAME, INTERVAL), ok("time", "udp", NAME, INTERVAL)
 
 AT_ONCE = 4
-"""So many clients at once, each through a network of its own."""
+"""How many clients run at once, each through a network of its own."""
 
 
 def judge(client: Target, server: Target, service: Service, transport: Transport, profile: Profile) -> None:
-    """Judge a pair by the batches of schedules that the profile has.
+    """Judge a pair by as many batches of schedules as the profile has.
 
-    Raises the failure of the smallest, or shrinking.TimeIsUp where smaller ones are still being looked for.
+    Raises the failure of the smallest batch found, or shrinking.TimeIsUp if the time for finding a smaller one is over.
     """
     schedules = udp_schedules(service) if transport == "udp" else tcp_schedules()
     failures: dict[tuple[Schedule, ...], AssertionError | OSError] = {}
@@ -63,7 +62,7 @@ def judge(client: Target, server: Target, service: Service, transport: Transport
         )
         @given(st.lists(schedules, min_size=1, max_size=AT_ONCE).map(tuple))
         def check(batch: tuple[Schedule, ...]) -> None:
-            """What has failed once has failed: a network does not do everything twice."""
+            """Judge a batch. One that has failed once fails again: a network does not repeat everything."""
             nonlocal running
             if batch in failures:
                 raise failures[batch]
@@ -106,7 +105,7 @@ def _judge_batch(client: Target, server: Server, batch: tuple[Schedule, ...]) ->
 
 
 class Pair:
-    """A client that talks to a server through a network of its own. Use it in a ``with`` block, judge it after that."""
+    """A client that talks to a server through a network of its own. Use it in a ``with`` block; judge it after that."""
 
     def __init__(self, client: Target, server: Server, schedule: Schedule) -> None:
         self.server = server
@@ -141,7 +140,7 @@ class Pair:
 
     @property
     def is_dead(self) -> bool:
-        """Whether from some moment on all datagrams of one direction get lost."""
+        """Whether all datagrams of one direction get lost from some moment on."""
         return isinstance(self.schedule, UdpSchedule) and LOST in (
             self.schedule.requests.rest,
             self.schedule.replies.rest,
@@ -173,8 +172,8 @@ class Pair:
         requests = self._requests(self.relay.came["C"])
         said = [argument for argument, _ in groupby(request.argument for request in requests)]
         with about("CLI-3"):
-            due = list(MESSAGES if self.service == "echo" else [NAME])[: len(said)]
-            assert said == due, f"the client asked for {said}"
+            expected = list(MESSAGES if self.service == "echo" else [NAME])[: len(said)]
+            assert said == expected, f"the client asked for {said}; expected {expected}"
         if self.transport == "udp" and self.service == "time":
             with about("CLI-16"):
                 tokens = {Reply(raw, 0).fields["token"] for raw in self.relay.went["S"] if raw.startswith(b"CHALL")}
@@ -186,12 +185,14 @@ class Pair:
         replies = [Reply(raw, 0) for raw in self.relay.came["S"]]
         if self.service == "echo":
             with about("UDP-5"):
-                due = {request.argument: owed("echo", "udp", request.raw) or b"" for request in asked}
+                expected = {request.argument: expected_reply("echo", "udp", request.raw) or b"" for request in asked}
                 for reply in replies:
                     message = reply.fields.get("message")
-                    assert message in due, f"{reply.raw!r} answers nothing that was asked"
-                    require_reply(reply, due[message])
-                more = Counter(reply.raw for reply in replies) - Counter(due[request.argument] for request in asked)
+                    assert message in expected, f"{reply.raw!r} answers no request"
+                    require_reply(reply, expected[message])
+                more = Counter(reply.raw for reply in replies) - Counter(
+                    expected[request.argument] for request in asked
+                )
                 assert not more, f"more than one reply to a request: {[*more]}"
             return
         with about("LEASE-1"):
@@ -205,25 +206,27 @@ class Pair:
         stream = b"".join(self.relay.came["S"])
         replies = split_replies(stream)
         if self.service == "echo":
-            due = owed_stream("echo", lines, INTERVAL)
+            expected = expected_stream("echo", lines, INTERVAL)
             with about("TCP-1"):
                 whole = [raw for raw in replies if raw.endswith(b"\n\n")]
-                require_replies(whole, due[: len(whole)])
-                assert b"".join(due).startswith(stream), f"{replies[-1]!r} came last"
+                require_replies(whole, expected[: len(whole)])
+                assert b"".join(expected).startswith(stream), f"{replies[-1]!r} came last"
         else:
-            due = [SUBSCRIBED] * len(lines)
+            expected = [SUBSCRIBED] * len(lines)
             with about("TIME-2"):
-                require_replies(replies[:1], due[: len(replies)])
+                require_replies(replies[:1], expected[: len(replies)])
             ticks = [read_tick(Reply(raw, 0)) for raw in replies[1:]]
             _judge_ticks(ticks)
             with about("TIME-7"):
-                assert [tick.seq for tick in ticks] == sorted({tick.seq for tick in ticks}), "seq does not grow"
+                assert [tick.seq for tick in ticks] == sorted({tick.seq for tick in ticks}), (
+                    f"seq does not grow: {ticks}"
+                )
         with about("TCP-8"):
             cut = isinstance(self.schedule, TcpSchedule) and self.schedule.requests.end
-            assert not cut or cut.how != "FIN" or len(replies) >= len(due), "a complete line was not answered"
+            assert not cut or cut.how != "FIN" or len(replies) >= len(expected), "a complete line was not answered"
 
-    def _due(self) -> Iterator[list[str]]:
-        """Yield the lines that the client owes for each reply that it was sent."""
+    def _expected_lines(self) -> Iterator[list[str]]:
+        """Yield the lines that the client must print for each reply that it received."""
         replies = self.relay.went["S"]
         if self.transport == "tcp":
             replies = [raw for raw in split_replies(b"".join(replies)) if raw.endswith(b"\n\n")]
@@ -242,29 +245,31 @@ class Pair:
             waiting = list(MESSAGES)
             for raw in replies:
                 if waiting and Reply(raw, 0).fields.get("message") == waiting[0]:
-                    yield shown(list(echo_fields(waiting.pop(0), self.transport).items()))
+                    yield shown(list(ok_fields("echo", self.transport, waiting.pop(0)).items()))
 
     def _judge_client(self) -> None:
         program = self.program
         whole = 1 + (len(MESSAGES) if self.service == "echo" else TICKS)
-        due = list(self._due())[:whole]
-        # An end that overtakes what came before it, and a client that gives up meanwhile, may cut off the last ones.
-        starts = list(accumulate(due, add, initial=list[str]()))
+        printed = list(self._expected_lines())[:whole]
+        # The last ones may be missing: a reset overtakes what came before it, and a client may give up meanwhile.
+        starts = list(accumulate(printed, add, initial=list[str]()))
         possible = starts if self.is_dead or "RST" in self.ends else starts[-1:]
         with about("CLI-20" if self.service == "time" else "CLI-3"):
             expected = [line[:60] for line in starts[-1]]
-            assert program.output in possible, f"{expected} was due" + ", or the first replies of it" * (
+            assert program.output in possible, f"expected the output {expected}" + ", or a first part of it" * (
                 possible is starts
             )
-        complete = len(due) == whole and program.output == starts[-1]
+        complete = len(printed) == whole and program.output == starts[-1]
         with about("CLI-6" if complete else "CLI-7"):
-            assert program.process.returncode == (0 if complete else 1), "the wrong status"
+            status = program.process.returncode
+            assert status == (0 if complete else 1), f"its exit status is {status}; expected {0 if complete else 1}"
         with about("CLI-10"):
-            assert len(program.errors) == (0 if complete else 1), "not the right number of lines on standard error"
-        assert complete or self.is_dead or self.ends, "the client did not get what it asked for"
+            count = len(program.errors)
+            assert count == (0 if complete else 1), f"it printed {count} lines on standard error"
+        assert complete or self.is_dead or self.ends, "the client ended before it had all that it asked for"
 
     def require_left(self) -> None:
-        """The server must say of each client whose coming it announced that it has left."""
+        """Raise AssertionError unless the server prints `left` for each client for which it printed `connected`."""
         if self.relay.source is None or (self.service, self.transport) == ("echo", "udp"):
             return
         address = re.escape(show_address(self.relay.source))
@@ -274,11 +279,11 @@ class Pair:
             said = Counter(match[1] for line in self.server.output if (match := announced.fullmatch(line)))
             return said["connected"] == said["left"]
 
-        assert self.server.wait_until(balanced), self.server.describe(f"nothing said that {address} left")
+        assert self.server.wait_until(balanced), self.server.describe(f"there is no line that {address} left")
 
 
 def _judge_ticks(ticks: list[Tick]) -> None:
-    """Judge the ticks that a server sent, in order."""
+    """Raise AssertionError unless these ticks of a server have the right name, and times that do not fall."""
     with about("TIME-4"):
         assert all(tick.name == NAME for tick in ticks), f"a wrong name in {ticks}"
     with about("TIME-12"):

@@ -1,6 +1,6 @@
-"""The network between a client and a server: a relay on the loopback that loses, doubles, delays, cuts and breaks.
+"""A relay between a client and a server on the loopback: it loses, doubles, delays, cuts and breaks.
 
-What it does is its schedule, see ``schedules``.
+A schedule says what it does, see ``schedules``.
 """
 
 import contextlib
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 Side = Literal["C", "S"]
-"""Who sent something, the client or the server."""
+"""The sender: the client or the server."""
 
 
 class Relay:
-    """Carries what one client and a server say to each other. Use it in a ``with`` block.
+    """Carries bytes between one client and a server. Use it in a ``with`` block.
 
-    `came` is what each of them sent, and `went` what the other one was sent for it: datagrams, or pieces of a stream.
-    Read them after the block, when the relay is at rest.
+    `came` has what each side sent to the relay, and `went` what the relay sent on: datagrams, or pieces of a stream.
+    Read them after the block, when the relay has stopped.
     """
 
     transport: Transport
@@ -74,7 +74,7 @@ class Relay:
         self._ran.result()
 
     def url(self, service: Service) -> str:
-        """The URL that a client prints of the server behind this relay."""
+        """The URL that a client prints for this relay (CLI-1)."""
         return f"{service}+{self.transport}://{show_address((self.host, self.port))}"
 
     def _run(self) -> None:
@@ -90,7 +90,7 @@ class Relay:
         self._selector.register(sock, selectors.EVENT_READ, readable)
 
     def _later(self, seconds: float, action: Callable[[], None]) -> None:
-        """Do something after so many seconds; of two that are due at once the first one first."""
+        """Do something after so many seconds. Of two actions that are due at once, the earlier one goes first."""
         self._delayed += 1
         heapq.heappush(self._due, (time.monotonic() + seconds, self._delayed, action))
 
@@ -99,7 +99,7 @@ class Relay:
         self.came[side].append(data)
 
     def _send(self, side: Side, data: bytes, send: Callable[[bytes], object], note: str = "") -> None:
-        """Send on what that side sent; a receiver that has gone is no error."""
+        """Send on data of that side. A receiver that has gone is no error."""
         self.went[side].append(data)
         if note:
             self.exchange.add(side, data, note)
@@ -139,7 +139,7 @@ class UdpRelay(Relay):
     def _reply(self) -> None:
         try:
             data = self._back.recv(1 << 16)
-        except OSError as error:  # an ICMP message; if `send` has told of it, there is nothing to receive
+        except OSError as error:  # an ICMP message; if `send` raised for it, there is nothing to receive
             self.exchange.add("S", b"", f"nobody answers: {type(error).__name__}")
             return
         if self._client:
@@ -186,14 +186,14 @@ class _Half:
         self.ended = False
         """Whether the source has ended its stream."""
         self.closed = False
-        """Whether nothing goes on any more."""
+        """Whether nothing is sent on any more."""
         self.end = path.end
         ends = accumulate(piece.size for piece in path.pieces)
         self.cuts = deque(zip(ends, (piece.pause for piece in path.pieces), strict=True))
 
     @property
     def limit(self) -> int:
-        """How many of the bytes held may go on together."""
+        """How many of the held bytes may be sent on together."""
         bounds = [at for at, _ in [*self.cuts][:1]] + ([self.end.after] if self.end else [])
         return min([len(self.held), *(bound - self.gone for bound in bounds)])
 
@@ -254,7 +254,7 @@ class TcpRelay(Relay):
         self._go_on(side)
 
     def _go_on(self, side: Side, *, rested: bool = False) -> None:
-        """Send on what may go on now."""
+        """Send on the bytes that may go on now."""
         half = self._halves[side]
         half.paused = half.paused and not rested
         while half.held and not half.paused and not half.closed:
@@ -294,5 +294,5 @@ class TcpRelay(Relay):
 
 
 def relay(server: Address, schedule: Schedule) -> Relay:
-    """Return a relay to a server, not yet at work."""
+    """Return a relay to a server, not yet running."""
     return UdpRelay(server, schedule) if isinstance(schedule, UdpSchedule) else TcpRelay(server, schedule)

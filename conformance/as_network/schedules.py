@@ -1,4 +1,4 @@
-"""What a network does to a conversation, as plain data that Hypothesis draws and shrinks.
+"""Schedules say what a network does to a conversation: plain data that Hypothesis draws and shrinks.
 
 A schedule counts datagrams or bytes, so the same traffic always meets the same fate. The default schedules are
 transparent, and the simplest.
@@ -17,9 +17,9 @@ class Fate(NamedTuple):
     """What happens to one datagram; by default it goes on at once."""
 
     delays: tuple[float, ...] = (0.0,)
-    """One copy goes on after each of so many seconds; without any, the datagram is lost."""
+    """Seconds after which a copy goes on, one for each copy; empty: the datagram is lost."""
     behind: int = 0
-    """It is held back until so many later ones of its direction have come: reordering without a clock."""
+    """How many later datagrams of its direction must come before it goes on: reordering without a clock."""
 
 
 class Lane(NamedTuple):
@@ -37,14 +37,14 @@ class UdpSchedule(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """So many bytes of a stream, sent on apart from the next ones, and seconds until those may follow."""
+    """Bytes of a stream that are sent on together, `size` of them; the next ones follow after `pause` seconds."""
 
     size: int
     pause: float = 0.0
 
 
 class End(NamedTuple):
-    """How a stream ends early, and after how many bytes, at least 1. FIN ends one direction, RST both."""
+    """How a stream ends early, and after how many bytes (at least 1). FIN ends one direction, RST both."""
 
     how: Literal["FIN", "RST"]
     after: int
@@ -73,13 +73,13 @@ HOLES = [LOST, Fate(behind=1)]
 """What costs a retransmission where a client waits for that very datagram."""
 
 HANDSHAKE = 8
-"""So many requests, one of them and two replies lost, make a subscription over UDP; those that follow renew it."""
+"""How many requests a subscription over UDP takes, if one of them and two replies are lost. Later ones renew it."""
 
 
 @cache
 @st.composite
 def _lanes(draw: st.DrawFn, holes: int, outages: SearchStrategy[int]) -> Lane:
-    """With at most so many holes, then perhaps an outage of so many datagrams; then nothing goes on, or all."""
+    """At most `holes` holes, then perhaps an outage of `outages` datagrams; after that all datagrams go on, or none."""
     fates = draw(st.lists(st.sampled_from(HARMLESS), max_size=10))
     for place in draw(st.sets(st.integers(0, 5), max_size=holes)):
         fates += [Fate()] * (place + 1 - len(fates))

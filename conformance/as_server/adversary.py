@@ -1,6 +1,6 @@
-"""A server that is correct but for the misbehaviours of a case, so that clients can be judged.
+"""A server that is correct except for the misbehaviours of a scenario: clients are judged by how they cope.
 
-`Adversary` is without I/O: a request in, what is to be sent out. `played` puts it on a socket and keeps a transcript.
+`Adversary` has no I/O: it takes a request and returns what to send. `played` gives it a socket and a transcript.
 """
 
 import re
@@ -12,19 +12,19 @@ from typing import Literal, NamedTuple
 from conformance import timing
 from conformance.as_server.misbehaviours import BAD, ODD, Misbehaviour, Scenario
 from conformance.as_server.scripted import NEIGHBOUR, ClientLeft, ScriptedTcp, ScriptedUdp
-from conformance.expected.oracle import VERBS
-from conformance.expected.replies import TOKEN, echo_fields, reply, subscribed_fields, tick_fields
+from conformance.expected.replies import TOKEN, challenge, ok, tick
+from conformance.expected.services import SERVICE_TABLE
 
 MOST_REQUESTS = 100
-"""So many requests are answered: no conversation needs them all, and a storm must end."""
+"""How many requests are answered at most: more than any conversation needs, and a storm of requests must end."""
 
 INTERVAL, INTERVAL_AFTER_RESTART = timing.interval(0.1), timing.interval(0.05)
 UNASKED_TICKS = 5
-"""How many more ticks a server over TCP sends than the client is to print: some may not be newer."""
+"""How many more ticks a server over TCP sends than the client must print: some may not be newer."""
 
 
 Via = Literal["client", "server", "single bytes", "another port", "another host", "finish", "reset"]
-"""From where and how something is sent; with `finish` (FIN) and `reset` (RST) the connection ends."""
+"""From where and how something is sent. `finish` (FIN) and `reset` (RST) end the connection."""
 
 
 class Act(NamedTuple):
@@ -35,7 +35,7 @@ class Act(NamedTuple):
 
 
 class Event(NamedTuple):
-    """A request that came, or an act of the server; when (``time.monotonic``)."""
+    """A request that came, or an act of the server; `at` is in seconds of ``time.monotonic``."""
 
     at: float
     data: bytes
@@ -43,7 +43,7 @@ class Event(NamedTuple):
 
 
 class Adversary:
-    """The server of one conversation: without misbehaviours a correct one."""
+    """The server of one conversation; without misbehaviours it is correct."""
 
     def __init__(self, case: Scenario) -> None:
         self._case = case
@@ -59,7 +59,7 @@ class Adversary:
         self._seq = self._second = 0
 
     def answer(self, request: bytes) -> list[Act]:
-        """Return what to send for a request, over TCP a line with its LF."""
+        """Return what to send for a request: a datagram (UDP) or a line with its LF (TCP)."""
         self._requests += 1
         if self._requests > MOST_REQUESTS:
             return []
@@ -69,22 +69,22 @@ class Adversary:
         return acts
 
     def _replies(self, request: bytes) -> Iterator[bytes]:
-        """Yield what a correct service answers."""
+        """Yield the replies of a correct server."""
         service, transport = self._case[:2]
         line, _, fields = request.decode("utf-8", "backslashreplace").partition("\n")
-        text = line.removeprefix(f"{VERBS[service].decode()} ")
+        text = line.removeprefix(f"{SERVICE_TABLE[service].verb.decode()} ")
         if service == "echo":
-            yield reply("OK", *echo_fields(text, transport))
+            yield ok("echo", transport, text)
             return
         if transport == "udp" and not self._is_proved(fields):
-            yield reply("CHALLENGE", ("token", self._token))
+            yield challenge(self._token)
             return
-        yield reply("OK", *subscribed_fields(text, self._interval, transport))
+        yield ok("time", transport, text, self._interval)
         for _ in range(1 if transport == "udp" else self._case.ticks + UNASKED_TICKS):
             yield self._tick(text)
 
     def _is_proved(self, fields: str) -> bool:
-        """Whether a TIME holds the token, after what has happened to that by now."""
+        """Whether a TIME holds the present token; a misbehaviour may replace that token first."""
         if self._has_come("restarted"):
             self._token, self._interval, self._seq = next(self._tokens), INTERVAL_AFTER_RESTART, 0
         if self._has_come("the token expired"):
@@ -101,10 +101,10 @@ class Adversary:
         self._seq += 1
         self._second += 10
         second = max(0, self._second - 15) if "the clock is set back" in present else self._second
-        return reply("TICK", *tick_fields(name, self._seq, second))
+        return tick(name, self._seq, second)
 
     def _has_come(self, name: str) -> bool:
-        """Whether a misbehaviour of that name is to begin now; each does once."""
+        """Whether a misbehaviour of that name begins now; each begins once."""
         begun = {
             n
             for n, each in enumerate(self._case.misbehaviours)
@@ -114,7 +114,7 @@ class Adversary:
         return bool(begun)
 
     def _spoiled(self, reply: bytes) -> list[Act]:
-        """Return what is sent in place of a correct reply."""
+        """Return what to send in place of a correct reply."""
         acts = [Act(reply)]
         overtaken, self._overtaken = self._overtaken, []
         last_words = ("silence", "endless") if self._case.transport == "tcp" else ("silence",)
@@ -128,7 +128,7 @@ class Adversary:
         return acts + overtaken
 
     def _spoil(self, misbehaviour: Misbehaviour, reply: bytes, acts: list[Act]) -> list[Act]:
-        """Return what one misbehaviour makes of what was to be sent for a correct reply."""
+        """Apply one misbehaviour to the acts for a correct reply, and return the new acts."""
         name, _, detail = misbehaviour
         if name in ODD:
             return acts[:-1] + [act._replace(data=ODD[name](act.data, detail)) for act in acts[-1:]]
@@ -225,5 +225,5 @@ class PlayedTcp(ScriptedTcp):
 
 
 def played(case: Scenario) -> PlayedUdp | PlayedTcp:
-    """Return a server that listens and plays its part in a case. Use it in a ``with`` block."""
+    """Return a server that listens and plays the adversary of a scenario. Use it in a ``with`` block."""
     return PlayedUdp(case) if case.transport == "udp" else PlayedTcp(case)

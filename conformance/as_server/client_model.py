@@ -1,4 +1,4 @@
-"""What a client owes for what a server sent it: SPEC.md, sections 12 and 13, read once more, without any I/O."""
+"""A model of a correct client, without I/O: what it must print and how it must end (SPEC.md, sections 12 and 13)."""
 
 import math
 import re
@@ -10,81 +10,73 @@ from conformance.as_client import peers
 from conformance.as_server.adversary import Event
 from conformance.as_server.misbehaviours import Scenario
 from conformance.as_server.talk import LATENESS
-from conformance.expected.replies import HIDDEN, echo_fields, shown, subscribed_fields
+from conformance.expected.fields import Status, fields_of
+from conformance.expected.replies import shown, visible
 from conformance.timing import JUDGE_LATENESS
-from spec.limits import INTERVAL_MAX, INTERVAL_MIN, LEASE_INTERVALS, NAME_CHARACTERS, REPLY_BYTES, TOKEN_CHARACTERS
+from spec.limits import LEASE_INTERVALS, REPLY_BYTES
 
-_DECIMAL = re.compile(r"(0|[1-9][0-9]*)(\.[0-9]*[1-9])?")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-FORMS = {
-    "length": re.compile("0|[1-9][0-9]*"),
-    "bytes": re.compile("0|[1-9][0-9]*"),
-    "sha256": re.compile("[0-9a-f]{64}"),
-    "interval": _DECIMAL,
-    "lease": _DECIMAL,
-    "name": re.compile(rf"(?! )[^\t]{{1,{NAME_CHARACTERS}}}(?<! )"),
-    "time": re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII),
-    "seq": re.compile("[1-9][0-9]*"),
-    "token": re.compile(f"[!-~]{{1,{TOKEN_CHARACTERS}}}"),
-}
 
 
 class Reply(NamedTuple):
-    """A reply in good form: its status, the fields that SPEC.md names for it."""
+    """A reply in good form: its status, and the fields that SPEC.md names for it."""
 
-    status: str
+    status: Status
     fields: dict[str, str]
 
 
 def understood(case: Scenario, data: bytes) -> Reply | None:
-    """Return what a reply says, or None if it is malformed (CLI-11)."""
+    """Return the parts of a reply, or None if it is malformed (CLI-11)."""
     try:
         status, fields = peers.Reply(data, 0).parse()
     except peers.Malformed:
         return None
     if len(data) > REPLY_BYTES or _CONTROL.search(data.decode()):
         return None
-    ok = echo_fields("", case.transport) if case.service == "echo" else subscribed_fields("", "", case.transport)
-    named = {
-        "OK": [name for name, _ in ok],
-        "ERR": ["code", "reason"],
-        "TICK": ["name", "time", "seq"],
-        "CHALLENGE": ["token"],
-    }[status]
-    good = all(name in fields and (name not in FORMS or FORMS[name].fullmatch(fields[name])) for name in named)
-    if not good or not INTERVAL_MIN <= float(fields.get("interval", "1")) <= INTERVAL_MAX:
+    named = fields_of(status, case.service, case.transport)
+    if not all(field.name in fields and field.takes(fields[field.name]) for field in named):
         return None
-    return Reply(status, {name: fields[name] for name in named})
+    return Reply(status, {field.name: fields[field.name] for field in named})
 
 
-class Owed:
-    """What a client owes after a transcript: its output, its lines on standard error, its exit status."""
+class ExpectedConduct:
+    """What a client must do after a transcript: its output, its lines on standard error, its exit status.
+
+    Attributes:
+        output: the lines on standard output
+        fewest_errors: how many lines it must at least print on standard error
+        most_errors: how many it may print there
+        error_replies: the code and the reason of each `ERR`
+        statuses: the exit statuses that it may end with
+        may_lack_output: whether a reset may have overtaken the bytes before it
+        over: whether the client has nothing more to ask or to wait for
+        turn: how many messages have had their answer
+        because: why it must end early: a requirement, or empty
+        gave_up: whether it must end because nothing came any more
+        waits_since: since when it waits for an answer, in seconds of ``time.monotonic``
+        patience: how long it waits for an answer, in seconds
+        outlived: whether it sent a request after the time to give up
+        judge_was_late: whether an answer came so close to the time to give up that no verdict is possible
+        forbidden: lines that it must not print, with the requirement that forbids them
+    """
 
     def __init__(self, case: Scenario, url: str, timeout: float, transcript: Sequence[Event]) -> None:
+        """`url` is the server's, as CLI-1 writes it; `timeout` is the client's option, in seconds."""
         self.case = case
         self.output: list[str] = []
         self.fewest_errors = self.most_errors = 0
-        self.told: list[tuple[str, str]] = []
-        """The code and the reason of each ERR."""
+        self.error_replies: list[tuple[str, str]] = []
         self.statuses = {0}
         self.may_lack_output = False
-        """Whether a reset may have overtaken what was sent before it."""
         self.over = False
-        """Whether the client has nothing more to ask or to wait for."""
         self.turn = 0
-        """How many messages have had their answer."""
         self.because = ""
-        """Why it ended too early: the requirement, or nothing."""
         self.gave_up = False
-        """Whether it ended because nothing came any more."""
         self.waits_since = math.inf
         self.patience = timeout
         self.outlived = False
-        """Whether the client still asked when it must have given up."""
         self.judge_was_late = False
-        """Whether an answer may have come just before the client gave up, or just after: then nothing can be said."""
         self.forbidden: dict[str, str] = {}
-        """Lines that a client must not print, and why: the requirement."""
         self._url = url
         self._timeout = timeout
         self._subscribed = False
@@ -103,15 +95,15 @@ class Owed:
         errors = f"{self.fewest_errors}" + f" to {self.most_errors}" * (self.fewest_errors != self.most_errors)
         return f"status {' or '.join(map(str, sorted(self.statuses)))}, errors: {errors}, output: {self.output}"
 
-    def after(self, transcript: Sequence[Event]) -> "Owed":
-        """Return what the same client owes after another transcript."""
-        return Owed(self.case, self._url, self._timeout, transcript)
+    def after(self, transcript: Sequence[Event]) -> "ExpectedConduct":
+        """Return what the same client must do after another transcript."""
+        return ExpectedConduct(self.case, self._url, self._timeout, transcript)
 
     def _take(self, event: Event) -> None:
         if event.via == "client":
             self._asked(event)
         elif event.via in ("another port", "another host"):
-            self.most_errors += 1  # CLI-15 does not say that strangers are passed over in silence
+            self.most_errors += 1  # CLI-15 does not forbid to report strangers
             self._forbid(event.data, "CLI-15")
         elif event.via in ("finish", "reset"):
             self.may_lack_output = event.via == "reset" and not self.over
@@ -153,7 +145,7 @@ class Owed:
             self._served(reply, at)
 
     def _answers(self, reply: Reply) -> bool:
-        """Whether the status answers what was asked."""
+        """Whether the status answers the request."""
         if self.case.service == "echo":
             return reply.status in ("OK", "ERR")
         if self.case.transport == "udp":
@@ -172,7 +164,7 @@ class Owed:
 
     def _refused(self, reply: Reply) -> None:
         self._connected()
-        self.told.append((reply.fields["code"], reply.fields["reason"]))
+        self.error_replies.append((reply.fields["code"], reply.fields["reason"]))
         self.fewest_errors += 1
         self.most_errors += 1
         self.statuses = {3, 1} if self._subscribed and self.case.transport == "tcp" else {3}  # nothing was asked
@@ -201,7 +193,7 @@ class Owed:
             return
         moment = datetime.fromisoformat(reply.fields["time"].replace("Z", "+00:00"))
         age = moment if self.case.transport == "udp" else int(reply.fields["seq"])
-        line = HIDDEN.sub(_visible, f"{reply.fields['name']} {moment.isoformat(timespec='milliseconds')}")
+        line = visible(f"{reply.fields['name']} {moment.isoformat(timespec='milliseconds')}")
         if self._newest is not None and age <= self._newest:  # type: ignore[operator]  # both of one kind
             self.forbidden.setdefault(line, "CLI-20")
             return
@@ -215,7 +207,7 @@ class Owed:
             self.output.append(f"connected to {self._url}")
 
     def _next(self, over: bool) -> None:
-        """The message, or the name, has had its answer."""
+        """Go on after the answer to a message or a name."""
         self.turn += 1
         self.waits_since = math.inf
         self.over = over or self.turn == len(self.case.texts)
@@ -228,14 +220,10 @@ class Owed:
         self.over = True
 
     def _forbid(self, data: bytes, requirement: str) -> None:
-        """Remember the lines that this reply, if it were taken, would have a client print."""
+        """Note the lines that a client would print if it took this reply."""
         for line in data.decode("utf-8", "replace").split("\n"):
-            self.forbidden.setdefault(HIDDEN.sub(_visible, line), requirement)
+            self.forbidden.setdefault(visible(line), requirement)
         name, moment = (re.search(rb"^%s: (.*)$" % field, data, re.MULTILINE) for field in (b"name", b"time"))
         if name and moment:
             shown_time = moment[1].decode("utf-8", "replace").replace("Z", "+00:00")
             self.forbidden.setdefault(f"{name[1].decode('utf-8', 'replace')} {shown_time}", requirement)
-
-
-def _visible(match: "re.Match[str]") -> str:
-    return f"\\u{ord(match[0]):04x}"

@@ -1,4 +1,4 @@
-"""Whether a client did what it owed: what it printed, what it sent, and how it ended, all three."""
+"""Compares a client's conduct with the expected one: what it printed, what it sent, and how it ended."""
 
 import itertools
 import math
@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from conformance.as_server.adversary import Event
-from conformance.as_server.client_model import Owed, understood
+from conformance.as_server.client_model import ExpectedConduct, understood
 from conformance.as_server.misbehaviours import Scenario, kinds
 from conformance.as_server.talk import LATENESS, took
-from conformance.expected.oracle import VERBS
-from conformance.expected.replies import HIDDEN
+from conformance.expected.replies import HIDDEN, visible
+from conformance.expected.services import SERVICE_TABLE
 from conformance.timing import CLOCK_GRAIN, JUDGE_LATENESS
 
 RETRANSMISSIONS = (1, 2, 4, 4)
@@ -19,26 +19,32 @@ RETRANSMISSIONS = (1, 2, 4, 4)
 
 
 class Conduct(NamedTuple):
-    """What a client printed, when it first or last complained or ended, and its exit status; None: it did not end."""
+    """What a client did."""
 
     output: list[str]
     errors: list[str]
+    """The lines on standard error."""
     ended_at: float
+    """When it printed its last line there or, without one, ended; seconds of ``time.monotonic``."""
     status: int | None
+    """The exit status; None: it did not end."""
 
 
 class Fault(NamedTuple):
-    """What a client did wrong. `requirement` is empty if that depends on what the server did wrong before."""
+    """Something that a client did wrong."""
 
     text: str
     requirement: str = ""
+    """The requirement that it broke; empty: that of the server's first misbehaviour."""
     otherwise: str = "CLI-7"
     """The requirement if the server did nothing wrong."""
 
 
-def judge(case: Scenario, owed: Owed, transcript: Sequence[Event], conduct: Conduct) -> tuple[str, str] | None:
+def judge(
+    case: Scenario, expected: ExpectedConduct, transcript: Sequence[Event], conduct: Conduct
+) -> tuple[str, str] | None:
     """Return the requirement that a client broke and how, or None."""
-    fault = next(_faults(case, owed, transcript, conduct), None)
+    fault = next(_faults(case, expected, transcript, conduct), None)
     if fault is None:
         return None
     quick, slow, fatal = kinds(case.service, case.transport)
@@ -46,66 +52,70 @@ def judge(case: Scenario, owed: Owed, transcript: Sequence[Event], conduct: Cond
     return fault.requirement or next(iter(tried), fault.otherwise), fault.text
 
 
-def _faults(case: Scenario, owed: Owed, transcript: Sequence[Event], conduct: Conduct) -> Iterator[Fault]:
-    """Yield what is wrong, the most telling first."""
+def _faults(
+    case: Scenario, expected: ExpectedConduct, transcript: Sequence[Event], conduct: Conduct
+) -> Iterator[Fault]:
+    """Yield what is wrong, the most useful to know first."""
     if any(map(HIDDEN.search, conduct.output + conduct.errors)):
         yield Fault("it printed a control or direction character as it came", "SRV-14")
     requests = [event for event in transcript if event.via == "client"]
     if case.transport == "tcp":
-        yield from _wrong_lines(case, owed, requests)
+        yield from _wrong_lines(case, expected, requests)
     elif case.service == "echo":
-        yield from _wrong_messages(case, owed, transcript)
+        yield from _wrong_messages(case, expected, transcript)
     else:
         yield from _wrong_subscriptions(case, transcript)
     if case.transport == "udp":
-        yield from _missing_request(case, [*transcript, *[Event(conduct.ended_at, b"", "client")] * owed.gave_up])
-    if owed.outlived:
+        yield from _missing_request(case, [*transcript, *[Event(conduct.ended_at, b"", "client")] * expected.gave_up])
+    if expected.outlived:
         yield Fault("it did not give up in time", "CLI-7")
     if conduct.status is None:
-        yield Fault("it did not end", owed.because, "CLI-6")
-    yield from _wrong_output(case, owed, conduct)
-    yield from _wrong_end(owed, conduct)
+        yield Fault("it did not end", expected.because, "CLI-6")
+    yield from _wrong_output(case, expected, conduct)
+    yield from _wrong_end(expected, conduct)
 
 
-def _wrong_lines(case: Scenario, owed: Owed, requests: Sequence[Event]) -> Iterator[Fault]:
+def _wrong_lines(case: Scenario, expected: ExpectedConduct, requests: Sequence[Event]) -> Iterator[Fault]:
     """Over TCP: each request once, the next when the last has had its answer (CLI-4)."""
-    due = [_request(case, text) for text in case.texts]
+    wanted = [_request(case, text) for text in case.texts]
     sent = [_lines(request) for request in requests]
-    if sent != due[: len(sent)]:
-        yield Fault(f"it sent {sent}; {due} were due", "CLI-3" if case.service == "echo" else "")
-    if len(sent) > owed.turn + 1:
-        yield Fault(f"it sent {len(sent)} requests, but only {owed.turn} had had an answer", owed.because or "CLI-4")
+    if sent != wanted[: len(sent)]:
+        yield Fault(f"it sent {sent}; expected {wanted}", "CLI-3" if case.service == "echo" else "")
+    if len(sent) > expected.turn + 1:
+        yield Fault(
+            f"it sent {len(sent)} requests, but only {expected.turn} had an answer", expected.because or "CLI-4"
+        )
 
 
-def _wrong_messages(case: Scenario, owed: Owed, transcript: Sequence[Event]) -> Iterator[Fault]:
+def _wrong_messages(case: Scenario, expected: ExpectedConduct, transcript: Sequence[Event]) -> Iterator[Fault]:
     """Over UDP: each message in turn, the next when the last has had its answer, again when it is time."""
-    due = [_request(case, text) for text in case.texts]
+    wanted = [_request(case, text) for text in case.texts]
     turn, repetitions, at = -1, 0, math.inf
     for n, event in enumerate(transcript):
         if event.via != "client":
             continue
-        answered = owed.after(transcript[:n]).turn
-        if _lines(event) == due[turn] and turn >= 0:
+        answered = expected.after(transcript[:n]).turn
+        if _lines(event) == wanted[turn] and turn >= 0:
             early = RETRANSMISSIONS[min(repetitions, len(RETRANSMISSIONS) - 1)] - JUDGE_LATENESS
             if not early <= event.at - at <= early + JUDGE_LATENESS + LATENESS:
                 yield Fault(f"it sent its request again after {event.at - at:.3f} s", "CLI-13")
             repetitions += 1
-        elif _lines(event) in due[turn + 1 : answered + 1][:1]:
+        elif _lines(event) in wanted[turn + 1 : answered + 1][:1]:
             turn, repetitions = turn + 1, 0
         else:
-            yield Fault(f"it sent {event.data!r}; {due[turn:][:2]} were due", otherwise="CLI-3")
+            yield Fault(f"it sent {event.data!r}; expected one of {wanted[turn:][:2]}", otherwise="CLI-3")
             return
         at = event.at
 
 
 def _wrong_subscriptions(case: Scenario, transcript: Sequence[Event]) -> Iterator[Fault]:
-    """Each TIME holds the token that came last, or nearly; and there are not too many of them, nor too few."""
+    """Over UDP, each TIME holds the last token, or the one before; and there are not too many of them, nor too few."""
     (name,) = case.texts
     challenges: list[tuple[float, str]] = []
     intervals: list[float] = []
     requests: list[Event] = []
     subscribed_at = math.inf
-    returned = 0  # so many tokens are known to have been read
+    returned = 0  # how many tokens the client has surely read
     for event in transcript:
         reply = understood(case, event.data) if event.via == "server" else None
         if reply and reply.status == "CHALLENGE":
@@ -156,7 +166,7 @@ def _missing_request(case: Scenario, transcript: Sequence[Event]) -> Iterator[Fa
             continue
         if last and event.at - last.at > due + LATENESS:
             yield Fault(
-                f"it sent nothing for {event.at - last.at:.3f} s; a request is due after {due:g} s", requirement
+                f"it sent nothing for {event.at - last.at:.3f} s; expected a request after {due:g} s", requirement
             )
         repetitions = repetitions + 1 if last and last.data == event.data else 0
         if requirement == "CLI-13":
@@ -164,46 +174,49 @@ def _missing_request(case: Scenario, transcript: Sequence[Event]) -> Iterator[Fa
         last = event
 
 
-def _wrong_output(case: Scenario, owed: Owed, conduct: Conduct) -> Iterator[Fault]:
-    due, output = owed.output, conduct.output
-    if owed.may_lack_output:
-        due = due[: max(1, len(output))]
-    if output == due:
+def _wrong_output(case: Scenario, expected: ExpectedConduct, conduct: Conduct) -> Iterator[Fault]:
+    wanted, output = expected.output, conduct.output
+    if expected.may_lack_output:
+        wanted = wanted[: max(1, len(output))]
+    if output == wanted:
         return
-    same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(output, due, strict=False))
+    same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(output, wanted, strict=False))
     n = len(list(same))
     printed = output[n] if n < len(output) else None
     text = f"its line {n + 1} is {printed!r}" if printed is not None else f"its output ends after line {n}"
-    requirement = owed.forbidden.get(printed or "", "")
+    requirement = expected.forbidden.get(printed or "", "")
     if n == 0 and printed is not None:
-        requirement = "CLI-1" if due else "CLI-2"
+        requirement = "CLI-1" if wanted else "CLI-2"
     usual = "CLI-3" if case.service == "echo" else "CLI-19"
-    yield Fault(f"{text}; due is {due[n]!r}" if n < len(due) else f"{text}; no more is due", requirement, usual)
+    yield Fault(
+        f"{text}; expected {wanted[n]!r}" if n < len(wanted) else f"{text}; expected no more", requirement, usual
+    )
 
 
-def _wrong_end(owed: Owed, conduct: Conduct) -> Iterator[Fault]:
+def _wrong_end(expected: ExpectedConduct, conduct: Conduct) -> Iterator[Fault]:
     errors = conduct.errors
-    if not owed.fewest_errors <= len(errors) <= owed.most_errors:
-        due = f"{owed.fewest_errors}" + f" to {owed.most_errors}" * (owed.fewest_errors != owed.most_errors)
-        yield Fault(f"it said {len(errors)} errors; {due} are due", owed.because, "CLI-10")
-    for code, reason in owed.told:
-        said = [HIDDEN.sub(lambda match: f"\\u{ord(match[0]):04x}", text) for text in (code, reason)]
-        if not any(all(text in line for text in said) for line in errors):
-            yield Fault(f"no error says {code} and {reason!r}", "CLI-9")
-    if conduct.status not in owed.statuses:
-        due = " or ".join(map(str, sorted(owed.statuses)))
-        usual = owed.because or ("CLI-9" if 3 in owed.statuses else "CLI-6")
-        yield Fault(f"its exit status is {conduct.status}; {due} is due", usual)
-    waited = conduct.ended_at - owed.waits_since
-    if owed.because and owed.gave_up and waited > 0 and not took([waited], [owed.patience]):
-        yield Fault(f"it gave up after {waited:.3f} s; {owed.patience:g} s are due", "CLI-7")
-    if owed.because and not owed.gave_up and waited >= owed.patience:
-        yield Fault(f"it noticed only after {waited:.3f} s", owed.because)
+    if not expected.fewest_errors <= len(errors) <= expected.most_errors:
+        count = f"{expected.fewest_errors}" + f" to {expected.most_errors}" * (
+            expected.fewest_errors != expected.most_errors
+        )
+        yield Fault(f"it printed {len(errors)} lines on standard error; expected {count}", expected.because, "CLI-10")
+    for code, reason in expected.error_replies:
+        if not any(all(visible(text) in line for text in (code, reason)) for line in errors):
+            yield Fault(f"no line on standard error has {code} and {reason!r}", "CLI-9")
+    if conduct.status not in expected.statuses:
+        statuses = " or ".join(map(str, sorted(expected.statuses)))
+        usual = expected.because or ("CLI-9" if 3 in expected.statuses else "CLI-6")
+        yield Fault(f"its exit status is {conduct.status}; expected {statuses}", usual)
+    waited = conduct.ended_at - expected.waits_since
+    if expected.because and expected.gave_up and waited > 0 and not took([waited], [expected.patience]):
+        yield Fault(f"it gave up after {waited:.3f} s; expected {expected.patience:g} s", "CLI-7")
+    if expected.because and not expected.gave_up and waited >= expected.patience:
+        yield Fault(f"it reported that only after {waited:.3f} s", expected.because)
 
 
 def _request(case: Scenario, text: str, token: str | None = None) -> list[bytes]:
     """Return the lines of a request."""
-    first = VERBS[case.service] + b" " + text.encode()
+    first = SERVICE_TABLE[case.service].request(text)
     return [first] if token is None else [first, b"token: " + token.encode()]
 
 

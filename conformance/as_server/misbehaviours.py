@@ -1,4 +1,4 @@
-"""What a server may do wrong to a client, by name, as plain data; how a spoiled reply looks; which cases are drawn."""
+"""What a server may do wrong to a client, as plain data: names, spoiled replies, and strategies that draw them."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -7,35 +7,40 @@ from typing import NamedTuple
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from conformance.expected.replies import TOKEN, reply, tick_fields
+from conformance.expected.oracle import FAULTS
+from conformance.expected.replies import challenge, error, tick
 from conformance.expected.strategies import BAD_UTF_8
 from conformance.targets.terms import Service, Transport
 from spec.limits import REPLY_BYTES
 
 
 class Misbehaviour(NamedTuple):
-    """What is wrong with the server's reply of that number, from 0 on, or from that reply on."""
+    """Something that the server does wrong once, or from then on."""
 
     name: str
     reply: int
+    """The number of the reply with which it begins, from 0."""
     detail: str = ""
+    """One of the details of its `Kind`."""
 
     def __str__(self) -> str:
         return f"reply {self.reply}: {self.name}" + f" ({self.detail})" * bool(self.detail)
 
 
 class Scenario(NamedTuple):
-    """A conversation: the messages or the one name, how many ticks are to be printed, what the server does wrong."""
+    """One conversation of a client with an adversary."""
 
     service: Service
     transport: Transport
     texts: tuple[str, ...]
+    """The messages, or the one name."""
     ticks: int
+    """How many ticks the client must print (--ticks); 0 for an echo client."""
     misbehaviours: tuple[Misbehaviour, ...] = ()
 
 
 class Kind(NamedTuple):
-    """The requirement that a misbehaviour tries, and of which details there is a choice."""
+    """The requirement that a misbehaviour tests, and the details that it can have."""
 
     requirement: str
     details: tuple[str, ...] = ("",)
@@ -46,7 +51,7 @@ Change = Callable[[bytes, str], bytes]
 
 
 def _in_value(reply: bytes, inserted: bytes) -> bytes:
-    """Insert into a text, or a token; not into `message`, by which a client knows an answer from others."""
+    """Insert bytes into a text or a token; not into `message`, by which a client recognizes its answer."""
     return re.sub(rb"\n(reversed|name|token|reason): ", lambda match: match[0] + inserted, reply, count=1)
 
 
@@ -61,9 +66,9 @@ ODD: Mapping[str, Change] = {
     "direction characters": lambda reply, code: re.sub(
         rb"\n(reversed|name|reason): ", rb"\g<0>" + chr(int(code, 16)).encode(), reply
     ),
-    "an error": lambda _, code: reply("ERR", ("code", code), ("reason", f"the server says {code}")),
+    "an error": lambda _, code: error(code, f"the server says {code}"),
 }
-"""Good replies, but not what a client sees every day."""
+"""Unusual but good replies."""
 
 FORMS: Mapping[str, Callable[[bytes], bytes]] = {
     "no field": lambda reply: reply.replace(b"\n", b"\nwell\n", 1),
@@ -80,8 +85,8 @@ BAD: Mapping[str, Change] = {
     "malformed": lambda reply, form: FORMS[form](reply),
     "unknown status": lambda reply, _: re.sub(rb"\A[A-Z]+", b"MAYBE", reply),
     "another status": lambda _, status: {
-        "CHALLENGE": reply("CHALLENGE", ("token", TOKEN)),
-        "TICK": reply("TICK", *tick_fields("Анна", 1)),
+        "CHALLENGE": challenge(),
+        "TICK": tick("Анна", 1),
     }[status],
     "bad UTF-8": lambda reply, code: _in_value(reply, bytes.fromhex(code)),
     "escape sequences": lambda reply, escaped: _in_value(
@@ -91,17 +96,20 @@ BAD: Mapping[str, Change] = {
     "endless": lambda reply, _: reply[:-1] + b"x: " + b"x" * REPLY_BYTES,
     "truncated": lambda reply, missing: reply[: -int(missing)],
 }
-"""Replies that a client must not take. Over UDP the good one follows, over TCP nothing can put things right."""
+"""Replies that a client must not take. Over UDP the good reply follows; over TCP the conversation is over."""
 
-CODES = ("bad-name", "too-long", "bad-encoding", "unknown-verb", "bad-request", "bad-character", "busy", "yet-unknown")
+CODES = (*FAULTS, "busy", "yet-unknown")
 
 
 class Kinds(NamedTuple):
-    """Misbehaviours by name, the simpler first: what a client gets over at once, after a while, and never."""
+    """Misbehaviours by name, the simpler first."""
 
     quick: dict[str, Kind]
+    """The client can go on at once."""
     slow: dict[str, Kind]
+    """The client can go on after a while."""
     fatal: dict[str, Kind]
+    """The client must end."""
 
 
 RENEWALS = {"the token expired": Kind("CLI-16"), "restarted": Kind("CLI-21")}
@@ -171,7 +179,7 @@ def samples(service: Service, transport: Transport, seed: int) -> list[Scenario]
     plain = Scenario(service, transport, ("раз", "два"), 0) if echo else Scenario(service, transport, ("Анна",), 3)
     every = [each for group in kinds(service, transport) for each in group.items()]
     spoiled = [
-        # A token is no good any more only where it has been: at the first renewal.
+        # A token can expire only after it was valid: at the first renewal.
         Misbehaviour(name, 3 if name in RENEWALS else n % (2 if echo else 3), kind.details[n % len(kind.details)])
         for n, (name, kind) in enumerate(every, seed)
     ]
@@ -179,7 +187,7 @@ def samples(service: Service, transport: Transport, seed: int) -> list[Scenario]
 
 
 def scenarios(service: Service, transport: Transport) -> SearchStrategy[Scenario]:
-    """Conversations in which much goes wrong that costs no time, and at most one thing that does, or is the end."""
+    """Conversations with several quick misbehaviours, and at most one that is slow or fatal."""
     quick, *others = map(one_of, filter(None, kinds(service, transport)))
     last = st.one_of([st.just(()), *(other.map(lambda each: (each,)) for other in others)])
     several = st.lists(quick, max_size=8, unique_by=lambda each: each[:2])

@@ -1,7 +1,6 @@
 """A scripted server: it answers a client with any bytes, cut anywhere, from another address, or not at all.
 
-A check, or an adversary, is the script. A thread records what arrives, with its time, also while the script looks
-elsewhere.
+The script is a check or an adversary. A thread records what arrives, with its time, whatever the script does meanwhile.
 """
 
 import re
@@ -26,21 +25,23 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 NEIGHBOUR = "127.0.0.2"
-"""Another host, in a way, for what a stranger sends."""
+"""An address that stands for another host, from which a stranger sends."""
 
 RETRANSMITTED = 0.9
-"""Seconds. The same request so long after the last may be a retransmission; only the checks of CLI-13 mind."""
+"""Seconds after which the same request may be a retransmission. Only the checks of CLI-13 judge retransmissions."""
 
 SO_TIMESTAMPNS = 35
-"""Linux: has the kernel tell when something arrived; the judge's thread may look much later."""
+"""Linux: the kernel notes when data arrived; the judge's thread may read it much later."""
 _TIMESPEC = struct.Struct("@ll")
 
 
 class Request(NamedTuple):
-    """A datagram, or a line of a stream with its LF; when it was complete (``time.monotonic``); who sent it."""
+    """One request of a client."""
 
     data: bytes
+    """A datagram, or a line of a stream with its LF."""
     at: float
+    """When it was complete, in seconds of ``time.monotonic``."""
     peer: tuple[str, int]
 
     def __repr__(self) -> str:
@@ -48,16 +49,16 @@ class Request(NamedTuple):
 
     @property
     def lines(self) -> list[bytes]:
-        """The request's lines without their ends, LF or CRLF; over UDP the last may lack it."""
+        """The lines of the request without their ends, LF or CRLF; over UDP the last one may lack its end."""
         return re.sub(rb"\r?\n", b"\n", self.data).removesuffix(b"\n").split(b"\n")
 
 
 class ClientLeft(AssertionError):
-    """The client has closed its connection, and so cannot be sent anything."""
+    """Nothing can be sent: the client has closed its connection."""
 
 
 class ScriptedServer(ABC):
-    """What both transports share: a record of all that came and went, and waiting. Use it in a ``with`` block."""
+    """The base of both transports: a record of all bytes, and waiting for them. Use it in a ``with`` block."""
 
     transport: Transport
 
@@ -111,7 +112,7 @@ class ScriptedServer(ABC):
 
     @property
     def untaken(self) -> list[Request]:
-        """The requests that no `request` has returned, those left out that may be retransmissions of the one before."""
+        """The requests that `request` has not returned yet, without possible retransmissions."""
         requests = self.requests
         return [
             request
@@ -120,25 +121,25 @@ class ScriptedServer(ABC):
         ]
 
     def request(self, within: float = PATIENCE) -> Request:
-        """Return the next request. Raises AssertionError if none comes within that many seconds."""
+        """Return the next request. Raises AssertionError if none comes within so many seconds."""
         self.wait_for(lambda: len(self._requests) > self._taken, "request", within)
         self._taken += 1
         return self._requests[self._taken - 1]
 
     def wait_for(self, condition: Callable[[], bool], what: str, within: float = PATIENCE) -> None:
-        """Return as soon as the condition holds. Raises AssertionError if it does not within that many seconds."""
+        """Wait until the condition holds. Raises AssertionError, which names `what`, after so many seconds."""
         deadline = time.monotonic() + within
         with self._changed:
             while not self._changed.wait_for(condition, min(deadline - time.monotonic(), ATTENTION)):
                 raise_if_interrupted()
-                assert time.monotonic() < deadline, f"the scripted server saw no {what} within {within:g} s"
+                assert time.monotonic() < deadline, f"no {what} reached the scripted server within {within:g} s"
 
     @abstractmethod
     def send(self, *chunks: bytes) -> None:
-        """Send each chunk on its own, to the client whose request was taken last (UDP) or who connected last (TCP)."""
+        """Send each chunk on its own, to the sender of the last request taken (UDP) or on the last connection (TCP)."""
 
     def close(self) -> None:
-        """Stop listening and close all sockets; once more does no harm. The record stays."""
+        """Stop listening and close all sockets. A second call does nothing. The record stays."""
         self._waker.close()
         self._thread.join()
         self._selector.close()
@@ -165,7 +166,7 @@ class ScriptedUdp(ScriptedServer):
         self._send(self.socket, chunks)
 
     def send_from(self, host: str, *chunks: bytes) -> None:
-        """The same from another socket: another port of the same host, or another host."""
+        """Send each chunk from another socket: another port of the same host, or another host."""
         with _bound(host, 0) as stranger:
             self._send(stranger, chunks, f"from {host} port {stranger.getsockname()[1]}")
 
@@ -176,7 +177,7 @@ class ScriptedUdp(ScriptedServer):
 
 
 class ScriptedTcp(ScriptedServer):
-    """A server over TCP. It speaks on the connection that was accepted last, and hears all."""
+    """A server over TCP. It sends on the connection that was accepted last, and receives from all."""
 
     transport: Transport = "tcp"
 
@@ -217,7 +218,7 @@ class ScriptedTcp(ScriptedServer):
 
     @property
     def incomplete(self) -> bytes:
-        """What came after the last LF, on all connections."""
+        """The bytes after the last LF, on all connections."""
         return b"".join(self._incomplete.values())
 
     def send(self, *chunks: bytes) -> None:
@@ -246,7 +247,7 @@ class ScriptedTcp(ScriptedServer):
             connection.close()
 
     def wait_closed(self, within: float = PATIENCE) -> None:
-        """Return when the client has closed all its connections. Raises AssertionError after that many seconds."""
+        """Wait until the client has closed all its connections. Raises AssertionError after so many seconds."""
         self.wait_for(lambda: self._closed == len(self._connections), "end of stream", within)
 
     def close(self) -> None:
@@ -265,7 +266,7 @@ def scripted(transport: Transport, host: str = OWN_HOST, port: int = 0) -> Scrip
 
 
 def _receive(sock: socket.socket) -> tuple[bytes, float | None, tuple[str, int]]:
-    """Return what has come, when the kernel got it (``time.monotonic``; None if it does not say), and from whom."""
+    """Return the data, when the kernel got it (seconds of ``time.monotonic``; None: unknown), and the sender."""
     data, extra, _, peer = sock.recvmsg(1 << 16, socket.CMSG_SPACE(_TIMESPEC.size))
     for level, kind, stamp in extra:
         if (level, kind) == (socket.SOL_SOCKET, SO_TIMESTAMPNS):

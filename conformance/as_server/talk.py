@@ -1,4 +1,4 @@
-"""A client under judgement and the scripted server that it talks to: what a client check is made of."""
+"""Runs a client against a scripted server, and judges what it sent, what it printed and how it ended."""
 
 import contextlib
 import re
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, TypeVar
 from conformance.addresses import OWN_HOST
 from conformance.as_server.scripted import RETRANSMITTED, Request, ScriptedTcp, ScriptedUdp, scripted
 from conformance.blame import about, blame
-from conformance.expected.replies import HIDDEN, LONG, TOKEN, reply, subscribed_fields
+from conformance.expected.replies import HIDDEN, LONG, TOKEN, challenge, ok
+from conformance.expected.services import SERVICE_TABLE
 from conformance.profiles import Profile
 from conformance.targets.programs import ProgramError
 from conformance.targets.target import Target
@@ -22,19 +23,19 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 LATENESS = 2 * JUDGE_LATENESS
-"""What a client and the judge may add to a time, in seconds."""
+"""Seconds that the client and the judge may add to a time."""
 
 LONGER = 3 * PATIENCE
-"""A timeout, in seconds, in which a check fails before the client gives up."""
+"""A client's timeout, in seconds, that is longer than any check waits."""
 
 STATUSES = {0: "CLI-6", 3: "CLI-9"}
-"""What a wrong exit status is about, where this one was due; 1 and 2 have several reasons."""
+"""The requirement that a wrong exit status breaks, by the expected status. For 1 and 2 it depends on the check."""
 
 Item = TypeVar("Item")
 
 
 class Talk:
-    """A client under judgement and the scripted server that it is started against. Use it in a ``with`` block."""
+    """A client, and the scripted server that it talks to. Use it in a ``with`` block."""
 
     def __init__(
         self,
@@ -51,10 +52,15 @@ class Talk:
         stdout: int = PIPE,
         env: Mapping[str, str] | None = None,
     ) -> None:
-        """Start the client with further `arguments`; its streams and `env` as `Program` takes them.
+        """Start the server, then the client.
 
-        The server listens on `host` and `port`; `where` are the options that lead the client there. `timeout` in
-        seconds; None: the client's default. With `absent` the server has stopped listening before.
+        Args:
+            arguments: more arguments of the client
+            host, port: where the server listens; port 0: any free one
+            where: the options that name the server, with ``{host}`` and ``{port}``
+            timeout: the client's option --timeout, in seconds; None: its default
+            absent: stop listening before the client starts
+            stdin, stdout, env: as `Program` takes them
         """
         self.service: Service = service
         self.timeout = TIMEOUT_DEFAULT if timeout is None else timeout
@@ -99,45 +105,45 @@ class Talk:
 
     @property
     def connected(self) -> str:
-        """The line of CLI-1."""
+        """The first line that the client must print (CLI-1)."""
         return f"connected to {self.server.url(self.service)}"
 
     def request(self, *lines: str) -> Request:
-        """Return the next request, whatever it is; a failure says that these lines were due."""
+        """Return the next request, whatever it is. If none comes, the message says that these lines were expected."""
         try:
             return self.server.request()
         except AssertionError as error:
-            due = f", {lines} was due" if lines else ""
-            raise AssertionError(self.program.describe(f"{error}{due}")) from None
+            expected = f"; expected {lines}" if lines else ""
+            raise AssertionError(self.program.describe(f"{error}{expected}")) from None
 
     def expect(self, *lines: str) -> Request:
-        """Return the next request, which must have just these lines. Retransmissions are passed over."""
+        """Return the next request; it must have just these lines. Retransmissions are skipped."""
         before, request = self._last, self.request(*lines)
         while before and before.data == request.data and request.at - before.at > RETRANSMITTED:
             before, request = request, self.request(*lines)
         self._last = request
-        told = self.program.describe(f"not the request {lines}: {request}")
-        assert request.lines == [line.encode() for line in lines], told
+        wrong = self.program.describe(f"it sent {request}; expected {lines}")
+        assert request.lines == [line.encode() for line in lines], wrong
         return request
 
     def send(self, *chunks: bytes) -> None:
-        """Let the server send each chunk on its own."""
+        """Send each chunk on its own, from the server."""
         self.server.send(*chunks)
 
     def subscribe(self, name: str, interval: str = LONG) -> None:
-        """Play a time server's part up to and with the `OK`."""
-        transport = self.server.transport
-        self.expect(f"TIME {name}")
+        """Answer the client as a time server does, up to the `OK`. `interval` in seconds, as TIME-3 writes it."""
+        transport, request = self.server.transport, SERVICE_TABLE["time"].request(name).decode()
+        self.expect(request)
         if transport == "udp":
-            self.send(reply("CHALLENGE", ("token", TOKEN)))
+            self.send(challenge())
             with about("CLI-16"):
-                self.expect(f"TIME {name}", f"token: {TOKEN}")
-        self.send(reply("OK", *subscribed_fields(name, interval, transport)))
+                self.expect(request, f"token: {TOKEN}")
+        self.send(ok("time", transport, name, interval))
 
     def restart(self, outage: float, meanwhile: str = "") -> None:
-        """Close the server's UDP socket, and open it again after that many seconds, in which the client must go on.
+        """Close the server's UDP socket, and open it again after so many seconds. Meanwhile the client must not end.
 
-        `meanwhile` is written to its standard input while nobody listens.
+        `meanwhile` is written to the client's standard input while nobody listens.
         """
         self.server.close()
         if meanwhile:
@@ -148,28 +154,31 @@ class Talk:
         self.server = ScriptedUdp(self.server.host, self.server.port)
 
     def expect_errors(self, count: int, case: str) -> None:
-        """Wait for as many lines on standard error in all; `case` says for what the last of them is due."""
+        """Wait until there are so many lines on standard error in all; there must be no more.
+
+        `case` names what the last of them must report, and opens a failure's message.
+        """
         program = self.program
         assert program.wait_until(lambda: len(program.errors) >= count), program.describe(f"{case}: not reported")
         with about("CLI-10"):
-            assert len(program.errors) == count, program.describe(f"{case}: not one line on standard error")
+            assert len(program.errors) == count, program.describe(f"{case}: expected one line on standard error")
 
     def gave_up(self, within: float = PATIENCE) -> float:
-        """Return when the client printed its last line on standard error, after its end within so many seconds.
+        """Wait until the client ends. Return when it printed its last line on standard error.
 
-        Monotonic clock, seconds. Raises ProgramError if it runs on.
+        The time is in seconds of ``time.monotonic``. Raises ProgramError if it runs longer than so many seconds.
         """
         self.program.wait(within)
         lines = self.program.error_lines
-        assert lines, self.program.describe("it ended without a word")
+        assert lines, self.program.describe("it ended without a line on standard error")
         return lines[-1].at
 
     def expect_no_answer(self) -> None:
-        """Nothing of what the server sent so far may have been taken for an answer."""
+        """Raise AssertionError if the client took a reply so far for an answer."""
         output = self.program.output
-        assert not self._answers(output), self.program.describe("took one of them for an answer")
+        assert not self._answers(output), self.program.describe("it took one of the replies for an answer")
         with about("CLI-2"):
-            assert not output, self.program.describe("connected before a valid reply has come")
+            assert not output, self.program.describe("it said 'connected' before a valid reply came")
 
     def ends(
         self,
@@ -180,35 +189,38 @@ class Talk:
         renewing: bool = False,
         case: str = "",
     ) -> None:
-        """Judge the client by its end: the exit status, its whole output, and what else the server saw: nothing.
+        """Wait until the client ends, then judge its exit status, its whole output, and that it sent no more requests.
 
-        Each of `errors` is a regular expression for one line of standard error, in order; there must be no others. None
-        leaves them free. If it was `renewing` its lease, more requests like the last one are expected. `case` opens a
-        failure's message.
+        Args:
+            status: the expected exit status
+            output: the expected lines on standard output
+            errors: a regular expression for each expected line on standard error, in order; None: they are free
+            renewing: whether more requests like the last one are expected, because the client renews a lease
+            case: opens a failure's message
         """
         program, server, ended = self.program, self.server, None
-        with contextlib.suppress(ProgramError):  # while it runs on, what it has done wrong tells more
+        with contextlib.suppress(ProgramError):  # if it runs on, its output says more about why
             ended = program.wait()
         patterns = [""] * len(program.errors) if errors is None else errors
 
         def judge(right: object, problem: str, id_: str | None = None) -> None:
             if not right:
-                due = f"due: status {status}, errors {[*patterns]}, output {[*output]}"
-                error = AssertionError(program.describe(f"{case}: {problem}; {due}".removeprefix(": ")))
+                expected = f"expected status {status}, errors {[*patterns]}, output {[*output]}"
+                error = AssertionError(program.describe(f"{case}: {problem}; {expected}".removeprefix(": ")))
                 if id_:
                     blame(error, id_)
                 raise error
 
-        told = program.output + program.errors
-        judge(not any(map(HIDDEN.search, told)), "a control or direction character", "SRV-14")
+        printed = program.output + program.errors
+        judge(not any(map(HIDDEN.search, printed)), "it printed a control or direction character", "SRV-14")
         judge(self._answers(program.output) == self._answers(output), "wrong output")
-        judge(patterns or not program.errors, "an error where none is")
+        judge(patterns or not program.errors, "it reported an error where there is none")
         last = self._last.data if renewing and self._last else None
         more = [request for request in server.untaken if request.data != last]
         judge(not more, f"it also sent {more}")
-        judge(ended == status, "wrong exit status", STATUSES.get(status))
-        judge(len(program.errors) == len(patterns), "not one line on standard error for each error", "CLI-10")
-        judge(all(map(re.search, patterns, program.errors)), "code or reason not told", "CLI-9")
+        judge(ended == status, f"its exit status is {ended}", STATUSES.get(status))
+        judge(len(program.errors) == len(patterns), "expected one line on standard error for each error", "CLI-10")
+        judge(all(map(re.search, patterns, program.errors)), "code or reason is not on standard error", "CLI-9")
         judge(program.output == output, "wrong first line", "CLI-1" if self.connected in output else "CLI-2")
         if isinstance(server, ScriptedTcp):
             server.wait_closed()
@@ -219,15 +231,15 @@ class Talk:
         return [line for line in output if line != self.connected]
 
 
-def took(seconds: Sequence[float], due: Sequence[float]) -> bool:
-    """Whether each of several waits took the time that was due, or little more."""
-    return len(seconds) == len(due) and all(
-        least - CLOCK_GRAIN <= each <= least + LATENESS for each, least in zip(seconds, due, strict=True)
+def took(seconds: Sequence[float], expected: Sequence[float]) -> bool:
+    """Return whether each of several waits took the expected seconds, or little more."""
+    return len(seconds) == len(expected) and all(
+        least - CLOCK_GRAIN <= each <= least + LATENESS for each, least in zip(seconds, expected, strict=True)
     )
 
 
 def batches(items: Iterable[Item], profile: Profile, size: int = 6) -> Iterator[list[Item]]:
-    """Yield the profile's share of the items in lists of so many: as many programs as may well start at once."""
+    """Yield the profile's share of the items, in lists of at most `size`: so many programs may run at once."""
     rest = profile.select(items)
     while rest:
         yield rest[:size]

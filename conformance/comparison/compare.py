@@ -1,4 +1,4 @@
-"""The command ``compare``: measures targets side by side, shows what it finds, and how far it is."""
+"""The command ``compare``: measures targets side by side, and shows the results and its progress."""
 
 import shlex
 import sys
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def compare(options: Namespace, targets: Sequence[Target], baseline: str, console: Console) -> Comparison:
-    """Measure, as `options` of the command line say, and print the tables. Returns all that was found."""
+    """Measure as the options of the command line say, print the tables, and return the results."""
     services, transports = options.service or SERVICES, options.transport or TRANSPORTS
     plan = choose(services, transports, quick=options.quick, rounds=options.rounds)
     started, began = datetime.now(timezone.utc), time.monotonic()
@@ -60,7 +60,7 @@ def compare(options: Namespace, targets: Sequence[Target], baseline: str, consol
 
 
 class _Progress:
-    """How far it is: a bar on a terminal, else a line for each new load. Drawn between samples, never during one."""
+    """Shows the progress: a bar on a terminal, else a line for each new load. It draws only between samples."""
 
     def __init__(self, console: Console, plan: Plan, targets: int) -> None:
         self.console = console
@@ -81,12 +81,12 @@ class _Progress:
         self.bar.stop()
 
     def sample(self, load: Load, target: str) -> None:
-        """Tell that a sample of that target comes next."""
+        """Show that a sample of that target comes next."""
         self._say(f"{load.service} {load.pattern}, {describe_load(load)}", f": {target}")
         self.bar.advance(self.task)
 
     def conversations(self, what: str) -> None:
-        """Tell which two servers are compared next."""
+        """Show which two servers are compared next."""
         self._say(f"disagreements, {what}")
 
     def _say(self, what: str, more: str = "") -> None:

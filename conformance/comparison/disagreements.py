@@ -1,4 +1,4 @@
-"""What each two of the targets answer differently."""
+"""Finds what each two of the targets answer differently."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -14,7 +14,7 @@ from conformance.targets.target import Target
 from conformance.targets.terms import Service, Transport
 
 SHRINKING = 3
-"""Seconds for which a difference is made shorter."""
+"""Seconds for making a difference shorter."""
 
 
 def disagreements(
@@ -24,9 +24,9 @@ def disagreements(
     profile: Profile,
     step: Callable[[str], None],
 ) -> Iterator[Disagreement]:
-    """Let each two servers of a kind answer the same; `step` is called with what comes next.
+    """Send each two servers of a service and a transport the same requests, and yield what was found.
 
-    A server that does not start is left out.
+    `step` is called with a text before each pair. A server that does not start is left out.
     """
     for service, transport in product(services, transports):
         with ExitStack() as stack:
@@ -54,5 +54,5 @@ def _compare(targets: tuple[Target, Target], servers: tuple[Server, Server], pro
     difference = outcome.difference
     if difference is None:
         return Disagreement(names, service, transport, outcome.agreed)
-    told = describe(Outcome(outcome.agreed, difference), targets)
-    return Disagreement(names, service, transport, outcome.agreed, told, difference.kind == "forbidden")
+    text = describe(Outcome(outcome.agreed, difference), targets)
+    return Disagreement(names, service, transport, outcome.agreed, text, difference.kind == "forbidden")

@@ -1,7 +1,7 @@
-"""The clients of a load of echo requests: made to cost as little as a Python program can.
+"""The clients of a load of echo requests. They cost as little CPU time as Python allows.
 
-Requests are built before, replies are received into one buffer, and only their size is looked at meanwhile; `verify`
-compares a reply byte for byte before and after.
+Requests are built before. Replies are received into one buffer, and only their size is checked. Before and after,
+`verify` compares a reply byte for byte.
 """
 
 import socket
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from conformance.comparison.figures import LoadError
 from conformance.comparison.model import Load, Script
-from conformance.expected import oracle
+from conformance.expected.oracle import expected_reply
+from conformance.expected.services import SERVICE_TABLE
 from conformance.targets.server import Server
 from conformance.timing import PATIENCE, SCALE
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 LOST = 0.25 * SCALE
-"""Seconds after which a datagram is lost."""
+"""Seconds without a reply after which a datagram counts as lost."""
 
 TEXTS: dict[Script, str] = {
     "latin": "the quick brown fox jumps over the lazy dog, ",
@@ -29,14 +30,14 @@ TEXTS: dict[Script, str] = {
 
 
 def request(load: Load) -> bytes:
-    """Return the request of a load, a line with its LF: a message of exactly `message_bytes` bytes."""
+    """Return the request of a load, with its LF; its message has exactly `message_bytes` bytes."""
     text, size = TEXTS[load.script].encode(), load.message_bytes
-    message = (text * (size // len(text) + 1))[:size].decode("utf-8", "ignore").encode()
-    return b"ECHO " + message + b"." * (size - len(message)) + b"\n"
+    message = (text * (size // len(text) + 1))[:size].decode("utf-8", "ignore")
+    return SERVICE_TABLE["echo"].request(message + "." * (size - len(message.encode()))) + b"\n"
 
 
 class Client:
-    """One client's socket. `ask` sends its requests, as many as are to be outstanding; `take` receives the replies."""
+    """One client's socket. `ask` sends as many requests as the load has outstanding; `take` receives the replies."""
 
     kind: socket.SocketKind
     patience: float
@@ -46,12 +47,12 @@ class Client:
         """Connect. Raises OSError."""
         self.address, self.outstanding = server.address, load.outstanding
         self.request = request(load)
-        reply = oracle.owed("echo", load.transport, self.request)
+        reply = expected_reply("echo", load.transport, self.request)
         assert reply
         self.reply = reply
         self.buffer = bytearray(max(len(reply) * load.outstanding, 1 << 16))
         self.asked = 0
-        """When it asked last, in nanoseconds of ``perf_counter_ns``."""
+        """When `ask` was last called, in nanoseconds of ``perf_counter_ns``."""
         self.connect()
 
     def __enter__(self) -> "Self":
@@ -80,11 +81,11 @@ class Client:
         raise NotImplementedError
 
     def take(self) -> int:
-        """Receive the replies; return how many are lost. Raises LoadError, OSError."""
+        """Receive the replies; return how many were lost. Raises LoadError, OSError."""
         raise NotImplementedError
 
     def verify(self) -> None:
-        """Ask, and compare what comes with what is owed. Raises LoadError, OSError."""
+        """Send the requests, and compare the first reply with the expected one. Raises LoadError, OSError."""
         self.ask()
         if self.take():
             raise LoadError("no reply")
@@ -132,10 +133,10 @@ class UdpClient(Client):
                 got = self.socket.recv_into(self.buffer)
             except BlockingIOError:
                 self.socket.close()
-                self.connect()  # so that a reply that comes after all is not taken for the next one
+                self.connect()  # a late reply must not be taken for the next one
                 return missing
             if got != len(self.reply):
-                raise LoadError(f"a reply of {got} bytes where {len(self.reply)} are owed")
+                raise LoadError(f"a reply of {got} bytes; expected {len(self.reply)}")
         return 0
 
 

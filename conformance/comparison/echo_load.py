@@ -1,4 +1,4 @@
-"""Loads of echo requests: each client asks when its last are answered (closed loop), or all at a fixed rate (open)."""
+"""Loads of echo requests: clients ask again when they are answered (closed loop), or at a fixed rate (open loop)."""
 
 import select
 import socket
@@ -16,27 +16,27 @@ from conformance.targets.server import Server
 from conformance.timing import SCALE
 
 WARM_UP = 0.02
-"""Seconds before a sample: other servers have had the core's caches since this one ran last."""
+"""Seconds of load before a sample: another server used the core's caches since this one ran last."""
 
 SETTLED = 0.002
-"""Seconds that a server which has answered all gets to go to sleep: only then is its CPU time complete."""
+"""Seconds until a server that has answered all sleeps: only then is its CPU time complete."""
 
 IN_FLIGHT = {"udp": 64, "tcp": 1 << 16}
-"""Clients that wait for an answer at a time. A UDP server's receive buffer, 212,992 bytes by default on Linux, holds 92
-datagrams of 1,000 bytes; what does not fit is lost."""
+"""How many clients wait for an answer at a time. A UDP server's receive buffer, 212,992 bytes by default on Linux,
+holds 92 datagrams of 1,000 bytes; more are lost."""
 
 LOST_IN_A_ROW = 8
-"""Clients without an answer, one after the other, after which the server is taken for dead."""
+"""How many clients in a row may have no answer before the server counts as dead."""
 
 SPIN = 100_000
-"""Nanoseconds before a request is due from which on the open loop does not sleep: a timer may be so late."""
+"""Nanoseconds before the time of a request from which on the open loop does not sleep: timers can be so late."""
 
 DRAINED = 2 * SCALE
 """Seconds after the last request of an open loop after which replies count as lost."""
 
 
 def closed_loop(server: Server, load: Load, seconds: float, usage: Usage | None) -> Sample:
-    """Return the figures of one sample of so many seconds; without `usage` none of the server's CPU.
+    """Return the figures of one sample that lasts so many seconds; without `usage`, no figure of the server's CPU.
 
     Raises LoadError, OSError.
     """
@@ -71,10 +71,10 @@ def closed_loop(server: Server, load: Load, seconds: float, usage: Usage | None)
 
 
 def _converse(clients: Sequence[Client], seconds: float, in_flight: int) -> tuple[list[int], int]:
-    """Keep the clients asking for so long; return the nanoseconds to each client's answers, and how many are lost.
+    """Let the clients ask for so many seconds. Return the nanoseconds to each client's answers, and how many were lost.
 
-    One group of clients is sent its requests while the server is busy with another one. A group's last answer is
-    waited for first: the others have come by then, and one wake-up serves all.
+    One group of clients sends its requests while the server is busy with another group. The last answer of a group is
+    received first: the others have come by then, and one wake-up is enough for all.
     """
     size = max(min(len(clients), in_flight) // 2, 1)
     idle = deque(clients[first : first + size] for first in range(0, len(clients), size))
@@ -110,9 +110,9 @@ def _converse(clients: Sequence[Client], seconds: float, in_flight: int) -> tupl
 
 
 def open_loop(server: Server, load: Load, seconds: float, usage: Usage | None) -> Sample:
-    """Return the figures of one sample at the load's rate; a latency counts from when the request was due.
+    """Return the figures of one sample at the load's rate. Latency counts from the planned time of a request.
 
-    Replies are taken for the requests in their order. Raises LoadError, OSError.
+    Replies are matched to the requests by their order. Raises LoadError, OSError.
     """
     assert load.rate
     with ExitStack() as stack:
@@ -136,11 +136,11 @@ def open_loop(server: Server, load: Load, seconds: float, usage: Usage | None) -
 def _ask_at_rate(clients: Sequence[Client], gap: int, count: int) -> tuple[list[int], list[int], int]:
     """Ask `count` times, every `gap` nanoseconds, one client after the other.
 
-    Returns the nanoseconds from when each request was due to its reply, those to when it was sent, and how many
-    replies did not come.
+    Return three results: for each request the nanoseconds from its planned time to its reply, the same to its sending,
+    and how many replies did not come.
     """
     of = {client.socket: client for client in clients}
-    due: dict[socket.socket, deque[int]] = {sock: deque() for sock in of}
+    planned: dict[socket.socket, deque[int]] = {sock: deque() for sock in of}
     received = dict.fromkeys(of, 0)
     size = len(clients[0].reply)
     sockets = list(of)
@@ -148,19 +148,19 @@ def _ask_at_rate(clients: Sequence[Client], gap: int, count: int) -> tuple[list[
     late: list[int] = []
     for sock in sockets:
         sock.setblocking(False)
-    start = next_due = perf_counter_ns()
+    start = next_time = perf_counter_ns()
     last = start + (count - 1) * gap
     while len(latencies) < count:
         now = perf_counter_ns()
-        while next_due <= now and next_due <= last:
+        while next_time <= now and next_time <= last:
             sock = sockets[len(late) % len(sockets)]
             sock.send(of[sock].request)
-            due[sock].append(next_due)
-            late.append(now - next_due)
-            next_due += gap
+            planned[sock].append(next_time)
+            late.append(now - next_time)
+            next_time += gap
         if now > last + DRAINED * 1e9:
             break
-        wait = next_due - now - SPIN if next_due <= last else 10_000_000
+        wait = next_time - now - SPIN if next_time <= last else 10_000_000
         for sock in select.select(sockets, [], [], max(wait, 0) / 1e9)[0]:
             got = sock.recv_into(of[sock].buffer)
             if got == 0:
@@ -169,5 +169,5 @@ def _ask_at_rate(clients: Sequence[Client], gap: int, count: int) -> tuple[list[
             received[sock] += got
             while received[sock] >= size:
                 received[sock] -= size
-                latencies.append(now - due[sock].popleft())
+                latencies.append(now - planned[sock].popleft())
     return latencies, late, count - len(latencies)

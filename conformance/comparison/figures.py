@@ -1,4 +1,4 @@
-"""From samples to figures: percentiles of one sample, medians of several, ratios paired round by round."""
+"""Computes figures from samples: percentiles of one sample, medians of several, ratios of samples of the same round."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -7,20 +7,20 @@ from hdrh.histogram import HdrHistogram  # type: ignore[import-untyped]
 from conformance.comparison.model import METRICS, Figure, Load, Measurement
 
 Sample = Mapping[str, float]
-"""What one target did under one load, once: by METRICS' keys, in their units."""
+"""The values of one target under one load in one round: by METRICS' keys, in their units."""
 
 SHORTEST, LONGEST, DIGITS = 100, 60_000_000_000, 3
-"""Nanoseconds that a histogram tells apart, to so many significant digits: 0.1 %. What is beyond counts as the end."""
+"""The range of a histogram in nanoseconds, and its significant digits (0.1 %). Values outside count as its ends."""
 
 FEWEST_PAIRS = 5
-"""Rounds that a ratio takes. The range of fewer tells too little: another run's would often lie beside it."""
+"""How many rounds a ratio needs. With fewer, the ratio of another run is often outside the range."""
 
 NO_RATIO = {"generator_cpu", "generator_late", "served", "lost"}
-"""What says how a measurement went, not how good a target is."""
+"""Metrics that have no ratio: they describe the measurement, not the target."""
 
 
 class LoadError(Exception):
-    """A load that could not be measured: one line that says why, and the figures that there are."""
+    """A load that could not be measured: the reason in one line, and the figures that there are."""
 
     def __init__(self, problem: str, sample: Sample | None = None) -> None:
         super().__init__(problem)
@@ -39,12 +39,12 @@ def percentiles(times: Iterable[int]) -> dict[str, float]:
 
 
 def latency(times: Iterable[int]) -> Sample:
-    """Return the latencies of a sample, taken in nanoseconds, as METRICS has them."""
+    """Return a sample's latencies, given in nanoseconds, by METRICS' keys and in their units."""
     return {f"latency_{name}": value / 1e3 for name, value in percentiles(times).items() if name != "max"}
 
 
 def lateness(times: Iterable[int]) -> Sample:
-    """Return the latenesses of a sample, taken in nanoseconds, as METRICS has them."""
+    """Return a sample's latenesses, given in nanoseconds, by METRICS' keys and in their units."""
     return {f"lateness_{name}": value / 1e6 for name, value in percentiles(times).items() if name != "p99.9"}
 
 
@@ -55,9 +55,9 @@ def measurement(
     baseline: Sequence[Sample | None] | None = None,
     problem: str = "",
 ) -> Measurement:
-    """Return the figures of a target's samples, one a round; None: that round has none.
+    """Return the figures of a target's samples, one for each round; None: that round has no sample.
 
-    `baseline` is the same of the target that ratios are to, in the same order; None: this is that target.
+    `baseline` has the samples of the baseline target, in the same order; None: this is the baseline target.
     """
     figures = {
         name: Figure.of(values)

@@ -1,4 +1,4 @@
-"""How long a server takes to get ready, and to stop."""
+"""Measures how long a server takes to get ready, and to stop."""
 
 import time
 from signal import SIGTERM
@@ -11,7 +11,7 @@ from conformance.timing import PATIENCE
 
 
 def life(target: Target, load: Load) -> Sample:
-    """Start a server without clients, and stop it; return both times. Raises ProgramError, LoadError."""
+    """Start and stop a server without clients. Return both times in milliseconds. Raises ProgramError, LoadError."""
     began = time.monotonic()
     with target.server(load.service, load.transport, "--quiet") as server:
         return {"start": 1e3 * (server.lines[0].at - began), "stop": 1e3 * time_to_stop(server)}
@@ -21,7 +21,7 @@ def time_to_stop(server: Server) -> float:
     """Return the seconds from SIGTERM to the end of all output, which is the process's end. Raises LoadError."""
     began = time.monotonic()
     server.signal(SIGTERM)
-    server.wait_until(lambda: False, PATIENCE)  # ends with the output; waiting for the process polls, much coarser
+    server.wait_until(lambda: False, PATIENCE)  # ends with the output; Popen.wait polls, and is less exact
     seconds = time.monotonic() - began
     if server.wait():
         raise LoadError(f"exit status {server.process.returncode} on SIGTERM")

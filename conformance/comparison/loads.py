@@ -1,4 +1,4 @@
-"""What a comparison puts on servers: all of it, for minutes, or the quick choice for half a minute."""
+"""The loads of a comparison: all of them, which takes minutes, or a quick choice, which takes half a minute."""
 
 from collections.abc import Collection, Iterator
 from itertools import product
@@ -8,7 +8,7 @@ from conformance.comparison.model import Load, Script
 from conformance.targets.terms import SERVICES, TRANSPORTS, Service, Transport
 
 RATE = 4000.0
-"""Requests a second of the open loop: well below what a server can do, so that what shows is its tail."""
+"""Requests a second of the open loop: well below what a server can do, so that rare long latencies show."""
 
 LONG = 1000
 """The size of a long message, in bytes."""
@@ -18,7 +18,7 @@ LOOPS = ("closed", "open")
 
 
 class Plan(NamedTuple):
-    """Loads, how often each is measured, and how long a sample of a closed and of an open loop is, in seconds."""
+    """Loads, how many rounds there are, and how many seconds a sample of a closed and of an open loop lasts."""
 
     loads: list[Load]
     rounds: int
@@ -26,11 +26,11 @@ class Plan(NamedTuple):
     open_seconds: float
 
     def rounds_of(self, load: Load) -> int:
-        """Return how often that load is measured; one that takes many seconds each time not so often."""
+        """Return in how many rounds that load is measured; a load that takes many seconds is measured in fewer."""
         return min(self.rounds, 3) if load.clients >= 10_000 else self.rounds
 
     def groups(self) -> list[list[Load]]:
-        """Return the loads by what one server can take: all loops of a transport, or one other load."""
+        """Return the loads in groups for one server each: all loops of a transport, or one other load."""
         groups: dict[object, list[Load]] = {}
         for load in self.loads:
             groups.setdefault(load.transport if load.pattern in LOOPS else load, []).append(load)

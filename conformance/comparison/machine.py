@@ -1,4 +1,4 @@
-"""The machine that is measured on: its cores, its limits, what processes use of it, and its description."""
+"""The machine of the measurements: its cores, its limits, the use of them by processes, and its description."""
 
 import contextlib
 import gc
@@ -17,14 +17,14 @@ _PACKAGES = "psutil", "hdrhistogram", "uvloop"
 
 
 class Cores(NamedTuple):
-    """The core that servers run on and the core of the load generator; None: wherever the system puts them."""
+    """The core for servers and the core for the load generator; None: the system chooses."""
 
     server: int | None
     generator: int | None
 
 
 def choose_cores() -> Cores:
-    """Return two different cores of those that this process may use; none, where there is one or none can be chosen."""
+    """Return two different cores that this process may use; None for both if there is one, or none can be chosen."""
     if not hasattr(psutil.Process, "cpu_affinity"):
         return Cores(None, None)
     usable = psutil.Process().cpu_affinity()
@@ -33,7 +33,7 @@ def choose_cores() -> Cores:
 
 @contextlib.contextmanager
 def pinned(core: int | None) -> Iterator[None]:
-    """Keep this thread, and the processes that it starts meanwhile, on one core."""
+    """Keep this thread, and the processes that it starts in the block, on one core."""
     if core is None:
         yield
         return
@@ -48,7 +48,7 @@ def pinned(core: int | None) -> Iterator[None]:
 
 @contextlib.contextmanager
 def without_collector() -> Iterator[None]:
-    """Keep Python's garbage collector, which would stop the load generator now and then, out of a measurement."""
+    """Stop Python's garbage collector in the block: it would pause the load generator."""
     gc.collect()
     gc.freeze()
     gc.disable()
@@ -60,14 +60,14 @@ def without_collector() -> Iterator[None]:
 
 
 def raise_file_limit() -> int:
-    """Let this process, and those that it starts, open as many files as it may. Returns how many."""
+    """Let this process, and those that it starts, open as many files as the system allows. Return how many."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return sys.maxsize if hard == resource.RLIM_INFINITY else hard
 
 
 class Usage:
-    """What a program uses, together with the processes that it has started by now."""
+    """The CPU time and memory of a program and of the processes that it has started so far."""
 
     def __init__(self, pid: int) -> None:
         program = psutil.Process(pid)
@@ -84,14 +84,14 @@ class Usage:
 
 def _cpu(process: psutil.Process) -> float:
     if sys.platform == "linux":
-        # What clock_getcpuclockid(3) computes: exact to the nanosecond, where /proc counts hundredths of a second
+        # As clock_getcpuclockid(3): it counts nanoseconds, but /proc counts hundredths of a second
         return time.clock_gettime(~process.pid << 3 | 2)
     times = process.cpu_times()
     return times.user + times.system
 
 
 def describe(cores: Cores) -> dict[str, str]:
-    """Return the machine and the versions that figures depend on, label by label."""
+    """Return the machine and the versions on which figures depend: values by their labels."""
     packages = {}
     for package in _PACKAGES:
         with contextlib.suppress(PackageNotFoundError):

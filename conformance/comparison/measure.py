@@ -1,6 +1,6 @@
-"""Targets measured side by side: in rounds, one sample of each target under each load, in an order that rotates.
+"""Measures targets side by side, in rounds: one sample of each target under each load, in an order that rotates.
 
-So what else the machine does hits all targets alike, and a ratio is of two samples of the same second. Servers run on
+Other work of the machine then hits all targets alike, and a ratio is of two samples of the same round. Servers run on
 one core and the load generator on another one.
 """
 
@@ -20,17 +20,18 @@ from conformance.comparison.tick_load import ticks
 from conformance.targets.programs import ProgramError
 from conformance.targets.server import Server
 from conformance.targets.target import Target
+from conformance.timing import SCALE
 from spec.limits import CLIENTS_DEFAULT
 
 NOT_OFFERED = "not offered"
 NOT_STARTED = "not measured: it runs already, with options of its own"
 TOO_MANY = "not measured: no more than {} files may be open here"
 
-DYING = 0.5
-"""Seconds that a server which has broken its connections gets to end, so that its exit status is known."""
+DYING = 2 * SCALE
+"""Seconds to wait for the end of a server that has broken its connections, to learn its exit status."""
 
 SPARE = 64
-"""Files besides those of the clients that are open at a time; and room for clients that have left unnoticed."""
+"""How many files may be open besides those of the clients; and room for clients whose leaving is not noticed yet."""
 
 CORES = choose_cores()
 
@@ -52,8 +53,8 @@ def measure(targets: Sequence[Target], plan: Plan, baseline: str, step: Step) ->
                     for target in targets:
                         results[target.name, load].problem = TOO_MANY.format(files)
             for number in range(max(map(plan.rounds_of, loads))):
-                due = [load for load in loads if number < plan.rounds_of(load)]
-                _take_round(targets, due, plan, number, results, step)
+                wanted = [load for load in loads if number < plan.rounds_of(load)]
+                _take_round(targets, wanted, plan, number, results, step)
             measurements += [
                 measurement(
                     target.name,
@@ -88,27 +89,27 @@ def _take_round(
 
 @dataclass
 class _Result:
-    """The samples of one target under one load, one a round, until a problem comes up; None: that round has none."""
+    """The samples of one target under one load, one for each round, until there is a problem; None: no sample."""
 
     samples: list[Sample | None] = field(default_factory=list)
     problem: str = ""
 
 
 class _Subject:
-    """A target in one round. Its echo server takes all loads of the round; for any other load a server is started.
+    """A target in one round. Its echo server takes all loads of the round; any other load gets a server of its own.
 
-    So each round has new processes: two of one program differ too, by where their memory lies for example, and that
-    belongs in the range of the figures.
+    Each round has new processes. Two processes of one program differ, for example in the layout of their memory; the
+    range of the figures must show that.
     """
 
     def __init__(self, target: Target, clients: int, plan: Plan, stack: ExitStack) -> None:
-        """`clients` is the most that a load has; what is started ends with `stack`."""
+        """`clients` is the greatest number of clients of a load. `stack` ends the server."""
         self.target, self.clients, self.plan, self.stack = target, clients, plan, stack
         self.server: Server | None = None
         self.usage: Usage | None = None
 
     def take_sample(self, load: Load, result: _Result) -> None:
-        """Add the sample of this round to a result: None if there is a problem, or one comes up."""
+        """Add the sample of this round to a result; None: there is a problem."""
         sample: Sample | None = None
         if not self.target.offers("server", load.transport, load.service):
             result.problem = NOT_OFFERED
@@ -125,7 +126,7 @@ class _Subject:
         result.samples.append(sample)
 
     def _sample(self, load: Load, stack: ExitStack) -> Sample:
-        """Return a sample; a server for it alone ends with `stack`, after what it said last was heard."""
+        """Return a sample. `stack` ends a server that is only for this load; `_explain` must read its lines before."""
         if load.pattern == "life":
             with pinned(CORES.server):
                 return life(self.target, load)
@@ -153,17 +154,17 @@ class _Subject:
         return self.server
 
     def _explain(self, error: Exception) -> str:
-        """Return in one line what went wrong: how the server ended, if it has, and what it said last."""
+        """Return in one line what went wrong: how the server ended, if it has, and its last line on standard error."""
         if isinstance(error, ProgramError):  # its text goes on with all that the program printed
-            told = str(error).partition(";")[0]
+            problem = str(error).partition(";")[0]
         elif isinstance(error, OSError):
-            told = error.strerror or str(error)
+            problem = error.strerror or str(error)
         else:
-            told = str(error)
+            problem = str(error)
         errors = [line.removeprefix("stderr: ") for line in str(error).splitlines() if line.startswith("stderr: ")]
         if self.server and not self.target.url:
             self.server.wait_until(lambda: False, DYING)
             if not self.server.running:
-                told = f"died with status {self.server.wait()}"
+                problem = f"died with status {self.server.wait()}"
             errors = self.server.errors
-        return ": ".join([told, *errors[-1:]])
+        return ": ".join([problem, *errors[-1:]])

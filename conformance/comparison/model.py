@@ -1,4 +1,4 @@
-"""What a comparison has found, as data. The tables in the terminal, the JSON and the page show nothing but this."""
+"""The results of a comparison, as data. The tables in the terminal, the JSON and the page show only this."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -10,20 +10,21 @@ from conformance.targets.terms import Role, Service, Transport
 FORMAT = 1
 
 Script = Literal["latin", "cyrillic"]
-"""What messages are written in; a Cyrillic letter is two bytes of UTF-8."""
+"""The script of messages; a Cyrillic letter has two bytes in UTF-8."""
 
 Pattern = Literal["closed", "open", "at once", "spread", "life"]
 """How a load comes.
 
-Echo: ``closed``: each client sends its next requests when the last are answered; ``open``: requests come at a fixed
-rate, answered or not, and latency counts from when a request was due, so that a server that stalls does not also stop
-the clock. Time: the ticks of all subscribers are due ``at once``, or their phases are ``spread`` evenly over the
-interval. ``life``: a server starts, and stops.
+- ``closed``: each echo client sends its next requests when the last ones are answered.
+- ``open``: echo requests come at a fixed rate, answered or not. Latency counts from the time for which a request was
+  planned, so that a server that stalls does not stop the clock.
+- ``at once``, ``spread``: the ticks of all subscribers are due at once, or spread evenly over the interval.
+- ``life``: a server starts, and stops.
 """
 
 
 class Metric(NamedTuple):
-    """A kind of figure: what it is for a reader, its unit, and whether less of it is better."""
+    """A kind of figure: its title, its unit, and whether less of it is better."""
 
     title: str
     unit: str
@@ -51,10 +52,14 @@ METRICS = {
 
 @dataclass(frozen=True)
 class Load:
-    """What a measurement puts on a server.
+    """The load on a server in one measurement.
 
-    `clients` counts sockets; for `closed`, `outstanding` counts requests that each has unanswered at a time; `rate` is
-    requests a second in all (`open`); `interval` is of the ticks, in seconds.
+    Attributes:
+        clients: how many sockets
+        outstanding: how many requests of each client are unanswered at a time (``closed``)
+        message_bytes: the size of each message in UTF-8
+        rate: requests a second, of all clients together (``open``)
+        interval: the server's option --interval, in seconds
     """
 
     service: Service
@@ -70,7 +75,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Figure:
-    """The median of some samples, with the least and the greatest of them."""
+    """The median of some samples, and the least and the greatest of them."""
 
     median: float
     least: float
@@ -83,10 +88,10 @@ class Figure:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What one target did under one load: figures by METRICS' keys.
+    """The results of one target under one load, by METRICS' keys.
 
-    `ratios` are to the baseline's, sample by sample of the same round; the baseline has none. `problem` says in one
-    line why figures are missing: the target does not offer this, died, gave up.
+    `ratios` compare samples with the baseline's of the same round; the baseline has none. `problem` says in one line
+    why figures are missing: the target does not offer this, died, gave up.
     """
 
     target: str
@@ -98,10 +103,10 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Disagreement:
-    """What the differential check of two servers found.
+    """The result of comparing the replies of two servers.
 
-    `agreed` conversations were answered alike; `difference` describes the shortest that was not, as text, and
-    `forbidden` says whether SPEC.md forbids what one of them sent.
+    They answered `agreed` conversations alike. `difference` describes the shortest other one, as text; empty: none.
+    `forbidden` says whether SPEC.md forbids the replies of one of them.
     """
 
     targets: tuple[str, str]
@@ -114,7 +119,7 @@ class Disagreement:
 
 @dataclass(frozen=True)
 class Source:
-    """One program's own file. `code_lines` are neither blank nor comment nor docstring."""
+    """One program's own file. `code_lines` counts lines without blank lines, comments and docstrings."""
 
     target: str
     transport: Transport
@@ -123,16 +128,16 @@ class Source:
     text: str
     code_lines: int
     longest_function: str
-    """Its name; empty if the language's functions are not known here."""
+    """The name of that function; empty if the language is not Python."""
     longest_function_lines: int
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Targets side by side. `machine` describes the machine and the versions, label by label."""
+    """Targets side by side. `machine` describes the machine and the versions: values by their labels."""
 
     started: str
-    """Of the run: UTC, ISO 8601."""
+    """When the run started: UTC, ISO 8601."""
     seconds: float
     command: str
     machine: dict[str, str]
@@ -145,9 +150,9 @@ class Comparison:
     format: int = FORMAT
 
     def find(self, target: str, load: Load) -> Measurement | None:
-        """Return what that target did under that load."""
+        """Return the results of that target under that load, or None."""
         return next((each for each in self.measurements if (each.target, each.load) == (target, load)), None)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the whole as JSON takes it; `comparison.schema.json` says its form."""
+        """Return all results as data for JSON; `comparison.schema.json` describes the form."""
         return asdict(self)

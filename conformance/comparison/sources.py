@@ -1,4 +1,4 @@
-"""How much code each program is: its own file, its lines of code, its longest function."""
+"""Measures the size of each program: its own file, its lines of code, its longest function."""
 
 import ast
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ def sources(target: Target) -> list[Source]:
 
 
 def program_file(command: Sequence[str], directory: Path) -> Path | None:
-    """Return the file that a command runs, if it is in that directory or below; the interpreter is none."""
+    """Return the file that a command runs, if it is in that directory or below. The interpreter does not count."""
     directory = directory.resolve()
     if "-m" in command[:-1]:
         module = directory.joinpath(*command[command.index("-m") + 1].split("."))

@@ -12,13 +12,13 @@ from conformance.targets.terms import Service
 
 WIDTH = 100
 COLUMNS = 4
-"""Targets that fit into that width; the others get a table of their own below."""
+"""How many targets fit into that width; the others get another table below."""
 FIRST = 19
 """The width of the first column."""
 
 TITLES: Mapping[tuple[Service, Pattern], str] = {
     ("echo", "closed"): "Echo: each client asks again when it is answered",
-    ("echo", "open"): "Echo: requests at a fixed rate, latency from when each was due",
+    ("echo", "open"): "Echo: requests at a fixed rate, latency from the planned time of each",
     ("time", "at once"): "Time: subscribed one after the other as fast as they are answered, interval by interval",
     ("time", "spread"): "Time: subscribed evenly over an interval",
     ("echo", "life"): "Echo: start and stop",
@@ -32,7 +32,7 @@ SHOWN: Mapping[Pattern, list[str]] = {
     "spread": ["lateness_p99", "server_cpu", "memory"],
     "life": ["start", "stop"],
 }
-"""The metrics in the terminal; JSON and the page have all."""
+"""The metrics that the terminal shows; JSON and the page have all."""
 
 
 def print_comparison(console: Console, comparison: Comparison) -> None:
@@ -56,7 +56,7 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
 
 
 def _table(comparison: Comparison, targets: Sequence[str], service: Service, pattern: Pattern, metric: str) -> Table:
-    """Return a row for each load for which there is that metric, a column for each of the targets."""
+    """Return a table of one metric: a row for each load that has it, a column for each target."""
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     table.add_column(f"{METRICS[metric].title}, {METRICS[metric].unit}", width=FIRST)
     for target in targets:
@@ -95,26 +95,26 @@ def _cell(measurement: Measurement | None, metric: str) -> str:
 
 
 def _range(figure: Figure, number: Callable[[float], str]) -> str:
-    """Return the least and the greatest sample; of a single one nothing."""
+    """Return the least and the greatest sample as text; empty if they are equal."""
     if figure.least == figure.greatest:
         return ""
     return f" [dim]({number(figure.least)}–{number(figure.greatest)})[/]"
 
 
 def _short(value: float) -> str:
-    """Return a ratio's end: ``0.87``, ``15.3``."""
+    """Return the least or the greatest ratio as text: ``0.87``, ``15.3``."""
     return f"{value:.2f}" if value < 10 else _number(value)
 
 
 def _number(value: float) -> str:
-    """Return three significant digits: ``0.871``, ``15.3``, ``128``, ``2,340``, ``174k``."""
+    """Return a number with three significant digits: ``0.871``, ``15.3``, ``128``, ``2,340``, ``174k``."""
     if value >= 10_000:
         return f"{value / 1000:,.0f}k"
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _problems(comparison: Comparison) -> Iterator[str]:
-    """Say each problem once, with the loads that it is about."""
+    """Yield a line for each problem, with the loads that it is about."""
     about: dict[tuple[str, str], list[str]] = {}
     for each in comparison.measurements:
         if each.problem:
@@ -131,17 +131,17 @@ def _disagreements(comparison: Comparison) -> Iterator[str]:
         agreed += each.agreed
         if each.difference:
             colour = "red" if each.forbidden else "yellow"
-            told = f"{' and '.join(each.targets)}, {each.service} over {each.transport}: {each.difference}"
-            yield f"[{colour}]{escape(told)}[/]"
+            text = f"{' and '.join(each.targets)}, {each.service} over {each.transport}: {each.difference}"
+            yield f"[{colour}]{escape(text)}[/]"
     if comparison.disagreements:
         yield f"{agreed} conversations were answered alike by each two targets"
 
 
 def _generator(comparison: Comparison) -> Iterator[str]:
-    """Say how busy the load generator was at the most, and how late it was."""
-    for metric, told in (
+    """Yield lines about the load generator: its greatest share of its core, and its lateness."""
+    for metric, text in (
         ("generator_cpu", "the load generator used at most {:.0f} % of its core"),
-        ("generator_late", "in open loops it sent 99 % of the requests within {:.0f} µs of when they were due"),
+        ("generator_late", "in open loops it sent 99 % of the requests within {:.0f} µs of their planned times"),
     ):
         if figures := [each.figures[metric].median for each in comparison.measurements if metric in each.figures]:
-            yield told.format(max(figures))
+            yield text.format(max(figures))

@@ -1,8 +1,8 @@
 """Loads of a time server: many subscribers, whose ticks are due at once or spread evenly over the interval.
 
-A tick's lateness is against the subscriber's own schedule: its arrival minus (seq - 1) x interval, less the least of
-these. Measured are two intervals, so that the leases of UDP, which last three, need no renewal in between: the CPU
-time is that of ticks alone.
+A tick's lateness is measured against the subscriber's own schedule: arrival minus (seq - 1) x interval, minus the least
+of these values. Two intervals are measured: leases over UDP last three, so no renewal comes between, and the CPU time
+is that of ticks alone.
 """
 
 import re
@@ -16,48 +16,49 @@ from conformance.comparison.figures import LoadError, Sample, lateness
 from conformance.comparison.life import time_to_stop
 from conformance.comparison.machine import Usage, without_collector
 from conformance.comparison.model import Load
+from conformance.expected.services import SERVICE_TABLE
 from conformance.targets.server import Server
 from conformance.timing import PATIENCE, SCALE
 
 INTERVALS = 2
-"""What is measured."""
+"""How many intervals are measured."""
 
 SETTING_UP = 30 * SCALE
 """Seconds for connecting and subscribing, at most."""
 
 UNANSWERED = 64
-"""Requests that the server has before it at a time while clients connect and subscribe: so many fit in any buffer."""
+"""How many requests are unanswered at a time while clients connect and subscribe: so many fit in any buffer."""
 
 RESENT = 0.5 * SCALE
 """Seconds without any progress after which unanswered datagrams are sent again."""
 
 STUCK = 3 * SCALE
-"""Seconds without any progress after which a server over TCP has given up."""
+"""Seconds without any progress after which a server over TCP counts as stuck."""
 
 GRACE = 0.25
-"""Intervals in which ticks may still come that were due in those that are measured."""
+"""Intervals to wait for late ticks after the measured intervals."""
 
 _SEQ = re.compile(rb"\nseq: (\d+)\Z")
 _TOKEN = re.compile(rb"CHALLENGE\ntoken: (\S+)\n\n")
 
 
 def _request(number: int, token: bytes = b"") -> bytes:
-    """Return the TIME of a client, over UDP with a token once it has one."""
-    line = f"TIME клиент {number}\n".encode()
+    """Return the TIME of a client, with a token if there is one."""
+    line = SERVICE_TABLE["time"].request(f"клиент {number}") + b"\n"
     return line + b"token: " + token + b"\n" if token else line
 
 
 class Subscribers:
-    """The sockets of all clients, by their number, and what they have received since they subscribed."""
+    """The sockets of all clients, by their number, and all that they have received since they subscribed."""
 
     def __init__(self, server: Server, clients: int, stack: ExitStack) -> None:
-        """Connect them, a group at a time, so that no buffer and no backlog overflows. Raises LoadError, OSError."""
+        """Connect all clients, in groups, so that no buffer and no backlog overflows. Raises LoadError, OSError."""
         self.transport = server.transport
         self.requests = [_request(number) for number in range(clients)]
         self.sockets: list[socket.socket] = []
         self.answered: set[int] = set()
         self.arrivals: list[tuple[int, int, bytes]] = []
-        """When (nanoseconds of ``perf_counter_ns``), who, what."""
+        """The time (nanoseconds of ``perf_counter_ns``), the client's number, the bytes."""
         self.selector = stack.enter_context(selectors.DefaultSelector())
         self.deadline = time.monotonic() + SETTING_UP
         kind = socket.SOCK_STREAM if server.transport == "tcp" else socket.SOCK_DGRAM
@@ -80,7 +81,7 @@ class Subscribers:
         return LoadError(f"gave up at {clients} clients: {why}", {"served": clients})
 
     def _greet(self, group: range) -> None:
-        """Wait until a group has been accepted (TCP: in order, so that the last one tells), or has its tokens (UDP)."""
+        """Wait until a group is accepted (TCP: in order, so the last client is enough), or has its tokens (UDP)."""
         if self.transport == "tcp":
             self.sockets[group[-1]].sendall(b"?\n")
             answer = self.sockets[group[-1]].recv(4096)
@@ -104,9 +105,9 @@ class Subscribers:
         raise self._gave_up(number, "no token")
 
     def subscribe(self, spread: float) -> int:
-        """Have all subscribe, evenly over so many seconds or, if that is 0, as fast as they are answered.
+        """Subscribe all clients, evenly over so many seconds or, if that is 0, as fast as they are answered.
 
-        Returns when it began, in nanoseconds of ``perf_counter_ns``. Raises LoadError, OSError.
+        Return when that began, in nanoseconds of ``perf_counter_ns``. Raises LoadError, OSError.
         """
         start = progress = perf_counter_ns()
         gap = int(spread * 1e9 / len(self.sockets))
@@ -129,7 +130,7 @@ class Subscribers:
         return start
 
     def receive(self, wait: float) -> None:
-        """Take what has come within so many seconds. Raises LoadError."""
+        """Receive all that comes within so many seconds. Raises LoadError."""
         for key, _ in self.selector.select(wait):
             number: int = key.data
             try:
@@ -149,12 +150,12 @@ class Subscribers:
                     self.selector.unregister(self.sockets[number])
 
     def receive_until(self, end: int) -> None:
-        """Take what comes until that time of ``perf_counter_ns``."""
+        """Receive all that comes until that time, in nanoseconds of ``perf_counter_ns``."""
         while (left := end - perf_counter_ns()) > 0:
             self.receive(left / 1e9)
 
     def ticks(self) -> list[dict[int, int]]:
-        """Return, for each client, when each tick came, by its `seq`."""
+        """Return, for each client, when each tick came (nanoseconds of ``perf_counter_ns``), by its `seq`."""
         rest: dict[int, bytes] = {}
         ticks: list[dict[int, int]] = [{} for _ in self.sockets]
         for at, number, data in self.arrivals:
@@ -166,7 +167,7 @@ class Subscribers:
 
 
 def ticks(server: Server, load: Load, usage: Usage) -> Sample:
-    """Return the figures of one sample, and stop the server with all subscribers there. Raises LoadError, OSError."""
+    """Return the figures of one sample; at its end, stop the server with all subscribers. Raises LoadError, OSError."""
     assert load.interval
     interval = int(load.interval * 1e9)
     with ExitStack() as stack:
@@ -205,7 +206,7 @@ def ticks(server: Server, load: Load, usage: Usage) -> Sample:
 
 
 def _lateness(ticks: dict[int, int], start: int, interval: int) -> list[int]:
-    """Return how late those ticks of one client came that were due in the measured intervals, in nanoseconds."""
+    """Return the lateness, in nanoseconds, of one client's ticks that were due in the measured intervals."""
     base = min(at - (seq - 1) * interval for seq, at in ticks.items())
     first = (start - base + interval - 1) // interval + 1
     return [ticks[seq] - (seq - 1) * interval - base for seq in range(max(first, 1), first + INTERVALS) if seq in ticks]

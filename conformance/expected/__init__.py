@@ -1,1 +1,1 @@
-"""What SPEC.md expects, and what is drawn to ask for it."""
+"""The replies that SPEC.md expects, sample replies, and strategies that draw requests."""

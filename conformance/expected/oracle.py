@@ -1,18 +1,17 @@
-"""What a server owes for one request, from SPEC.md's prose alone: tables of predicates, no parser, no state.
+"""The reply that SPEC.md expects to a request: tables of predicates, no parser, no state.
 
-It shares no code with the core of `spec`, and not its style, so that the two are not wrong together.
+It shares neither code nor style with the core of `spec`, so that the two are not wrong together.
 """
 
-import hashlib
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from conformance.expected.fields import OTHER_FIELDS, Facts, Field, Status, fields_of
+from conformance.expected.services import SERVICE_TABLE
 from conformance.targets.terms import Service, Transport
-from spec.limits import LINE_BYTES, NAME_CHARACTERS, REASON_CHARACTERS
-
-VERBS: dict[Service, bytes] = {"echo": b"ECHO", "time": b"TIME"}
+from spec.limits import LINE_BYTES, NAME_CHARACTERS
 
 #: RFC 3629, section 4.
 _UTF_8 = re.compile(
@@ -23,7 +22,7 @@ _FIELD = re.compile(rb"[a-z][a-z0-9-]*: (.*)", re.DOTALL)
 
 
 class Request(NamedTuple):
-    """What came: a line with its LF (TCP) or a datagram (UDP)."""
+    """The bytes that came as one request: a line with its LF (TCP) or a datagram (UDP)."""
 
     service: Service
     transport: Transport
@@ -41,7 +40,7 @@ class Request(NamedTuple):
 
     @property
     def argument(self) -> str:
-        """The argument; only for a request without a fault up to `bad-encoding`."""
+        """The argument. Raises UnicodeDecodeError if the first line is not UTF-8."""
         return self.lines[0].partition(b" ")[2].decode()
 
     @property
@@ -69,7 +68,7 @@ def _is_bad_name(request: Request) -> bool:
 FAULTS: dict[str, Callable[[Request], bool]] = {
     "too-long": lambda request: max(map(len, request.lines)) > LINE_BYTES,
     "bad-encoding": lambda request: not _UTF_8.fullmatch(request.raw),
-    "unknown-verb": lambda request: request.verb != VERBS[request.service],
+    "unknown-verb": lambda request: request.verb != SERVICE_TABLE[request.service].verb,
     "bad-request": lambda request: not all(map(_FIELD.fullmatch, request.lines[1:])),
     "bad-character": _has_bad_character,
     "bad-name": _is_bad_name,
@@ -81,74 +80,100 @@ def fault(request: Request) -> str | None:
     return next((code for code, is_there in FAULTS.items() if is_there(request)), None)
 
 
-def echo_fields(message: str, transport: Transport) -> dict[str, str]:
-    """Return the fields that a good message is owed, in their order."""
-    fields = {
-        "message": message,
-        "reversed": "".join(message[-1 - i] for i in range(len(message))),
-        "upper": message.upper(),
-        "length": f"{sum(1 for _ in message)}",
-    }
-    if transport == "tcp":
-        utf_8 = message.encode()
-        fields |= {"bytes": f"{len(utf_8)}", "sha256": hashlib.sha256(utf_8).hexdigest()}
-    return fields
+def error(code: str) -> bytes:
+    """Return an `ERR`, masked."""
+    return _masked_reply("ERR", Facts(code=code))
+
+
+def ok_fields(service: Service, transport: Transport, argument: str, interval: str = "3") -> dict[str, str]:
+    """Return the names and the expected values of an `OK` to a good argument, in their order.
+
+    `interval` is the server's, in seconds, as TIME-3 writes it.
+    """
+    return _values(fields_of("OK", service, transport), Facts(argument, interval))
+
+
+def ok(service: Service, transport: Transport, argument: str, interval: str = "3") -> bytes:
+    """Return the expected `OK` to a good argument; over UDP a time server sends it if the token is valid."""
+    return reply("OK", **ok_fields(service, transport, argument, interval))
+
+
+def tick(name: str, seq: int = 1) -> bytes:
+    """Return the expected `TICK` of that number, masked."""
+    return _masked_reply("TICK", Facts(name, seq=seq))
+
+
+def _masked_reply(status: Status, facts: Facts) -> bytes:
+    return reply(status, **_values(OTHER_FIELDS[status], facts))
 
 
 def reply(status: str, **fields: str) -> bytes:
-    """Return a reply's bytes."""
+    """Return the bytes of a reply with these fields, in their order."""
     return "".join([f"{status}\n", *(f"{name}: {value}\n" for name, value in fields.items()), "\n"]).encode()
 
 
-def error(code: str) -> bytes:
-    """Return an ERR as `masked` gives it."""
-    return reply("ERR", code=code, reason="{reason}")
+def placeholder(field: Field) -> str:
+    """Return what stands for any good value of the server's choice: ``{token}``."""
+    return f"{{{field.name}}}"
 
 
-CHALLENGE = reply("CHALLENGE", token="{token}")
+def _values(fields: Sequence[Field], facts: Facts) -> dict[str, str]:
+    return {field.name: field.value(facts) if field.value else placeholder(field) for field in fields}
 
 
-def owed(service: Service, transport: Transport, raw: bytes, interval: str = "3") -> bytes | None:
-    """Return the one reply, as `masked` gives it, that a client without subscription or token is owed; None: silence.
+CHALLENGE = _masked_reply("CHALLENGE", Facts())
 
-    A `TICK` follows the `OK` of a time server over TCP; it is not in here.
+
+def expected_reply(service: Service, transport: Transport, raw: bytes, interval: str = "3") -> bytes | None:
+    """Return the one reply, masked, that SPEC.md expects to a request; None: silence.
+
+    `raw` is a line with its LF (TCP) or a datagram (UDP). The client has neither a subscription nor a valid token. A
+    time server over TCP sends a `TICK` after its first `OK`; that is not part of the result.
     """
     request = Request(service, transport, raw)
-    if transport == "udp" and request.verb != VERBS[service]:
+    if transport == "udp" and request.verb != SERVICE_TABLE[service].verb:
         return None
     if code := fault(request):
         return error(code)
-    if service == "echo":
-        return reply("OK", **echo_fields(request.argument, transport))
-    return CHALLENGE if transport == "udp" else reply("OK", name=request.argument, interval=interval)
+    if service == "time" and transport == "udp":
+        return CHALLENGE
+    return ok(service, transport, request.argument, interval)
 
 
-_TIME = rb"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z"
-_MASKS = {
-    b"{reason}": re.compile(rb"(ERR\ncode: [a-z-]+\nreason: )([ -~]{1,%d})(\n\n)" % REASON_CHARACTERS),
-    b"{token}": re.compile(rb"(CHALLENGE\ntoken: )([!-~]{1,20})(\n\n)"),
-    b"{time}": re.compile(rb"(TICK\nname: [^\n]*\ntime: )(" + _TIME + rb")(\nseq: [1-9][0-9]*\n\n)"),
-}
-
-
-def owed_stream(service: Service, lines: Sequence[bytes], interval: str) -> list[bytes]:
-    """Return what one connection is owed, as `masked` gives it, for lines sent within the first interval."""
+def expected_stream(service: Service, lines: Sequence[bytes], interval: str) -> list[bytes]:
+    """Return the replies, masked, that SPEC.md expects on one connection to lines sent within the first interval."""
     replies: list[bytes] = []
     subscribed = False
     for line in lines:
-        owed_reply = owed(service, "tcp", line, interval)
-        assert owed_reply is not None
-        replies.append(owed_reply)
-        if service == "time" and not subscribed and owed_reply.startswith(b"OK\n"):
+        expected = expected_reply(service, "tcp", line, interval)
+        assert expected is not None
+        replies.append(expected)
+        if service == "time" and not subscribed and expected.startswith(b"OK\n"):
             subscribed = True
-            name = Request(service, "tcp", line).argument
-            replies.append(reply("TICK", name=name, time="{time}", seq="1"))
+            replies.append(tick(Request(service, "tcp", line).argument))
     return replies
 
 
+def _mask(status: Status) -> "re.Pattern[bytes]":
+    """Return the form of a reply of that status, with a group for the value that the server chooses."""
+    lines = "".join(
+        f"{field.name}: ({field.choice.form.pattern})\n" if field.choice else f"{field.name}: [^\n]*\n"
+        for field in OTHER_FIELDS[status]
+    )
+    return re.compile(f"{status}\n{lines}\n".encode())
+
+
+_MASKS = {
+    placeholder(field).encode(): _mask(status)
+    for status, fields in OTHER_FIELDS.items()
+    for field in fields
+    if field.choice
+}
+
+
 def masked(raw: bytes) -> bytes:
-    """Return a reply with ``{reason}``, ``{token}`` or ``{time}`` for a good value of the server's choice."""
+    """Return a reply with ``{reason}``, ``{token}`` or ``{time}`` in place of a good value of the server's choice."""
     for name, form in _MASKS.items():
         if match := form.fullmatch(raw):
-            return match[1] + name + match[match.re.groups]
+            return raw[: match.start(1)] + name + raw[match.end(1) :]
     return raw

@@ -1,63 +1,86 @@
-"""Replies as a server makes them, with made-up values, and what a client prints for them."""
+"""Sample replies for a scripted server to send, and the lines that a client prints for them.
+
+The values are of good form but made up, so that a client that computes them itself is found.
+"""
 
 import re
 from collections.abc import Iterable, Sequence
 
-from conformance.targets.terms import Transport
+from conformance.expected.fields import OTHER_FIELDS, Facts, Status, fields_of
+from conformance.targets.terms import Service, Transport
 
-TOKEN = "!~:token-of-20-chars"
+TOKEN = Facts().token
 LONG = "3600"
-"""An interval in which no check ends, so that no renewal comes between."""
+"""An interval, in seconds, in which no check ends: no renewal comes between."""
 
 HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-"""What SRV-14 keeps from a terminal."""
+"""The characters that a program must not print as they are (SRV-14)."""
 
 Fields = Sequence[tuple[str, str]]
+"""Names and values, in their order; a name may stand there twice."""
 
 
 def reply(status: str, *fields: tuple[str, str]) -> bytes:
-    """Return a reply with exactly these fields, good or not."""
+    """Return the bytes of a reply with exactly these fields, good or not."""
     return "".join([f"{status}\n", *(f"{name}: {value}\n" for name, value in fields), "\n"]).encode()
 
 
+def ok_fields(service: Service, transport: Transport, argument: str, interval: str = LONG) -> list[tuple[str, str]]:
+    """Return sample fields of an `OK` to a message or a name. The lease over UDP lasts longer than any check."""
+    return [(field.name, field.sample(Facts(argument, interval))) for field in fields_of("OK", service, transport)]
+
+
+def ok(service: Service, transport: Transport, argument: str, interval: str = LONG) -> bytes:
+    """Return an `OK` with the fields of `ok_fields`."""
+    return reply("OK", *ok_fields(service, transport, argument, interval))
+
+
+def tick_fields(name: str, seq: int, second: int | None = None) -> list[tuple[str, str]]:
+    """Return sample fields of a `TICK`. Its time is 250 ms after that second of an hour, by default second `seq`."""
+    return _fields("TICK", Facts(name, seq=seq, second=seq if second is None else second))
+
+
+def tick(name: str, seq: int, second: int | None = None) -> bytes:
+    """Return a `TICK` with the fields of `tick_fields`."""
+    return reply("TICK", *tick_fields(name, seq, second))
+
+
+def challenge(token: str = TOKEN) -> bytes:
+    """Return a `CHALLENGE` with that token, good or not."""
+    return reply("CHALLENGE", *_fields("CHALLENGE", Facts(token=token)))
+
+
+def error(code: str = "busy", reason: str = Facts().reason) -> bytes:
+    """Return an `ERR` with that code and reason, good or not."""
+    return reply("ERR", *_fields("ERR", Facts(code=code, reason=reason)))
+
+
+def _fields(status: Status, facts: Facts) -> list[tuple[str, str]]:
+    return [(field.name, field.sample(facts)) for field in OTHER_FIELDS[status]]
+
+
 def with_unknown_fields(known: bytes) -> bytes:
-    """Return a reply with fields more that no client knows: first, in between, and last (CLI-12)."""
+    """Return a reply with more fields, which no client knows: first, in between, and last (CLI-12)."""
     status, field, *fields, end = known.decode().split("\n")[:-1]
     return "\n".join([status, "x-1: ", field, "future: a: б\u3000в", *fields, "message-2: OK", end, ""]).encode()
 
 
-def echo_fields(message: str, transport: Transport) -> list[tuple[str, str]]:
-    """Return the fields of an OK to ECHO. All but `message` are not what a client could work out itself."""
-    fields = [("message", message), ("reversed", f"r{message}"), ("upper", f"u{message}"), ("length", "90")]
-    return fields + ([("bytes", "91"), ("sha256", "0123456789abcdef" * 4)] if transport == "tcp" else [])
-
-
-def subscribed_fields(name: str, interval: str, transport: Transport) -> list[tuple[str, str]]:
-    """Return the fields of an OK to TIME; the lease over UDP is longer than any check."""
-    return [("name", name), ("interval", interval), *([("lease", "60")] if transport == "udp" else [])]
-
-
-def tick_fields(name: str, seq: int, second: int | None = None) -> list[tuple[str, str]]:
-    """Return the fields of a TICK; its time is that second of an hour, by default `seq`, and 250 milliseconds."""
-    moment = seq if second is None else second
-    return [("name", name), ("time", f"2026-11-23T09:{moment // 60:02}:{moment % 60:02}.250Z"), ("seq", str(seq))]
-
-
-def tick(name: str, seq: int, second: int | None = None) -> bytes:
-    """Return a TICK with the fields that `tick_fields` makes."""
-    return reply("TICK", *tick_fields(name, seq, second))
-
-
-def tick_lines(name: str, seconds: Iterable[int]) -> list[str]:
-    """Return the lines that a time client prints for ticks of these seconds, in UTC."""
-    return [f"{name} 2026-11-23T09:{second // 60:02}:{second % 60:02}.250+00:00" for second in seconds]
-
-
 def replaced(fields: Fields, name: str, *values: str) -> list[tuple[str, str]]:
-    """Return the fields with other values for one of them; no value: without it."""
+    """Return the fields with one of them once for each of the values; without values: without that field."""
     return [(each, value) for each, old in fields for value in (values if each == name else [old])]
 
 
+def visible(text: str) -> str:
+    """Return text as a program must print it: hidden characters as a backslash, ``u`` and four digits (SRV-14)."""
+    return HIDDEN.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
 def shown(fields: Fields) -> list[str]:
-    """Return the lines that an echo client prints for the fields of an OK."""
-    return [HIDDEN.sub(lambda match: f"\\u{ord(match[0]):04x}", f"{name}: {value}") for name, value in fields]
+    """Return the lines that an echo client prints for the fields of an `OK` (CLI-3)."""
+    return [visible(f"{name}: {value}") for name, value in fields]
+
+
+def tick_lines(name: str, seconds: Iterable[int]) -> list[str]:
+    """Return the lines that a time client in UTC prints for sample ticks of these seconds of an hour (CLI-19)."""
+    times = (dict(tick_fields(name, 1, second))["time"] for second in seconds)
+    return [f"{name} {time.removesuffix('Z')}+00:00" for time in times]

@@ -1,4 +1,4 @@
-"""What Hypothesis draws: text in all its corners, every fault, lengths at the limits, cuttings of a stream."""
+"""Hypothesis strategies: unusual text, every fault of a request, lengths at the limits, cuts of a stream."""
 
 import json
 import unicodedata
@@ -9,7 +9,8 @@ from pathlib import Path
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from conformance.expected.oracle import VERBS
+from conformance.expected.fields import STATUSES
+from conformance.expected.services import SERVICE_TABLE
 from conformance.targets.terms import Service, Transport
 from spec.limits import LINE_BYTES, MESSAGE_BYTES, NAME_CHARACTERS
 
@@ -19,7 +20,8 @@ UPPER_DISAGREEMENTS = frozenset(
     for code in json.loads(Path(__file__).with_name("upper_disagreements.json").read_text())["code points"]
 )
 
-#: Each breaks somebody: line ends that are none, cases that grow, marks, joiners, directions, noncharacters, U+FEFF.
+#: Characters that programs often get wrong: false line ends, upper cases of several letters, marks, joiners,
+#: directions, noncharacters, U+FEFF.
 CORNERS = (
     "\t \u00a0\u3000\u2028\u2029\ufeff\u00ad\u200b\u200d\u200e\u200f\u061c\u202a\u202e\u2066\u2069\ufffd\ufffe\uffff"
     "\u0301\u0308\u0345\u1e9eßŉǰΐΰևẖﬁﬃᾳΆςσϊiıİǅǆჁᲐаяёйїЀҀԱ\u0439\u0438\u0306\ud7ff\ue000\U0001f468\U0001f3fd\U0001f1e6"
@@ -29,7 +31,7 @@ CONTROLS = "".join(map(chr, [*range(0x20), *range(0x7F, 0xA0)]))
 
 
 def has_agreed_upper(character: str) -> bool:
-    """Whether every version of Unicode from 13.0 on agrees on the upper case, as far as is known."""
+    """Whether all known versions of Unicode from 13.0 on agree on the upper case of this character."""
     return character not in UPPER_DISAGREEMENTS and unicodedata.category(character) != "Cn"
 
 
@@ -42,7 +44,7 @@ def scalars() -> list[str]:
 
 @cache
 def texts(smallest: int = 0, largest: int = 40, *, without: str = "") -> SearchStrategy[str]:
-    """Good text of agreed upper case, of so many characters, each run of it from one alphabet."""
+    """Good text of `smallest` to `largest` characters, in runs from one alphabet each; its upper case is agreed on."""
     alphabets = [
         st.characters(min_codepoint=0x20, max_codepoint=0x7E),
         st.characters(min_codepoint=0x0400, max_codepoint=0x04FF, exclude_categories=["Cn"]),
@@ -72,7 +74,7 @@ def names() -> SearchStrategy[str]:
 @cache
 @st.composite
 def filled(draw: st.DrawFn, size: int, text: SearchStrategy[str]) -> bytes:
-    """UTF-8 of exactly `size` bytes: a drawn text, again and again, and ``.`` for what is left."""
+    """UTF-8 of exactly `size` bytes: a drawn text, repeated, then dots."""
     unit = draw(text.filter(bool)).encode()
     return unit * (size // len(unit)) + b"." * (size % len(unit))
 
@@ -123,8 +125,8 @@ def arguments(service: Service) -> SearchStrategy[bytes]:
 
 @cache
 def verbs(service: Service) -> SearchStrategy[bytes]:
-    """Mostly the served verb; else another service's, a reply's status, a near miss, or anything."""
-    good = VERBS[service]
+    """Mostly the served verb; else another service's verb, a reply's status, a nearly good verb, or bad UTF-8."""
+    good = SERVICE_TABLE[service].verb
     near_misses = [
         b"",
         good.lower(),
@@ -135,7 +137,7 @@ def verbs(service: Service) -> SearchStrategy[bytes]:
         b" " + good,
         b"\xef\xbb\xbf" + good,
     ]
-    others = [*VERBS.values(), b"OK", b"ERR", b"TICK", b"CHALLENGE"]
+    others = [*(each.verb for each in SERVICE_TABLE.values()), *map(str.encode, STATUSES)]
     return st.one_of(
         st.just(good), st.just(good), st.just(good), st.sampled_from(near_misses + others), st.sampled_from(BAD_UTF_8)
     )
@@ -196,7 +198,7 @@ def requests(service: Service, transport: Transport) -> SearchStrategy[bytes]:
 
 @st.composite
 def cuttings(draw: st.DrawFn, stream: bytes) -> list[bytes]:
-    """A cutting of a stream into chunks: whole, into few or many, or byte by byte if it is short."""
+    """The chunks of a stream: a few of them or one; of a short stream perhaps single bytes."""
     if len(stream) <= 200 and draw(st.booleans()):
         return [stream[i : i + 1] for i in range(len(stream))]
     cuts = draw(st.sets(st.integers(0, len(stream)), max_size=8))

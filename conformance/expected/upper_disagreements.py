@@ -1,6 +1,6 @@
-"""Finds the code points whose upper case differs between interpreters, that is, between versions of Unicode.
+"""Finds the code points whose upper case differs between interpreters, because of their versions of Unicode.
 
-    python -m conformance.upper_disagreements python3.10 python3.11 python3.12 python3.13 node
+    python -m conformance.expected.upper_disagreements python3.10 python3.11 python3.12 python3.13 node
 
 Each argument is the command of a Python or, if its name begins with ``node``, of a Node.js.
 """
@@ -9,6 +9,8 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+
+COMMAND = "python -m conformance.expected.upper_disagreements"
 
 _PYTHON = """
 import sys, unicodedata
@@ -28,7 +30,7 @@ require('fs').writeFileSync(1, lines.join('\\n') + '\\n')
 
 
 def read_table(command: str) -> tuple[str, list[str]]:
-    """Return an interpreter's version of Unicode and its table: a line of numbers for each scalar value."""
+    """Return an interpreter's version of Unicode, and a line for each scalar value: its number, then its upper case."""
     program = ["-e", _NODE] if Path(command).name.startswith("node") else ["-c", _PYTHON]
     version, *table = subprocess.run(
         [command, *program], check=True, capture_output=True, text=True
@@ -42,7 +44,8 @@ def main(commands: list[str]) -> None:
     differing = [mappings[0].split()[0] for mappings in zip(*tables, strict=True) if len(set(mappings)) > 1]
     about = {
         "about": "The code points whose full upper case differs among these versions of Unicode.",
-        "made by": "python -m conformance.upper_disagreements " + " ".join(Path(command).name for command in commands),
+        "made by": "python -m conformance.expected.upper_disagreements "
+        + " ".join(Path(command).name for command in commands),
         "versions of Unicode": versions,
         "code points": [f"U+{int(code):04X}" for code in differing],
     }

@@ -1,7 +1,6 @@
-"""The adversary, and the model that judges clients against it: on the sans-I/O core, in virtual time.
+"""The adversary and the model of a client, with the core's clients, without I/O and in virtual time.
 
-The core's own clients must be found good, whatever the adversary does, and each planted fault must be found, with the
-one misbehaviour that shows it.
+The core's own clients must pass, whatever the adversary does. Each planted fault must be found with one misbehaviour.
 """
 
 import re
@@ -17,10 +16,10 @@ import spec.codec
 import spec.datagram_client
 import spec.stream_client
 from conformance.as_server.adversary import Act, Adversary, Event
-from conformance.as_server.client_model import Owed, understood
+from conformance.as_server.client_model import ExpectedConduct, understood
 from conformance.as_server.client_verdict import Conduct, judge
 from conformance.as_server.misbehaviours import BAD, ODD, Misbehaviour, Scenario, kinds, samples, scenarios
-from conformance.expected.replies import TOKEN, echo_fields, reply, subscribed_fields, tick_fields
+from conformance.expected.replies import TOKEN, challenge, ok, ok_fields, replaced, reply, tick
 from conformance.targets.terms import SERVICES, TRANSPORTS, Service, Transport
 from spec.datagram_client import DatagramClient, TimeDatagramClient
 from spec.options import ClientOptions
@@ -30,11 +29,11 @@ URL = "echo+udp://127.0.0.1:7007"
 TIMEOUT = 2.0
 GOOD = Scenario("echo", "udp", ("раз", "два"), 0)
 GOOD_TIME = Scenario("time", "udp", ("Анна",), 2)
-OK, ALL = reply("OK", *echo_fields("раз", "udp")), st.sampled_from([(s, t) for s in SERVICES for t in TRANSPORTS])
+OK, ALL = ok("echo", "udp", "раз"), st.sampled_from([(s, t) for s in SERVICES for t in TRANSPORTS])
 
 
 def play(case: Scenario) -> tuple[list[Event], Conduct]:
-    """Let a client of the core talk to the adversary of a case."""
+    """Run a client of the core against the adversary of a scenario."""
     output: list[str] = []
     errors: list[str] = []
     open_client = (
@@ -69,13 +68,13 @@ def play(case: Scenario) -> tuple[list[Event], Conduct]:
 
 
 def verdict(case: Scenario) -> tuple[str, str] | None:
-    """Return what the model says of a client of the core in a case."""
+    """Return the verdict on a client of the core in a scenario."""
     transcript, conduct = play(case)
-    return judge(case, Owed(case, URL, TIMEOUT, transcript), transcript, conduct)
+    return judge(case, ExpectedConduct(case, URL, TIMEOUT, transcript), transcript, conduct)
 
 
 def acts(case: Scenario) -> list[tuple[bytes, str]]:
-    """Return what passes between the client and the server of a case."""
+    """Return the requests and the acts of a scenario."""
     return [(event.data, event.via) for event in play(case)[0]]
 
 
@@ -83,17 +82,17 @@ def acts(case: Scenario) -> list[tuple[bytes, str]]:
 @given(ALL.flatmap(lambda where: scenarios(*where)))
 def test_a_good_client_is_found_good(case: Scenario) -> None:
     transcript, conduct = play(case)
-    owed = Owed(case, URL, TIMEOUT, transcript)
-    assert judge(case, owed, transcript, conduct) is None, f"{case}\n{transcript}\n{conduct}\n{owed}"
+    expected = ExpectedConduct(case, URL, TIMEOUT, transcript)
+    assert judge(case, expected, transcript, conduct) is None, f"{case}\n{transcript}\n{conduct}\n{expected}"
 
 
 def test_without_misbehaviours_the_service_is_correct() -> None:
     server = Adversary(GOOD_TIME)
     line = "TIME Анна\n".encode()
-    ok = Act(reply("OK", *subscribed_fields("Анна", "0.1", "udp")))
-    assert server.answer(line) == [Act(reply("CHALLENGE", ("token", TOKEN)))]
+    subscribed = Act(ok("time", "udp", "Анна", "0.1"))
+    assert server.answer(line) == [Act(challenge())]
     for seq in 1, 2:
-        acts = [ok, Act(reply("TICK", *tick_fields("Анна", seq, 10 * seq)))]
+        acts = [subscribed, Act(tick("Анна", seq, 10 * seq))]
         assert server.answer(line + f"token: {TOKEN}\n".encode()) == acts
     assert Adversary(GOOD).answer("ECHO раз\n".encode()) == [Act(OK)]
 
@@ -106,7 +105,7 @@ def test_without_misbehaviours_the_service_is_correct() -> None:
         ("delayed", []),
         ("doubled", [OK, OK]),
         ("truncated", [OK[:-9], OK]),
-        ("forged", [reply("OK", ("message", "раз"), ("reversed", "forged"), *echo_fields("раз", "udp")[2:]), OK]),
+        ("forged", [reply("OK", *replaced(ok_fields("echo", "udp", "раз"), "reversed", "forged")), OK]),
     ],
 )
 def test_how_a_reply_is_spoiled(name: str, sent: list[bytes]) -> None:
@@ -128,13 +127,13 @@ def test_each_misbehaviour_changes_something(service: Service, transport: Transp
 
 REPLIES: dict[tuple[Service, Transport], list[bytes]] = {
     ("echo", "udp"): [OK],
-    ("echo", "tcp"): [reply("OK", *echo_fields("раз", "tcp"))],
+    ("echo", "tcp"): [ok("echo", "tcp", "раз")],
     ("time", "udp"): [
-        reply("CHALLENGE", ("token", TOKEN)),
-        reply("OK", *subscribed_fields("Анна", "3", "udp")),
-        reply("TICK", *tick_fields("Анна", 1)),
+        challenge(),
+        ok("time", "udp", "Анна", "3"),
+        tick("Анна", 1),
     ],
-    ("time", "tcp"): [reply("OK", *subscribed_fields("Анна", "0.05", "tcp"))],
+    ("time", "tcp"): [ok("time", "tcp", "Анна", "0.05")],
 }
 
 
@@ -222,7 +221,7 @@ def test_a_planted_fault_is_found(
     value: object,
     requirements: set[str],
 ) -> None:
-    """It is found by a case with one misbehaviour at most, and told as one of these requirements."""
+    """It is found in a scenario with at most one misbehaviour, and is about one of these requirements."""
     monkeypatch.setattr(owner, name, value)
     found = next(filter(None, map(verdict, (case for seed in range(8) for case in samples(service, transport, seed)))))
     assert found[0] in requirements, found

@@ -59,8 +59,8 @@ def test_figures_are_medians_and_ratios_are_of_one_round() -> None:
 
 def test_percentiles() -> None:
     found = percentiles(1000 * each for each in range(1, 1001))
-    for name, due in {"p50": 500_000, "p99": 990_000, "p99.9": 999_000, "max": 1_000_000}.items():
-        assert found[name] == pytest.approx(due, rel=0.002)
+    for name, expected in {"p50": 500_000, "p99": 990_000, "p99.9": 999_000, "max": 1_000_000}.items():
+        assert found[name] == pytest.approx(expected, rel=0.002)
     assert percentiles([1])["max"] < 200 and percentiles([10**15])["p50"] == pytest.approx(60e9, rel=0.002)
 
 
@@ -107,8 +107,8 @@ def test_a_target_that_dies_is_shown_and_the_others_are_measured(capsys: pytest.
     assert problems(comparison, "raw") == {""}
     assert "died with status 1: out of breath" in problems(comparison, "dies")
     assert all(each["figures"] for each in comparison["measurements"] if each["target"] == "raw")
-    for told in (capsys.readouterr().out, Path("page.html").read_text(encoding="utf-8")):
-        assert "died with status 1: out of breath" in told
+    for text in (capsys.readouterr().out, Path("page.html").read_text(encoding="utf-8")):
+        assert "died with status 1: out of breath" in text
 
 
 def test_a_target_that_does_not_start(capsys: pytest.CaptureFixture[str]) -> None:
@@ -164,9 +164,9 @@ def test_the_json_has_the_published_form_and_tables_fit(capsys: pytest.CaptureFi
     validator = jsonschema.Draft202012Validator(schema)
     validator.validate(comparison)
     assert not validator.is_valid({**comparison, "rounds": 0})
-    told = capsys.readouterr().out
-    assert max(map(len, told.splitlines())) <= WIDTH
-    header = [line for line in told.splitlines() if line.startswith("request or tick, µs")]
+    output = capsys.readouterr().out
+    assert max(map(len, output.splitlines())) <= WIDTH
+    header = [line for line in output.splitlines() if line.startswith("request or tick, µs")]
     assert [line.split()[4:] for line in header] == [
         [*BUNDLED, "asyncio"],
         ["good", "reverses-bytes"],
@@ -174,7 +174,7 @@ def test_the_json_has_the_published_form_and_tables_fit(capsys: pytest.CaptureFi
     different = [each for each in comparison["disagreements"] if each["difference"]]
     assert len(different) == 5 and all("reverses-bytes" in each["targets"] for each in different)
     assert all(each["forbidden"] and "reversed" in each["difference"] for each in different)
-    assert "×: ratio to with" in told and "the load generator used at most" in told
+    assert "×: ratio to with" in output and "the load generator used at most" in output
 
 
 def test_what_requires_a_missing_module_is_skipped(capsys: pytest.CaptureFixture[str]) -> None:
@@ -185,7 +185,7 @@ def test_what_requires_a_missing_module_is_skipped(capsys: pytest.CaptureFixture
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["nobody"], "nobody: neither"),
         (["raw", "raw2"], "raw2: neither"),
@@ -194,7 +194,7 @@ def test_what_requires_a_missing_module_is_skipped(capsys: pytest.CaptureFixture
         (["raw", "--json=nowhere/figures.json"], "nowhere is no directory"),
     ],
 )
-def test_wrong_usage_is_one_line(words: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_usage_is_one_line(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main.main(["compare", *words, *TCP_ECHO]) == 2
     errors = capsys.readouterr().err
-    assert told in errors and errors.count("\n") == 1
+    assert message in errors and errors.count("\n") == 1

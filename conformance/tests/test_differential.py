@@ -1,4 +1,4 @@
-"""Differences between two servers are found, cut short, and told from what is left free."""
+"""Differences between two servers are found and made short; forbidden ones are distinguished from free ones."""
 
 import sys
 
@@ -33,7 +33,7 @@ def test_a_forbidden_difference_is_short_and_names_who_is_wrong() -> None:
     assert len(request) <= len("ECHO я\r\n".encode()) and difference.at_fault == (False, True)
 
 
-def test_an_answer_where_silence_is_due_is_a_difference() -> None:
+def test_an_answer_in_place_of_silence_is_a_difference() -> None:
     _, difference = compare(BUNDLED["raw"], guilty(faults()["UDP-2/answers_unknown_verbs"]), "echo", "udp")
     assert difference is not None and difference.kind == "forbidden"
     assert difference.replies[0] == [b""] and difference.replies[1] != [b""]
@@ -41,9 +41,9 @@ def test_an_answer_where_silence_is_due_is_a_difference() -> None:
 
 #: A good server with reasons of its own.
 WORDY = """
-from spec import codec, replies
+from spec import codec
 for code in codec.ERROR_REPLIES:
-    codec.ERROR_REPLIES[code] = replies.build_reply("ERR", ("code", code), ("reason", "sorry"))
+    codec.ERROR_REPLIES[code] = codec.ERROR.build(code, "sorry")
 from impl_raw.tcp_server import main
 main()
 """

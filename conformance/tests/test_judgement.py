@@ -1,4 +1,4 @@
-"""A wrong reply is told from a right one, and what is said of it is what is wrong with it."""
+"""A wrong reply is recognized, and the message says what is wrong with it."""
 
 from typing import Any
 
@@ -7,10 +7,10 @@ import pytest
 from conformance.as_client.judgement import require_fields, require_replies, require_reply, require_status
 from conformance.as_client.peers import Reply
 from conformance.blame import blamed
-from conformance.expected.oracle import CHALLENGE, echo_fields, error, reply
+from conformance.expected.oracle import CHALLENGE, error, ok, ok_fields, reply
 
-GOOD = echo_fields("привет", "tcp")
-DUE = reply("OK", **GOOD)
+GOOD = ok_fields("echo", "tcp", "привет")
+ECHOED = ok("echo", "tcp", "привет")
 BUSY = error("busy")
 
 
@@ -19,75 +19,82 @@ def wrong(**fields: str) -> bytes:
 
 
 def fault(require: Any, *arguments: Any) -> tuple[str, str | None]:
-    """Return what is said of a wrong reply, and which requirement that is about."""
+    """Return the message about a wrong reply, and the requirement that it is about."""
     with pytest.raises(AssertionError) as failure:
         require(*arguments)
     return str(failure.value), blamed(failure.value)
 
 
 @pytest.mark.parametrize(
-    ("came", "due"),
+    ("came", "expected"),
     [
-        (DUE, DUE),
+        (ECHOED, ECHOED),
         (BUSY.replace(b"{reason}", b"too many"), BUSY),
         (CHALLENGE.replace(b"{token}", b"0123456789abcdef"), CHALLENGE),
     ],
 )
-def test_what_is_owed_is_accepted(came: bytes, due: bytes) -> None:
-    require_reply(came, due)
-    require_reply(Reply(came, 0.0), due)
-    require_replies([came, None, came], [due, None, due])
+def test_an_expected_reply_is_accepted(came: bytes, expected: bytes) -> None:
+    require_reply(came, expected)
+    require_reply(Reply(came, 0.0), expected)
+    require_replies([came, None, came], [expected, None, expected])
 
 
 @pytest.mark.parametrize(
-    ("came", "due", "said", "about"),
+    ("came", "expected", "said", "about"),
     [
-        (wrong(reversed="привет"), DUE, "reversed is 'привет'; due is 'тевирп'", "ECHO-3"),
-        (wrong(upper="привет"), DUE, "upper is 'привет'; due is 'ПРИВЕТ'", "ECHO-4"),
-        (wrong(length="12"), DUE, "length is '12'; due is '6'", "ECHO-5"),
-        (wrong(bytes="6"), DUE, "bytes is '6'; due is '12'", "ECHO-6"),
-        (wrong(message="Привет", reversed="т"), DUE, "message is 'Привет'; due is 'привет'", None),
-        (BUSY.replace(b"busy", b"late"), BUSY, "code is 'late'; due is 'busy'", None),
-        (b"ERR\ncode: busy\nreason: \xc2\xa0\n\n", BUSY, "reason is '\\xa0'; due is 1 to 40 printable ASCII", None),
-        (b"OK\n\n", CHALLENGE, "'OK\\n\\n' came; due is 'CHALLENGE\\ntoken: {token}\\n\\n'", None),
-        (b"CHALLENGE\ntoken: t\nx: y\n\n", CHALLENGE, "'CHALLENGE\\ntoken: t\\nx: y\\n\\n' came; due is", None),
+        (wrong(reversed="привет"), ECHOED, "reversed is 'привет'; expected 'тевирп'", "ECHO-3"),
+        (wrong(upper="привет"), ECHOED, "upper is 'привет'; expected 'ПРИВЕТ'", "ECHO-4"),
+        (wrong(length="12"), ECHOED, "length is '12'; expected '6'", "ECHO-5"),
+        (wrong(bytes="6"), ECHOED, "bytes is '6'; expected '12'", "ECHO-6"),
+        (wrong(message="Привет", reversed="т"), ECHOED, "message is 'Привет'; expected 'привет'", None),
+        (BUSY.replace(b"busy", b"late"), BUSY, "code is 'late'; expected 'busy'", None),
+        (
+            b"ERR\ncode: busy\nreason: \xc2\xa0\n\n",
+            BUSY,
+            "reason is '\\xa0'; expected 1 to 40 printable ASCII",
+            "ERR-2",
+        ),
+        (ok("time", "udp", "a", "5"), ok("time", "udp", "a", "3"), "interval is '5'; expected '3'", "TIME-3"),
+        (ok("time", "udp", "b"), ok("time", "udp", "a"), "name is 'b'; expected 'a'", None),
+        (b"OK\n\n", CHALLENGE, "'OK\\n\\n' came; expected 'CHALLENGE\\ntoken: {token}\\n\\n'", None),
+        (b"CHALLENGE\ntoken: t\nx: y\n\n", CHALLENGE, "'CHALLENGE\\ntoken: t\\nx: y\\n\\n' came; expected", None),
         (
             b"HELLO\xff\n",
             BUSY,
-            "'HELLO\\\\xff\\n' came; due is 'ERR\\ncode: busy\\nreason: {reason}\\n\\n'",
+            "'HELLO\\\\xff\\n' came; expected 'ERR\\ncode: busy\\nreason: {reason}\\n\\n'",
             None,
         ),
-        (b"OK\n\n", None, "'OK\\n\\n' came where silence is due", None),
+        (b"OK\n\n", None, "'OK\\n\\n' came; expected silence", None),
     ],
 )
-def test_what_is_wrong_is_said(came: bytes, due: bytes | None, said: str, about: str | None) -> None:
-    told, blame = fault(require_reply, came, due, "the first")
-    assert told.startswith(f"the first: {said}")
+def test_what_is_wrong_is_said(came: bytes, expected: bytes | None, said: str, about: str | None) -> None:
+    text, blame = fault(require_reply, came, expected, "the first")
+    assert text.startswith(f"the first: {said}")
     assert blame == about
 
 
-def test_of_long_replies_what_is_around_the_first_difference_is_shown() -> None:
+def test_of_long_replies_the_part_around_the_first_difference_is_shown() -> None:
     message = "ж" * 500
-    told, _ = fault(require_reply, reply("OK", message=f"{message}x{message}"), reply("OK", message=message * 2))
-    assert told == f"message is '…{'ж' * 60}x{'ж' * 59}…'; due is '…{'ж' * 120}…'"
+    text, _ = fault(require_reply, reply("OK", message=f"{message}x{message}"), reply("OK", message=message * 2))
+    assert text == f"message is '…{'ж' * 60}x{'ж' * 59}…'; expected '…{'ж' * 120}…'"
 
 
 @pytest.mark.parametrize(
     ("came", "said"),
     [
-        ([DUE], "only 1 of 2 replies came; next is 'ERR\\n"),
-        ([DUE, BUSY, BUSY], "more than 2 replies came: 'ERR\\n"),
-        ([BUSY, DUE], "reply 1 of 2: 'ERR\\n"),
-        ([DUE, None], "reply 2 of 2: nothing came; due is 'ERR\\n"),
+        ([ECHOED], "only 1 of 2 replies came; expected next: 'ERR\\n"),
+        ([ECHOED, BUSY, BUSY], "more than 2 replies came: 'ERR\\n"),
+        ([BUSY, ECHOED], "reply 1 of 2: 'ERR\\n"),
+        ([ECHOED, None], "reply 2 of 2: nothing came; expected 'ERR\\n"),
     ],
 )
 def test_replies_that_are_missing_too_many_or_not_in_order(came: list[bytes | None], said: str) -> None:
-    assert fault(require_replies, came, [DUE, BUSY])[0].startswith(said)
+    assert fault(require_replies, came, [ECHOED, BUSY])[0].startswith(said)
 
 
 def test_fields_and_statuses() -> None:
-    require_fields(Reply(DUE, 0.0), {"length": "6"})
-    assert fault(require_fields, Reply(DUE, 0.0), {"length": "7"}) == ("length is '6'; due is '7'", "ECHO-5")
-    assert "without lease" in fault(require_fields, Reply(DUE, 0.0), {"length": "6", "lease": "9"})[0]
-    require_status(Reply(DUE, 0.0), "CHALLENGE", "OK")
-    assert fault(require_status, Reply(BUSY, 0.0), "CHALLENGE", "OK")[0].endswith("came; due is CHALLENGE or OK")
+    require_fields(Reply(ECHOED, 0.0), {"length": "6"})
+    assert fault(require_fields, Reply(ECHOED, 0.0), {"length": "7"}) == ("length is '6'; expected '7'", "ECHO-5")
+    assert "without lease" in fault(require_fields, Reply(ECHOED, 0.0), {"length": "6", "lease": "9"})[0]
+    require_status(Reply(ECHOED, 0.0), "CHALLENGE", "OK")
+    assert fault(require_status, Reply(BUSY, 0.0), "CHALLENGE", "OK")[0].endswith("came; expected CHALLENGE or OK")

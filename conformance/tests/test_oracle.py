@@ -1,11 +1,11 @@
-"""The oracle against the core: two readings of SPEC.md that share no code must agree on every request."""
+"""The oracle and the core: two readings of SPEC.md that share no code must agree on every request."""
 
 import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
 from conformance.as_client.conversation import split_replies
-from conformance.expected.oracle import masked, owed, owed_stream
+from conformance.expected.oracle import expected_reply, expected_stream, masked
 from conformance.expected.strategies import cuttings, datagrams, lines
 from conformance.targets.terms import Service
 from spec.endpoint import open_endpoint
@@ -24,7 +24,7 @@ def test_lines(service: Service, data: st.DataObject) -> None:
     asked = data.draw(st.lists(lines(service), max_size=5))
     session = open_session(options, "127.0.0.1:1", 0.0, ignore)
     stream = b"".join(session.receive(chunk, 0.0, 0.0) for chunk in data.draw(cuttings(b"".join(asked))))
-    assert [masked(raw) for raw in split_replies(stream)] == owed_stream(service, asked, "3")
+    assert [masked(raw) for raw in split_replies(stream)] == expected_stream(service, asked, "3")
 
 
 @pytest.mark.parametrize("service", ["echo", "time"])
@@ -33,7 +33,7 @@ def test_datagrams(service: Service, data: st.DataObject) -> None:
     options = parse_server_options([service, "--interval", "3"], "udp")
     endpoint = open_endpoint(options, bytes(32), ignore)
     raw = data.draw(datagrams(service) | st.binary(max_size=60))
-    expected = owed(service, "udp", raw)
+    expected = expected_reply(service, "udp", raw)
     event("silence" if expected is None else expected.decode().split("\n")[1].partition(" ")[2][:14])
     replies = endpoint.receive(raw, ("127.0.0.1", 1), 0.0, 0.0)
     assert list(map(masked, replies)) == ([] if expected is None else [expected])

@@ -1,4 +1,4 @@
-"""The relay does what its schedule says, each time the same, and tells what it did; its strategies draw each of it."""
+"""The relay does what its schedule says, each time the same, and records it; the strategies draw everything."""
 
 import socket
 import time
@@ -41,7 +41,7 @@ class Udp:
         self.client = stack.enter_context(UdpPeer((self.relay.host, self.relay.port)))
 
     def requests(self, *datagrams: bytes) -> list[bytes]:
-        """Send these, then a last one that every schedule here lets through; return what comes before that one."""
+        """Send these, then a last one that every schedule here passes on; return the datagrams that come before it."""
         for datagram in [*datagrams, b"last"]:
             self.client.send(datagram)
         got = []
@@ -104,13 +104,13 @@ FATES = [
 
 
 @pytest.mark.parametrize("direction", ["requests", "replies"])
-@pytest.mark.parametrize(("fates", "due"), FATES)
-def test_datagrams_meet_their_fates(direction: str, fates: list[Fate], due: list[int]) -> None:
+@pytest.mark.parametrize(("fates", "expected"), FATES)
+def test_datagrams_meet_their_fates(direction: str, fates: list[Fate], expected: list[int]) -> None:
     for _ in range(3):
         with udp(**{direction: Lane(tuple(fates))}) as pair:
             got = pair.requests(*WORDS) if direction == "requests" else pair.replies(*WORDS)
         came, went = (tap["C" if direction == "requests" else "S"] for tap in (pair.relay.came, pair.relay.went))
-        assert got == [WORDS[number] for number in due]
+        assert got == [WORDS[number] for number in expected]
         assert came == [*WORDS, b"last"] and went == [*got, b"last"]
 
 
@@ -221,8 +221,8 @@ def test_a_failure_shows_what_the_network_did() -> None:
         pair.requests(*WORDS)
         assert pair.server.recv(100) == WORDS[2]
     shown = pair.relay.exchange.show(last=60)
-    for told in "UdpSchedule(", "number 0 is lost", "number 1 waits", "number 2 goes on after 0.01 s", "'раз'":
-        assert told in shown, shown
+    for text in "UdpSchedule(", "number 0 is lost", "number 1 waits", "number 2 goes on after 0.01 s", "'раз'":
+        assert text in shown, shown
 
 
 Drawn = TypeVar("Drawn", bound=Schedule)

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from conformance.expected.oracle import FAULTS, Request, fault, owed
+from conformance.expected.oracle import FAULTS, Request, expected_reply, fault
 from conformance.expected.strategies import (
     BAD_UTF_8,
     CONTROLS,
@@ -28,7 +28,7 @@ from spec.limits import MESSAGE_BYTES
 
 @given(message=messages())
 def test_messages_are_good(message: str) -> None:
-    assert owed("echo", "udp", b"ECHO " + message.encode()) not in (None, b"")
+    assert expected_reply("echo", "udp", b"ECHO " + message.encode()) not in (None, b"")
     assert fault(Request("echo", "tcp", b"ECHO " + message.encode() + b"\n")) is None
     assert not set(message) & UPPER_DISAGREEMENTS
 
@@ -63,7 +63,7 @@ def drawn(strategy: SearchStrategy[bytes], examples: int = 500) -> list[bytes]:
 def test_good_requests_every_fault_and_silence_are_drawn(service: Service, transport: Transport) -> None:
     impossible = {"bad-request" if transport == "tcp" else "unknown-verb", "bad-name" if service == "echo" else ""}
     examples = drawn(requests(service, transport))
-    answered = [raw for raw in examples if owed(service, transport, raw) is not None]
+    answered = [raw for raw in examples if expected_reply(service, transport, raw) is not None]
     assert {fault(Request(service, transport, raw)) for raw in answered} == {*FAULTS, None} - impossible
     assert (len(answered) < len(examples)) == (transport == "udp")
 

@@ -1,4 +1,4 @@
-"""The judge's sockets: replies are cut out of the stream, and each other observation has a name of its own."""
+"""The judge's sockets: a stream is cut into replies, and each other observation has its own exception."""
 
 import socket
 from collections.abc import Iterator
@@ -115,7 +115,7 @@ def test_the_first_of_several_fields_counts() -> None:
 
 
 def test_shrinking_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hypothesis passes on what ends it; the failure that was found first is there."""
+    """Hypothesis lets TimeIsUp through; the first failure is kept."""
     monkeypatch.setattr(shrinking, "SHRINKING", 0)
     shrinking.begin_check()
     tried = []

@@ -1,4 +1,4 @@
-"""Clients against a server that misbehaves in every way, as Hypothesis draws and shrinks it: SPEC.md, section 13."""
+"""Clients against a server whose misbehaviours Hypothesis draws and shrinks: SPEC.md, section 13."""
 
 import time
 
@@ -8,7 +8,7 @@ from hypothesis import Phase, given, settings
 
 from conformance.as_client import shrinking
 from conformance.as_server.adversary import played
-from conformance.as_server.client_model import Owed
+from conformance.as_server.client_model import ExpectedConduct
 from conformance.as_server.client_verdict import Conduct, judge
 from conformance.as_server.misbehaviours import Scenario, samples, scenarios
 from conformance.blame import blame
@@ -19,11 +19,11 @@ from conformance.targets.terms import Service, Transport
 from conformance.timing import PATIENCE, SCALE
 
 TIMEOUT = 2 * SCALE
-"""The client's, in seconds: time for one retransmission, and little more."""
+"""The client's option --timeout, in seconds: enough for one retransmission."""
 
 
 def converse(target: Target, case: Scenario) -> AssertionError | None:
-    """Let a client talk to the adversary of a case; return what it did wrong."""
+    """Run a client against the adversary of a scenario. Return a failure if it did something wrong, else None."""
     with played(case) as server:
         words = ["--host", server.host, "--port", str(server.port), "--timeout", f"{TIMEOUT:g}"]
         ticks = ["--ticks", str(case.ticks)] if case.ticks else []
@@ -38,14 +38,14 @@ def converse(target: Target, case: Scenario) -> AssertionError | None:
             conduct = Conduct(program.output, program.errors, ended_at, status)
             server.close()
             transcript = list(server.player.transcript)
-            owed = Owed(case, server.url(case.service), TIMEOUT, transcript)
-            fault = judge(case, owed, transcript, conduct)
-            if fault is None or owed.judge_was_late:  # a judge that was late itself does not judge
+            expected = ExpectedConduct(case, server.url(case.service), TIMEOUT, transcript)
+            fault = judge(case, expected, transcript, conduct)
+            if fault is None or expected.judge_was_late:
                 return None
             id_, what = fault
             wrong = "; ".join(map(str, case.misbehaviours)) or "nothing"
-            told = program.describe(f"{id_}: {what}\nwhat the server did wrong: {wrong}\ndue: {owed}")
-            error = AssertionError(told)
+            text = f"{id_}: {what}\nwhat the server did wrong: {wrong}\nexpected: {expected}"
+            error = AssertionError(program.describe(text))
     blame(error, id_)
     shrinking.keep_failure(error, {"scenario": case})
     return error
@@ -57,10 +57,10 @@ def _require(fault: AssertionError | None) -> None:
 
 
 def find_fault(target: Target, service: Service, transport: Transport, profile: Profile) -> None:
-    """Judge the profile's share of one case for each misbehaviour, then drawn ones, at least half of its examples.
+    """Judge a client in scenarios with one misbehaviour each, as many as the profile selects, then in drawn ones.
 
-    Raises the AssertionError of the simplest case that was found to fail, or TimeIsUp where simpler ones are still
-    being looked for. A case has one verdict, that of its first run.
+    At least half of the profile's examples are drawn. Raises the AssertionError of the simplest scenario that failed,
+    or TimeIsUp if the time for finding a simpler one is over. A scenario is run once; its verdict then stays.
     """
     if profile.inputs is not None:
         _require(converse(target, profile.inputs["scenario"]))

@@ -7,7 +7,18 @@ import pytest
 
 from conformance.as_server.talk import LONGER, Talk, batches
 from conformance.blame import about
-from conformance.expected.replies import HIDDEN, echo_fields, replaced, reply, shown, with_unknown_fields
+from conformance.expected.replies import (
+    HIDDEN,
+    challenge,
+    error,
+    ok,
+    ok_fields,
+    replaced,
+    reply,
+    shown,
+    tick,
+    with_unknown_fields,
+)
 from conformance.profiles import Profile
 from conformance.targets.target import Target
 from conformance.targets.terms import Transport
@@ -28,12 +39,12 @@ MESSAGES = [
     "ж" * (MESSAGE_BYTES // 2),
 ]
 
-ERROR = reply("ERR", ("code", "bad-character"), ("reason", "no such thing, sorry"))
-BUSY = reply("ERR", ("code", "busy"), ("reason", "come back tomorrow"))
+ERROR = error("bad-character", "no such thing, sorry")
+BUSY = error()
 
 
 def _answer(message: str, transport: Transport) -> bytes:
-    return reply("OK", *echo_fields(message, transport))
+    return ok("echo", transport, message)
 
 
 @pytest.mark.requirement("CLI-3", "CLI-1", "CLI-6")
@@ -42,7 +53,7 @@ def test_prints_the_fields_of_the_reply(target: Target, transport: Transport) ->
     with Talk(target, "echo", transport, message) as talk:
         talk.expect(f"ECHO {message}")
         talk.send(_answer(message, transport))
-        talk.ends(0, [talk.connected, *shown(echo_fields(message, transport))])
+        talk.ends(0, [talk.connected, *shown(ok_fields("echo", transport, message))])
 
 
 @pytest.mark.requirement("CLI-4", "CLI-3", "CLI-6", "SRV-14")
@@ -53,12 +64,12 @@ def test_sends_each_line_of_standard_input(target: Target, transport: Transport)
         for message in MESSAGES:
             request = talk.request()
             forms = [f"ECHO {message}".encode()], [b"ECHO"] if message == "" else None
-            assert request.lines in forms, f"{request} is not the request for {message!r}"
+            assert request.lines in forms, f"it sent {request}; expected an ECHO of {message!r}"
             sources.add(request.peer)
             talk.send(_answer(message, transport))
-        lines = [line for message in MESSAGES for line in shown(echo_fields(message, transport))]
+        lines = [line for message in MESSAGES for line in shown(ok_fields("echo", transport, message))]
         talk.ends(0, [talk.connected, *lines])
-        assert len(sources) == 1, f"one socket, not {sources}"
+        assert len(sources) == 1, f"it used several sockets: {sources}"
 
 
 @pytest.mark.slow
@@ -76,7 +87,7 @@ def test_ignores_fields_that_it_does_not_know(target: Target, transport: Transpo
         talk.send(with_unknown_fields(_answer("да", transport)))
         talk.expect("ECHO нет")
         talk.send(with_unknown_fields(ERROR))
-        output = [talk.connected, *shown(echo_fields("да", transport))]
+        output = [talk.connected, *shown(ok_fields("echo", transport, "да"))]
         talk.ends(3, output, ["bad-character.*no such thing, sorry"])
 
 
@@ -84,11 +95,11 @@ def test_ignores_fields_that_it_does_not_know(target: Target, transport: Transpo
 def test_uses_the_first_of_several_fields(target: Target, transport: Transport) -> None:
     with Talk(target, "echo", transport, stdin="да\nнет\n") as talk:
         talk.expect("ECHO да")
-        fields = echo_fields("да", transport)
+        fields = ok_fields("echo", transport, "да")
         talk.send(reply("OK", *(field for name, value in fields for field in ((name, value), (name, "2")))))
         talk.expect("ECHO нет")
-        error = ("code", "bad-name"), ("reason", "the first"), ("code", "busy"), ("reason", "the second")
-        talk.send(reply("ERR", *error))
+        again = ("code", "bad-name"), ("reason", "the first"), ("code", "busy"), ("reason", "the second")
+        talk.send(reply("ERR", *again))
         talk.ends(3, [talk.connected, *shown(fields)], ["^(?!.*second).*bad-name.*the first"])
 
 
@@ -96,19 +107,19 @@ def test_uses_the_first_of_several_fields(target: Target, transport: Transport) 
 def test_reports_an_error_reply(target: Target, transport: Transport) -> None:
     with Talk(target, "echo", transport, "привет") as talk:
         talk.expect("ECHO привет")
-        talk.send(reply("ERR", ("code", "yet-unknown"), ("reason", "no such thing, sorry")))
+        talk.send(error("yet-unknown", "no such thing, sorry"))
         talk.ends(3, [talk.connected], ["yet-unknown.*no such thing, sorry"])
 
 
 @pytest.mark.slow
 @pytest.mark.requirement("SRV-14")
 def test_makes_a_reason_visible(target: Target, transport: Transport) -> None:
-    """Such a reason breaks ERR-2, so it may be reported as malformed; then there is no answer, over UDP."""
+    """Such a reason breaks ERR-2, so a client may report a malformed reply; then, over UDP, it has no answer."""
     with Talk(target, "echo", transport, "привет", timeout=2 * SCALE) as talk:
         talk.expect("ECHO привет")
-        talk.send(reply("ERR", ("code", "busy\u2066"), ("reason", "\u202enot so")))
+        talk.send(error("busy\u2066", "\u202enot so"))
         status = talk.program.wait()
-        assert status in (1, 3), talk.program.describe("status 1 or 3 was due")
+        assert status in (1, 3), talk.program.describe(f"its exit status is {status}; expected 1 or 3")
         talk.ends(status, [talk.connected] if status == 3 or transport == "tcp" else [], None)
 
 
@@ -118,7 +129,7 @@ def test_goes_on_after_an_error_reply(target: Target, transport: Transport) -> N
         for message, answer in ("раз", ERROR), ("два", _answer("два", transport)), ("три", ERROR):
             talk.expect(f"ECHO {message}")
             talk.send(answer)
-        output = [talk.connected, *shown(echo_fields("два", transport))]
+        output = [talk.connected, *shown(ok_fields("echo", transport, "два"))]
         talk.ends(3, output, ["bad-character.*no such thing, sorry"] * 2)
 
 
@@ -142,8 +153,8 @@ def test_sends_no_bad_line_and_goes_on(target: Target, transport: Transport) -> 
         talk.send(_answer("middle", transport))
         talk.expect("ECHO last")
         talk.send(ERROR)
-        # Some refused by the server (3) and some by the client (2): 2 goes before 3, in whatever order they came.
-        output = [talk.connected, *shown(echo_fields("middle", transport))]
+        # Some messages are refused by the server (3) and some by the client (2): 2 goes before 3, in any order.
+        output = [talk.connected, *shown(ok_fields("echo", transport, "middle"))]
         refused = "bad-character.*no such thing, sorry"
         talk.ends(2, output, [refused, *[""] * len(bad), refused])
 
@@ -160,7 +171,7 @@ def test_unreachable_goes_before_wrong_usage(target: Target, transport: Transpor
 
 @pytest.mark.requirement("CLI-3", "CLI-11")
 def test_takes_the_longest_reply(target: Target, transport: Transport) -> None:
-    fields = echo_fields("ж" * (MESSAGE_BYTES // 2), transport)
+    fields = ok_fields("echo", transport, "ж" * (MESSAGE_BYTES // 2))
     room = REPLY_BYTES - len(reply("OK", *fields, ("x", "")))
     with Talk(target, "echo", transport, fields[0][1]) as talk:
         talk.request()
@@ -169,8 +180,8 @@ def test_takes_the_longest_reply(target: Target, transport: Transport) -> None:
 
 
 def _malformed(transport: Transport) -> dict[str, bytes]:
-    """Replies to `ECHO привет` that break SPEC.md, each in one way (CLI-11)."""
-    fields = echo_fields("привет", transport)
+    """Return replies to `ECHO привет` that break SPEC.md, each in one way (CLI-11)."""
+    fields = ok_fields("echo", transport, "привет")
     good = reply("OK", *fields)
     room = REPLY_BYTES - len(reply("OK", *fields, ("x", "")))
     replies = {f"without {name}": reply("OK", *replaced(fields, name)) for name, _ in fields}
@@ -188,13 +199,13 @@ def _malformed(transport: Transport) -> dict[str, bytes]:
     ):
         replies[f"{name} {value!r}"] = reply("OK", *replaced(fields, name, value))
     replies |= {
-        "a status that none is": reply("YES", *fields),
+        "an unknown status": reply("YES", *fields),
         "a status in lower case": reply("ok", *fields),
         "a status and a space": reply("OK ", *fields),
-        "a challenge": reply("CHALLENGE", ("token", "t")),
-        "a tick": reply("TICK", ("name", "n"), ("time", "2026-11-23T09:00:00.000Z"), ("seq", "1")),
-        "a challenge with all that an answer has": reply("CHALLENGE", *fields),
-        "a tick with all that an answer has": reply("TICK", *fields),
+        "a challenge": challenge("t"),
+        "a tick": tick("n", 1),
+        "a challenge with the fields of an answer": reply("CHALLENGE", *fields),
+        "a tick with the fields of an answer": reply("TICK", *fields),
         "no status": b"\n" + good,
         "a line that ends with CRLF": good.replace(b"90\n", b"90\r\n"),
         "bytes that are no UTF-8": good.replace(b"upper: ", b"upper: \xff"),
@@ -208,7 +219,7 @@ def _malformed(transport: Transport) -> dict[str, bytes]:
         "endless": good[:-1] + b"x: " + b"x" * REPLY_BYTES,
         "an error without a code": reply("ERR", ("reason", "why")),
         "an error without a reason": reply("ERR", ("code", "busy")),
-        "a reason with a control character": reply("ERR", ("code", "busy"), ("reason", "\x1b[2J")),
+        "a reason with a control character": error("busy", "\x1b[2J"),
     }
     if transport == "udp":
         replies |= {
@@ -237,7 +248,7 @@ def test_reports_malformed_datagrams_and_waits_on(target: Target) -> None:
             talk.expect_errors(n, what)
         talk.expect_no_answer()
         talk.send(_answer("привет", "udp"))
-        talk.ends(0, [talk.connected, *shown(echo_fields("привет", "udp"))], [""] * len(malformed))
+        talk.ends(0, [talk.connected, *shown(ok_fields("echo", "udp", "привет"))], [""] * len(malformed))
 
 
 @pytest.mark.transport("tcp")

@@ -1,4 +1,4 @@
-"""Clients that talk to real servers through a network that loses, doubles, delays and cuts: SPEC.md, section 13."""
+"""Clients with real servers, through a network that loses, doubles, delays and cuts: SPEC.md, section 13."""
 
 import pytest
 

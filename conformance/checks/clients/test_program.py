@@ -1,4 +1,4 @@
-"""The client as a program: its command line, standard input, terminal and surroundings. SPEC.md, section 13."""
+"""The client as a program: its command line, standard input, terminal and environment. SPEC.md, section 13."""
 
 import os
 import pty
@@ -17,25 +17,26 @@ from conformance.addresses import OWN_HOST
 from conformance.as_server.scripted import ScriptedServer, scripted
 from conformance.as_server.talk import Talk, batches
 from conformance.blame import about
-from conformance.expected.replies import echo_fields, reply, shown, tick, tick_lines
+from conformance.expected.replies import ok, ok_fields, shown, tick, tick_lines
+from conformance.expected.services import SERVICE_TABLE
 from conformance.profiles import Profile
 from conformance.targets.programs import Program
 from conformance.targets.target import Target
 from conformance.targets.terms import SERVICES, Service, Transport
 from conformance.timing import PATIENCE
-from spec.limits import ECHO_PORT, MESSAGE_BYTES, NAME_CHARACTERS, TIME_PORT
+from spec.limits import MESSAGE_BYTES, NAME_CHARACTERS
 
-PORTS = {"echo": ECHO_PORT, "time": TIME_PORT}
-ENOUGH: dict[Service, list[str]] = {"echo": [], "time": ["--ticks", "1"]}  # options with which `serve` is all it needs
+ENOUGH: dict[Service, list[str]] = {"echo": [], "time": ["--ticks", "1"]}
+"""Options with which a client has all that it needs after `serve`."""
 
 
 def serve(talk: Talk, text: str) -> list[str]:
-    """Answer a client that sends one message, or wants one tick, and return what it must print after its first line."""
+    """Answer a client that sends one message or wants one tick. Return the lines after the first that it must print."""
     transport = talk.server.transport
     if talk.service == "echo":
         talk.expect(f"ECHO {text}")
-        talk.send(reply("OK", *echo_fields(text, transport)))
-        return shown(echo_fields(text, transport))
+        talk.send(ok("echo", transport, text))
+        return shown(ok_fields("echo", transport, text))
     talk.subscribe(text)
     talk.send(tick(text, 1))
     return tick_lines(text, [1])
@@ -62,7 +63,7 @@ def test_prints_the_address_of_a_name(target: Target, service: Service, transpor
 def test_goes_to_the_default_host_and_port(target: Target, service: Service, transport: Transport) -> None:
     for host, port, where in (
         ("127.0.0.1", 0, ["--port", "{port}"]),
-        (OWN_HOST, PORTS[service], ["--host", OWN_HOST]),
+        (OWN_HOST, SERVICE_TABLE[service].port, ["--host", OWN_HOST]),
     ):
         words = [*ENOUGH[service], "привет"]
         with Talk(target, service, transport, *words, host=host, port=port, where=where) as talk:
@@ -75,7 +76,7 @@ def test_goes_to_the_default_host_and_port(target: Target, service: Service, tra
 def test_takes_what_follows_the_options_as_its_text(
     target: Target, service: Service, transport: Transport, text: str
 ) -> None:
-    """`--` ends them, for a text that starts with `-`."""
+    """`--` ends the options, so that a text may start with `-`."""
     with Talk(target, service, transport, *ENOUGH[service], "--", text) as talk:
         lines = serve(talk, text)
         talk.ends(0, [talk.connected, *lines])
@@ -94,9 +95,9 @@ def test_speaks_utf8_in_any_locale(target: Target, service: Service, transport: 
 @pytest.mark.parametrize("number", [SIGINT, SIGTERM])
 def test_is_stopped_before_it_is_done(target: Target, service: Service, transport: Transport, number: int) -> None:
     with Talk(target, service, transport, stdin="привет\n") as talk:
-        talk.expect(f"{service.upper()} привет")
+        talk.expect(SERVICE_TABLE[service].request("привет").decode())
         talk.program.stop(number)
-        said = len(talk.program.errors) > 0  # whether that is an error to tell, SPEC.md leaves open
+        said = len(talk.program.errors) > 0  # SPEC.md leaves open whether that is an error
         talk.ends(1, [talk.connected] if transport == "tcp" else [], [""] * said)
 
 
@@ -105,13 +106,15 @@ def test_reports_a_host_that_cannot_be(target: Target, service: Service, transpo
     """Names with an empty and with an overlong label: no host has them, so they are unknown (1) or wrong usage (2)."""
     for host in "a..b", "x" * 64:
         with target.program(transport, "client", service, "--host", host, "--port", "9", "привет") as program:
-            assert program.wait() in (1, 2) and not program.output, program.describe("status 1 or 2 was due")
+            assert program.wait() in (1, 2) and not program.output, program.describe(
+                "status 1 or 2 and no output expected"
+            )
             with about("CLI-10"):
-                assert len(program.errors) == 1, program.describe("one line on standard error was due")
+                assert len(program.errors) == 1, program.describe("expected one line on standard error")
 
 
 def usages(host: str, port: int) -> Iterator[list[str]]:
-    """Command lines that are wrong, each in one way, now of one service, now of the other."""
+    """Yield wrong command lines, each wrong in one way; the services take turns."""
     where = ["--host", host, "--port", str(port)]
     services = cycle(SERVICES)
     yield from ([], where, ["chat", *where, "x"], ["ECHO", *where, "x"], ["Time", *where, "x"], ["", *where, "x"])
@@ -123,13 +126,13 @@ def usages(host: str, port: int) -> Iterator[list[str]]:
     }.items():
         yield from ([next(services), *where, f"{option}={value}", "x"] for value in values)
     yield from ([next(services), *where, option] for option in ("--host", "--port", "--timeout", "--ticks"))
-    # A word of another program, words cut short, in another case.
+    # An option of the server, options cut short, in upper case, or unknown.
     for words in "--interval=3", "--quiet", "--time=5", "--tick 5", "--TICKS 5", "-p 5", "--no-such-option":
         yield [next(services), *where, *words.split(), "x"]
 
 
 def bad_texts(service: Service) -> list[bytes]:
-    """Messages or names that SPEC.md forbids; NUL, which no argument can hold, is left to standard input."""
+    """Return messages or names that SPEC.md forbids. NUL is not among them: no argument can hold it."""
     texts = [
         b"\x1b[31m",
         b"a\nb",
@@ -147,14 +150,15 @@ def bad_texts(service: Service) -> list[bytes]:
 
 
 def judge_wrong_usage(programs: Sequence[Program], server: ScriptedServer, may_print: list[str]) -> None:
+    """Raise AssertionError unless each program ends with status 2 and one error, and nothing reached the server."""
     for program in programs:
         program.wait_until(lambda: bool(server.requests))
-        assert not server.requests, program.describe(f"the server saw {server.requests}")
-        assert program.wait() == 2, program.describe("status 2 was due")
-        assert program.output in ([], may_print), program.describe(f"no output but {may_print} was due")
+        assert not server.requests, program.describe(f"the client sent {server.requests}")
+        assert program.wait() == 2, program.describe("expected status 2")
+        assert program.output in ([], may_print), program.describe(f"expected no output but {may_print}")
         with about("CLI-10"):
-            assert len(program.errors) == 1, program.describe("one line on standard error was due")
-    assert not server.requests, f"the server saw {server.requests}"
+            assert len(program.errors) == 1, program.describe("expected one line on standard error")
+    assert not server.requests, f"a client sent {server.requests}"
 
 
 @pytest.mark.requirement("CLI-8", "CLI-10")
@@ -171,7 +175,7 @@ def test_sends_no_bad_text(target: Target, service: Service, transport: Transpor
     with scripted(transport) as server:
         words = [service, "--host", server.host, "--port", str(server.port)]
         given = [([*words, os.fsdecode(text)], b"") for text in bad_texts(service)]
-        # No line at all, an empty line that is no name, and what no argument can hold.
+        # No line at all, an empty name or a control character, and NUL, which no argument can hold.
         given += [(words, stdin) for stdin in (b"", b"\r\n" if service == "time" else b"\r\r\n", b"nul\0")]
         for batch in batches(given, profile):
             with ExitStack() as stack:
@@ -183,7 +187,7 @@ def test_sends_no_bad_text(target: Target, service: Service, transport: Transpor
 
 
 class Terminal:
-    """A pseudo-terminal, which shows what is typed. It leaves output as it is: a line's end is LF."""
+    """A pseudo-terminal. It shows typed text, and does not change line ends in the output."""
 
     def __init__(self) -> None:
         self._person, self.program = pty.openpty()
@@ -196,11 +200,11 @@ class Terminal:
         os.write(self._person, text.encode())
 
     def read(self, enough: Callable[[str], bool]) -> str:
-        """Return all that was shown, as soon as it is enough. Raises AssertionError if it is not in time."""
+        """Return all text shown so far, as soon as it is `enough`. Raises AssertionError after PATIENCE seconds."""
         deadline = time.monotonic() + PATIENCE
         while not enough(self.text):
             ready, _, _ = select.select([self._person], [], [], max(0, deadline - time.monotonic()))
-            assert ready, f"the terminal shows {self.text!r} and no more"
+            assert ready, f"the terminal shows only {self.text!r}"
             self.text += os.read(self._person, 65536).decode()
         return self.text
 
@@ -220,14 +224,14 @@ def terminal() -> Iterator[Terminal]:
 def test_asks_on_a_terminal(target: Target, service: Service, transport: Transport, terminal: Terminal) -> None:
     ends = terminal.program
     with Talk(target, service, transport, *ENOUGH[service], stdin=ends, stdout=ends) as talk:
-        first = f"{talk.connected}\n"  # over TCP it may come before the prompt
+        first = f"{talk.connected}\n"  # over TCP this line may come before the prompt
         before = terminal.read(lambda text: not first.startswith(text) and bool(text.removeprefix(first)))
         assert not talk.server.requests and not before.endswith("\n"), f"{before!r} is no prompt"
         terminal.type("привет\n")
         lines = [talk.connected, *serve(talk, "привет")]
         seen = terminal.read(lambda text: text.endswith(f"{lines[-1]}\n")).splitlines()
         seen.remove(before.removeprefix(first) + "привет")
-        assert seen == lines, f"besides prompt and input {seen} was shown; due is {lines}"
+        assert seen == lines, f"besides prompt and input the terminal shows {seen}; expected {lines}"
         talk.ends(0, [])
 
 
@@ -249,5 +253,5 @@ def test_asks_nothing_if_its_input_is_no_terminal(
     with Talk(target, service, transport, *words, stdin="привет\n", stdout=terminal.program) as talk:
         lines = "\n".join([talk.connected, *serve(talk, "привет")]) + "\n"
         seen = terminal.read(lambda text: text.endswith(lines))
-        assert seen == lines, f"the terminal shows {seen!r}, not {lines!r}"
+        assert seen == lines, f"the terminal shows {seen!r}; expected {lines!r}"
         talk.ends(0, [])

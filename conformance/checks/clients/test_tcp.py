@@ -1,4 +1,4 @@
-"""Clients over TCP, where a stream is cut anywhere, ends early or says nothing: SPEC.md, sections 5 and 13."""
+"""Clients over TCP: a stream is cut anywhere, ends early or stays empty. SPEC.md, sections 5 and 13."""
 
 import contextlib
 import socket
@@ -10,17 +10,18 @@ import pytest
 from conformance.addresses import OWN_HOST
 from conformance.as_server.talk import Talk, took
 from conformance.blame import about
-from conformance.expected.replies import LONG, echo_fields, reply, shown, subscribed_fields, tick, tick_lines
+from conformance.expected.replies import error, ok, ok_fields, shown, tick, tick_lines
+from conformance.expected.services import SERVICE_TABLE
 from conformance.targets.target import Target
 from conformance.targets.terms import Service
 from conformance.timing import JUDGE_LATENESS, SCALE
 
 pytestmark = pytest.mark.transport("tcp")
 
-REQUEST = {"echo": "ECHO привет", "time": "TIME привет"}
-ECHOED = shown(echo_fields("привет", "tcp"))
-ANSWER = reply("OK", *echo_fields("привет", "tcp"))
-SUBSCRIBED = reply("OK", *subscribed_fields("привет", LONG, "tcp"))
+REQUEST = {service: row.request("привет").decode() for service, row in SERVICE_TABLE.items()}
+ECHOED = shown(ok_fields("echo", "tcp", "привет"))
+ANSWER = ok("echo", "tcp", "привет")
+SUBSCRIBED = ok("time", "tcp", "привет")
 
 
 def single_bytes(data: bytes) -> list[bytes]:
@@ -122,7 +123,7 @@ def test_reports_a_connection_that_ends_too_early(target: Target, service: Servi
         for end, talk in zip(ends, talks, strict=True):
             output = end(talk)
             talk.program.wait()
-            for _ in talk.server.untaken:  # what it sent before it had heard
+            for _ in talk.server.untaken:  # what the client sent before the end reached it
                 talk.expect(REQUEST[service])
             talk.ends(1, [talk.connected, *output], [""], case=end.__name__)
 
@@ -130,10 +131,10 @@ def test_reports_a_connection_that_ends_too_early(target: Target, service: Servi
 @pytest.mark.requirement("CLI-9", "CLI-1", "CLI-10")
 def test_hears_that_the_server_is_busy_before_it_asks(target: Target, service: Service) -> None:
     with Talk(target, service, "tcp", stdin="привет\nпривет\n") as talk:
-        talk.send(reply("ERR", ("code", "busy"), ("reason", "come back tomorrow")))
+        talk.send(error())
         talk.tcp.finish()
         talk.program.wait()
-        for _ in talk.server.untaken:  # what it sent before it had heard
+        for _ in talk.server.untaken:  # what the client sent before the end reached it
             talk.expect(REQUEST[service])
         talk.ends(3, [talk.connected], ["busy.*come back tomorrow"])
 
@@ -141,7 +142,7 @@ def test_hears_that_the_server_is_busy_before_it_asks(target: Target, service: S
 @pytest.mark.slow
 @pytest.mark.requirement("CLI-7", "CLI-1", "CLI-10")
 def test_gives_up_without_an_answer(target: Target, service: Service) -> None:
-    """The timeout counts from the request, also while half a reply drips in."""
+    """The timeout counts from the request, also while half a reply comes byte by byte."""
     timeout = 0.6 * SCALE
     with ExitStack() as stack:
         silent, drips = (stack.enter_context(Talk(target, service, "tcp", "привет", timeout=timeout)) for _ in range(2))
@@ -153,7 +154,7 @@ def test_gives_up_without_an_answer(target: Target, service: Service) -> None:
                 break
         for talk in silent, drips:
             waited = talk.gave_up() - start[talk]
-            assert took([waited], [timeout]), f"it gave up after {waited:g} s, not {timeout:g} s"
+            assert took([waited], [timeout]), f"it gave up after {waited:g} s; expected {timeout:g} s"
             talk.ends(1, [talk.connected], [""])
 
 
@@ -166,7 +167,7 @@ def test_gives_up_where_nobody_listens(target: Target, service: Service) -> None
 
 @pytest.fixture
 def full_backlog() -> Iterator[tuple[str, int]]:
-    """The address of a listening socket that lets no further connection come about."""
+    """The address of a listening socket whose backlog is full: no more connections are established."""
     with ExitStack() as stack:
         listener = stack.enter_context(socket.create_server((OWN_HOST, 0), backlog=0))
         address = listener.getsockname()
@@ -188,8 +189,8 @@ def test_gives_up_while_the_connection_does_not_stand(
     host, port = full_backlog
     timeout = ["--timeout", f"{0.5 * SCALE:g}"]
     with target.program("tcp", "client", service, "--host", host, "--port", str(port), *timeout, "привет") as program:
-        assert program.wait() == 1, program.describe("status 1 was due")
+        assert program.wait() == 1, program.describe("expected status 1")
         with about("CLI-2"):
-            assert program.output == [], program.describe("connected before the connection stands")
+            assert program.output == [], program.describe("it said 'connected' before there is a connection")
         with about("CLI-10"):
-            assert len(program.errors) == 1, program.describe("one line on standard error was due")
+            assert len(program.errors) == 1, program.describe("expected one line on standard error")

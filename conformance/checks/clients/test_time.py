@@ -9,11 +9,13 @@ import pytest
 
 from conformance.as_server.talk import LONGER, Talk, batches, took
 from conformance.expected.replies import (
-    LONG,
     TOKEN,
+    challenge,
+    error,
+    ok,
+    ok_fields,
     replaced,
     reply,
-    subscribed_fields,
     tick,
     tick_fields,
     tick_lines,
@@ -55,7 +57,7 @@ def test_hides_no_character_of_a_name(target: Target, transport: Transport) -> N
 
 @pytest.mark.requirement("CLI-19")
 def test_prints_the_time_of_the_persons_zone(target: Target, transport: Transport) -> None:
-    """With the offset of the tick's own day, not of today. All zones are in one case: no profile leaves one out."""
+    """The offset is that of the tick's day, not of today. All zones are in one case, so no profile leaves one out."""
     zones = {
         "Europe/Moscow": ("2026-01-15T02:59:59.999+03:00", "2026-07-15T03:00:00.000+03:00"),
         "Europe/Berlin": ("2026-01-15T00:59:59.999+01:00", "2026-07-15T02:00:00.000+02:00"),
@@ -80,9 +82,9 @@ def test_ignores_fields_that_it_does_not_know(target: Target, transport: Transpo
     with Talk(target, "time", transport, "--ticks", "1", "Анна") as talk:
         talk.expect("TIME Анна")
         if transport == "udp":
-            talk.send(with_unknown_fields(reply("CHALLENGE", ("token", TOKEN))))
+            talk.send(with_unknown_fields(challenge()))
             talk.expect("TIME Анна", f"token: {TOKEN}")
-        talk.send(with_unknown_fields(reply("OK", *subscribed_fields("Анна", LONG, transport))))
+        talk.send(with_unknown_fields(ok("time", transport, "Анна")))
         talk.send(with_unknown_fields(tick("Анна", 1)))
         talk.ends(0, [talk.connected, *tick_lines("Анна", [1])])
 
@@ -95,7 +97,7 @@ def test_uses_the_first_of_several_fields(target: Target, transport: Transport) 
         if transport == "udp":
             talk.send(reply("CHALLENGE", ("token", TOKEN), *again))
             talk.expect("TIME Анна", f"token: {TOKEN}")
-        talk.send(reply("OK", *subscribed_fields("Анна", LONG, transport), *again))
+        talk.send(reply("OK", *ok_fields("time", transport, "Анна"), *again))
         talk.send(*[reply("TICK", *tick_fields("Анна", seq), *again, ("seq", "9")) for seq in (1, 2)])
         talk.ends(0, [talk.connected, *tick_lines("Анна", [1, 2])])
 
@@ -124,12 +126,12 @@ def test_prints_only_newer_ticks(target: Target, transport: Transport) -> None:
     newer = [2, 3, 9, *([12, 13, 4] if transport == "tcp" else [10, 11, 12, 13]), 14, 15]
     with Talk(target, "time", transport, "--ticks", str(len(newer)), "Анна") as talk:
         talk.subscribe("Анна")
-        # The seq and the second of each tick: doubled, late, a gap, then a seq that falls although its time is new.
+        # Pairs of seq and second: doubled, late, with a gap, then with a smaller seq although the time is newer.
         for seq, second in (2, 2), (2, 2), (3, 3), (1, 1), (2, 2), (9, 9), (8, 8), (9, 10), (4, 11), (10, 12), (99, 13):
             talk.send(tick("Анна", seq, second))
-        # As text, 100 is less than 99. The clock was set back: over TCP that is nothing to the client.
+        # As text, 100 is less than 99. The clock was set back: over TCP a client does not look at the time.
         talk.send(tick("Анна", 100, 4))
-        # In 32 bits, the last seq is 0.
+        # In 32 bits, 2**32 is 0.
         talk.send(tick("Анна", 2**31 - 1, 14), tick("Анна", 2**32, 15))
         talk.ends(0, [talk.connected, *tick_lines("Анна", newer)])
 
@@ -146,7 +148,7 @@ def test_prints_only_newer_ticks(target: Target, transport: Transport) -> None:
     ids=["year-0", "year-10000", "leap-second", "huge-seq"],
 )
 def test_bears_any_moment_and_number(target: Target, transport: Transport, zone: str, moment: str, seq: str) -> None:
-    """A tick that a program cannot represent may be printed or reported; either way no harm is done."""
+    """A client may print a tick that it cannot represent, or report it; in both cases it goes on correctly."""
     with Talk(target, "time", transport, "--ticks", "1", "Анна", env={"TZ": zone}) as talk:
         talk.subscribe("Анна")
         talk.send(reply("TICK", ("name", "strange"), ("time", moment), ("seq", seq)), tick("good", 2))
@@ -177,7 +179,7 @@ def test_is_stopped_before_it_has_subscribed(target: Target, transport: Transpor
     with Talk(target, "time", transport, "Анна") as talk:
         talk.expect("TIME Анна")
         talk.program.stop(number)
-        said = len(talk.program.errors) > 0  # whether that is an error to tell, SPEC.md leaves open
+        said = len(talk.program.errors) > 0  # SPEC.md leaves open whether that is an error
         talk.ends(1, [talk.connected] if transport == "tcp" else [], [""] * said)
 
 
@@ -185,14 +187,14 @@ def test_is_stopped_before_it_has_subscribed(target: Target, transport: Transpor
 def test_reports_an_error_reply(target: Target, transport: Transport) -> None:
     with Talk(target, "time", transport, "Анна") as talk:
         talk.expect("TIME Анна")
-        talk.send(reply("ERR", ("code", "busy"), ("reason", "come back tomorrow")))
+        talk.send(error())
         talk.ends(3, [talk.connected], ["busy.*come back tomorrow"])
 
 
 @pytest.mark.slow
 @pytest.mark.requirement("CLI-7", "CLI-10")
 def test_gives_up_when_ticks_end(target: Target, transport: Transport) -> None:
-    """Once subscribed, it waits for the longer of the timeout and three intervals, counted from the last reply."""
+    """Once subscribed, it waits for the longer of the timeout and three intervals, from the last reply on."""
     waits = {(1.0, 0.5): 1.5, (1.5, 0.1): 1.5}  # (timeout, interval): patience
     with ExitStack() as stack:
         talks = []
@@ -206,13 +208,13 @@ def test_gives_up_when_ticks_end(target: Target, transport: Transport) -> None:
             talk.send(tick("Анна", 1))
         for talk, _, patience in talks:
             waited = talk.gave_up() - last
-            assert took([waited], [patience]), f"it waited {waited:g} s, not {patience:g} s"
+            assert took([waited], [patience]), f"it waited {waited:g} s; expected {patience:g} s"
             talk.ends(1, [talk.connected, *tick_lines("Анна", [1])], [""], renewing=True)
 
 
 def _malformed_before_the_subscription(transport: Transport) -> dict[str, bytes]:
-    """Replies to a TIME that break SPEC.md, each in one way (CLI-11)."""
-    good = subscribed_fields("Анна", "3", transport)
+    """Return replies to a TIME that break SPEC.md, each in one way (CLI-11)."""
+    good = ok_fields("time", transport, "Анна", "3")
     replies = {f"an OK without {name}": reply("OK", *replaced(good, name)) for name, _ in good}
     replies |= {
         f"{name} {value!r}": reply("OK", *replaced(good, name, value))
@@ -233,16 +235,13 @@ def _malformed_before_the_subscription(transport: Transport) -> dict[str, bytes]
             ("interval", "9" * 400),
         )
     }
-    replies["an echo"] = reply("OK", ("message", "TIME"), ("reversed", "EMIT"), ("upper", "TIME"), ("length", "4"))
+    replies["an echo"] = ok("echo", "udp", "TIME")
     replies["an unknown status"] = reply("WELCOME", *good)
     if transport == "tcp":
-        replies["a challenge"] = reply("CHALLENGE", ("token", "t"))
+        replies["a challenge"] = challenge("t")
         replies["a tick"] = tick("Анна", 1)
     else:
-        replies |= {
-            f"the token {token!r}": reply("CHALLENGE", ("token", token))
-            for token in ("", " ", "a b", "\x7f", "ж", "x" * 21)
-        }
+        replies |= {f"the token {token!r}": challenge(token) for token in ("", " ", "a b", "\x7f", "ж", "x" * 21)}
         replies["a challenge without a token"] = reply("CHALLENGE")
         replies |= {
             f"lease {value!r}": reply("OK", *replaced(good, "lease", value))
@@ -252,7 +251,7 @@ def _malformed_before_the_subscription(transport: Transport) -> dict[str, bytes]
 
 
 def _malformed_ticks() -> dict[str, bytes]:
-    """Ticks that break SPEC.md, each in one way (CLI-11)."""
+    """Return ticks that break SPEC.md, each in one way (CLI-11)."""
     good = tick_fields("Анна", 2)
     ticks = {f"a tick without {name}": reply("TICK", *replaced(good, name)) for name, _ in good}
     return ticks | {
@@ -294,9 +293,9 @@ def test_reports_malformed_datagrams_and_waits_on(target: Target) -> None:
             talk.send(datagram)
             talk.expect_errors(n, what)
         talk.expect_no_answer()
-        talk.send(reply("CHALLENGE", ("token", TOKEN)))
+        talk.send(challenge())
         talk.expect("TIME Анна", f"token: {TOKEN}")
-        talk.send(reply("OK", *subscribed_fields("Анна", LONG, "udp")))
+        talk.send(ok("time", "udp", "Анна"))
         for n, (what, datagram) in enumerate(after.items(), len(before) + 1):
             talk.send(datagram)
             talk.expect_errors(n, what)
@@ -307,9 +306,9 @@ def test_reports_malformed_datagrams_and_waits_on(target: Target) -> None:
 @pytest.mark.transport("tcp")
 @pytest.mark.requirement("CLI-11", "CLI-10")
 def test_gives_up_at_a_malformed_reply(target: Target, profile: Profile) -> None:
-    ok = reply("OK", *subscribed_fields("Анна", LONG, "tcp"))
+    good = ok("time", "tcp", "Анна")
     answers = [(what, answer) for what, answer in _malformed_before_the_subscription("tcp").items()]
-    answers += [(what, ok + answer) for what, answer in _malformed_ticks().items()]
+    answers += [(what, good + answer) for what, answer in _malformed_ticks().items()]
     for batch in batches(answers, profile):
         with ExitStack() as stack:
             talks = [stack.enter_context(Talk(target, "time", "tcp", "Анна", timeout=LONGER)) for _ in batch]

@@ -1,4 +1,4 @@
-"""Clients over UDP, where datagrams get lost, doubled, late and forged: SPEC.md, sections 9 and 13."""
+"""Clients over UDP: datagrams are lost, doubled, late or forged. SPEC.md, sections 9 and 13."""
 
 from itertools import accumulate, pairwise
 
@@ -8,7 +8,20 @@ from conformance.addresses import OWN_HOST
 from conformance.as_server.scripted import NEIGHBOUR, Request
 from conformance.as_server.talk import LATENESS, Talk, took
 from conformance.blame import about
-from conformance.expected.replies import LONG, TOKEN, echo_fields, reply, shown, subscribed_fields, tick, tick_lines
+from conformance.expected.replies import (
+    LONG,
+    TOKEN,
+    challenge,
+    error,
+    ok,
+    ok_fields,
+    replaced,
+    reply,
+    shown,
+    tick,
+    tick_lines,
+)
+from conformance.expected.services import SERVICE_TABLE
 from conformance.profiles import Profile
 from conformance.targets.target import Target
 from conformance.targets.terms import Service
@@ -17,7 +30,7 @@ from conformance.timing import PATIENCE, SCALE, interval
 pytestmark = pytest.mark.transport("udp")
 
 GAPS = {"echo": [1, 2, 4], "time": [1, 2, 4, 4]}  # CLI-13
-REQUEST = {"echo": "ECHO привет", "time": "TIME привет"}
+REQUEST = {service: row.request("привет").decode() for service, row in SERVICE_TABLE.items()}
 
 
 def gaps(requests: list[Request]) -> list[float]:
@@ -26,15 +39,15 @@ def gaps(requests: list[Request]) -> list[float]:
 
 
 def echo_answer(message: str) -> bytes:
-    return reply("OK", *echo_fields(message, "udp"))
+    return ok("echo", "udp", message)
 
 
-def challenge(token: str) -> bytes:
-    return reply("CHALLENGE", ("token", token))
+def echo_lines(message: str) -> list[str]:
+    return shown(ok_fields("echo", "udp", message))
 
 
 def subscribed(name: str, interval: str) -> bytes:
-    return reply("OK", *subscribed_fields(name, interval, "udp"))
+    return ok("time", "udp", name, interval)
 
 
 @pytest.mark.service("echo")
@@ -45,7 +58,7 @@ def test_drops_answers_to_other_messages_in_silence(target: Target) -> None:
         talk.send(echo_answer("три"), echo_answer(""), echo_answer("один"), echo_answer("один"))
         talk.expect("ECHO два")
         talk.send(echo_answer("один"), echo_answer("два "), echo_answer("два"))
-        talk.ends(0, [talk.connected, *shown(echo_fields("один", "udp")), *shown(echo_fields("два", "udp"))])
+        talk.ends(0, [talk.connected, *echo_lines("один"), *echo_lines("два")])
 
 
 @pytest.mark.service("echo")
@@ -53,11 +66,11 @@ def test_drops_answers_to_other_messages_in_silence(target: Target) -> None:
 def test_echo_takes_nothing_from_strangers(target: Target) -> None:
     with Talk(target, "echo", "udp", "привет") as talk:
         talk.expect("ECHO привет")
-        forged = [("message", "привет"), ("reversed", "forged"), ("upper", "FORGED"), ("length", "6")]
+        forged = replaced(ok_fields("echo", "udp", "привет"), "reversed", "forged")
         for host in OWN_HOST, NEIGHBOUR:
-            talk.udp.send_from(host, reply("OK", *forged), reply("ERR", ("code", "busy"), ("reason", "forged")))
+            talk.udp.send_from(host, reply("OK", *forged), error("busy", "forged"))
         talk.send(echo_answer("привет"))
-        talk.ends(0, [talk.connected, *shown(echo_fields("привет", "udp"))], None)
+        talk.ends(0, [talk.connected, *echo_lines("привет")], None)
 
 
 @pytest.mark.service("time")
@@ -70,7 +83,7 @@ def test_time_takes_nothing_from_strangers(target: Target) -> None:
         talk.send(challenge(TOKEN))
         talk.expect("TIME Анна", f"token: {TOKEN}")
         for host in OWN_HOST, NEIGHBOUR:
-            talk.udp.send_from(host, reply("ERR", ("code", "busy"), ("reason", "forged")), tick("forged", 2))
+            talk.udp.send_from(host, error("busy", "forged"), tick("forged", 2))
         talk.send(subscribed("Анна", LONG), tick("Анна", 1))
         for host in OWN_HOST, NEIGHBOUR:
             talk.udp.send_from(host, tick("forged", 3), challenge("forged"))
@@ -94,7 +107,7 @@ def test_returns_any_token(target: Target, token: str) -> None:
 @pytest.mark.service("time")
 @pytest.mark.requirement("CLI-17", "CLI-7", "CLI-13")
 def test_answers_one_challenge_between_two_timers(target: Target) -> None:
-    """A server that challenges for ever gets one answer at once and one when the timer fires, until the timeout."""
+    """A server that always challenges gets one answer at once and one when the timer fires, until the timeout."""
     with Talk(target, "time", "udp", "Анна", timeout=2.7) as talk:
         talk.expect("TIME Анна")
         requests = [talk.udp.requests[0]]
@@ -103,14 +116,14 @@ def test_answers_one_challenge_between_two_timers(target: Target) -> None:
             talk.send(*map(challenge, tokens))
             answer, by_timer = talk.request(), talk.request()
             at_once = ["TIME Анна".encode(), f"token: {tokens[0]}".encode()]
-            assert answer.lines == at_once, f"{answer} does not return the first token, {tokens[0]}"
+            assert answer.lines == at_once, f"it sent {answer}; expected the first token, {tokens[0]}"
             waiting = [["TIME Анна".encode(), f"token: {token}".encode()] for token in tokens[1:]]
-            assert by_timer.lines in waiting, f"{by_timer} holds none of the tokens that waited"
+            assert by_timer.lines in waiting, f"it sent {by_timer}; expected one of the later tokens"
             requests += [answer, by_timer]
         waited = talk.gave_up() - requests[0].at
-        assert took(gaps(requests), [0, 1, 0, 1]), f"the gaps are {gaps(requests)}"
+        assert took(gaps(requests), [0, 1, 0, 1]), f"the gaps are {gaps(requests)} s; expected [0, 1, 0, 1]"
         with about("CLI-7"):
-            assert took([waited], [2.7]), f"it gave up after {waited:g} s, not 2.7 s"
+            assert took([waited], [2.7]), f"it gave up after {waited:g} s; expected 2.7 s"
         talk.ends(1, [talk.connected], [""])
 
 
@@ -125,10 +138,10 @@ def test_renews_the_lease_every_interval(target: Target) -> None:
         for n in range(1, 7):
             talk.send(tick("Анна", n))
             requests.append(talk.expect("TIME Анна", f"token: {TOKEN}"))
-            if n <= 3:  # later ones get lost
+            if n <= 3:  # the later replies get lost
                 talk.send(subscribed("Анна", interval(0.3)))
         mean = (requests[-1].at - requests[0].at) / 6
-        assert 0.9 * seconds <= mean <= 1.4 * seconds, f"the gaps are {gaps(requests)}"
+        assert 0.9 * seconds <= mean <= 1.4 * seconds, f"the gaps are {gaps(requests)} s; expected {seconds:g} s each"
         talk.send(tick("Анна", 7))
         talk.ends(0, [talk.connected, *tick_lines("Анна", range(1, 8))], renewing=True)
 
@@ -137,14 +150,14 @@ def test_renews_the_lease_every_interval(target: Target) -> None:
 @pytest.mark.service("time")
 @pytest.mark.requirement("CLI-21", "CLI-18")
 def test_takes_over_a_new_interval(target: Target) -> None:
-    """That of a server which came back with another: the renewal after next is due by the new one."""
+    """A server came back with another interval: the renewal after the next one is due by the new interval."""
     old, new = 2 * SCALE, interval(0.1)
     with Talk(target, "time", "udp", "--ticks", "1", "Анна") as talk:
         talk.subscribe("Анна", f"{old:g}")
         first = renewal(talk, TOKEN)
         talk.send(subscribed("Анна", new))
         gap = renewal(talk, TOKEN).at - first.at
-        assert took([gap], [0.1 * SCALE]), f"renewed after {gap:g} s, not {new} s"
+        assert took([gap], [0.1 * SCALE]), f"it renewed after {gap:g} s; expected {new} s"
         talk.send(tick("Анна", 1))
         talk.ends(0, [talk.connected, *tick_lines("Анна", [1])], renewing=True)
 
@@ -156,10 +169,10 @@ def test_sends_nothing_again_once_subscribed(target: Target) -> None:
     with Talk(target, "time", "udp", "--ticks", "2", "Анна") as talk:
         talk.subscribe("Анна")
         talk.send(tick("Анна", 1))
-        talk.program.expect_line("Анна .*")  # so it has taken the OK
+        talk.program.expect_line("Анна .*")  # so it has read the OK
         sent = len(talk.server.requests)
         talk.program.wait_until(lambda: False, 1 + LATENESS)
-        assert len(talk.server.requests) == sent, "it sent its request again although it was answered"
+        assert len(talk.server.requests) == sent, "it sent its request again although it was subscribed"
         talk.send(tick("Анна", 2))
         talk.ends(0, [talk.connected, *tick_lines("Анна", [1, 2])])
 
@@ -174,7 +187,7 @@ def renewal(talk: Talk, token: str) -> Request:
 @pytest.mark.service("time")
 @pytest.mark.requirement("CLI-21", "CLI-16", "CLI-20")
 def test_goes_on_when_seq_starts_anew(target: Target) -> None:
-    """After a restart, and a lease that ran out, of which no CHALLENGE tells. A tick is given as seq and second."""
+    """After a restart, and after a lease ran out without a CHALLENGE. The arguments of `tick`: name, seq, second."""
     again = interval(0.1)
     with Talk(target, "time", "udp", "--ticks", "6", "Анна") as talk:
         talk.subscribe("Анна", again)
@@ -184,7 +197,7 @@ def test_goes_on_when_seq_starts_anew(target: Target) -> None:
         renewal(talk, "anew")
         talk.send(subscribed("Анна", again))
         talk.send(tick("Анна", 1, 8), tick("Анна", 2, 9))
-        # Late from before, and doubled; their seq is now ahead.
+        # Late ones from before the restart, with a higher seq, and doubled ones.
         talk.send(tick("Анна", 7, 7), tick("Анна", 6, 6), tick("Анна", 9, 9), tick("Анна", 1, 8))
         talk.send(tick("Анна", 3, 10))
         renewal(talk, "anew")
@@ -230,22 +243,22 @@ def test_echo_survives_a_restart(target: Target) -> None:
         talk.restart(0.3 * SCALE, meanwhile="два\n")
         talk.expect("ECHO два")
         talk.send(echo_answer("два"))
-        talk.ends(0, [talk.connected, *shown(echo_fields("один", "udp")), *shown(echo_fields("два", "udp"))])
+        talk.ends(0, [talk.connected, *echo_lines("один"), *echo_lines("два")])
 
 
 @pytest.mark.slow
 @pytest.mark.service("echo")
 @pytest.mark.requirement("CLI-13")
 def test_sends_each_message_again(target: Target) -> None:
-    """Each of two messages gets lost once: the second comes again after 1 s too, not after 2."""
+    """Each of two messages gets lost once: the second one is also sent again after 1 s, not after 2 s."""
     with Talk(target, "echo", "udp", stdin="один\nдва\n") as talk:
         for message in "один", "два":
             requests = [talk.request(), talk.request()]
             lines = [request.lines for request in requests]
-            assert lines == [[f"ECHO {message}".encode()]] * 2, f"{message} was due twice, not {requests}"
-            assert took(gaps(requests), [1]), f"the gap is {gaps(requests)}"
+            assert lines == [[f"ECHO {message}".encode()]] * 2, f"it sent {requests}; expected {message} twice"
+            assert took(gaps(requests), [1]), f"the gap is {gaps(requests)} s; expected 1 s"
             talk.send(echo_answer(message))
-        talk.ends(0, [talk.connected, *shown(echo_fields("один", "udp")), *shown(echo_fields("два", "udp"))])
+        talk.ends(0, [talk.connected, *echo_lines("один"), *echo_lines("два")])
 
 
 @pytest.mark.requirement("CLI-7", "CLI-2", "CLI-10")
@@ -263,9 +276,9 @@ def test_malformed_datagrams_do_not_put_off_the_end(target: Target, service: Ser
         while talk.program.running and sent < 100:
             talk.send(b"OK\n")
             sent += 1
-            talk.program.wait_until(lambda due=sent: len(talk.program.errors) > due, 0.1 * SCALE)  # type: ignore[misc]
+            talk.program.wait_until(lambda before=sent: len(talk.program.errors) > before, 0.1 * SCALE)  # type: ignore[misc]
         waited = talk.gave_up() - start
-        assert took([waited], [0.6 * SCALE]), f"it gave up after {waited:g} s"
+        assert took([waited], [0.6 * SCALE]), f"it gave up after {waited:g} s; expected {0.6 * SCALE:g} s"
         talk.ends(1, [], [""] * len(talk.program.errors))
 
 
@@ -278,9 +291,11 @@ def test_sends_the_request_again_and_gives_up(target: Target, service: Service, 
         start = talk.expect(REQUEST[service]).at
         waited = talk.gave_up(talk.timeout + PATIENCE) - start
         requests = talk.server.requests
-        due = [gap for gap, sent in zip(GAPS[service], accumulate(GAPS[service]), strict=True) if sent < talk.timeout]
-        assert took(gaps(requests), due), f"the gaps are {gaps(requests)}, not {due}"
-        assert {request.data for request in requests} == {requests[0].data}, f"not the same again: {requests}"
+        expected = [
+            gap for gap, sent in zip(GAPS[service], accumulate(GAPS[service]), strict=True) if sent < talk.timeout
+        ]
+        assert took(gaps(requests), expected), f"the gaps are {gaps(requests)} s; expected {expected}"
+        assert {request.data for request in requests} == {requests[0].data}, f"the requests differ: {requests}"
         with about("CLI-7"):
-            assert took([waited], [talk.timeout]), f"it gave up after {waited:g} s, not {talk.timeout:g} s"
+            assert took([waited], [talk.timeout]), f"it gave up after {waited:g} s; expected {talk.timeout:g} s"
         talk.ends(1, [], [""])

@@ -1,4 +1,4 @@
-"""ECHO: what comes back for a message, field by field."""
+"""ECHO: the reply to a message, field by field."""
 
 import pytest
 from hypothesis import given
@@ -6,14 +6,15 @@ from hypothesis import strategies as st
 
 from conformance.as_client import peers
 from conformance.as_client.judgement import require_fields, require_reply
-from conformance.expected.oracle import echo_fields, owed
+from conformance.expected.fields import OK_FIELDS
+from conformance.expected.oracle import expected_reply, ok_fields
 from conformance.expected.strategies import messages
 from conformance.targets.server import Server
 from spec.limits import MESSAGE_BYTES
 
 pytestmark = pytest.mark.service("echo")
 
-#: One for each way to be wrong about a field: bytes for characters, UTF-16 units, clusters, ASCII or simple mappings.
+#: Each shows another error: counting bytes, UTF-16 units or clusters; upper case for ASCII only or one to one.
 TELLING = [
     "привет",
     "straße",
@@ -35,30 +36,32 @@ TELLING = [
     "a\tb",
 ]
 FIELDS = [
-    pytest.param(field, marks=pytest.mark.requirement(id_))
-    for field, id_ in (("message", "ECHO-2"), ("reversed", "ECHO-3"), ("upper", "ECHO-4"), ("length", "ECHO-5"))
+    pytest.param(field.name, marks=pytest.mark.requirement(field.requirement))
+    for field in OK_FIELDS["echo"]
+    if field.transport is None
 ]
 TCP_FIELDS = [
-    pytest.param(field, marks=pytest.mark.requirement(id_))
-    for field, id_ in (("bytes", "ECHO-6"), ("sha256", "ECHO-7"))
+    pytest.param(field.name, marks=pytest.mark.requirement(field.requirement))
+    for field in OK_FIELDS["echo"]
+    if field.transport == "tcp"
 ]
 
 
 def require_field(server: Server, field: str, asked: list[str]) -> None:
     with peers.connect(server) as peer:
         for message in asked:
-            due = echo_fields(message, server.transport)[field]
-            require_fields(peer.ask(f"ECHO {message}".encode()), {field: due})
+            expected = ok_fields("echo", server.transport, message)[field]
+            require_fields(peer.ask(f"ECHO {message}".encode()), {field: expected})
 
 
 @pytest.mark.requirement("ECHO-1")
 @given(asked=st.lists(messages(), min_size=1, max_size=5))
 def test_a_good_message_is_answered(server: Server, asked: list[str]) -> None:
-    """The whole reply, one message after another from one client."""
+    """The whole reply is judged, for one message after another from one client."""
     with peers.connect(server) as peer:
         for message in asked:
             request = f"ECHO {message}".encode()
-            require_reply(peer.ask(request), owed("echo", server.transport, request + b"\n"))
+            require_reply(peer.ask(request), expected_reply("echo", server.transport, request + b"\n"))
 
 
 @pytest.mark.parametrize("field", FIELDS)
@@ -92,7 +95,7 @@ def test_the_longest_message(server: Server, letter: str) -> None:
     message += "." * (MESSAGE_BYTES - len(message.encode()))
     request = f"ECHO {message}".encode()
     with peers.connect(server) as peer:
-        require_reply(peer.ask(request), owed("echo", server.transport, request + b"\n"))
+        require_reply(peer.ask(request), expected_reply("echo", server.transport, request + b"\n"))
 
 
 @pytest.mark.requirement("ECHO-8")
@@ -100,4 +103,4 @@ def test_the_longest_message(server: Server, letter: str) -> None:
 def test_the_empty_message(server: Server, request_: bytes) -> None:
     with peers.connect(server) as peer:
         for _ in range(2):
-            require_reply(peer.ask(request_), owed("echo", server.transport, b"ECHO\n"))
+            require_reply(peer.ask(request_), expected_reply("echo", server.transport, b"ECHO\n"))

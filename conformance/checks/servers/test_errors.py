@@ -1,4 +1,4 @@
-"""ERR: what a server says to bad input, and which of several faults it names."""
+"""ERR: how a server answers faulty requests, and which of several faults it reports."""
 
 from contextlib import ExitStack
 from itertools import chain, combinations
@@ -17,7 +17,9 @@ from conformance.as_client.conversation import (
 from conformance.as_client.judgement import require_reply, require_status
 from conformance.as_client.peers import TcpPeer, UdpPeer
 from conformance.blame import about
-from conformance.expected.oracle import FAULTS, VERBS, Request, error, fault, owed
+from conformance.expected.fields import OTHER_FIELDS
+from conformance.expected.oracle import FAULTS, Request, error, expected_reply, fault
+from conformance.expected.services import SERVICE_TABLE
 from conformance.expected.strategies import BAD_UTF_8, CONTROLS
 from conformance.running.fixtures import StartServer
 from conformance.targets.server import Server
@@ -27,17 +29,26 @@ from spec.limits import CLIENTS_DEFAULT, LINE_BYTES, NAME_CHARACTERS, REASON_CHA
 
 NEVER = pytest.mark.options("--interval", "86400")
 
-#: A limit of clients so high that a reserve of a few percent would be missing.
+#: A limit of clients so high that a server that keeps a few percent in reserve is found.
 FULL = 20
 
 
 def lines_with(code: str, service: Service) -> list[bytes]:
     """Return requests of one line, without its end, whose first fault is this one."""
-    verb = VERBS[service] + b" "
+    verb = SERVICE_TABLE[service].request("")
     return {
         "too-long": [verb.ljust(LINE_BYTES + 1, b"a"), verb + "я".encode() * LINE_BYTES],
         "bad-encoding": [*(verb + b"a" + bad for bad in BAD_UTF_8), *(verb + bad + b"b" for bad in BAD_UTF_8)],
-        "unknown-verb": [b"", b" ", b"HELLO", VERBS[service].lower() + b" a", b"OK", b"ERR", b"\x00", "ЭХО".encode()],
+        "unknown-verb": [
+            b"",
+            b" ",
+            b"HELLO",
+            verb.lower() + b"a",
+            b"OK",
+            b"ERR",
+            b"\x00",
+            "ЭХО".encode(),
+        ],
         "bad-character": [verb + f"a{control}b".encode() for control in CONTROLS if control not in "\t\n"],
         "bad-name": [b"TIME", b"TIME ", b"TIME  a", b"TIME a ", b"TIME " + b"a" * (NAME_CHARACTERS + 1)],
     }[code]
@@ -50,7 +61,7 @@ LINE_FAULTS = [
 
 
 def require_error(server: Server, code: str, requests: list[bytes]) -> None:
-    """Each request must be answered with this code, by one client among good requests."""
+    """Raise AssertionError unless each request is answered with this code, and good requests around them are served."""
     good = good_request(server.service)
     with good_before_and_after(server), peers.connect(server) as peer:
         for request in requests:
@@ -94,7 +105,7 @@ NO_FIELDS = [
 @pytest.mark.requirement("ERR-7")
 @pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"])
 def test_bad_request(server: Server, end: bytes) -> None:
-    """A further line that is no field, first or after a good one; an empty one is there only if it ends."""
+    """A further line that is no field, alone or after a good one. An empty line counts only with its line end."""
     good = good_request(server.service) + b"\n"
     bad = [line for line in NO_FIELDS if line or end]
     requests = [good + line + end for line in bad] + [good + b"x: y\n" + line + end for line in bad]
@@ -136,7 +147,7 @@ def test_bad_name(server: Server) -> None:
 
 def faulty(service: Service, transport: Transport, codes: tuple[str, ...]) -> bytes:
     """Return a request with just these faults."""
-    verb = b"HELLO" if "unknown-verb" in codes else VERBS[service]
+    verb = b"HELLO" if "unknown-verb" in codes else SERVICE_TABLE[service].verb
     argument = b" " * ("bad-name" in codes) + b"a"
     argument += b"\x00" * ("bad-character" in codes) + b"\xff" * ("bad-encoding" in codes)
     argument += b"a" * (LINE_BYTES * ("too-long" in codes))
@@ -162,8 +173,8 @@ def test_the_first_of_several_faults(server: Server) -> None:
 @pytest.mark.transport("udp")
 @pytest.mark.requirement("ERR-3")
 def test_the_first_of_several_faults_in_different_lines(server: Server) -> None:
-    """Order is by kind, not by place."""
-    verb = VERBS[server.service]
+    """The kinds of faults have an order; their places do not matter."""
+    verb = SERVICE_TABLE[server.service].verb
     requests = {
         verb + b" \xff\n" + b"x: " + b"a" * LINE_BYTES: "too-long",
         verb + b" \x00\nno field\nx: \xff": "bad-encoding",
@@ -182,7 +193,7 @@ def test_the_first_of_several_faults_in_different_lines(server: Server) -> None:
 @NEVER
 @pytest.mark.requirement("ERR-1", "ERR-2")
 def test_the_form_of_errors(server: Server) -> None:
-    """`ERR`, `code` and `reason` and nothing else, with a reason that a person can read, for each fault."""
+    """For each fault: `ERR`, `code` and `reason`, nothing else, and a reason that a person can read."""
     codes = ["too-long", "bad-encoding", "bad-character"]
     codes += ["bad-name"] if server.service == "time" else []
     codes += ["unknown-verb"] if server.transport == "tcp" else ["bad-request"]
@@ -190,7 +201,9 @@ def test_the_form_of_errors(server: Server) -> None:
         for code in codes:
             peer.send(faulty(server.service, server.transport, (code,)))
             answer = peer.reply()
-            assert [answer.status, *answer.fields] == ["ERR", "code", "reason"], f"not of that form: {answer.raw!r}"
+            names = [field.name for field in OTHER_FIELDS["ERR"]]
+            wrong = f"{answer.raw!r} came; expected ERR with {' and '.join(names)}"
+            assert answer.status == "ERR" and [*answer.fields] == names, wrong
             reason = answer.fields["reason"]
             with about("ERR-2"):
                 assert 1 <= len(reason) <= REASON_CHARACTERS, reason
@@ -200,7 +213,7 @@ def test_the_form_of_errors(server: Server) -> None:
 @pytest.mark.transport("tcp")
 @pytest.mark.requirement("ERR-10")
 def test_busy_over_tcp(start_server: StartServer) -> None:
-    """At the limit a new connection is told so, unasked, and closed; when one has left, a new one is served."""
+    """At the limit a new connection gets `busy` unasked, and is closed; when a client has left, a new one is served."""
     server = start_server("--max-clients", "2", "--interval", "86400")
     good = good_request(server.service)
     first, second = TcpPeer(server.address), TcpPeer(server.address)
@@ -213,7 +226,7 @@ def test_busy_over_tcp(start_server: StartServer) -> None:
         with server.paused():
             eager = TcpPeer(server.address)
             eager.send(good + b"\n")
-        with eager:  # what it sent is waiting unread when the server lets it in
+        with eager:  # its request is in the socket, unread, when the server accepts it
             require_reply(eager.rest(), error("busy"))
         if server.service == "time":
             require_seqs([read_tick(peer.reply()) for peer in (first, second)], [1, 1])
@@ -222,14 +235,14 @@ def test_busy_over_tcp(start_server: StartServer) -> None:
         server.expect_line(r".* left")
         with TcpPeer(server.address) as fourth:
             require_status(fourth.ask(good), "OK")
-        require_reply(first.ask(good), owed(server.service, "tcp", good + b"\n", "86400"))
+        require_reply(first.ask(good), expected_reply(server.service, "tcp", good + b"\n", "86400"))
 
 
 @pytest.mark.service("echo")
 @pytest.mark.transport("tcp")
 @pytest.mark.requirement("ERR-10")
 def test_a_tcp_server_fills_up_to_its_limit(start_server: StartServer) -> None:
-    """The last client below the limit is served, the next is not; one that leaves makes room for one."""
+    """Clients up to the limit are served, the next one is not; one that leaves makes room for one."""
     server = start_server("--max-clients", str(FULL))
     with ExitStack() as stack:
         for number in range(1, FULL + 1):
@@ -249,7 +262,7 @@ def test_a_tcp_server_fills_up_to_its_limit(start_server: StartServer) -> None:
 @pytest.mark.transport("udp")
 @pytest.mark.requirement("ERR-11")
 def test_a_udp_server_fills_up_to_its_limit(start_server: StartServer) -> None:
-    """The last subscriber below the limit is served, the next is not until a lease has run out."""
+    """Subscribers up to the limit are served; the next one is not, until a lease has run out."""
     server = start_server("--max-clients", str(FULL), "--interval", interval(0.5))
     with ExitStack() as stack:
         for number in range(1, FULL + 1):
@@ -267,7 +280,7 @@ def test_a_udp_server_fills_up_to_its_limit(start_server: StartServer) -> None:
 @pytest.mark.transport("udp")
 @pytest.mark.requirement("ERR-11")
 def test_busy_over_udp(start_server: StartServer) -> None:
-    """At the limit one more is told busy, but a subscriber renews; faults come first; a lease that ends makes room."""
+    """At the limit a new client gets `busy`, after other faults; a subscriber renews; a lease that ends makes room."""
     server = start_server("--max-clients", "1", "--interval", interval(0.2))
     with UdpPeer(server.address) as first, UdpPeer(server.address) as second:
         subscription = Subscription(first, "Анна")
@@ -286,11 +299,11 @@ def test_busy_over_udp(start_server: StartServer) -> None:
 @pytest.mark.transport("udp")
 @pytest.mark.requirement("ERR-11")
 def test_the_limit_by_default(start_server: StartServer) -> None:
-    """Without `--max-clients` there is room for so many subscriptions as SPEC.md says, and for no more."""
+    """Without `--max-clients` the limit is the default of SPEC.md: so many subscriptions, and no more."""
     server = start_server("--interval", "86400", "--quiet")
     for number in range(CLIENTS_DEFAULT + 1):
         with UdpPeer(server.address, source=(f"127.9.{number >> 8}.{number & 0xFF}", 0)) as peer:
             answer = peer.ask(f"TIME a\ntoken: {challenge(peer, 'a')}".encode())
             if number < CLIENTS_DEFAULT:
-                assert answer.status == "OK", f"no room for client {number + 1}: {answer.raw!r}"
-    require_reply(answer, error("busy"), f"room for more than {CLIENTS_DEFAULT} clients")
+                assert answer.status == "OK", f"client {number + 1} is refused: {answer.raw!r}"
+    require_reply(answer, error("busy"), f"client {CLIENTS_DEFAULT + 1} was not refused")

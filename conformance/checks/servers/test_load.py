@@ -1,4 +1,4 @@
-"""LOAD: what one client may cost, and that the others are served all the same."""
+"""LOAD: what one client may cost, while the others are served."""
 
 import time
 from contextlib import ExitStack, suppress
@@ -13,20 +13,21 @@ from conformance.as_client.conversation import Subscription, good_request, requi
 from conformance.as_client.judgement import require_reply, require_status
 from conformance.as_client.peers import TcpPeer, UdpPeer
 from conformance.blame import about
-from conformance.expected.oracle import VERBS, error, owed
+from conformance.expected.oracle import error, expected_reply
+from conformance.expected.services import SERVICE_TABLE
 from conformance.running.fixtures import StartServer
 from conformance.targets.server import Server
 from conformance.timing import JUDGE_LATENESS, interval
-from spec.limits import LINE_BYTES, MESSAGE_BYTES, UNSENT_BYTES
+from spec.limits import LINE_BYTES, MESSAGE_BYTES, NAME_CHARACTERS, UNSENT_BYTES
 
 NEVER = pytest.mark.options("--interval", "86400")
 TCP = pytest.mark.transport("tcp")
 ECHO = pytest.mark.service("echo")
 
-#: What the sockets of a connection may hold, and what a server may keep beside its limit: both with much room.
+#: Bytes that the sockets of a connection may hold, and that a server may keep beside its limit; both are generous.
 BUFFERS = 32 << 20
 SLACK = 16 << 20
-#: A line so long that what a garbage collector has not collected yet is little beside it.
+#: Bytes of a line: far more than a garbage collector leaves uncollected.
 ENDLESS = 128 << 20
 #: Far more than the descriptors that a server opens and closes for its own purposes.
 REFUSALS = 100
@@ -34,15 +35,15 @@ REFUSALS = 100
 
 def long_line(server: Server) -> bytes:
     """Return the request with the longest reply."""
-    argument = b"a" * MESSAGE_BYTES if server.service == "echo" else "\U0001f468".encode() * 64
-    return VERBS[server.service] + b" " + argument + b"\n"
+    argument = "a" * MESSAGE_BYTES if server.service == "echo" else "\U0001f468" * NAME_CHARACTERS
+    return SERVICE_TABLE[server.service].request(argument) + b"\n"
 
 
 @TCP
 @ECHO
 @pytest.mark.requirement("LOAD-1", "LOAD-5")
 def test_a_client_that_does_not_read(start_server: StartServer) -> None:
-    """The server stops reading it, keeps little for it, serves others, and answers every line once it reads again."""
+    """The server stops reading, keeps few bytes, serves others, and answers every line when the client reads again."""
     server = start_server("--interval", "86400")
     require_service(server)
     process = psutil.Process(server.pid)
@@ -51,14 +52,14 @@ def test_a_client_that_does_not_read(start_server: StartServer) -> None:
     with TcpPeer(server.address, receive_buffer=1 << 16) as peer:
         sent = peer.flood(line * 50, BUFFERS)
         with about("LOAD-5"):
-            assert sent < BUFFERS, "the server reads on, however many replies wait to be sent"
+            assert sent < BUFFERS, "the server goes on reading, however many replies wait to be sent"
         for _ in range(3):
             require_service(server)
         with about("LOAD-5"):
-            assert process.memory_info().rss - before < 3 * UNSENT_BYTES + SLACK, "the server keeps too much"
+            assert process.memory_info().rss - before < 3 * UNSENT_BYTES + SLACK, "the server keeps too many bytes"
         peer.half_close()
         stream = peer.rest()
-        reply = owed(server.service, "tcp", line, "86400") or b""
+        reply = expected_reply(server.service, "tcp", line, "86400") or b""
         answered, asked = stream.count(reply), sent // len(line)
         assert answered == asked, f"{answered} replies to {asked} requests"
 
@@ -68,11 +69,11 @@ def test_a_client_that_does_not_read(start_server: StartServer) -> None:
 @pytest.mark.requirement("LOAD-2")
 @pytest.mark.parametrize("part", [b"", b"E", b"TIME half a line", b"a" * LINE_BYTES, b"a" * 3 * LINE_BYTES], ids=len)
 def test_clients_that_say_half_a_line(server: Server, part: bytes) -> None:
-    """More than a hundred of them: by default the limit of clients is far above that."""
+    """There are more than a hundred of them: the default limit of clients is far higher."""
     with ExitStack() as stack:
         for _ in range(150):
             stack.enter_context(TcpPeer(server.address)).send(part)
-        with about("LOAD-2", f"beside 150 clients that said {part[:20]!r}"):
+        with about("LOAD-2", f"beside 150 clients that sent {part[:20]!r}"):
             for _ in range(3):
                 require_service(server)
 
@@ -83,7 +84,10 @@ def test_clients_that_say_half_a_line(server: Server, part: bytes) -> None:
 def test_any_bytes_and_any_leave(server: Server, data: st.DataObject) -> None:
     noise = data.draw(st.binary(max_size=300) | st.sampled_from([good_request(server.service) + b"\n"]))
     leave = data.draw(st.sampled_from([TcpPeer.close, TcpPeer.reset, TcpPeer.half_close]))
-    with suppress(peers.Observed), peers.connect(server) as peer:  # whoever finds the server dead is the last to say so
+    with (
+        suppress(peers.Observed),
+        peers.connect(server) as peer,
+    ):  # `require_service` says if the server died
         peer.send(noise)
         if isinstance(peer, TcpPeer):
             leave(peer)
@@ -93,7 +97,7 @@ def test_any_bytes_and_any_leave(server: Server, data: st.DataObject) -> None:
 @NEVER
 @pytest.mark.requirement("LOAD-3")
 def test_much_noise(server: Server) -> None:
-    """64 KiB of each byte, as one line, as many, as large datagrams."""
+    """64 KiB of each byte: one line, many lines, large datagrams."""
     for byte in (b"\x00", b"\xff", b"\n", b"E", b" ", b"\r"):
         with peers.connect(server) as peer:
             peer.send(byte * (1 << 16 if server.transport == "tcp" else 65507))
@@ -104,14 +108,14 @@ def test_much_noise(server: Server) -> None:
 @NEVER
 @pytest.mark.requirement("LOAD-3")
 def test_leaving_with_replies_unread(server: Server) -> None:
-    """A reset while replies are on their way, before any, and of many connections at once."""
+    """A reset before a request, while one reply is on its way, and while many are."""
     line = long_line(server)
     for count in (0, 1, 1000):
-        peers = [TcpPeer(server.address) for _ in range(10)]
-        for peer in peers:
+        clients = [TcpPeer(server.address) for _ in range(10)]
+        for peer in clients:
             if count:
                 peer.flood(line * 10, count * len(line))
-        for peer in peers:
+        for peer in clients:
             peer.reset()
     require_service(server)
 
@@ -120,7 +124,7 @@ def test_leaving_with_replies_unread(server: Server) -> None:
 @ECHO
 @pytest.mark.requirement("LOAD-3", "ERR-10")
 def test_a_refusal_leaves_no_descriptor_open(start_server: StartServer) -> None:
-    """Sooner or later the system would let the server open no more, and it could serve nobody."""
+    """Otherwise the server could open no more files in the end, and serve nobody."""
     server = start_server("--max-clients", "1")
     with TcpPeer(server.address) as client:
         require_status(client.ask(good_request("echo")), "OK")
@@ -143,7 +147,7 @@ def open_descriptors(server: Server) -> int:
 @NEVER
 @pytest.mark.requirement("LOAD-3")
 def test_leaving_before_the_answer(server: Server) -> None:
-    """The port is closed when the reply comes: the kernel tells the server so."""
+    """The port is closed when the reply comes: the kernel reports that to the server."""
     for _ in range(50):
         with UdpPeer(server.address) as peer:
             peer.send(good_request(server.service))
@@ -155,10 +159,13 @@ IDLE_OPTIONS = pytest.mark.options("--interval", interval(0.15), "--idle-timeout
 
 
 def require_close(peer: TcpPeer, since: float) -> None:
-    """The server must close the connection, not earlier than the idle timeout after a time, and soon then."""
+    """Raise AssertionError unless the server closes the connection one to two idle timeouts after `since`.
+
+    `since` is in seconds of ``time.monotonic``.
+    """
     peer.rest()
     after = time.monotonic() - since
-    assert float(IDLE) <= after < 2 * float(IDLE) + JUDGE_LATENESS, f"closed after {after:.3f} s; due are {IDLE} s"
+    assert float(IDLE) <= after < 2 * float(IDLE) + JUDGE_LATENESS, f"closed after {after:.3f} s, not {IDLE} s"
 
 
 @pytest.mark.slow
@@ -179,7 +186,7 @@ def test_an_idle_connection_is_closed(server: Server) -> None:
 @IDLE_OPTIONS
 @pytest.mark.requirement("LOAD-4")
 def test_a_connection_is_closed_that_never_ends_its_line(server: Server) -> None:
-    """A byte now and then is not enough."""
+    """A byte now and then does not keep the connection open."""
     start = time.monotonic()
     with TcpPeer(server.address) as peer:
         try:
@@ -215,7 +222,7 @@ def test_a_busy_connection_stays(server: Server) -> None:
 @IDLE_OPTIONS
 @pytest.mark.requirement("LOAD-4")
 def test_a_connection_is_closed_that_takes_nothing(server: Server) -> None:
-    """Replies wait, and none is taken: after the idle timeout that client is gone, with a reset or an end of stream."""
+    """Replies wait, and none is taken: after the idle timeout the server closes or resets the connection."""
     with TcpPeer(server.address, receive_buffer=1 << 12) as peer:
         peer.flood(long_line(server) * 50, BUFFERS)
         server.expect_line(rf"client .*127\.0\.0\.1:{peer.address[1]}\)? left")
@@ -231,7 +238,7 @@ def test_an_endless_line_costs_no_memory(start_server: StartServer) -> None:
     before = process.memory_info().rss
     with TcpPeer(server.address) as peer:
         sent = 0
-        while sent < ENDLESS:  # it may be stuck for a while on a busy machine
+        while sent < ENDLESS:  # on a busy machine nothing may be taken for a while
             sent += peer.flood(b"a" * (1 << 16), ENDLESS - sent)
         grown = process.memory_info().rss - before
         assert grown < ENDLESS // 2, f"after {ENDLESS >> 20} MiB of one line the server takes {grown >> 20} MiB more"

@@ -1,4 +1,4 @@
-"""Servers that real clients talk to through a network that loses, doubles, delays, cuts: SPEC.md, sections 5 to 9."""
+"""Servers with real clients, through a network that loses, doubles, delays and cuts: SPEC.md, sections 5 to 9."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""REQ and REP: how a request is read, and how a reply is built."""
+"""REQ and REP: how a server reads a request, and how it builds a reply."""
 
 import pytest
 from hypothesis import given
@@ -16,7 +16,8 @@ from conformance.as_client.conversation import (
 )
 from conformance.as_client.judgement import require_replies, require_reply, require_status
 from conformance.blame import about
-from conformance.expected.oracle import CHALLENGE, VERBS, error, masked, owed, owed_stream, reply
+from conformance.expected.oracle import CHALLENGE, error, expected_reply, expected_stream, masked, ok, tick
+from conformance.expected.services import SERVICE_TABLE
 from conformance.expected.strategies import names, requests
 from conformance.targets.server import Server
 from spec.limits import LINE_BYTES
@@ -25,24 +26,24 @@ NEVER = pytest.mark.options("--interval", "86400")
 
 
 def converse(server: Server, asked: list[bytes]) -> None:
-    """Send requests as they stand on the wire; the server must answer them as the oracle says, and nothing else."""
+    """Send requests as they stand on the wire. Raise AssertionError unless the server answers as the oracle says."""
     if server.transport == "tcp":
         with peers.TcpPeer(server.address) as peer:
             peer.send(b"".join(asked))
             peer.half_close()
-            answers = [masked(raw) for raw in split_replies(peer.rest())]
-            require_replies(answers, owed_stream(server.service, asked, "86400"))
+            came = [masked(raw) for raw in split_replies(peer.rest())]
+            require_replies(came, expected_stream(server.service, asked, "86400"))
     else:
         with peers.UdpPeer(server.address) as peer:
-            due = [owed(server.service, "udp", raw) for raw in asked]
-            require_replies(collect_datagrams(peer, server.service, asked), due)
+            expected = [expected_reply(server.service, "udp", raw) for raw in asked]
+            require_replies(collect_datagrams(peer, server.service, asked), expected)
 
 
 @NEVER
 @pytest.mark.requirement("REP-1")
 @given(data=st.data())
 def test_any_requests(server: Server, data: st.DataObject) -> None:
-    """Good, bad and noise, in any order: each reply is the one that is owed, byte for byte."""
+    """Good requests, bad ones and noise, in any order: each reply is as expected, byte for byte."""
     converse(server, data.draw(st.lists(requests(server.service, server.transport), min_size=1, max_size=8)))
 
 
@@ -52,14 +53,14 @@ def test_any_requests(server: Server, data: st.DataObject) -> None:
     "after_verb", ["", " ", "  ", " a", "  a", "   a ", "a", "\ta", "\u00a0a", " a ECHO TIME"], ids=ascii
 )
 def test_the_first_space_ends_the_verb(server: Server, after_verb: str) -> None:
-    converse(server, [VERBS[server.service] + after_verb.encode() + b"\n"])
+    converse(server, [SERVICE_TABLE[server.service].verb + after_verb.encode() + b"\n"])
     require_service(server)
 
 
 @NEVER
 @pytest.mark.requirement("REQ-2")
 def test_verbs_are_compared_as_bytes(server: Server) -> None:
-    verb = VERBS[server.service]
+    verb = SERVICE_TABLE[server.service].verb
     near = [
         verb.lower(),
         verb.title(),
@@ -74,9 +75,9 @@ def test_verbs_are_compared_as_bytes(server: Server) -> None:
 @pytest.mark.requirement("REQ-3")
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r\r\n"])
 def test_one_carriage_return_belongs_to_the_end(server: Server, end: bytes) -> None:
-    requests = [VERBS[server.service] + b" a" + end]
+    requests = [SERVICE_TABLE[server.service].verb + b" a" + end]
     if server.transport == "udp":
-        requests.append(VERBS[server.service] + b" a" + end + b"x: y" + end)
+        requests.append(SERVICE_TABLE[server.service].verb + b" a" + end + b"x: y" + end)
     converse(server, requests)
     require_service(server)
 
@@ -93,19 +94,19 @@ def test_one_carriage_return_belongs_to_the_end(server: Server, end: bytes) -> N
 )
 @pytest.mark.parametrize("letter", ["a", "я", "\U0001f468"])
 def test_a_line_at_the_limit(server: Server, end: bytes, size: int, letter: str) -> None:
-    head = VERBS[server.service] + b" "
+    head = SERVICE_TABLE[server.service].verb + b" "
     letters = letter.encode() * ((size - len(head)) // len(letter.encode()))
     line = (head + letters).ljust(size, b".")
-    converse(server, [line + end, VERBS[server.service] + b" next" + end])
+    converse(server, [line + end, SERVICE_TABLE[server.service].verb + b" next" + end])
 
 
 @NEVER
 @pytest.mark.transport("udp")
 @pytest.mark.requirement("REQ-4", "ERR-4")
 def test_a_field_at_the_limit(server: Server) -> None:
-    """The limit is on each line, and a datagram may have many."""
+    """The limit holds for each line; a datagram may have many lines."""
     longest, longer = (b"x: ".ljust(size, b".") for size in (LINE_BYTES, LINE_BYTES + 1))
-    head = VERBS[server.service] + b" a\n"
+    head = SERVICE_TABLE[server.service].verb + b" a\n"
     converse(server, [head + longest, head + longest + b"\n", head + b"\n".join([longest] * 10)])
     with about("ERR-4"):
         converse(server, [head + longer, head + longer + b"\n"])
@@ -115,7 +116,7 @@ def test_a_field_at_the_limit(server: Server) -> None:
 @pytest.mark.transport("udp")
 @pytest.mark.requirement("REQ-5")
 def test_unknown_fields_are_ignored(server: Server) -> None:
-    head = VERBS[server.service] + b" a"
+    head = SERVICE_TABLE[server.service].verb + b" a"
     further = [
         b"x: y",
         b"x: ",
@@ -136,7 +137,7 @@ def test_unknown_fields_beside_a_token_are_ignored(server: Server) -> None:
     with peers.UdpPeer(server.address) as peer:
         token = challenge(peer, "a").encode()
         answer = peer.ask(b"TIME a\nx: y\ntoken: " + token + b"\nname: b\n")
-        require_reply(answer, reply("OK", name="a", interval="86400", lease="259200"))
+        require_reply(answer, ok("time", "udp", "a", "86400"))
 
 
 @NEVER
@@ -156,24 +157,22 @@ def test_the_first_of_several_tokens_counts(server: Server) -> None:
 @pytest.mark.requirement("REP-1")
 @given(name=names())
 def test_the_replies_to_a_subscriber(server: Server, name: str) -> None:
-    """The fields of OK and TICK, all of them in their order; a subscriber's CHALLENGE and ERR have no others."""
-    lease = {"lease": "259200"} if server.transport == "udp" else {}
+    """OK, TICK, CHALLENGE and ERR have all their fields, in their order, and no others."""
     with peers.connect(server) as peer:
         subscription = Subscription(peer, name)
-        require_reply(subscription.ok, reply("OK", name=name, interval="86400", **lease))
-        tick = peer.reply()
-        require_reply(tick, reply("TICK", name=name, time="{time}", seq="1"))
+        require_reply(subscription.ok, ok("time", server.transport, name, "86400"))
+        require_reply(peer.reply(), tick(name, 1))
         require_reply(peer.ask(b"TIME"), error("bad-name"))
         if server.transport == "udp":
             challenge(peer, name)
         subscription.request(name)
-        require_reply(peer.reply(), reply("OK", name=name, interval="86400", **lease))
+        require_reply(peer.reply(), ok("time", server.transport, name, "86400"))
 
 
 @pytest.mark.requirement("REP-2")
 def test_lines_of_replies_end_with_lf(server: Server) -> None:
-    """Also where the request's ended with CRLF."""
-    requests = [VERBS[server.service] + argument + b"\r\n" for argument in (b" \x7f", b" \xff", b" a")]
+    """Also if the lines of the request ended with CRLF."""
+    requests = [SERVICE_TABLE[server.service].verb + argument + b"\r\n" for argument in (b" \x7f", b" \xff", b" a")]
     with peers.connect(server) as peer:
         for raw in answers(peer, server.service, requests):
-            assert b"\r" not in raw and raw.endswith(b"\n\n"), f"not each line ends with LF alone: {raw!r}"
+            assert b"\r" not in raw and raw.endswith(b"\n\n"), f"a line does not end with LF alone: {raw!r}"

@@ -1,4 +1,4 @@
-"""SRV-1 and SRV-4 to SRV-7, SRV-13, SRV-14: what a server prints, and when."""
+"""SRV-1, SRV-4 to SRV-7, SRV-13 and SRV-14: the lines that a server prints."""
 
 import time
 from collections.abc import Callable
@@ -31,7 +31,7 @@ SHORT = interval(0.2)
 
 @pytest.mark.requirement("SRV-1")
 def test_ready_line(target: Target, service: Service, transport: Transport) -> None:
-    """It is the first line, and the server can be reached at once: no second try."""
+    """It is the first line, and the server can be reached at once: the judge tries only once."""
     for _ in range(2):
         with target.server(service, transport) as server:
             require_output(server, [f"waiting for clients on {url(service, transport, '127.0.0.1', server.port)}"])
@@ -54,7 +54,7 @@ def test_each_line_is_written_out_into_a_file(
 @TIME
 @pytest.mark.requirement("SRV-1")
 def test_output_is_utf_8(start_server: StartServer) -> None:
-    """In a locale without UTF-8 too."""
+    """Also in a locale without UTF-8."""
     server = start_server(env={"LC_ALL": "C", "LANG": "C"})
     with peers.connect(server) as peer:
         Subscription(peer, "Анна 👨")
@@ -64,7 +64,7 @@ def test_output_is_utf_8(start_server: StartServer) -> None:
 @ECHO
 @pytest.mark.requirement("SRV-4")
 def test_connected_echo_client(start_server: StartServer) -> None:
-    """Over TCP before it has said anything; over UDP at its first request, and once."""
+    """Over TCP before its first request; over UDP at its first request, and only once."""
     server = start_server()
     with ExitStack() as stack:
         for _ in range(2):
@@ -80,7 +80,7 @@ def test_connected_echo_client(start_server: StartServer) -> None:
 @UDP
 @pytest.mark.requirement("SRV-4")
 def test_who_is_not_answered_is_not_connected(start_server: StartServer) -> None:
-    """Datagrams keep their order, so the server has seen the strangers' when it answers the client's."""
+    """Datagrams keep their order: the server has read the stranger's when it answers the client's."""
     server = start_server()
     with UdpPeer(server.address) as stranger, UdpPeer(server.address) as client:
         for datagram in (b"ECHOhi", b"HELLO", b"TIME a", b"OK\n\n", b"", b"\xff"):
@@ -88,13 +88,13 @@ def test_who_is_not_answered_is_not_connected(start_server: StartServer) -> None
         require_status(client.ask(b"ECHO a"), "OK")
         connected = f"client {show_address(client.address)} connected"
         require_line(server, connected)
-        assert server.output[1:] == [connected], "who was not answered is announced"
+        assert server.output[1:] == [connected], "it printed 'connected' for an address that it did not answer"
 
 
 @TIME
 @pytest.mark.requirement("SRV-5")
 def test_connected_time_client(start_server: StartServer) -> None:
-    """When the subscription starts: not at the connection, nor at a bad name or a challenge, nor at a renewal."""
+    """Printed when the subscription starts: not at the connection, a bad name, a challenge or a renewal."""
     server = start_server()
     with ExitStack() as stack:
         for name in ("Анна", "Борис"):
@@ -126,7 +126,7 @@ def test_left_echo_client(start_server: StartServer, leave: Callable[[TcpPeer], 
 @UDP
 @pytest.mark.requirement("SRV-6", "SRV-4")
 def test_left_silent_echo_client(start_server: StartServer) -> None:
-    """After the idle timeout from its last request; and then it is a new client."""
+    """It has left when it was silent for the idle timeout. After that it is a new client."""
     server = start_server("--idle-timeout", interval(0.3))
     with UdpPeer(server.address) as peer:
         for _ in range(2):
@@ -136,15 +136,15 @@ def test_left_silent_echo_client(start_server: StartServer) -> None:
                 require_line(server, f"client {show_address(peer.address)} connected")
             require_line(server, f"client {show_address(peer.address)} left")
             silent = server.lines[-1].at - before
-            told = f"{silent:.3f} s after its request, with an idle timeout of {interval(0.3)} s"
-            assert float(interval(0.3)) <= silent < 2 * float(interval(0.3)) + JUDGE_LATENESS, told
+            wrong = f"'left' came {silent:.3f} s after its request, with an idle timeout of {interval(0.3)} s"
+            assert float(interval(0.3)) <= silent < 2 * float(interval(0.3)) + JUDGE_LATENESS, wrong
 
 
 @ECHO
 @UDP
 @pytest.mark.requirement("SRV-6", "SRV-4")
 def test_left_forgotten_echo_client(start_server: StartServer) -> None:
-    """At the limit of clients, the one that was silent longest makes room; none is refused."""
+    """At the limit of clients, the one that was silent longest is forgotten; no client is refused."""
     server = start_server("--max-clients", "2")
     with UdpPeer(server.address) as first, UdpPeer(server.address) as second, UdpPeer(server.address) as third:
         for peer in (first, second, first, third):
@@ -158,7 +158,7 @@ def test_left_forgotten_echo_client(start_server: StartServer) -> None:
 @TIME
 @pytest.mark.requirement("SRV-6")
 def test_left_time_client(start_server: StartServer) -> None:
-    """With the name it had last; the change of name is told too."""
+    """With its last name; the change of name has a line too."""
     server = start_server("--interval", SHORT)
     with peers.connect(server) as peer:
         subscription = Subscription(peer, "Анна")
@@ -174,7 +174,7 @@ def test_left_time_client(start_server: StartServer) -> None:
 
 @pytest.mark.requirement("SRV-7")
 def test_quiet(start_server: StartServer) -> None:
-    """Clients come, change their name, fail and leave without a word."""
+    """Clients come, change their name, send faulty requests and leave; no line is printed."""
     server = start_server("--quiet", "--interval", SHORT, "--idle-timeout", interval(0.3))
     with peers.connect(server) as peer:
         if server.service == "time":
@@ -187,13 +187,13 @@ def test_quiet(start_server: StartServer) -> None:
         with peers.connect(server) as peer:
             Subscription(peer, "Анна").ticks(4)
     require_service(server)
-    assert server.stop() == 0, server.describe("wrong exit status")
+    assert server.stop() == 0, server.describe("expected exit status 0")
     require_output(server, [f"waiting for clients on {server.url}", "stopped"])
 
 
 @pytest.mark.requirement("SRV-13")
 def test_peers_leave_nothing_on_standard_error(start_server: StartServer) -> None:
-    """Noise, faults, resets, half lines, replies, ports closed before the answer."""
+    """Noise, faulty requests, resets, half lines, replies, ports closed before the answer."""
     server = start_server("--interval", SHORT, "--idle-timeout", interval(0.3))
     noise = [
         b"",

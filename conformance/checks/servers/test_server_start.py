@@ -1,4 +1,4 @@
-"""SRV-2, SRV-3, SRV-10 to SRV-12, SRV-15, SRV-16: how a server is started, where it listens, what it refuses."""
+"""SRV-2, SRV-3, SRV-10 to SRV-12, SRV-15 and SRV-16: how a server starts, where it listens, what it refuses."""
 
 import re
 import socket
@@ -15,13 +15,13 @@ from conformance.as_client.peers import TcpPeer, UdpPeer
 from conformance.as_client.server_lines import require_line, require_output, require_stop, require_url, url
 from conformance.as_server.talk import batches
 from conformance.blame import about
+from conformance.expected.services import SERVICE_TABLE
 from conformance.profiles import Profile
 from conformance.running.fixtures import StartServer
 from conformance.targets.programs import Program, ProgramError
 from conformance.targets.target import Target
 from conformance.targets.terms import Service, Transport
 from conformance.timing import interval
-from spec.limits import ECHO_PORT, TIME_PORT
 
 ECHO = pytest.mark.service("echo")
 TCP = pytest.mark.transport("tcp")
@@ -31,7 +31,7 @@ SHORT = interval(0.2)
 
 @pytest.mark.requirement("SRV-2")
 def test_url(start_server: StartServer, service: Service, transport: Transport) -> None:
-    """The port that the kernel chose, or the one asked for; the address of a name."""
+    """It has the port that the kernel chose or the one in --port, and the address of a host name."""
     first, second = start_server("--host", OWN_HOST), start_server("--host", OWN_HOST)
     assert first.port != second.port, f"two servers say that they have port {first.port}"
     for server in (first, second):
@@ -51,7 +51,7 @@ def test_default_port(target: Target, service: Service, transport: Transport) ->
     host = OWN_HOST
     with target.program(transport, "server", service, "--host", host) as program:
         program.expect_line(r"[^\n]+")
-        expected = url(service, transport, host, ECHO_PORT if service == "echo" else TIME_PORT)
+        expected = url(service, transport, host, SERVICE_TABLE[service].port)
         require_output(program, [f"waiting for clients on {expected}"])
 
 
@@ -66,11 +66,12 @@ WRONG_USAGE = [
 
 
 def require_refusal(program: Program, status: int) -> None:
-    """A program must end with this status, one line on standard error and none on standard output."""
-    assert program.wait() == status, program.describe("wrong exit status")
+    """Raise AssertionError unless the program ends with this status, one line on standard error and no other line."""
+    came = program.wait()
+    assert came == status, program.describe(f"its exit status is {came}; expected {status}")
     with about("SRV-12"):
-        told = program.describe("not one line on standard error")
-        assert len(program.errors) == 1 and program.errors[0].strip(), told
+        wrong = program.describe("expected one line on standard error")
+        assert len(program.errors) == 1 and program.errors[0].strip(), wrong
     require_output(program, [])
 
 
@@ -86,13 +87,13 @@ def test_wrong_usage(target: Target, transport: Transport, profile: Profile) -> 
 @ECHO
 @pytest.mark.requirement("SRV-10")
 def test_all_options_are_accepted(start_server: StartServer) -> None:
-    """Those too that the service or transport has no use for, and the ends of what is allowed."""
+    """Also options that the service or transport does not use, and the least and greatest values."""
     options = ["--host", "127.0.0.1", "--interval", "86400", "--max-clients", "1", "--idle-timeout", "0.5", "--quiet"]
     require_service(start_server(*options))
     require_service(start_server("--interval", "0.01", "--max-clients", "1000", "--idle-timeout", "1000000"))
     server = start_server("--host", OWN_HOST, "--port", "65535")
     require_service(server)
-    if server.transport == "udp":  # its clients cost no files
+    if server.transport == "udp":  # its clients need no open files
         require_service(start_server("--max-clients", "1000000000"))
 
 
@@ -117,14 +118,14 @@ def test_cannot_listen(target: Target, service: Service, transport: Transport) -
             require_refusal(program, 1)
         in_use, not_its_own = (re.sub(r"[\d.:]+", "", programs[which].errors[0]) for which in (0, 2))
         with about("SRV-12"):
-            assert in_use != not_its_own, f"not why, but the same for two reasons: {in_use!r}"
+            assert in_use != not_its_own, f"two different reasons give the same line: {in_use!r}"
         require_service(other)
 
 
 @TCP
 @pytest.mark.requirement("SRV-16")
 def test_a_stopped_server_starts_again(start_server: StartServer, service: Service) -> None:
-    """It has closed its connections first, so the kernel keeps their addresses for a while."""
+    """The server closed its connections first, so the kernel keeps them in TIME-WAIT."""
     server = start_server("--host", OWN_HOST)
     with ExitStack() as stack:
         for peer in [stack.enter_context(TcpPeer(server.address)) for _ in range(3)]:

@@ -1,4 +1,4 @@
-"""SRV-8 and SRV-9: how a server ends, and what it still owes then."""
+"""SRV-8 and SRV-9: how a server stops, and which replies it must still send."""
 
 from contextlib import ExitStack
 from signal import SIGINT, SIGTERM
@@ -11,7 +11,8 @@ from conformance.as_client.judgement import require_replies, require_reply, requ
 from conformance.as_client.peers import TcpPeer
 from conformance.as_client.server_lines import require_line_count, require_stop
 from conformance.blame import about
-from conformance.expected.oracle import error, owed
+from conformance.expected.oracle import error, expected_reply
+from conformance.expected.services import SERVICE_TABLE
 from conformance.running.fixtures import StartServer
 from conformance.timing import interval
 
@@ -58,14 +59,14 @@ def test_stop_with_a_client_that_does_not_read(start_server: StartServer) -> Non
 
 @pytest.mark.requirement("SRV-9")
 def test_replies_are_sent_before_the_stop(start_server: StartServer) -> None:
-    """Requests lie before a sleeping server when the signal comes, those of connections not yet accepted among them."""
+    """When the signal comes, a paused server has unread requests, some on connections that it has not accepted."""
     server = start_server("--interval", "86400")
     request = good_request(server.service)
-    expected = owed(server.service, server.transport, request + b"\n", "86400")
+    expected = expected_reply(server.service, server.transport, request + b"\n", "86400")
     with ExitStack() as stack:
         clients = [stack.enter_context(peers.connect(server)) for _ in range(5)]
         for peer in clients:
-            require_status(peer.ask(b"ECHO first" if server.service == "echo" else request), "OK", "CHALLENGE")
+            require_status(peer.ask(SERVICE_TABLE[server.service].probes[0]), "OK", "CHALLENGE")
             if server.service == "time" and server.transport == "tcp":
                 peer.reply()
         with server.paused():
@@ -76,21 +77,21 @@ def test_replies_are_sent_before_the_stop(start_server: StartServer) -> None:
             for peer in late:
                 peer.request(request)
             server.signal(SIGTERM)
-        assert server.wait() == 0, server.describe("wrong exit status")
+        assert server.wait() == 0, server.describe("expected exit status 0")
         for peer in clients:
-            with about("SRV-9", "it stopped without its replies"):
+            with about("SRV-9", "a reply is missing"):
                 require_replies([peer.reply().raw for _ in range(5)], [expected] * 5)
             if isinstance(peer, TcpPeer):
-                assert (more := peer.rest()) == b"", f"more than was owed: {more!r}"
+                assert (more := peer.rest()) == b"", f"more bytes than expected: {more!r}"
         for peer in late:
-            with about("SRV-9", "it stopped without the replies to those who came last"):
+            with about("SRV-9", "the reply to a connection not yet accepted is missing"):
                 require_reply(peer.reply(), expected)
 
 
 @TCP
 @pytest.mark.requirement("ERR-10", "SRV-9")
 def test_who_finds_no_room_is_told_before_the_stop(start_server: StartServer) -> None:
-    """At the limit, several new connections lie before a sleeping server when the signal comes."""
+    """When the signal comes, a paused server at its limit has several new connections to accept."""
     server = start_server("--max-clients", "1", "--interval", "86400")
     with TcpPeer(server.address) as client, ExitStack() as stack:
         require_status(client.ask(good_request(server.service)), "OK")
@@ -99,14 +100,14 @@ def test_who_finds_no_room_is_told_before_the_stop(start_server: StartServer) ->
             server.signal(SIGTERM)
         for peer in late:
             require_reply(peer.rest(), error("busy"))
-        assert server.wait() == 0, server.describe("wrong exit status")
+        assert server.wait() == 0, server.describe("expected exit status 0")
 
 
 @ECHO
 @TCP
 @pytest.mark.requirement("SRV-9")
 def test_large_replies_are_sent_before_the_stop(start_server: StartServer) -> None:
-    """More than the sockets hold, for requests that have reached the server, to a client that takes them at once."""
+    """More replies than the sockets hold, to a client that reads them at once."""
     server = start_server()
     line = b"ECHO " + b"a" * 4096 + b"\n"
     with TcpPeer(server.address, receive_buffer=1 << 14) as peer:
@@ -114,5 +115,5 @@ def test_large_replies_are_sent_before_the_stop(start_server: StartServer) -> No
         first = peer.reply().raw
         server.signal(SIGTERM)
         replies = [first, *split_replies(peer.rest())]
-        assert server.wait() == 0, server.describe("wrong exit status")
-    require_replies(replies, [owed("echo", "tcp", line)] * 12)
+        assert server.wait() == 0, server.describe("expected exit status 0")
+    require_replies(replies, [expected_reply("echo", "tcp", line)] * 12)

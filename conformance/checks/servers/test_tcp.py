@@ -1,4 +1,4 @@
-"""TCP: framing. Replies depend on the lines alone, whatever the segments, however many at once."""
+"""TCP: framing. Replies depend on the lines alone, not on segments, nor on how many lines come at once."""
 
 import time
 
@@ -17,7 +17,8 @@ from conformance.as_client.conversation import (
 from conformance.as_client.judgement import require_replies, require_reply
 from conformance.as_client.peers import TcpPeer
 from conformance.blame import about
-from conformance.expected.oracle import VERBS, error, masked, owed, owed_stream
+from conformance.expected.oracle import error, expected_reply, expected_stream, masked
+from conformance.expected.services import SERVICE_TABLE
 from conformance.expected.strategies import cuttings, lines
 from conformance.targets.server import Server
 from conformance.timing import PATIENCE, SCALE
@@ -26,7 +27,7 @@ from spec.limits import LINE_BYTES, MESSAGE_BYTES
 pytestmark = [pytest.mark.transport("tcp"), pytest.mark.options("--interval", "86400")]
 
 MANY = 2000
-#: Seconds: longer than a server takes that gives half a line a short while, far shorter than the idle timeout.
+#: Seconds that half a line waits for its rest: long for a server with a short timeout, far below the idle timeout.
 PAUSE = 3 * SCALE
 
 
@@ -39,8 +40,8 @@ def whole_answer(server: Server, chunks: list[bytes]) -> list[bytes]:
 
 
 def require_whole(replies: list[bytes], line: bytes, count: int) -> None:
-    """So many equal requests must have as many whole replies; one that is cut off is not about its fields."""
-    whole = replies.count(owed("echo", "tcp", line) or b"")
+    """Raise AssertionError unless `count` equal requests got as many good replies; a cut reply breaks no field."""
+    whole = replies.count(expected_reply("echo", "tcp", line) or b"")
     others = len(replies) - whole
     assert (whole, others) == (count, 0), f"{whole} whole replies to {count} requests, and {others} others"
 
@@ -50,22 +51,22 @@ def require_whole(replies: list[bytes], line: bytes, count: int) -> None:
 def test_any_cutting_gives_the_same_replies(server: Server, data: st.DataObject) -> None:
     asked = data.draw(st.lists(lines(server.service), min_size=1, max_size=6))
     chunks = data.draw(cuttings(b"".join(asked)))
-    require_replies(whole_answer(server, chunks), owed_stream(server.service, asked, "86400"))
+    require_replies(whole_answer(server, chunks), expected_stream(server.service, asked, "86400"))
 
 
 @pytest.mark.requirement("TCP-1")
 def test_an_empty_line_has_one_reply(server: Server) -> None:
     asked = [b"\n", b"\r\n", b"\n", good_request(server.service) + b"\n", b"\n"]
-    require_replies(whole_answer(server, [b"".join(asked)]), owed_stream(server.service, asked, "86400"))
+    require_replies(whole_answer(server, [b"".join(asked)]), expected_stream(server.service, asked, "86400"))
 
 
 @pytest.mark.requirement("TCP-3", "TCP-4")
 def test_each_single_cut(server: Server) -> None:
-    """A line cut at each place in turn, inside characters and between CR and LF too: its first part has no answer.
+    """A line is cut at each place in turn, also inside a character and between CR and LF; its first part has no answer.
 
-    That the server has read the first part is certain: the line before it, in the same segment, is answered.
+    The server has read the first part, because it answers the line before it, which is in the same segment.
     """
-    verb = VERBS[server.service]
+    verb = SERVICE_TABLE[server.service].verb
     line = verb + " я\u2028e\u0301👨".encode() + b"\r\n"
     with TcpPeer(server.address) as peer:
         subscribe_for_good(peer, server)
@@ -76,13 +77,13 @@ def test_each_single_cut(server: Server) -> None:
             with about("TCP-4"):
                 assert peer.pending() == b"", "a line was answered before its LF"
             peer.send(line[cut:])
-            require_reply(peer.reply(), owed(server.service, "tcp", line, "86400"))
+            require_reply(peer.reply(), expected_reply(server.service, "tcp", line, "86400"))
 
 
 @pytest.mark.slow
 @pytest.mark.requirement("TCP-3", "TCP-4", "LOAD-2")
 def test_a_cut_that_lasts(server: Server) -> None:
-    """A person types slowly: half a line waits for its rest, far longer than a segment travels."""
+    """A person types slowly: half a line waits for its rest, far longer than a segment takes."""
     line = good_request(server.service) + b"\n"
     with TcpPeer(server.address) as peer:
         peer.send(line[:8])
@@ -90,11 +91,13 @@ def test_a_cut_that_lasts(server: Server) -> None:
         with about("TCP-4"):
             assert peer.pending() == b"", "a line was answered before its LF"
         peer.send(line[8:])
-        require_reply(peer.reply(), owed(server.service, "tcp", line, "86400"), "its first half was forgotten")
+        require_reply(
+            peer.reply(), expected_reply(server.service, "tcp", line, "86400"), "its first half was forgotten"
+        )
 
 
 def subscribe_for_good(peer: TcpPeer, server: Server) -> None:
-    """On a time server take OK and the first tick, so that only replies to requests follow."""
+    """On a time server subscribe and read OK and the first tick, so that only replies to requests follow."""
     if server.service == "time":
         peer.ask(good_request("time"))
         read_tick(peer.reply())
@@ -104,8 +107,8 @@ def subscribe_for_good(peer: TcpPeer, server: Server) -> None:
 @pytest.mark.parametrize("size", [LINE_BYTES - 1, LINE_BYTES, LINE_BYTES + 1, LINE_BYTES + 2, 3 * LINE_BYTES])
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r\r\n"])
 def test_a_long_line_cut_near_its_end(server: Server, size: int, end: bytes) -> None:
-    """The limit does not depend on the cut, and an overlong line is answered when its LF has come, not before."""
-    verb = VERBS[server.service]
+    """The limit does not depend on the cut, and an overlong line is answered only when its LF has come."""
+    verb = SERVICE_TABLE[server.service].verb
     line = (verb + b" ").ljust(size, b"a") + end
     for cut in {LINE_BYTES - 1, LINE_BYTES, LINE_BYTES + 1, LINE_BYTES + 2, len(line) - 2, len(line) - 1}:
         if not 0 < cut < len(line):
@@ -117,25 +120,25 @@ def test_a_long_line_cut_near_its_end(server: Server, size: int, end: bytes) -> 
             with about("TCP-7" if size > LINE_BYTES else "TCP-4"):
                 assert peer.pending() == b"", "a line was answered before its LF"
             peer.send(line[cut:])
-            require_reply(peer.reply(), owed(server.service, "tcp", line, "86400"))
+            require_reply(peer.reply(), expected_reply(server.service, "tcp", line, "86400"))
 
 
 @pytest.mark.service("echo")
 @pytest.mark.requirement("TCP-5", "TCP-2")
 def test_many_pipelined_requests(server: Server) -> None:
-    """Many lines in one go: one reply each, in their order."""
+    """Many lines at once: one reply each, in their order."""
     asked = [b"\n" if number % 7 == 0 else b"ECHO %d\n" % number for number in range(MANY)]
-    expected = owed_stream("echo", asked, "86400")
+    expected = expected_stream("echo", asked, "86400")
     got = whole_answer(server, [b"".join(asked)])
     assert sorted(got) == sorted(expected), f"{len(got)} replies to {len(asked)} requests"
     with about("TCP-2"):
-        assert got == expected, "not in their order"
+        assert got == expected, "the replies are not in the order of the requests"
 
 
 @pytest.mark.service("echo")
 @pytest.mark.requirement("TCP-5")
 def test_replies_that_the_socket_does_not_take_at_once(server: Server) -> None:
-    """The client reads when it cannot send any more: the server has had to wait with most of its replies."""
+    """The client reads only when it cannot send any more: most replies wait in the server."""
     line = b"ECHO " + b"a" * MESSAGE_BYTES + b"\n"
     with TcpPeer(server.address, receive_buffer=1 << 16) as peer:
         sent = peer.flood(line * 50, 1 << 23)
@@ -147,7 +150,7 @@ def test_replies_that_the_socket_does_not_take_at_once(server: Server) -> None:
 @pytest.mark.requirement("TCP-2", "TCP-5")
 @pytest.mark.options("--interval", "0.01")
 def test_pipelined_requests_among_ticks(server: Server) -> None:
-    """Replies in their order, each whole, while ticks come in between."""
+    """Each reply is whole and in its order, while ticks come in between."""
     with TcpPeer(server.address) as peer:
         subscription = Subscription(peer, "start")
         asked = [b"" if number % 7 == 0 else b"TIME %d" % number for number in range(MANY)]
@@ -165,7 +168,7 @@ def test_pipelined_requests_among_ticks(server: Server) -> None:
                     read_tick(answer)
                 else:
                     answers.append(masked(answer.raw))
-        require_replies(answers, [owed("time", "tcp", line + b"\n", "0.01") for line in asked])
+        require_replies(answers, [expected_reply("time", "tcp", line + b"\n", "0.01") for line in asked])
 
 
 FAULTS = [
@@ -187,9 +190,9 @@ def test_an_error_keeps_the_connection_open(server: Server) -> None:
     with TcpPeer(server.address) as peer:
         subscribe_for_good(peer, server)
         for request in FAULTS:
-            require_reply(peer.ask(request), owed(server.service, "tcp", request + b"\n", "86400"))
+            require_reply(peer.ask(request), expected_reply(server.service, "tcp", request + b"\n", "86400"))
             good = good_request(server.service)
-            require_reply(peer.ask(good), owed(server.service, "tcp", good + b"\n", "86400"))
+            require_reply(peer.ask(good), expected_reply(server.service, "tcp", good + b"\n", "86400"))
 
 
 @pytest.mark.requirement("TCP-7")
@@ -198,7 +201,7 @@ def test_an_overlong_line_is_skipped(server: Server, filling: bytes) -> None:
     """A megabyte without LF is answered once, and the next line is served."""
     good = good_request(server.service) + b"\n"
     asked = [good, filling * (1 << 20) + b"\n", filling * (LINE_BYTES + 2) + b"\n", good]
-    require_replies(whole_answer(server, [b"".join(asked)]), owed_stream(server.service, asked, "86400"))
+    require_replies(whole_answer(server, [b"".join(asked)]), expected_stream(server.service, asked, "86400"))
 
 
 @pytest.mark.requirement("TCP-8", "TCP-9")
@@ -206,13 +209,13 @@ def test_an_overlong_line_is_skipped(server: Server, filling: bytes) -> None:
     "rest", [b"", b"E", b"ECHO", b"ECHO unended", b"TIME unended\r", b"a" * (2 * LINE_BYTES)], ids=len
 )
 def test_half_close(server: Server, rest: bytes) -> None:
-    """All complete lines are answered, what follows the last LF is not, and then the connection ends."""
+    """All complete lines are answered, bytes after the last LF are not; then the server closes the connection."""
     for count in (0, 1, 30):
         asked = [good_request(server.service) + b"\n", b"\n"] * count
-        expected = owed_stream(server.service, asked, "86400")
+        expected = expected_stream(server.service, asked, "86400")
         got = whole_answer(server, [b"".join([*asked, rest])])
         with about("TCP-9"):
-            assert len(got) <= len(expected), f"what has no LF was answered: {got[-1]!r}"
+            assert len(got) <= len(expected), f"bytes without LF were answered: {got[-1]!r}"
         require_replies(got, expected)
     require_service(server)
 
@@ -220,7 +223,7 @@ def test_half_close(server: Server, rest: bytes) -> None:
 @pytest.mark.service("echo")
 @pytest.mark.requirement("TCP-8")
 def test_half_close_with_much_unsent(server: Server) -> None:
-    """More than the sockets' buffers hold: a short send has to be continued, also after the end of what was asked."""
+    """More replies than the buffers hold: the server must go on sending, also after the client's end of stream."""
     line = b"ECHO " + "я".encode() * 2000 + b"\n"
     with TcpPeer(server.address, receive_buffer=1 << 16) as peer:
         sender = peer.send_meanwhile(line * 300)

@@ -1,4 +1,4 @@
-"""TIME: the subscription's replies, and its ticks: when, which, with what in them."""
+"""TIME: the replies to a subscriber; the times, the numbers and the fields of ticks."""
 
 import time
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ from conformance.as_client.conversation import (
 from conformance.as_client.judgement import require_fields, require_reply
 from conformance.as_client.peers import TcpPeer
 from conformance.blame import about
-from conformance.expected.oracle import error, owed, reply
+from conformance.expected.oracle import error, expected_reply, ok
 from conformance.expected.strategies import arguments
 from conformance.running.fixtures import ServerPool, StartServer
 from conformance.targets.server import Server
@@ -36,8 +36,8 @@ from spec.limits import NAME_CHARACTERS, TICK_LATENESS
 pytestmark = pytest.mark.service("time")
 
 SHORT = interval(0.03)
-#: Intervals and ticks of the long run. What a server adds to each interval shows sooner where many short ones are;
-#: but a lease is only three of them, so UDP needs longer ones on a busy machine.
+#: Interval and number of ticks of the long run. Many short intervals show sooner that a schedule drifts. But a lease
+#: lasts only three intervals, so UDP needs longer ones on a busy machine.
 RUN: dict[Transport, tuple[str, int]] = {"tcp": (interval(0.01), 200), "udp": (interval(0.103), 20)}
 MIDDLE = interval(0.2)
 LONG = interval(0.3)
@@ -49,16 +49,17 @@ class Run(NamedTuple):
 
     subscription: Subscription
     wall: float
+    """The wall clock just before the subscription, in seconds of the Unix epoch."""
     ticks: list[Tick]
 
     def lateness(self, tick: Tick) -> float:
-        """Return how late a tick was read, at most and including what the judge added."""
+        """Return the greatest lateness that a tick can have had, in seconds; it includes the judge's own."""
         return tick.at - self.subscription.earliest(tick.seq)
 
 
 @pytest.fixture(scope="module")
 def run(server_pool: ServerPool, target: Target, transport: Transport) -> Iterator[Run]:
-    """Many ticks. `wall` is the wall clock just before the subscription."""
+    """A subscription and many of its ticks."""
     option, count = RUN[transport]
     server = server_pool.get(target, "time", transport, ("--interval", option))
     with peers.connect(server) as peer:
@@ -107,19 +108,18 @@ def test_any_name(server: Server, name: bytes) -> None:
 
 
 def require_judgement(server: Server, name: bytes) -> None:
-    """A name must be taken or refused as the oracle says."""
+    """Raise AssertionError unless the server takes or refuses this name as the oracle says."""
     with peers.connect(server) as peer:
         request = b"TIME " + name
-        require_reply(peer.ask(request), owed("time", server.transport, request + b"\n", "86400"))
+        require_reply(peer.ask(request), expected_reply("time", server.transport, request + b"\n", "86400"))
 
 
 @NEVER
 @pytest.mark.requirement("TIME-2")
 @pytest.mark.parametrize("name", GOOD_NAMES, ids=ascii)
 def test_the_answer_to_a_good_name(server: Server, name: str) -> None:
-    lease = {"lease": "259200"} if server.transport == "udp" else {}
     with peers.connect(server) as peer:
-        require_reply(Subscription(peer, name).ok, reply("OK", name=name, interval="86400", **lease))
+        require_reply(Subscription(peer, name).ok, ok("time", server.transport, name, "86400"))
 
 
 @pytest.mark.requirement("TIME-3")
@@ -149,8 +149,8 @@ def test_the_interval_by_default(start_server: StartServer) -> None:
 
 @pytest.mark.requirement("TIME-4", "TIME-11")
 def test_the_form_of_ticks(run: Run) -> None:
-    """Their fields and the form of their time are judged where they are read."""
-    assert {tick.name for tick in run.ticks} == {"Анна"}, f"not the name Анна: {run.ticks}"
+    """`read_tick` has judged the fields and their forms."""
+    assert {tick.name for tick in run.ticks} == {"Анна"}, f"expected the name Анна in all of {run.ticks}"
     with about("TIME-11"):
         assert len({round(tick.time * 1000) % 1000 for tick in run.ticks}) > 5, "the milliseconds hardly change"
 
@@ -160,7 +160,7 @@ def test_the_form_of_ticks(run: Run) -> None:
 def test_the_first_tick_follows_at_once(server: Server) -> None:
     with peers.connect(server) as peer:
         subscription = Subscription(peer, "a")
-        with about("TIME-5", "no tick at once"):
+        with about("TIME-5", "expected a tick at once"):
             tick = subscription.tick()
         require_seqs([tick], [1])
         late = tick.at - subscription.ok.at
@@ -170,7 +170,7 @@ def test_the_first_tick_follows_at_once(server: Server) -> None:
 @pytest.mark.requirement("TIME-6")
 def test_no_tick_is_early(run: Run) -> None:
     early = [tick for tick in run.ticks if run.lateness(tick) < -CLOCK_GRAIN]
-    assert not early, f"before they were due: {early}"
+    assert not early, f"ticks that were not due yet: {early}"
 
 
 @pytest.mark.requirement("TIME-7")
@@ -185,19 +185,19 @@ def test_seq_counts_from_one(run: Run) -> None:
 @pytest.mark.requirement("TIME-9")
 @pytest.mark.options("--interval", interval(0.25))
 def test_ticks_are_on_time(server: Server) -> None:
-    """Most within the limit; each within the limit and what the judge may add; and none left out."""
+    """Most ticks within the limit, each within the limit and the judge's own lateness, and none left out."""
     with peers.connect(server) as peer:
         subscription = Subscription(peer, "a")
         ticks = subscription.ticks(5)
     lateness = [tick.at - subscription.latest(tick.seq) for tick in ticks]
-    told = f"the ticks were late by {', '.join(f'{late:.3f}' for late in lateness)} s"
-    assert median(lateness) <= TICK_LATENESS and max(lateness) <= TICK_LATENESS + JUDGE_LATENESS, told
+    wrong = f"the ticks were late by {', '.join(f'{late:.3f}' for late in lateness)} s"
+    assert median(lateness) <= TICK_LATENESS and max(lateness) <= TICK_LATENESS + JUDGE_LATENESS, wrong
     require_seqs(ticks, [1, 2, 3, 4, 5])
 
 
 @pytest.mark.requirement("TIME-10")
 def test_the_schedule_does_not_drift(run: Run) -> None:
-    """A late tick proves nothing; but a schedule that drifts is never again as early as it was in the beginning."""
+    """One late tick proves nothing. But if the schedule drifts, no later tick is as early as the first ones were."""
     third = len(run.ticks) // 3
     earliest = min(map(run.lateness, run.ticks[:third]))
     late = run.ticks[-third:]
@@ -208,7 +208,7 @@ def test_the_schedule_does_not_drift(run: Run) -> None:
 
 @pytest.mark.requirement("TIME-12")
 def test_time_is_that_of_sending(run: Run) -> None:
-    """Not before the request, not after the arrival, by one machine's clock; being rounded down, never ahead of it."""
+    """Not before the request and, since it is rounded down, not after the arrival; both sides have the same clock."""
     ahead = run.wall - run.ticks[0].time
     assert ahead < 0.001, f"the first tick's time is {ahead:.3f} s before the request for it"
     for tick in run.ticks:
@@ -221,7 +221,7 @@ def test_time_is_that_of_sending(run: Run) -> None:
 @pytest.mark.requirement("TIME-7")
 @pytest.mark.options("--interval", SHORT)
 def test_seq_counts_what_was_slept(server: Server) -> None:
-    """More intervals than the judge can be late. Over UDP no lease would last so long."""
+    """The server sleeps for more intervals than the judge can be late. Over UDP no lease would last so long."""
     with TcpPeer(server.address) as peer:
         subscription = Subscription(peer, "a")
         before = subscription.tick()
@@ -235,7 +235,7 @@ def test_seq_counts_what_was_slept(server: Server) -> None:
 @pytest.mark.requirement("TIME-8", "TIME-10", "TIME-12")
 @pytest.mark.options("--interval", LONG)
 def test_a_server_that_slept(server: Server) -> None:
-    """It goes on with the tick that is due: no burst, a gap in `seq`, the old schedule, and the time of now."""
+    """It goes on with the tick that is due: no burst, a gap in `seq`, the same schedule, and the present time."""
     with peers.connect(server) as peer:
         subscription = Subscription(peer, "a")
         before = [subscription.tick(), subscription.tick(), *subscription.renew("a")]
@@ -261,7 +261,7 @@ def test_a_server_that_slept(server: Server) -> None:
 @pytest.mark.requirement("TIME-13")
 @pytest.mark.options("--interval", LONG)
 def test_a_new_name(server: Server) -> None:
-    """OK and nothing else at once; then the next tick, by the old schedule, under the new name."""
+    """OK, and no tick at once; then the next tick, by the same schedule, with the new name."""
     with peers.connect(server) as peer:
         subscription = Subscription(peer, "Анна")
         ticks = [subscription.tick(), subscription.tick()]
@@ -272,8 +272,10 @@ def test_a_new_name(server: Server) -> None:
         ticks.append(tick)
         require_growing_seqs(ticks)
         for tick in ticks:
-            assert subscription.earliest(tick.seq) - CLOCK_GRAIN <= tick.at, f"before it was due: {tick}"
-            assert tick.at < subscription.latest(tick.seq + 1) + JUDGE_LATENESS, f"after the next was due: {tick}"
+            assert subscription.earliest(tick.seq) - CLOCK_GRAIN <= tick.at, f"it came before it was due: {tick}"
+            assert tick.at < subscription.latest(tick.seq + 1) + JUDGE_LATENESS, (
+                f"it came after the next was due: {tick}"
+            )
 
 
 @pytest.mark.slow
@@ -303,7 +305,7 @@ def test_an_error_leaves_the_subscription(server: Server) -> None:
 @pytest.mark.requirement("TIME-15")
 @pytest.mark.options("--interval", MIDDLE)
 def test_many_subscribers(server: Server) -> None:
-    """Each gets its own name and `seq`, by its own schedule."""
+    """Each gets ticks with its own name and `seq`, by its own schedule."""
     with ExitStack() as stack:
         clients = []
         for number in range(30):
@@ -315,13 +317,13 @@ def test_many_subscribers(server: Server) -> None:
                 assert tick.name == subscription.name, f"{subscription.name} got a tick for {tick.name}"
                 due = (tick.seq - 1) * subscription.interval
                 # `time` is rounded down; and a tick is less than an interval late.
-                told = f"{subscription.name} got a tick of another schedule: {tick}"
-                assert before + due - 0.001 <= tick.time < after + due + subscription.interval, told
+                wrong = f"{subscription.name} got a tick of another schedule: {tick}"
+                assert before + due - 0.001 <= tick.time < after + due + subscription.interval, wrong
 
 
 @pytest.mark.requirement("TIME-15")
 def test_more_than_a_hundred_subscribers(start_server: StartServer) -> None:
-    """By default the limit of clients is far above a hundred."""
+    """The default limit of clients is far above a hundred."""
     server = start_server()
     with ExitStack() as stack:
         subscribers = [stack.enter_context(peers.connect(server)) for _ in range(150)]
@@ -346,7 +348,7 @@ def test_half_close_ends_the_subscription(server: Server) -> None:
         ended = time.monotonic()
         for raw in split_replies(peer.rest()):  # those that were on their way
             seq = read_tick(peers.Reply(raw, time.monotonic())).seq
-            assert subscription.earliest(seq) <= ended + JUDGE_LATENESS, "it ticks on"
+            assert subscription.earliest(seq) <= ended + JUDGE_LATENESS, "ticks still come"
 
 
 @pytest.mark.slow
@@ -354,7 +356,7 @@ def test_half_close_ends_the_subscription(server: Server) -> None:
 @pytest.mark.requirement("TIME-17")
 @pytest.mark.options("--interval", SHORT)
 def test_ticks_are_skipped_while_the_client_does_not_read(server: Server) -> None:
-    """Replies that are not read fill the server's buffers; another subscriber shows that time passes for both."""
+    """Replies that are not read fill the server's buffers. Another subscriber shows how much time passes."""
     with TcpPeer(server.address, receive_buffer=1 << 15) as peer, TcpPeer(server.address) as other:
         Subscription(peer, "a")
         witness = Subscription(other, "b")
@@ -366,7 +368,7 @@ def test_ticks_are_skipped_while_the_client_does_not_read(server: Server) -> Non
         peer.half_close()
         replies = [peers.Reply(raw, time.monotonic()) for raw in split_replies(peer.rest())]
         ticks = [read_tick(reply) for reply in replies if reply.status == "TICK"]
-        # Requests wait, so a server that gets rid of all it holds answers some before another tick is due.
+        # Requests wait, so a server that can send again answers some of them before another tick is due.
         kept = [
             (tick.seq, round(tick.time - held, 3))
             for before, reply in pairwise(replies)
@@ -374,6 +376,6 @@ def test_ticks_are_skipped_while_the_client_does_not_read(server: Server) -> Non
             and held < read_tick(before).time
             and (tick := read_tick(reply)).time < released
         ]
-        assert not kept, f"ticks kept for a client that takes nothing, (seq, seconds since it took the last): {kept}"
+        assert not kept, f"ticks kept for a client that takes nothing, (seq, seconds since it last took bytes): {kept}"
         answered, asked = len(replies) - len(ticks), sent // len(line)
         assert answered == asked, f"{answered} replies to {asked} requests"

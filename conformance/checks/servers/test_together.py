@@ -1,4 +1,4 @@
-"""Several clients at once, in any order of what clients do, against a model of each."""
+"""Several clients at once take steps in any order; a model of each client says what is expected."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -14,23 +14,24 @@ from conformance.as_client.conversation import read_tick, require_seqs
 from conformance.as_client.judgement import require_reply
 from conformance.as_client.peers import TcpPeer
 from conformance.blame import about
-from conformance.expected.oracle import CHALLENGE, VERBS, owed
+from conformance.expected.oracle import CHALLENGE, expected_reply
+from conformance.expected.services import SERVICE_TABLE
 from conformance.profiles import Profile
 from conformance.targets.server import Server
 
 INTERVAL = "86400"
 CLIENTS = 4
-MOST_EXAMPLES = 100  # what subscribes over UDP stays, and the server has room for 1,000 clients
+MOST_EXAMPLES = 100  # subscriptions over UDP stay, and the server has room for 1,000 clients
 
 ARGUMENTS = st.sampled_from(["привет", "Анна", "Борис", "ß", "👨‍👩‍👧", " ", "", "\x1b", "x" * 5000])
 WHICH = st.integers(0, CLIENTS - 1)
 
 
 class Client:
-    """A socket, and the model: the name it is subscribed under, its token, the half line it has sent, its lines."""
+    """A client's socket, and a model of it: name, token, half a line, the lines that the server must print."""
 
     def __init__(self, server: Server, known: set[str]) -> None:
-        """`known` has the addresses that were somebody's: what the server has said of them is not about this client."""
+        """Connect from an address that no earlier client had: `known` has those of all clients so far."""
         self.server, self.peer = server, peers.connect(server)
         while show_address(self.peer.address) in known:
             self.peer.close()
@@ -46,12 +47,12 @@ class Client:
             self.printed.append(f"client {self.address} connected")
 
     def ask(self, argument: str, token: str = "", *, is_token_good: bool = False) -> None:
-        """Send a request, or the rest of one, and judge all that it is owed."""
-        request = self.half or VERBS[self.server.service] + b" " + argument.encode()
+        """Send a request, or the rest of one, and judge all replies to it."""
+        request = self.half or SERVICE_TABLE[self.server.service].request(argument)
         rest = b"" if self.half else request
         argument, self.half, self.was_answered = request.partition(b" ")[2].decode(), b"", True
         self.peer.request(rest + (b"\ntoken: " + token.encode() if token else b""))
-        expected = owed(self.server.service, self.server.transport, request + b"\n", INTERVAL)
+        expected = expected_reply(self.server.service, self.server.transport, request + b"\n", INTERVAL)
         if self.server.service == "echo" or expected is None or not expected.startswith((b"OK", b"CHALLENGE")):
             if self.server.transport == "udp" and self.server.service == "echo" and not self.printed:
                 self.printed.append(f"client {self.address} connected")
@@ -77,7 +78,7 @@ class Client:
         self.name = name
 
     def leave(self, how: Callable[[Any], object]) -> None:
-        """Leave; over TCP the server notices."""
+        """Leave. Over TCP the server must print that."""
         how(self.peer)
         if self.server.transport == "tcp":
             if self.server.service == "echo":
@@ -87,7 +88,7 @@ class Client:
 
 
 class Together(RuleBasedStateMachine):
-    """What clients do, one step after the other. `steps` keeps them, so that a failure can be replayed."""
+    """The steps of several clients. `steps` keeps them, so that a failure can be replayed."""
 
     server: ClassVar[Server]
     known: ClassVar[set[str]]
@@ -100,7 +101,7 @@ class Together(RuleBasedStateMachine):
         self.steps: list[tuple[str, int, str]] = []
 
     def perform(self, name: str, which: int, argument: str = "") -> None:
-        """Take one step; what it raises holds all steps so far."""
+        """Take one step. A failure stores all steps so far."""
         self.steps.append((name, which, argument))
         try:
             getattr(self, f"do_{name}")(which, argument)
@@ -113,7 +114,7 @@ class Together(RuleBasedStateMachine):
         self.perform("ask", which, argument)
 
     def do_ask(self, which: int, argument: str) -> None:
-        """An absent client comes; one with a token uses it."""
+        """A client that is not there connects first; one with a token sends it."""
         client = self._client(which)
         client.ask(argument, client.token, is_token_good=bool(client.token))
 
@@ -135,7 +136,7 @@ class Together(RuleBasedStateMachine):
     def do_send_half_a_line(self, which: int, argument: str) -> None:
         client = self._client(which)
         if not client.half:
-            client.half = VERBS[self.server.service] + b" " + argument.encode()
+            client.half = SERVICE_TABLE[self.server.service].request(argument)
             client.peer.send(client.half)
 
     @rule(which=WHICH, how=st.sampled_from(["close", "half_close", "reset"]))
@@ -143,18 +144,18 @@ class Together(RuleBasedStateMachine):
         self.perform("leave", which, how)
 
     def do_leave(self, which: int, how: str) -> None:
-        """A half-close has no reply: what was complete has been answered, and a half line is none."""
+        """A half-close has no reply: complete lines were answered before, and half a line has no answer."""
         client, self.clients[which] = self.clients[which], None
         if client is None:
             return
         if isinstance(client.peer, TcpPeer) and how == "half_close":
             client.leave(TcpPeer.half_close)
             with about("TCP-8"):
-                assert not (more := client.peer.rest()), f"more than was owed: {more!r}"
+                assert not (more := client.peer.rest()), f"more bytes than expected: {more!r}"
             client.peer.close()
         else:
             client.leave(TcpPeer.reset if how == "reset" and self.server.transport == "tcp" else peers.Peer.close)
-        if client.was_answered or how != "reset":  # a connection may be reset before the server gets to know of it
+        if client.was_answered or how != "reset":  # a connection may be reset before the server has accepted it
             self.gone.append(client)
 
     def _client(self, which: int) -> Client:
@@ -164,7 +165,7 @@ class Together(RuleBasedStateMachine):
         return client
 
     def teardown(self) -> None:
-        """Judge what the server has printed of each client, and close all."""
+        """Judge the lines that the server printed about each client, and close all sockets."""
         try:
             for client in (client for client in [*self.gone, *self.clients] if client and client.printed):
                 self._judge_lines(client)
@@ -183,7 +184,7 @@ class Together(RuleBasedStateMachine):
         if not self.server.wait_until(lambda: len(printed()) >= len(client.printed), shrinking.patience()):
             shrinking.note_silence()
         with about("SRV-4" if self.server.service == "echo" else "SRV-5"):
-            assert printed() == client.printed, f"the server printed {printed()}; due is {client.printed}"
+            assert printed() == client.printed, f"the server printed {printed()}; expected {client.printed}"
 
 
 @pytest.mark.options("--interval", INTERVAL, "--max-clients", "1000")

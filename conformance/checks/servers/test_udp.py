@@ -1,4 +1,4 @@
-"""UDP: one datagram is one message; and what a server must never answer."""
+"""UDP: one datagram is one message; some datagrams must never be answered."""
 
 import socket
 
@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.as_client.conversation import (
-    GOOD_ARGUMENT,
     Subscription,
     collect_datagrams,
     good_before_and_after,
@@ -16,7 +15,10 @@ from conformance.as_client.conversation import (
 )
 from conformance.as_client.judgement import require_replies, require_reply
 from conformance.as_client.peers import UdpPeer
-from conformance.expected.oracle import VERBS, owed
+from conformance.expected import replies
+from conformance.expected.fields import STATUSES
+from conformance.expected.oracle import expected_reply
+from conformance.expected.services import SERVICE_TABLE
 from conformance.expected.strategies import datagrams
 from conformance.running.fixtures import StartServer
 from conformance.targets.server import Server
@@ -25,13 +27,12 @@ from conformance.timing import PATIENCE
 
 pytestmark = [pytest.mark.transport("udp"), pytest.mark.options("--interval", "86400")]
 
-STATUSES = [b"OK", b"ERR", b"TICK", b"CHALLENGE"]
 REPLIES = [
-    "OK\nmessage: привет\nreversed: тевирп\nupper: ПРИВЕТ\nlength: 6\n\n".encode(),
-    b"OK\nname: a\ninterval: 3\nlease: 9\n\n",
-    b"ERR\ncode: bad-name\nreason: a name is not empty\n\n",
-    b"TICK\nname: a\ntime: 2026-11-23T12:00:03.000Z\nseq: 1\n\n",
-    b"CHALLENGE\ntoken: 0123456789abcdef\n\n",
+    replies.ok("echo", "udp", "привет"),
+    replies.ok("time", "udp", "a"),
+    replies.error(),
+    replies.tick("a", 1),
+    replies.challenge(),
 ]
 UNSERVED = [
     b"",
@@ -49,8 +50,9 @@ UNSERVED = [
 
 
 def other_requests(service: Service) -> list[bytes]:
-    """Requests of another service, and verbs that are nearly those of this one."""
-    verb, other = VERBS[service], VERBS["time" if service == "echo" else "echo"]
+    """Return requests of another service, and verbs that are nearly those of this one."""
+    verb = SERVICE_TABLE[service].verb
+    others = [each.verb for name, each in SERVICE_TABLE.items() if name != service]
     near = [
         verb.lower(),
         b" " + verb,
@@ -61,17 +63,22 @@ def other_requests(service: Service) -> list[bytes]:
         verb[:-1],
         b"\xef\xbb\xbf" + verb,
     ]
-    return [other + b" a", other, *near, *(word + b" a\n" for word in near), verb.lower() + b" " + b"a" * 9999]
+    return [
+        *(other + end for other in others for end in (b" a", b"")),
+        *near,
+        *(word + b" a\n" for word in near),
+        verb.lower() + b" " + b"a" * 9999,
+    ]
 
 
 @pytest.mark.requirement("UDP-1")
 def test_the_last_end_of_line_may_be_missing(server: Server) -> None:
-    """A CR alone at the end is no end of line."""
+    """A CR alone at the end is no line end."""
     line = good_request(server.service)
     asked = [line + rest for rest in (b"", b"\n", b"\r\n", b"\r", b"\nx: y", b"\nx: y\n", b"\r\nx: y\r\n", b"\nx: y\r")]
     with good_before_and_after(server), UdpPeer(server.address) as peer:
-        due = [owed(server.service, "udp", raw) for raw in asked]
-        require_replies(collect_datagrams(peer, server.service, asked), due)
+        expected = [expected_reply(server.service, "udp", raw) for raw in asked]
+        require_replies(collect_datagrams(peer, server.service, asked), expected)
 
 
 @pytest.mark.requirement("UDP-2")
@@ -86,17 +93,17 @@ def test_an_unserved_verb_has_no_answer(server: Server) -> None:
 @given(datagram=st.binary(max_size=100))
 def test_noise_has_no_answer(server: Server, datagram: bytes) -> None:
     with UdpPeer(server.address) as peer:
-        if owed(server.service, "udp", datagram) is None:
+        if expected_reply(server.service, "udp", datagram) is None:
             peer.send(datagram)
         require_silence(peer, server.service)
 
 
 @pytest.mark.requirement("UDP-3")
 def test_a_reply_has_no_answer(server: Server) -> None:
-    """Replies of all kinds, bad ones too, and this server's own."""
+    """Replies of all kinds, also bad ones, and this server's own."""
     with good_before_and_after(server), UdpPeer(server.address) as peer:
-        own = [peer.ask(VERBS[server.service] + argument).raw for argument in (b" a", b" \x7f", b" \xff")]
-        for reply in [*own, *REPLIES, *STATUSES, *(status + b" a" for status in STATUSES)]:
+        own = [peer.ask(SERVICE_TABLE[server.service].verb + argument).raw for argument in (b" a", b" \x7f", b" \xff")]
+        for reply in [*own, *REPLIES, *(status.encode() + end for end in (b"", b" a") for status in STATUSES)]:
             peer.send(reply)
             require_silence(peer, server.service)
 
@@ -104,14 +111,14 @@ def test_a_reply_has_no_answer(server: Server) -> None:
 @pytest.mark.requirement("UDP-4")
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1"])
 def test_answers_come_from_the_bound_address(start_server: StartServer, service: Service, host: str) -> None:
-    """Also ticks. The socket here is not connected, so that an answer from elsewhere would be seen."""
+    """Also ticks. The socket here is not connected, so that it receives answers from any address."""
     server = start_server("--host", host, "--interval", "0.05")
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.settimeout(PATIENCE)
         request = good_request(service)
         sock.sendto(request, server.address)
         answer, source = sock.recvfrom(1 << 16)
-        assert server.host == host, f"bound to {host}, the server says that it waits on {server.host}"
+        assert server.host == host, f"bound to {host}, the server prints the address {server.host}"
         assert source[:2] == server.address, f"the answer came from {source[:2]}, not from {server.address}"
         if service == "time":
             sock.sendto(request + b"\n" + answer.split(b"\n")[1], server.address)
@@ -124,15 +131,15 @@ def test_answers_come_from_the_bound_address(start_server: StartServer, service:
 def test_one_reply_to_each_request(server: Server, data: st.DataObject) -> None:
     asked = data.draw(st.lists(datagrams(server.service), min_size=1, max_size=6))
     with UdpPeer(server.address) as peer:
-        due = [owed(server.service, "udp", raw) for raw in asked]
-        require_replies(collect_datagrams(peer, server.service, asked), due)
+        expected = [expected_reply(server.service, "udp", raw) for raw in asked]
+        require_replies(collect_datagrams(peer, server.service, asked), expected)
 
 
 @pytest.mark.service("time")
 @pytest.mark.requirement("UDP-5")
 def test_one_reply_to_each_renewal(server: Server) -> None:
     with UdpPeer(server.address) as peer:
-        subscription = Subscription(peer, GOOD_ARGUMENT["time"])
+        subscription = Subscription(peer, SERVICE_TABLE["time"].argument)
         subscription.tick()
         for _ in range(3):
             subscription.request(subscription.name)
@@ -143,8 +150,8 @@ def test_one_reply_to_each_renewal(server: Server) -> None:
 @pytest.mark.service("echo")
 @pytest.mark.requirement("UDP-5")
 def test_the_longest_reply_is_one_datagram(server: Server) -> None:
-    """U+0390 makes the most of a request: 4.98 bytes come back for each, in one datagram."""
+    """U+0390 gives the longest reply: 4.98 bytes for each byte of the request, in one datagram."""
     request = b"ECHO " + "\u0390".encode() * 2048
     with UdpPeer(server.address) as peer:
-        require_reply(peer.ask(request), owed("echo", "udp", request))
+        require_reply(peer.ask(request), expected_reply("echo", "udp", request))
         require_silence(peer, "echo")

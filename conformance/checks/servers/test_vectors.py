@@ -1,11 +1,12 @@
-"""The golden vectors and SPEC.md's worked examples, as they stand."""
+"""The golden vectors and the worked examples of SPEC.md."""
 
 import pytest
 
 from conformance.as_client.conversation import split_replies
 from conformance.as_client.judgement import require_replies
 from conformance.as_client.peers import TcpPeer, UdpPeer
-from conformance.expected.oracle import VERBS, Request
+from conformance.expected.oracle import Request
+from conformance.expected.services import SERVICE_TABLE
 from conformance.targets.server import Server
 from spec.requirements import SPECIFICATION
 from spec.vectors import Vector, load_vectors, read_examples
@@ -36,14 +37,14 @@ def play_over_tcp(server: Server, chunks: list[bytes]) -> list[bytes]:
 
 
 def play_over_udp(server: Server, datagrams: list[bytes]) -> list[bytes]:
-    """Send datagrams, each when the replies to the one before have come, and return these."""
+    """Send datagrams, each after the replies to the one before; return all replies."""
     replies: list[bytes] = []
     token = b"{token}"
     subscribed = False
     with UdpPeer(server.address) as peer:
         for datagram in datagrams:
             peer.send(datagram.replace(b"{token}", token))
-            if Request(server.service, "udp", datagram).verb != VERBS[server.service]:
+            if Request(server.service, "udp", datagram).verb != SERVICE_TABLE[server.service].verb:
                 continue
             reply = peer.reply()
             replies.append(reply.raw)

@@ -23,7 +23,7 @@ Run = Callable[[Coroutine[Any, Any, None]], object]
 
 
 class Alarm:
-    """Calls a function of no arguments when the earliest deadline has come that it was set to since it last did."""
+    """A timer for several deadlines: it calls a function without arguments at the earliest, then forgets all."""
 
     def __init__(self, ring: Callable[[], object]) -> None:
         self._ring = ring
@@ -32,7 +32,7 @@ class Alarm:
         self._deadline = inf
 
     def set(self, deadline: float | None) -> None:
-        """Ring at that moment, in seconds of ``time.monotonic``, or up to GRAIN before it; None: no change."""
+        """Call the function at that time of ``time.monotonic``, or up to GRAIN seconds before; None: no change."""
         if deadline is not None and deadline < self._deadline:
             if self._handle is not None:
                 self._handle.cancel()
@@ -69,7 +69,7 @@ def run_server(
     arguments: Sequence[str] | None,
     run: Run,
 ) -> int:
-    """Run ``serve`` with the options, a bound socket and what ends at a signal; return the exit status."""
+    """Run ``serve`` with the options, a bound socket, and what ends at a signal; return the exit status."""
 
     async def until_signal(sock: socket.socket) -> None:
         stopping = asyncio.Event()

@@ -67,7 +67,7 @@ class Connection(asyncio.BufferedProtocol):
 
 
 class Server:
-    """Accepts connections, and wakes those that have something due."""
+    """Accepts connections, and wakes each one at its deadline."""
 
     def __init__(self, options: ServerOptions, listener: socket.socket) -> None:
         self.options = options
@@ -92,7 +92,7 @@ class Server:
                 self.open(sock, address)
 
     def open(self, sock: socket.socket, address: Address) -> None:
-        """Have the event loop serve a connection."""
+        """Let the event loop serve a connection."""
         sock.setblocking(False)
         connection = Connection(self, sock, format_address(address))
         self.connections.add(connection)
@@ -102,7 +102,7 @@ class Server:
         task.add_done_callback(self.opening.discard)
 
     def arm(self, connection: Connection) -> None:
-        """Have the connection woken at its session's deadline or before."""
+        """Wake the connection at its session's deadline or before."""
         self.timers.arm(connection, connection.session.deadline)
         self.alarm.set(self.timers.deadline)
 
@@ -123,7 +123,7 @@ class Server:
             self.empty.set()
 
     async def drain(self) -> None:
-        """Accept nobody any more, and let the clients take what they are owed."""
+        """Stop accepting, and let the clients receive the replies that are left."""
         self.accept()
         self.listener.close()
         await asyncio.gather(*self.opening)
@@ -139,7 +139,7 @@ class Server:
 
 
 def refuse(sock: socket.socket) -> None:
-    """Tell a client that the server is at its limit. What it sent is read: unread bytes would turn FIN into RST."""
+    """Answer a client with `busy`. First read what it has sent: unread bytes would turn FIN into RST."""
     sock.setblocking(False)
     with sock, suppress(OSError):
         sock.send(BUSY)
@@ -147,7 +147,7 @@ def refuse(sock: socket.socket) -> None:
 
 
 async def serve(options: ServerOptions, listener: socket.socket, stopping: Awaitable[object]) -> None:
-    """Serve until a signal comes, then let the clients take what they are owed."""
+    """Serve until a signal comes, then let the clients receive the replies that are left."""
     server = Server(options, listener)
     loop = asyncio.get_running_loop()
     loop.add_reader(listener, server.accept)

@@ -1,4 +1,4 @@
-"""A UDP server on asyncio: the loop calls ``datagram_received`` for each datagram, and ``wake`` when some are due."""
+"""A UDP server on asyncio: the loop calls ``datagram_received`` for each datagram, and ``wake`` when ticks are due."""
 
 import asyncio
 import secrets
@@ -38,7 +38,7 @@ class Server(asyncio.DatagramProtocol):
 
 
 async def serve(options: ServerOptions, sock: socket.socket, stopping: Awaitable[object]) -> None:
-    """Serve until a signal comes, then answer what has come already."""
+    """Serve until a signal comes, then answer the datagrams that have come already."""
     loop = asyncio.get_running_loop()
     transport, server = await loop.create_datagram_endpoint(lambda: Server(options), sock=sock)
     await stopping

@@ -1,1 +1,1 @@
-"""Not conforming, on purpose: what Python and the kernel cost with no protocol at all."""
+"""Servers that do not conform, on purpose: they show what Python and the kernel cost without a protocol."""

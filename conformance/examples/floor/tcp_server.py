@@ -1,4 +1,4 @@
-"""Answers each line with the reply to the first one after a client came. What is left is Python and the kernel."""
+"""Answers each line with the reply to the first line after a client came. The cost is that of Python and the kernel."""
 
 import select
 import signal

@@ -1,4 +1,4 @@
-"""Answers a datagram with the reply to the one before, if it is the same. What is left is Python and the kernel."""
+"""Answers a datagram with the stored reply if it is the same as the last. The cost is that of Python and the kernel."""
 
 import signal
 import socket
@@ -13,7 +13,7 @@ from spec.program.output import say
 
 
 def serve(sock: socket.socket, endpoint: Endpoint) -> None:
-    """Have the core answer a request, and answer with that until another one comes."""
+    """Let the core answer a request; repeat that reply until another request comes."""
     request, replies = b"", [b""]
     while True:
         datagram, address = sock.recvfrom(DATAGRAM_BYTES)

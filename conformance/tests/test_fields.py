@@ -1,0 +1,55 @@
+"""The table of fields agrees with itself, and ticks are read by it."""
+
+from itertools import product
+
+import pytest
+
+from conformance.as_client.conversation import read_tick
+from conformance.as_client.peers import Reply
+from conformance.blame import blamed
+from conformance.expected import oracle, replies
+from conformance.expected.fields import STATUSES, Facts, Field, fields_of
+from conformance.targets.terms import SERVICES, TRANSPORTS
+from spec.requirements import REQUIREMENTS
+
+FIELDS = {field for where in product(STATUSES, SERVICES, TRANSPORTS) for field in fields_of(*where)}
+TICK = replies.tick("Анна", 7)
+
+
+@pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.name)
+def test_each_field_is_complete(field: Field) -> None:
+    assert (field.value is None) == (field.choice is not None)
+    assert not field.requirement or REQUIREMENTS[field.requirement].testable
+    facts = Facts("Анна")
+    assert field.takes(field.sample(facts))
+    assert field.value is None or field.takes(field.value(facts))
+    assert field.choice is None or field.choice.form.fullmatch(field.sample(facts))
+
+
+@pytest.mark.parametrize(("interval", "lease"), [("3", "9"), ("0.05", "0.15"), ("0.01", "0.03"), ("86400", "259200")])
+def test_the_lease_is_a_plain_decimal(interval: str, lease: str) -> None:
+    assert oracle.ok_fields("time", "udp", "Анна", interval)["lease"] == lease
+
+
+def test_a_sample_is_masked_as_expected() -> None:
+    assert oracle.masked(TICK) == oracle.tick("Анна", 7)
+    assert oracle.masked(replies.challenge()) == oracle.CHALLENGE
+    assert oracle.masked(replies.error("bad-name", "why not")) == oracle.error("bad-name")
+
+
+@pytest.mark.parametrize(
+    ("raw", "requirement"),
+    [
+        (replies.ok("time", "tcp", "Анна"), "TIME-4"),
+        (TICK.replace(b"seq: 7\n", b""), "TIME-4"),
+        (TICK.replace(b"seq: 7\n", b"seq: 7\nseq: 7\n"), "TIME-4"),
+        (TICK.replace(b"seq: 7\n", b"seq: 7\nx: y\n"), "TIME-4"),
+        (TICK.replace(b".250Z", b".25Z"), "TIME-11"),
+        (TICK.replace(b"seq: 7\n", b"seq: 07\n"), "TIME-7"),
+    ],
+)
+def test_a_wrong_tick_breaks_its_requirement(raw: bytes, requirement: str) -> None:
+    assert read_tick(Reply(TICK, 0.0)).seq == 7
+    with pytest.raises(AssertionError) as failure:
+        read_tick(Reply(raw, 0.0))
+    assert blamed(failure.value) == requirement
