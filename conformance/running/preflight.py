@@ -5,8 +5,8 @@ from conformance.as_client.conversation import Subscription, good_request
 from conformance.as_client.judgement import require_reply
 from conformance.as_server.talk import Talk
 from conformance.blame import about
-from conformance.expected.oracle import owed
-from conformance.expected.replies import echo_fields, reply, tick, tick_lines
+from conformance.expected.oracle import expected_reply
+from conformance.expected.replies import ok_fields, reply, tick, tick_lines
 from conformance.running.checks import Cell
 from conformance.targets.server import Server
 from conformance.targets.target import Target
@@ -33,7 +33,7 @@ def _ask(server: Server) -> None:
     with about(first, "the first answer"), peers.connect(server) as peer:
         answer = peer.ask(request)
         interval = answer.fields.get("interval", "")
-        require_reply(answer, owed(server.service, server.transport, request + b"\n", interval))
+        require_reply(answer, expected_reply(server.service, server.transport, request + b"\n", interval))
     if server.service == "time":
         with peers.connect(server) as peer:
             with about("TIME-2", "the first subscription"):
@@ -46,7 +46,7 @@ def _echo(target: Target, cell: Cell) -> None:
     with _talk(target, cell, MESSAGE) as talk:
         with about("CLI-3", "the first request"):
             talk.expect(f"ECHO {MESSAGE}")
-        fields = echo_fields(MESSAGE, talk.server.transport)
+        fields = ok_fields("echo", talk.server.transport, MESSAGE)
         talk.send(reply("OK", *fields))
         talk.program.wait_until(lambda: len(talk.program.output) > len(fields))
         _require_connected(talk)
