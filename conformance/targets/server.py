@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from conformance.targets.limits import DEFAULT_LIMITS, Limits
 from conformance.targets.programs import Program, ProgramError
 from conformance.targets.terms import Service, Transport
 from conformance.timing import PATIENCE
@@ -26,10 +27,11 @@ class Server(Program):
         *options: str,
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         """Start it, on a free port unless `options` name one. Raises ProgramError if it does not get ready."""
         port = () if "--port" in options else ("--port", "0")
-        super().__init__([*command, service, *port, *options], cwd=cwd, env=env)
+        super().__init__([*command, service, *port, *options], cwd=cwd, env=env, limits=limits)
         self.service, self.transport = service, transport
         try:
             ready = self._ready_line()
@@ -61,6 +63,7 @@ class RunningServer(Server):
 
     def __init__(self, url: str) -> None:
         self.command, self.url = [url], url
+        self.ended_because, self.left_behind = None, []
         match = re.fullmatch(URL, url)
         assert match
         self.service, self.transport = match["service"], match["transport"]  # type: ignore[assignment]

@@ -69,7 +69,8 @@ def test_what_it_has_started_ends_with_it() -> None:
 
 INTERRUPTED = """
 import time
-from conformance.programs import Program, heed_interrupts
+from conformance.targets.interrupts import heed_interrupts
+from conformance.targets.programs import Program
 heed_interrupts()
 program = Program(["sleep", "60"], stdin=None)
 try:
@@ -94,7 +95,7 @@ def test_an_interrupt_ends_all_programs_and_lets_none_start() -> None:
 
 
 def test_what_nobody_has_ended_ends_with_the_judge() -> None:
-    source = "from conformance.programs import Program; print(Program(['sleep', '60'], stdin=None).pid)"
+    source = "from conformance.targets.programs import Program; print(Program(['sleep', '60'], stdin=None).pid)"
     with Program([sys.executable, "-c", source], cwd=ROOT) as judge:
         pid = int(judge.expect_line(r"\d+")[0])
         judge.wait()
