@@ -41,13 +41,11 @@ def read_environment(table: object, directory: str) -> dict[str, str]:
 
     Raises ValueError with one line.
     """
-    if not isinstance(table, Mapping):
+    if not isinstance(table, Mapping) or not all(isinstance(value, str) for value in table.values()):
         raise ValueError("must be a table of strings")
     for name, value in table.items():
-        if not isinstance(value, str) or "\0" in value:
-            raise ValueError(f"{name} must be a string without NUL")
-        if not name or "=" in name or "\0" in name:
-            raise ValueError(f"{name!r} is no name of a variable")
+        if not name or "=" in name or "\0" in name + value:
+            raise ValueError(f"{name!r} is no name of a variable, or has NUL in its value")
         if name == MARK:
             raise ValueError(f"{MARK} is the suite's own")
     return {name: value.replace("{directory}", directory) for name, value in table.items()}

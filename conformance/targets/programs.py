@@ -76,9 +76,9 @@ class Program:
     """A running subprocess. Use it in a ``with`` block: however that ends, the process is killed and reaped.
 
     What it prints is read as it comes, so it never blocks on a full pipe; bytes that are not UTF-8 show as ``\\xNN``.
-    Of much output the first and the last lines are kept. What goes beyond its limits is ended; then `ended_because` says
-    why. `left_behind` has the commands of the processes that ran on when it had ended, or that its end did not reach, for
-    they had sessions of their own; it is known after `kill`.
+    Of much output the first and the last lines are kept. What goes beyond its limits is ended; then `ended_because`
+    says why. `left_behind` has, after `kill`, the commands of the processes that ran on when it had ended, or that the
+    end of its session did not reach.
     """
 
     def __init__(
