@@ -15,6 +15,7 @@ SHOWN_BYTES = 160
 FIRST_EVENTS, LAST_EVENTS = 100, 900
 FIRST_BYTES, LAST_BYTES = 1 << 16, 1 << 18
 EVENT_BYTES = 1 << 16
+CUT = "of which the first"
 """What of an exchange is kept: so many events, so many bytes of them all, and of each."""
 
 
@@ -43,7 +44,7 @@ class Exchange:
         """Record an event, by default of now, and return its time."""
         at = time.monotonic() if at is None else at
         if len(data) > EVENT_BYTES:
-            note = f"{note}, " * bool(note) + f"{len(data)} bytes, of which the first {EVENT_BYTES} are kept"
+            note = f"{note}, " * bool(note) + f"{len(data)} bytes, {CUT} {EVENT_BYTES} are kept"
             data = data[:EVENT_BYTES]
         event = Event(at, side, data, note)
         if not self._last and len(self._first) < FIRST_EVENTS and self._first_bytes + len(data) <= FIRST_BYTES:
@@ -78,7 +79,7 @@ class Exchange:
             when = f"{event.at - self.start:9.4f} {event.side}"
             if event.note:
                 lines.append(f"{when}: {event.note}")
-            else:
+            if not event.note or CUT in event.note:
                 lines.append(f"{when} {len(event.data)} bytes: {head.decode('utf-8', 'backslashreplace')!r}{more}")
                 lines.append(f"{'':11} {head.hex(' ')}{more}")
         return "\n".join(lines)

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from conformance.as_client.exchange import Event, Exchange
+from conformance.as_client.exchange import CUT, Event, Exchange
 from conformance.targets.terms import Role, Service, Transport
 
 Outcome = Literal["passed", "failed", "error", "unsupported", "inconclusive"]
@@ -134,9 +134,7 @@ def _fit(events: list[Event], size: int) -> list[Event]:
 def _cut(event: Event) -> Event:
     if len(event.data) <= EVENT_BYTES:
         return event
-    note = (
-        f"{event.note}, " * bool(event.note) + f"{len(event.data)} bytes, of which the first {EVENT_BYTES} are stored"
-    )
+    note = f"{event.note}, " * bool(event.note) + f"{len(event.data)} bytes, {CUT} {EVENT_BYTES} are stored"
     return event._replace(data=event.data[:EVENT_BYTES], note=note)
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 SHOWN_LINES = 20
-SHOWN_CHARACTERS = 1000
+SHOWN_CHARACTERS = 400
 _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 
 PIPE_CAPACITY = 1 << 16
