@@ -17,6 +17,7 @@ import pytest
 from conformance import ROOT
 from conformance.profiles import Profile
 from conformance.running.cases import Case
+from conformance.targets.keeper import keeper
 from conformance.targets.target import Target
 from conformance.targets.terms import ROLES, SERVICES, TRANSPORTS, Role, Service, Transport
 
@@ -134,11 +135,16 @@ def _run_pytest(
             )
         finally:
             os.close(writing)
+        keeper.start()
+        keeper.tell(
+            "+", process.pid
+        )  # if this process is killed, so is that one, and then its keeper ends the programs
         processes.append(process)
         for line in lines:
             whole = json.loads(line)
             events.put(Planned(whole) if isinstance(whole, int) else Case.from_json(whole))
         status = process.wait()
+        keeper.tell("-", process.pid)
         if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED):
             output.seek(0)
             told = [line for line in output.read().splitlines() if line.strip()][-12:]

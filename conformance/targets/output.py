@@ -22,6 +22,14 @@ class Line(NamedTuple):
     at: float
 
 
+class _Piece(NamedTuple):
+    """Bytes as they were read, when, and how many lines end in them."""
+
+    data: bytes
+    at: float
+    lines: int
+
+
 class Output:
     """The lines of one stream. Where some are left out, a line in their place says how many."""
 
@@ -31,7 +39,7 @@ class Output:
         self._is_full = False
         self._incomplete = b""
         self._cut = 0  # bytes that the incomplete line had beyond LINE_BYTES
-        self._last: deque[tuple[float, bytes]] = deque()  # as they were read; lines are made of them if one asks
+        self._last: deque[_Piece] = deque()  # lines are made of them when one asks
         self._last_bytes = 0
         self._left_out_lines = 0
         self._left_out_bytes = 0
@@ -56,7 +64,7 @@ class Output:
         """Take what came last without LF as a line."""
         if self._incomplete:
             self._add_first(b"", at)
-        if self._last and not self._last[-1][1].endswith(b"\n"):
+        if self._last and not self._last[-1].data.endswith(b"\n"):
             self._add_last(b"\n", at)
 
     def _add_first(self, line: bytes, at: float) -> None:
@@ -67,35 +75,32 @@ class Output:
 
     def _add_last(self, data: bytes, at: float) -> None:
         if data:
-            self._last.append((at, data))
+            self._last.append(_Piece(data, at, data.count(b"\n")))
             self._last_bytes += len(data)
-        while self._last_bytes - len(self._last[0][1] if self._last else b"") >= LAST_BYTES:
+        while self._last and self._last_bytes - len(self._last[0].data) >= LAST_BYTES:
             self._drop()
 
     def _drop(self) -> None:
         """Leave the oldest of the last pieces out, up to the end of a line if there is one."""
-        _, data = self._last.popleft()
+        piece = self._last.popleft()
+        self._leave_out(piece.data)
+        if self._last and not piece.data.endswith(b"\n") and self._last[0].lines:
+            following = self._last.popleft()
+            rest, _, kept = following.data.partition(b"\n")
+            self._leave_out(rest + b"\n")
+            self._last.appendleft(_Piece(kept, following.at, following.lines - 1))
+
+    def _leave_out(self, data: bytes) -> None:
         self._last_bytes -= len(data)
-        self._left_out_lines += data.count(b"\n")
         self._left_out_bytes += len(data)
-        if self._last and not data.endswith(b"\n") and b"\n" in (following := self._last[0][1]):
-            rest, _, kept = following.partition(b"\n")
-            self._left_out_lines += 1
-            self._left_out_bytes += len(rest) + 1
-            self._last_bytes -= len(rest) + 1
-            self._last[0] = (self._last[0][0], kept)
+        self._left_out_lines += data.count(b"\n")
 
     def since(self, number: int) -> tuple[int, list[Line]]:
         """Return the lines from that number on, from 0, and the number of the first of them; some may be left out."""
-        if not self._last:
+        if number < len(self._first) or not self._last:  # whoever looks on comes to the others later
             return number, self._first[number:]
-        last = self._last_lines()
-        start = len(self._first) + self._left_out_lines
-        if number >= start:
-            return number, last[number - start :]
-        if number < len(self._first):  # whoever looks line by line comes to the others later
-            return number, self._first[number:]
-        return start, last
+        number = max(number, len(self._first) + self._left_out_lines)
+        return number, self._last_lines(number - len(self._first) - self._left_out_lines)
 
     def lines(self) -> list[Line]:
         """Return all that is kept, with a line that says what is left out."""
@@ -106,16 +111,21 @@ class Output:
         note = f"… {self._left_out_lines} lines, {self._left_out_bytes} bytes, are left out here …"
         return [*self._first, Line(note, at), *last]
 
-    def _last_lines(self) -> list[Line]:
+    def _last_lines(self, start: int = 0) -> list[Line]:
+        """Return the lines of the last pieces; with a start, without so many of the first."""
         lines: list[Line] = []
         incomplete = b""
-        for at, data in self._last:
+        for data, at, count in self._last:
+            if count and count <= start:
+                start -= count
+                incomplete = data.rpartition(b"\n")[2]
+                continue
             *whole, rest = data.split(b"\n")
             for line in whole:
                 lines.append(Line(_text(incomplete + line), at))
                 incomplete = b""
             incomplete += rest
-        return lines
+        return lines[start:]
 
     def shrink(self) -> None:
         """Keep less of an output of which much is left out anyway: a program that has ended is only told about."""

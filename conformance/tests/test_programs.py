@@ -1,5 +1,6 @@
 """A subprocess: its lines, its end, and what is said about it."""
 
+import contextlib
 import re
 import signal
 import sys
@@ -14,6 +15,7 @@ from conformance import ROOT
 from conformance.targets.limits import DEFAULT_LIMITS, Limits
 from conformance.targets.output import FIRST_LINES, LAST_BYTES, LINE_BYTES, Output
 from conformance.targets.programs import Program, ProgramError
+from conformance.timing import PATIENCE
 
 
 def python(source: str, *, stdin: str | bytes | None = "", limits: Limits = DEFAULT_LIMITS) -> Program:
@@ -200,6 +202,10 @@ def test_of_much_output_the_first_and_the_last_lines_are_kept() -> None:
     assert (output.lines()[-1].at, output.lines()[-2].at) == (8.0, 199_990.0)
     number, found = output.since(5)
     assert (number, found[0].text) == (5, "5")
+    number, found = output.since(199_998)
+    assert (number, [line.text for line in found]) == (199_998, ["199998", "199999", "no end"])
+    number, found = output.since(FIRST_LINES)
+    assert (number, found[0].text) == (FIRST_LINES + left_out, str(FIRST_LINES + left_out))
     number, found = output.since(200_000)
     assert (number, [line.text for line in found]) == (200_000, ["no end"])
     output.shrink()
@@ -248,7 +254,9 @@ def test_who_has_printed_too_much_is_read_no_more() -> None:
         f"import subprocess, sys\nsubprocess.Popen([sys.executable, '-c', {child!r}], start_new_session=True).wait()"
     )
     with python(source, limits=Limits(output=1)) as program:
+        start = time.monotonic()
         assert program.wait() == -signal.SIGKILL and program.ended_because
+        assert time.monotonic() - start < PATIENCE / 2, "its output was waited for"
 
 
 def test_a_program_that_takes_too_much_memory_is_ended() -> None:
@@ -261,7 +269,7 @@ print(*(child.pid for child in children))
 time.sleep(60)
 """
     with python(source, limits=Limits(memory=100)) as program:
-        children = [int(pid) for pid in program.expect_line(".*")[0].split()]
+        children = [int(pid) for pid in program.expect_line(r"\d+ \d+ \d+")[0].split()]
         assert program.wait() == -signal.SIGKILL
         assert program.ended_because == "it took more than 100 MiB of memory"
         assert wait_for(lambda: not any(map(runs, children)))
@@ -322,11 +330,12 @@ os.wait()
 @pytest.mark.parametrize("end", ["", "import time; time.sleep(600)"])
 def test_a_daemon_is_ended_and_told_of(end: str, environment: str) -> None:
     """Forked twice, in a session of its own, with the environment cleared; its program has ended, or is ended."""
-    wait = "import time; time.sleep(1); " if environment == "{}" else ""  # a mark that is gone was seen before
-    source = LEAVES_A_DAEMON.format(daemon=DAEMON, environment=environment, end=end, then=wait)
-    with python(source) as program:
+    source = LEAVES_A_DAEMON.format(daemon=DAEMON, environment=environment, end=end, then="input(); ")
+    with python(source, stdin=None) as program:
         daemon = int(program.expect_line(r"\d+")[0])
-        assert wait_for(lambda: psutil.Process(daemon).cmdline()[-1] == DAEMON)
+        assert wait_for(lambda: daemon in program.family.members), "it is not found"
+        program.write("go on\n")
+        assert wait_for(lambda: DAEMON in psutil.Process(daemon).cmdline())
         if not end:
             assert program.process.wait(10) == 0
     assert not psutil.pid_exists(daemon), "the daemon runs on, or nobody waits for it"
@@ -379,6 +388,25 @@ def test_a_judge_that_is_killed_leaves_nothing_behind() -> None:
         assert wait_for(lambda: not any(map(runs, pids))), [pid for pid in pids if runs(pid)]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="its children are found by /proc")
+def test_a_run_that_is_killed_leaves_nothing_behind() -> None:
+    """Neither its pytest processes nor the servers that those have started."""
+    with Program([sys.executable, "-m", "conformance", "run", "raw", "--profile=quick"], cwd=ROOT) as judge:
+        started: list[psutil.Process] = []
+
+        def servers_run() -> bool:
+            with contextlib.suppress(psutil.Error):
+                started[:] = psutil.Process(judge.pid).children(recursive=True)
+                pytests = [each for each in started if "pytest" in each.cmdline()]
+                children = [child for each in pytests for child in each.children()]
+                return any("impl_raw" in " ".join(child.cmdline()) for child in children)
+            return False
+
+        assert wait_for(servers_run, 60)
+        judge.signal(signal.SIGKILL)
+        assert wait_for(lambda: not any(runs(each.pid) for each in started), 3), "some live on"
+
+
 def test_the_keeper_ends_with_its_judge() -> None:
     source = "from conformance.targets.keeper import keeper; keeper.start(); print(keeper._process.pid)"
     with Program([sys.executable, "-c", source], cwd=ROOT) as judge:
@@ -386,7 +414,7 @@ def test_the_keeper_ends_with_its_judge() -> None:
         assert not runs(int(judge.output[0]))
 
 
-FLOODS = """
+FLOODS = r"""
 import socket, sys
 sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 sock.bind(("127.0.0.1", 0))
