@@ -116,7 +116,7 @@ class Output:
         lines: list[Line] = []
         incomplete = b""
         for data, at, count in self._last:
-            if count and count <= start:
+            if not lines and 0 < count <= start:
                 start -= count
                 incomplete = data.rpartition(b"\n")[2]
                 continue
