@@ -1,7 +1,9 @@
 """The judge's sockets: replies are cut out of the stream, and each other observation has a name of its own."""
 
+import contextlib
 import json
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -67,6 +69,22 @@ def test_nobody_there() -> None:
             TcpPeer(unused.getsockname())
     with UdpPeer(("127.0.0.1", 1)) as peer, pytest.raises(Reset):
         peer.ask(b"ECHO")
+
+
+def test_a_reply_without_end_is_not_kept(tcp: tuple[TcpPeer, socket.socket]) -> None:
+    peer, server = tcp
+
+    def send() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                server.sendall(b"x" * (1 << 16))
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    with pytest.raises(Malformed, match="no reply ends within 1048576 bytes: b'xxx"):
+        peer.reply()
+    peer.close()
+    thread.join()
 
 
 def test_flood_stops_when_nothing_is_taken(tcp: tuple[TcpPeer, socket.socket]) -> None:
