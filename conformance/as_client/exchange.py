@@ -12,6 +12,12 @@ _SHOWN_EVENTS = 12
 
 SHOWN_BYTES = 160
 
+FIRST_EVENTS, LAST_EVENTS = 100, 900
+FIRST_BYTES, LAST_BYTES = 1 << 16, 1 << 18
+EVENT_BYTES = 1 << 16
+CUT = "of which the first"
+"""What of an exchange is kept: so many events, so many bytes of them all, and of each."""
+
 
 class Event(NamedTuple):
     """Bytes that one side sent, or another thing that happened."""
@@ -31,25 +37,52 @@ class Exchange:
     def __init__(self, title: str, transport: Transport, client: Address, server: Address) -> None:
         self.title, self.transport, self.client, self.server = title, transport, client, server
         self.start, self.wall = time.monotonic(), time.time()
-        self.events: list[Event] = []
+        self._first: list[Event] = []
+        self._last: deque[Event] = deque()
+        self._first_bytes = self._last_bytes = 0
+        self._left_out_events = self._left_out_bytes = 0
         _recent.exchanges.append(self)
 
     def add(self, side: Literal["C", "S"], data: bytes, note: str = "", at: float | None = None) -> float:
         """Record an event at a time in seconds of ``time.monotonic``, by default now; return that time."""
         at = time.monotonic() if at is None else at
-        self.events.append(Event(at, side, data, note))
+        if len(data) > EVENT_BYTES:
+            note = f"{note}, " * bool(note) + f"{len(data)} bytes, {CUT} {EVENT_BYTES} are kept"
+            data = data[:EVENT_BYTES]
+        event = Event(at, side, data, note)
+        if not self._last and len(self._first) < FIRST_EVENTS and self._first_bytes + len(data) <= FIRST_BYTES:
+            self._first.append(event)
+            self._first_bytes += len(data)
+            return at
+        self._last.append(event)
+        self._last_bytes += len(data)
+        while len(self._last) > LAST_EVENTS or self._last_bytes > LAST_BYTES:
+            dropped = self._last.popleft()
+            self._last_bytes -= len(dropped.data)
+            self._left_out_events += 1
+            self._left_out_bytes += len(dropped.data)
         return at
+
+    @property
+    def events(self) -> list[Event]:
+        """The first events and the last ones; where some are left out between them, a note says how many."""
+        last = list(self._last)
+        if not self._left_out_events:
+            return self._first + last
+        note = f"{self._left_out_events} events, {self._left_out_bytes} bytes, are left out here"
+        return [*self._first, Event(last[0].at, last[0].side, b"", note), *last]
 
     def show(self, last: int = _SHOWN_EVENTS) -> str:
         """Return the last events as text: seconds since the start, side, size, text and hex."""
-        left_out = len(self.events) - last
+        events = self.events
+        left_out = len(events) - last
         lines = [f"{self.title}"] + ([f"({left_out} earlier events)"] if left_out > 0 else [])
-        for event in self.events[-last:]:
+        for event in events[-last:]:
             head, more = event.data[:SHOWN_BYTES], "…" if len(event.data) > SHOWN_BYTES else ""
             when = f"{event.at - self.start:9.4f} {event.side}"
             if event.note:
                 lines.append(f"{when}: {event.note}")
-            else:
+            if not event.note or CUT in event.note:
                 lines.append(f"{when} {len(event.data)} bytes: {head.decode('utf-8', 'backslashreplace')!r}{more}")
                 lines.append(f"{'':11} {head.hex(' ')}{more}")
         return "\n".join(lines)

@@ -27,6 +27,13 @@ MOST_PORTS = 20_000
 """Ports that are not used a second time, of the kernel's 28,232 ephemeral ones."""
 
 
+MOST_OF_A_REPLY = 1 << 20
+"""Bytes, far more than the longest reply: an end that has not come by then is not waited for."""
+
+MOST_UNREAD = 1 << 27
+"""Bytes, more than all replies to what a check sends: so much of a stream is kept."""
+
+
 class Observed(AssertionError):
     """No reply came. Each subclass says what was observed instead."""
 
@@ -192,6 +199,8 @@ class TcpPeer(Peer):
     def reply(self, within: float | None = None) -> Reply:
         deadline = time.monotonic() + patience(within)
         while b"\n\n" not in self._buffer:
+            if len(self._buffer) > MOST_OF_A_REPLY:
+                raise Malformed(f"no reply ends within {MOST_OF_A_REPLY} bytes: {self._buffer[:SHOWN_BYTES]!r}…")
             if not self._read(deadline):
                 raise Ended(f"the server closed the connection; unread: {self._buffer!r}")
         raw, _, self._buffer = self._buffer.partition(b"\n\n")
@@ -259,6 +268,8 @@ class TcpPeer(Peer):
         data = self._receive(deadline, 1 << 18)
         self._at = self.exchange.add("S", data, "" if data else "end of stream")
         self._buffer += data
+        if len(self._buffer) > MOST_UNREAD:
+            raise Malformed(f"the server sent more than {MOST_UNREAD} bytes: {self._buffer[:SHOWN_BYTES]!r}…")
         return bool(data)
 
 

@@ -3,17 +3,29 @@
 import enum
 import importlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from conformance.as_client.exchange import Event, Exchange
+from conformance.as_client.exchange import CUT, Event, Exchange
 from conformance.targets.terms import Role, Service, Transport
 
 Outcome = Literal["passed", "failed", "error", "unjudged", "unsupported", "inconclusive"]
 
 FORMAT = 1
+
+EVIDENCE = 1 << 16
+"""Characters of JSON that the exchanges of one case may take, about; what replays it is kept whole beside them."""
+
+EVENT = 120
+"""Characters that an event takes beside its bytes and its note."""
+
+EVENT_BYTES = 4096
+"""An event of which more bytes came is cut off there, when not all can be kept."""
+
+PROBLEM = 1 << 14
+"""Characters of a problem."""
 
 
 @dataclass
@@ -89,8 +101,56 @@ def load_case(file: Path) -> Case:
         raise ValueError(f"{file}: {error}") from None
 
 
-def dump_exchange(exchange: Exchange) -> dict[str, Any]:
-    """Return an exchange as JSON takes it: seconds since its start, bytes in hex."""
+def cut_problem(text: str) -> str:
+    """Return a problem that is short enough to be stored."""
+    return text if len(text) <= PROBLEM else f"{text[:PROBLEM]} … ({len(text) - PROBLEM} characters more)"
+
+
+def dump_exchanges(exchanges: Sequence[Exchange]) -> list[dict[str, Any]]:
+    """Return exchanges as JSON takes them, in about `EVIDENCE` characters; what one does not need is the others'."""
+    sizes = {id(exchange): sum(map(_size, exchange.events)) for exchange in exchanges}
+    allowed: dict[int, int] = {}
+    left = EVIDENCE
+    for number, (which, size) in enumerate(sorted(sizes.items(), key=lambda item: item[1])):
+        allowed[which] = min(size, left // (len(sizes) - number))
+        left -= allowed[which]
+    return [dump_exchange(exchange, allowed[id(exchange)]) for exchange in exchanges]
+
+
+def _size(event: Event) -> int:
+    return EVENT + 2 * len(event.data) + len(event.note)
+
+
+def _fit(events: list[Event], size: int) -> list[Event]:
+    """Return the first events and the last ones, cut off so that they take so many characters, about, of JSON."""
+    if sum(map(_size, events)) <= size:
+        return events
+    events = [_cut(event) for event in events]
+    first: list[Event] = []
+    last: list[Event] = []
+    left = size - EVENT
+    while events:
+        from_end = len(last) <= 3 * len(first)
+        event = events[-1] if from_end else events[0]
+        if (left := left - _size(event)) < 0:
+            break
+        (last if from_end else first).append(events.pop(-1 if from_end else 0))
+    if events:
+        amount = sum(len(event.data) for event in events)
+        note = f"{len(events)} events, {amount} bytes, are left out of this file"
+        first.append(Event(events[0].at, events[0].side, b"", note))
+    return first + last[::-1]
+
+
+def _cut(event: Event) -> Event:
+    if len(event.data) <= EVENT_BYTES:
+        return event
+    note = f"{event.note}, " * bool(event.note) + f"{len(event.data)} bytes, {CUT} {EVENT_BYTES} are stored"
+    return event._replace(data=event.data[:EVENT_BYTES], note=note)
+
+
+def dump_exchange(exchange: Exchange, size: int = EVIDENCE) -> dict[str, Any]:
+    """Return an exchange as JSON takes it, in about so many characters: seconds since its start, bytes in hex."""
     return {
         "title": exchange.title,
         "transport": exchange.transport,
@@ -99,7 +159,7 @@ def dump_exchange(exchange: Exchange) -> dict[str, Any]:
         "start": exchange.wall,
         "events": [
             {"at": round(event.at - exchange.start, 6), "from": event.side, "hex": event.data.hex(), "note": event.note}
-            for event in exchange.events
+            for event in _fit(exchange.events, size)
         ],
     }
 
@@ -108,9 +168,8 @@ def load_exchange(whole: Mapping[str, Any]) -> Exchange:
     """The inverse of `dump_exchange`; its times count from 0."""
     exchange = Exchange(whole["title"], whole["transport"], tuple(whole["client"]), tuple(whole["server"]))
     exchange.start, exchange.wall = 0.0, whole["start"]
-    exchange.events = [
-        Event(event["at"], event["from"], bytes.fromhex(event["hex"]), event["note"]) for event in whole["events"]
-    ]
+    for event in whole["events"]:
+        exchange.add(event["from"], bytes.fromhex(event["hex"]), event["note"], event["at"])
     return exchange
 
 

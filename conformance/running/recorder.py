@@ -16,7 +16,7 @@ from conformance.as_client import exchange, shrinking
 from conformance.blame import blamed
 from conformance.profiles import Profile
 from conformance.running.admission import Unjudged
-from conformance.running.cases import Case, Draws, Outcome, decode, dump_exchange, encode
+from conformance.running.cases import Case, Draws, Outcome, cut_problem, decode, dump_exchanges, encode
 from conformance.running.checks import cell_of, citations, parameters_of, requirement_sentence
 from conformance.running.gate import Results
 from conformance.targets.target import Target
@@ -103,7 +103,7 @@ class Recorder:
             exchanges = vars(error).get("exchanges") or exchange.recent_exchanges()
             if not case.about or blamed(error) == "LOAD-3":  # whoever dies cannot do the rest either
                 _describe(case, error, getattr(item, "fixturenames", ()))
-                case.exchanges = [dump_exchange(exchange) for exchange in exchanges]
+                case.exchanges = dump_exchanges(exchanges)
             report.sections += [("exchange", exchange.show()) for exchange in exchanges]
             report.sections.append(("requirement", requirement_sentence(case.about)))
         elif report.skipped:
@@ -142,7 +142,7 @@ def _describe(case: Case, error: BaseException, fixtures: Collection[str]) -> No
     lines = (told or type(error).__name__).splitlines()
     if case.outcome == "error":
         lines[0] = f"{type(error).__name__}: {lines[0]}"
-    case.problem = "\n".join(lines[:PROBLEM_LINES] + ["…"] * (len(lines) > PROBLEM_LINES))
+    case.problem = cut_problem("\n".join(lines[:PROBLEM_LINES] + ["…"] * (len(lines) > PROBLEM_LINES)))
     if (inputs := vars(error).get("inputs")) is not None:
         with suppress(TypeError):
             case.inputs = {name: _stored(value) for name, value in inputs.items() if name not in fixtures}

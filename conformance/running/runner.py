@@ -18,6 +18,7 @@ from conformance.profiles import Profile
 from conformance.running.admission import finished_file
 from conformance.running.cases import Case
 from conformance.targets.discovery import BUNDLED
+from conformance.targets.keeper import keeper
 from conformance.targets.target import Target
 from conformance.targets.terms import ROLES, SERVICES, TRANSPORTS, Role, Service, Transport
 from conformance.timing import CHECK_TIMEOUT
@@ -158,6 +159,8 @@ def _session(arguments: Sequence[str]) -> Iterator[Planned | Case]:
             )
         finally:
             os.close(writing)
+        keeper.start()
+        keeper.tell("+", process.pid)  # if this process is killed, so is that one, and its keeper ends the programs
         try:
             for line in _timely(lines, process, stalled):
                 whole = json.loads(line)
@@ -175,6 +178,7 @@ def _session(arguments: Sequence[str]) -> Iterator[Planned | Case]:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGTERM)  # workers too, which would end late
                 process.wait()
+            keeper.tell("-", process.pid)
         output.seek(0)
         last = [line for line in output.read().splitlines() if line.strip()][-OUTPUT_LINES:]
     ended = f"nothing happened for {STALL:g} s" if stalled.is_set() else f"pytest ended with status {status}"

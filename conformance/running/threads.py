@@ -187,8 +187,10 @@ def _run_once(item: pytest.Function, check: Callable[..., None]) -> None:
 
 
 def _result(future: "Future[None]") -> Callable[..., None]:
+    futures = [future]  # pytest asks once; after that nothing holds what a failed check has left
+
     def wait(**arguments: object) -> None:
-        future.result()
+        futures.pop().result()
 
     return wait
 

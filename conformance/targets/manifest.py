@@ -4,9 +4,12 @@ import importlib.util
 import re
 import shutil
 import sys
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import TypeVar
 
+from conformance.targets.environment import read_environment
+from conformance.targets.limits import Limits
 from conformance.targets.target import MissingError, Target, TargetError
 from conformance.targets.terms import ROLES, SERVICES, TRANSPORTS
 from conformance.targets.toml_files import read_toml
@@ -22,8 +25,18 @@ def read_manifest(path: Path, taken: Collection[str] = ()) -> Target:
     except ValueError as error:
         raise TargetError(str(error)) from None
     own = path.resolve().parent
-    defaults = {"name": own.name, "services": [*SERVICES], "directory": ".", "requires": [], "programs": {}}
-    name, services, place, requires, programs = (manifest.pop(key, default) for key, default in defaults.items())
+    defaults = {
+        "name": own.name,
+        "services": [*SERVICES],
+        "directory": ".",
+        "requires": [],
+        "programs": {},
+        "environment": {},
+        "limits": {},
+    }
+    name, services, place, requires, programs, variables, bounds = (
+        manifest.pop(key, default) for key, default in defaults.items()
+    )
     if manifest:
         raise TargetError(f"{path}: unknown key {', '.join(manifest)} (known: {', '.join(defaults)})")
     if not isinstance(name, str) or not re.fullmatch(r"\w[\w.-]*", name) or name in taken:
@@ -38,11 +51,24 @@ def read_manifest(path: Path, taken: Collection[str] = ()) -> Target:
     keys = {f"{transport}_{role}": (transport, role) for transport in TRANSPORTS for role in ROLES}
     if not isinstance(programs, dict) or not programs or not set(programs) <= set(keys):
         raise TargetError(f"{path}: [programs] must have one or more of {', '.join(keys)}")
+    environment = _read_table(f"{path}: [environment]", lambda: read_environment(variables, str(directory)))
+    limits = _read_table(f"{path}: [limits]", lambda: Limits.from_table(bounds))
     commands = {keys[key]: _read_command(f"{path}: {key}", words, directory) for key, words in programs.items()}
     if missing := [module for module in requires if importlib.util.find_spec(module) is None]:
         raise MissingError(f"{name}: needs the Python module {', '.join(missing)}")
     offered = tuple(service for service in SERVICES if service in services)
-    return Target(name, commands, directory, offered, word=str(path.resolve()))
+    return Target(name, commands, directory, offered, "", str(path.resolve()), environment, limits)
+
+
+_Table = TypeVar("_Table")
+
+
+def _read_table(place: str, read: Callable[[], _Table]) -> _Table:
+    """Return what a table holds. Raises TargetError, beginning with `place`, where `read` raises ValueError."""
+    try:
+        return read()
+    except ValueError as error:
+        raise TargetError(f"{place}: {error}") from None
 
 
 def _read_command(place: str, command: object, directory: Path) -> tuple[str, ...]:

@@ -1,25 +1,35 @@
 """A program under test as a subprocess: its lines as they come, its exit status, and its certain end."""
 
 import contextlib
+import itertools
 import os
 import re
+import resource
 import selectors
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING
 
+from conformance.targets.environment import MARK, clean_environment
+from conformance.targets.families import Family, adopt_orphans
 from conformance.targets.interrupts import reaped, starting
+from conformance.targets.keeper import keeper
+from conformance.targets.limits import DEFAULT_LIMITS, MIB, Limits
+from conformance.targets.output import Line, Output
+from conformance.targets.watcher import watcher
 from conformance.timing import PATIENCE
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 SHOWN_LINES = 20
+SHOWN_CHARACTERS = 400
 _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 
 PIPE_CAPACITY = 1 << 16
@@ -29,16 +39,14 @@ ENDING = 1
 """Seconds that a program which has closed its output gets to end."""
 
 
+_numbers = itertools.count(1)
+
+
 def _shown(line: str) -> str:
     """Return a line for the judge's own terminal, which what a program prints must not command."""
+    if len(line) > SHOWN_CHARACTERS:
+        line = f"{line[:SHOWN_CHARACTERS]} … ({len(line) - SHOWN_CHARACTERS} characters more)"
     return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", line)
-
-
-class Line(NamedTuple):
-    """A line of output without its LF, and when it was read, in seconds of ``time.monotonic``."""
-
-    text: str
-    at: float
 
 
 class ProgramError(AssertionError):
@@ -46,33 +54,31 @@ class ProgramError(AssertionError):
 
 
 class _Pipe:
-    """The end of a program's stream at which it is read, and the lines that came."""
+    """The end of a program's stream at which it is read."""
 
-    def __init__(self, file: IO[bytes], lines: list[Line]) -> None:
+    def __init__(self, file: IO[bytes], output: Output) -> None:
         os.set_blocking(file.fileno(), False)
         self.file = file
-        self.lines = lines
+        self.output = output
         self.ended = False
-        self._incomplete = b""
 
-    def take(self) -> list[Line]:
-        """Return the lines that are there to be read; at the end of the stream also one without LF."""
+    def take(self) -> bytes:
+        """Return what is there to be read."""
         try:
             data = os.read(self.file.fileno(), PIPE_CAPACITY)
         except BlockingIOError:
-            return []
-        *lines, self._incomplete = (self._incomplete + data).split(b"\n")
-        if not data:
-            self.ended = True
-            lines += [self._incomplete] if self._incomplete else []
-        at = time.monotonic()
-        return [Line(line.decode("utf-8", "backslashreplace"), at) for line in lines]
+            return b""
+        self.ended = not data
+        return data
 
 
 class Program:
     """A running subprocess. Use it in a ``with`` block: however that ends, the process is killed and reaped.
 
     What it prints is read as it comes, so it never blocks on a full pipe; bytes that are not UTF-8 show as ``\\xNN``.
+    Of much output the first and the last lines are kept. What goes beyond its limits is ended; then `ended_because`
+    says why. `left_behind` has, after `kill`, the commands of the processes that ran on when it had ended, or that the
+    end of its session did not reach.
     """
 
     def __init__(
@@ -83,31 +89,40 @@ class Program:
         env: Mapping[str, str] | None = None,
         stdin: str | bytes | int | None = "",
         stdout: int = subprocess.PIPE,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
-        """Start `command`. `env` is added to this process's environment.
+        """Start `command`. `env` is added to the part of this process's environment that programs get.
 
         `stdin` is written at once, then the pipe is closed; None keeps it open for `write`. Both streams may be the
         descriptor of a terminal, to which the caller writes and from which it reads.
         """
         self.command = list(command)
-        # A variable that changes how Python buffers or encodes its output would hide what the checks look for.
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+        self.limits = limits
+        self.ended_because: str | None = None
+        self.left_behind: list[str] = []
+        self._is_gone = False
+        keeper.start()
+        adopt_orphans()
+        mark = f"{keeper.token}.{next(_numbers)}"
         with starting(self):
             self.process = subprocess.Popen(
                 self.command,
                 cwd=cwd,
-                env=environment | dict(env or {}),
+                env=clean_environment() | dict(env or {}) | {MARK: mark},
                 stdin=stdin if isinstance(stdin, int) else subprocess.PIPE,
                 stdout=stdout,
                 stderr=subprocess.PIPE,
                 start_new_session=True,  # a Ctrl-C meant for the judge is not meant for the judged
             )
+            keeper.tell("+", self.process.pid)
         self.pid = self.process.pid
+        _limit(self.pid, limits)
         self._changed = threading.Condition()
-        self._lines: list[Line] = []
-        self._errors: list[Line] = []
+        self._output, self._errors = Output(), Output()
         self._next = 0
         self._ended = False
+        self.family = Family(self.pid, mark)
+        watcher.add(self)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         if isinstance(stdin, str | bytes):
@@ -115,17 +130,25 @@ class Program:
             self.close_stdin()
 
     def _read(self) -> None:
-        """Take the lines of both streams, standard error first: what was printed before an error comes with it."""
+        """Take what both streams have, standard error first: what was printed before an error comes with it."""
+        most, total = self.limits.output * MIB, 0
         with selectors.DefaultSelector() as selector:
-            for file, lines in (self.process.stderr, self._errors), (self.process.stdout, self._lines):
+            for file, output in (self.process.stderr, self._errors), (self.process.stdout, self._output):
                 if file:
-                    selector.register(file, selectors.EVENT_READ, _Pipe(file, lines))
+                    selector.register(file, selectors.EVENT_READ, _Pipe(file, output))
             while pipes := [key.data for key in selector.get_map().values()]:
                 selector.select()
                 taken = [pipe.take() for pipe in pipes]
+                total += sum(map(len, taken))
+                if total > most:
+                    self.end_because(f"it printed more than {self.limits.output} MiB")
+                at = time.monotonic()
                 with self._changed:
-                    for pipe, lines in zip(pipes, taken, strict=True):
-                        pipe.lines += lines
+                    for pipe, data in zip(pipes, taken, strict=True):
+                        pipe.output.add(data, at)
+                        pipe.ended = pipe.ended or total > most
+                        if pipe.ended:
+                            pipe.output.end(at)
                     self._changed.notify_all()
                 for pipe in pipes:
                     if pipe.ended:
@@ -147,7 +170,7 @@ class Program:
     def lines(self) -> list[Line]:
         """The lines on standard output so far."""
         with self._changed:
-            return list(self._lines)
+            return self._output.lines()
 
     @property
     def output(self) -> list[str]:
@@ -158,7 +181,7 @@ class Program:
     def error_lines(self) -> list[Line]:
         """The lines on standard error so far."""
         with self._changed:
-            return list(self._errors)
+            return self._errors.lines()
 
     @property
     def errors(self) -> list[str]:
@@ -178,11 +201,10 @@ class Program:
         deadline = time.monotonic() + within
         with self._changed:
             while True:
-                while self._next < len(self._lines):
-                    line = self._lines[self._next].text
-                    self._next += 1
-                    if match := re.fullmatch(pattern, line):
-                        return match
+                while (found := self._output.since(self._next))[1]:
+                    for self._next, line in enumerate(found[1], found[0] + 1):
+                        if match := re.fullmatch(pattern, line.text):
+                            return match
                 left = deadline - time.monotonic()
                 if self._ended or left <= 0:
                     break
@@ -239,22 +261,57 @@ class Program:
             self.signal(SIGCONT)
 
     def end(self) -> None:
-        """Kill the process, if it has not ended, and what it has started."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, SIGKILL)  # it leads a session of its own
+        """Kill the process, if it has not ended, and what it has started in its session."""
+        if not self._is_gone:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, SIGKILL)  # it leads a session of its own
+
+    def end_because(self, reason: str) -> None:
+        """Kill the process and all that it has started; `reason` is a clause, such as "it printed too much"."""
+        self.ended_because = self.ended_because or reason
+        self.end()
+        self.family.end()
 
     def kill(self) -> None:
-        """End the process if it has not ended, and what it has started, and reap it."""
-        self.end()
+        """End the process if it has not ended, and what it has started, wherever that is, and reap it."""
+        if self._is_gone:
+            return
+        has_ended = self.process.poll() is not None and self.ended_because is None
+        left = self.family.living(outside_session=not has_ended)
+        if not has_ended:
+            self.end()
         self.process.wait()
+        self.left_behind = self.family.end_what_is_left(left, grace=has_ended)
+        self.end()
+        self._is_gone = True
+        watcher.remove(self)
+        keeper.tell("-", self.pid)
         reaped(self)
         self.close_stdin()
         self._reader.join(PATIENCE)
+        with self._changed:
+            self._output.shrink()
+            self._errors.shrink()
 
     def describe(self, problem: str) -> str:
         """Return the problem with the command, the exit status and the last lines that the program printed."""
         status = self.process.poll()
         state = "running" if status is None else f"ended with status {status}"
+        if self.ended_because:
+            state = f"ended by the suite, because {self.ended_because}"
         output, errors = self.output[-SHOWN_LINES:], self.errors[-SHOWN_LINES:]
         told = [f"stdout: {_shown(line)}" for line in output] + [f"stderr: {_shown(line)}" for line in errors]
         return "\n".join([f"{problem}; {' '.join(self.command)} is {state}", *(told or ["it printed nothing"])])
+
+
+def _limit(pid: int, limits: Limits) -> None:
+    """Set the limits that the kernel holds, where it lets another process set them: a program that has just started."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, ValueError):
+            resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))
+            soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+            if hard == resource.RLIM_INFINITY or hard > limits.open_files:
+                least = limits.open_files if soft == resource.RLIM_INFINITY else min(soft, limits.open_files)
+                resource.prlimit(pid, resource.RLIMIT_NOFILE, (least, limits.open_files))
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/oom_score_adj", "w", encoding="ascii") as file:
+            file.write("1000")  # where memory runs out, the kernel ends this one before any other

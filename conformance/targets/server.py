@@ -9,6 +9,7 @@ from typing import NoReturn
 
 from conformance.blame import blame
 from conformance.inconclusive import Inconclusive
+from conformance.targets.limits import DEFAULT_LIMITS, Limits
 from conformance.targets.programs import Program, ProgramError
 from conformance.targets.terms import Service, Transport
 from conformance.timing import PATIENCE
@@ -40,13 +41,14 @@ class Server(Program):
         *options: str,
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         """Start it, on a free port unless `options` name one.
 
         Raises DidNotStart, or ProgramError for a first line that is no ready line: both are about SRV-1.
         """
         port = () if "--port" in options else ("--port", "0")
-        super().__init__([*command, service, *port, *options], cwd=cwd, env=env)
+        super().__init__([*command, service, *port, *options], cwd=cwd, env=env, limits=limits)
         self.service, self.transport = service, transport
         try:
             ready = self._ready_line()
@@ -86,6 +88,7 @@ class RunningServer(Server):
     def __init__(self, url: str) -> None:
         """`url` has the form of `URL`. Raises OSError if its host has no address."""
         match = URL.fullmatch(url)
+        self.ended_because, self.left_behind = None, []
         assert match
         self.command, self.url = [url], url
         self.service, self.transport = match["service"], match["transport"]  # type: ignore[assignment]

@@ -1,11 +1,12 @@
 """What is judged: a target names the commands of its four programs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import PIPE
 
 from conformance import ROOT
+from conformance.targets.limits import DEFAULT_LIMITS, Limits
 from conformance.targets.programs import Program
 from conformance.targets.server import RunningServer, Server
 from conformance.targets.terms import SERVICES, Role, Service, Transport
@@ -24,7 +25,8 @@ class Target:
     """What is judged under one name.
 
     What `commands` and `services` lack is not offered. `url` is of a server that runs already; it has no commands.
-    `word` is what `find_target` finds it by, from any directory.
+    `word` is what `find_target` finds it by, from any directory. `environment` is added to the part of the suite's own
+    that programs get, and `limits` are what they may take.
     """
 
     name: str
@@ -33,6 +35,8 @@ class Target:
     services: tuple[Service, ...] = SERVICES
     url: str = ""
     word: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    limits: Limits = DEFAULT_LIMITS
 
     def offers(self, role: Role, transport: Transport, service: Service | None = None) -> bool:
         """Whether it has such a program; for any service, or for this one."""
@@ -52,7 +56,9 @@ class Target:
         """Start a server and wait until it is ready. Of a target with a URL it is the one that runs, as it is."""
         if self.url:
             return RunningServer(self.url)
-        return Server(self.command(transport, "server"), service, transport, *options, cwd=self.cwd, env=env)
+        whole = {**self.environment, **(env or {})}
+        command = self.command(transport, "server")
+        return Server(command, service, transport, *options, cwd=self.cwd, env=whole, limits=self.limits)
 
     def program(
         self,
@@ -64,4 +70,6 @@ class Target:
         env: Mapping[str, str] | None = None,
     ) -> Program:
         """Start a program with these arguments and wait for nothing; the streams and `env` are those of `Program`."""
-        return Program([*self.command(transport, role), *arguments], cwd=self.cwd, stdin=stdin, stdout=stdout, env=env)
+        command = [*self.command(transport, role), *arguments]
+        whole = {**self.environment, **(env or {})}
+        return Program(command, cwd=self.cwd, stdin=stdin, stdout=stdout, env=whole, limits=self.limits)

@@ -7,6 +7,7 @@ import pytest
 
 from conformance import ROOT
 from conformance.targets.discovery import BUNDLED, EXAMPLES, find_target
+from conformance.targets.limits import Limits
 from conformance.targets.target import MissingError, TargetError
 
 GOOD = f"""
@@ -17,6 +18,9 @@ services = ["echo"]
 tcp_server = ["{sys.executable}", "server.py"]
 udp_client = ["./client", "--loud"]
 """
+
+
+ANY = '[programs]\nudp_server = ["true"]'
 
 
 def write(directory: Path, text: str) -> Path:
@@ -57,6 +61,34 @@ def test_a_manifest_for_python(tmp_path: Path) -> None:
     target = find_target(str(write(tmp_path, f'directory = "Где"\nrequires = ["sys", "pytest"]\n{program}')))
     assert target.command("tcp", "server") == (sys.executable, "-m", "сервер")
     assert target.cwd == tmp_path / "Где"
+
+
+def test_a_manifest_adds_to_the_environment(tmp_path: Path) -> None:
+    """What it names is the author's choice, also what the suite would not pass on; what a check sets comes after."""
+    source = "import os; print(*(os.environ.get(name) for name in ('PYTHONPATH', 'PYTHONUNBUFFERED', 'TZ', 'LC_ALL')))"
+    program = f'[programs]\nudp_client = ["{{python}}", "-c", "{source}"]'
+    table = 'PYTHONPATH = "{directory}/src:{directory}"\nPYTHONUNBUFFERED = "1"\nTZ = "UTC"\nLC_ALL = "C"'
+    target = find_target(str(write(tmp_path, f"{program}\n[environment]\n{table}")))
+    with target.program("udp", "client", env={"LC_ALL": "C.UTF-8"}) as client:
+        client.wait()
+        assert client.output == [f"{tmp_path}/src:{tmp_path} 1 UTC C.UTF-8"]
+
+
+def test_a_server_that_needs_a_variable(tmp_path: Path) -> None:
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "ready.py").write_text('print("waiting for clients on echo+udp://127.0.0.1:7", flush=True)')
+    server = '[programs]\nudp_server = ["{python}", "-c", "import ready"]'
+    table = '[environment]\nPYTHONPATH = "{directory}/lib"'
+    with find_target(str(write(tmp_path, f"{server}\n{table}"))).server("echo", "udp") as running:
+        assert running.port == 7
+
+
+def test_a_manifest_sets_limits(tmp_path: Path) -> None:
+    text = '[programs]\ntcp_server = ["./client"]\n[limits]\nmemory = 4096\noutput = 1'
+    target = find_target(str(write(tmp_path, text)))
+    assert target.limits == Limits(memory=4096, output=1)
+    with target.program("tcp", "server") as program:
+        assert program.limits is target.limits
 
 
 def test_a_program_is_looked_for_where_it_runs(tmp_path: Path) -> None:
@@ -115,6 +147,17 @@ def test_what_examples_there_are() -> None:
         ('requires = ["os.path"]\n[programs]\nudp_server = ["true"]', "requires must be"),
         ("requires = [1]\n[programs]\nudp_server = ['true']", "requires must be"),
         ("[programs", "sockspec.toml: "),
+        (f'environment = "A=1"\n{ANY}', r"\[environment\]: must be a table of strings"),
+        (f"{ANY}\n[environment]\nA = 1", r"\[environment\]: must be a table of strings"),
+        (f'{ANY}\n[environment]\n"A=B" = "1"', r"\[environment\]: 'A=B' is no name"),
+        (f'{ANY}\n[environment]\n"" = "1"', r"\[environment\]: '' is no name"),
+        (f'{ANY}\n[environment]\nA = "\\u0000"', r"\[environment\]: 'A' .* NUL in its value"),
+        (f'{ANY}\n[environment]\nSOCKSPEC_PROGRAM = "1"', r"\[environment\]: SOCKSPEC_PROGRAM is the suite's own"),
+        (f"limits = 5\n{ANY}", r"\[limits\]: must be a table with some of memory, processes, open_files, output"),
+        (f"{ANY}\n[limits]\ncpu = 5", r"\[limits\]: must be a table with some of memory"),
+        (f"{ANY}\n[limits]\nmemory = 0", r"\[limits\]: memory must be a whole number above 0"),
+        (f"{ANY}\n[limits]\nmemory = true", r"\[limits\]: memory must be a whole number above 0"),
+        (f"{ANY}\n[limits]\noutput = 1.5", r"\[limits\]: output must be a whole number above 0"),
     ],
 )
 def test_a_wrong_manifest(tmp_path: Path, text: str, problem: str) -> None:

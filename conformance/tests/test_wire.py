@@ -1,6 +1,9 @@
 """The judge's sockets: a stream is cut into replies, and each other observation has its own exception."""
 
+import contextlib
+import json
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -9,7 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.as_client import shrinking
+from conformance.as_client.exchange import (
+    EVENT_BYTES,
+    FIRST_BYTES,
+    FIRST_EVENTS,
+    LAST_BYTES,
+    LAST_EVENTS,
+    Exchange,
+)
 from conformance.as_client.peers import Ended, Malformed, Reply, Reset, Silence, TcpPeer, UdpPeer
+from conformance.running.cases import EVIDENCE, dump_exchanges, load_exchange
 
 
 @pytest.fixture
@@ -59,6 +71,22 @@ def test_nobody_there() -> None:
         peer.ask(b"ECHO")
 
 
+def test_a_reply_without_end_is_not_kept(tcp: tuple[TcpPeer, socket.socket]) -> None:
+    peer, server = tcp
+
+    def send() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                server.sendall(b"x" * (1 << 16))
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    with pytest.raises(Malformed, match="no reply ends within 1048576 bytes: b'xxx"):
+        peer.reply()
+    peer.close()
+    thread.join()
+
+
 def test_flood_stops_when_nothing_is_taken(tcp: tuple[TcpPeer, socket.socket]) -> None:
     peer, server = tcp
     sent = peer.flood(b"ab", 1 << 26)
@@ -88,6 +116,59 @@ def test_the_exchange_is_shown(tcp: tuple[TcpPeer, socket.socket]) -> None:
     assert shown[3].endswith(r"S 16 bytes: 'OK\nmessage: я\n\n'")
     times = [event.at for event in peer.exchange.events]
     assert times == sorted(times)
+
+
+def test_a_long_exchange_is_kept_in_part() -> None:
+    """Its beginning and its end, and how much there was between."""
+    exchange = Exchange("long", "tcp", ("127.0.0.1", 1), ("127.0.0.1", 2))
+    for number in range(100_000):
+        exchange.add("S", b"%06d" % number)
+    events = exchange.events
+    left_out = 100_000 - FIRST_EVENTS - LAST_EVENTS
+    assert [event.data for event in (events[0], events[FIRST_EVENTS - 1])] == [b"000000", b"%06d" % (FIRST_EVENTS - 1)]
+    note = f"{left_out} events, {6 * left_out} bytes, are left out here"
+    assert (events[FIRST_EVENTS].data, events[FIRST_EVENTS].note) == (b"", note)
+    assert len(events) == FIRST_EVENTS + 1 + LAST_EVENTS and events[-1].data == b"099999"
+
+
+def test_of_large_events_little_is_kept() -> None:
+    exchange = Exchange("large", "tcp", ("127.0.0.1", 1), ("127.0.0.1", 2))
+    for _ in range(100):
+        exchange.add("S", b"x" * 1_000_000)
+    assert sum(len(event.data) for event in exchange.events) <= FIRST_BYTES + LAST_BYTES
+    assert exchange.events[-1].note == f"1000000 bytes, of which the first {EVENT_BYTES} are kept"
+    assert "1000000 bytes, of which" in exchange.show(1) and "78 78 78" in exchange.show(1)
+
+
+@pytest.mark.parametrize("size", [6, 5_000, 1_000_000])
+def test_little_is_stored_of_much(size: int) -> None:
+    """The evidence of one case; of several exchanges each has its part, and the small ones are whole."""
+    exchanges = [Exchange(str(number), "tcp", ("127.0.0.1", 1), ("127.0.0.1", 2)) for number in range(8)]
+    for exchange in exchanges[1:]:
+        for _ in range(3000):
+            exchange.add("S", b"x" * size)
+        exchange.add("C", b"the end")
+    exchanges[0].add("C", b"small")
+    stored = dump_exchanges(exchanges)
+    assert len(json.dumps(stored)) < EVIDENCE * 1.1
+    assert [event["hex"] for event in stored[0]["events"]] == [b"small".hex()]
+    for whole, exchange in zip(stored[1:], exchanges[1:], strict=True):
+        assert len(whole["events"]) >= 3 and whole["events"][-1]["hex"] == b"the end".hex()
+        assert any("left out of this file" in event["note"] for event in whole["events"])
+        again = load_exchange(whole)
+        assert [event.data.hex() for event in again.events] == [event["hex"] for event in whole["events"]]
+        assert again.events[-1].at == pytest.approx(exchange.events[-1].at - exchange.start, abs=1e-5)
+
+
+def test_a_little_exchange_is_stored_whole() -> None:
+    exchange = Exchange("little", "tcp", ("127.0.0.1", 1), ("127.0.0.1", 2))
+    exchange.add("C", b"x" * 20_000, at=exchange.start)
+    exchange.add("S", b"", "reset", at=exchange.start + 1)
+    (whole,) = dump_exchanges([exchange])
+    assert whole["events"] == [
+        {"at": 0.0, "from": "C", "hex": "78" * 20_000, "note": ""},
+        {"at": 1.0, "from": "S", "hex": "", "note": "reset"},
+    ]
 
 
 @pytest.mark.parametrize(

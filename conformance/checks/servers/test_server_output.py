@@ -44,7 +44,8 @@ def test_each_line_is_written_out_into_a_file(
 ) -> None:
     file = tmp_path / "output"
     command = [*target.command(transport, "server"), service, "--port", "0"]
-    with Program(["sh", "-c", 'exec "$0" "$@" > ' + str(file), *command], cwd=target.cwd):
+    shell = ["sh", "-c", 'exec "$0" "$@" > ' + str(file), *command]
+    with Program(shell, cwd=target.cwd, env=target.environment, limits=target.limits):
         deadline = time.monotonic() + PATIENCE
         while not (file.exists() and file.read_bytes().startswith(b"waiting for clients on ")):
             assert time.monotonic() < deadline, "no ready line in the file while the server runs"

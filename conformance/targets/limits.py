@@ -1,0 +1,39 @@
+"""How much a program under test may take before it is ended."""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a program and all that it has started may take together; each is a positive int.
+
+    `memory` is resident memory in MiB; what several processes share counts once where the system can tell. `processes`
+    counts processes, not threads. `open_files` is for each process, as RLIMIT_NOFILE. `output` is what it prints in its
+    life on both streams, in MiB.
+
+    The defaults are far above what an honest program takes: the largest load of a check is 150 clients, that of a
+    comparison 10,000.
+    """
+
+    memory: int = 2048
+    processes: int = 2000
+    open_files: int = 65536
+    output: int = 64
+
+    @classmethod
+    def from_table(cls, table: object) -> "Limits":
+        """Return the limits that a table names; the others are the default. Raises ValueError with one line."""
+        names = [each.name for each in fields(cls)]
+        if not isinstance(table, dict) or not set(table) <= set(names):
+            raise ValueError(f"must be a table with some of {', '.join(names)}")
+        for name, value in table.items():
+            if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
+                raise ValueError(f"{name} must be a whole number above 0")
+        known: dict[str, Any] = table
+        return cls(**known)
+
+
+DEFAULT_LIMITS = Limits()
