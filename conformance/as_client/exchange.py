@@ -72,8 +72,11 @@ class Exchange:
         note = f"{self._left_out_events} events, {self._left_out_bytes} bytes, are left out here"
         return [*self._first, Event(last[0].at, last[0].side, b"", note), *last]
 
-    def show(self, last: int = _SHOWN_EVENTS) -> str:
-        """Return the last events as text: seconds since the start, side, size, text and hex."""
+    def show(self, last: int = _SHOWN_EVENTS, *, hexadecimal: bool = False) -> str:
+        """Return the last events as text: seconds since the start, side, size, the bytes as text.
+
+        The bytes stand there in hexadecimal digits too if that is asked for, or if they are not UTF-8.
+        """
         events = self.events
         left_out = len(events) - last
         lines = [f"{self.title}"] + ([f"({left_out} earlier events)"] if left_out > 0 else [])
@@ -83,9 +86,23 @@ class Exchange:
             if event.note:
                 lines.append(f"{when}: {event.note}")
             if not event.note or CUT in event.note:
-                lines.append(f"{when} {len(event.data)} bytes: {head.decode('utf-8', 'backslashreplace')!r}{more}")
-                lines.append(f"{'':11} {head.hex(' ')}{more}")
+                lines.append(f"{when} {len(event.data)} bytes: {as_text(head)}{more}")
+                if hexadecimal or not _is_utf_8(head):
+                    lines.append(f"{'':11} {head.hex(' ')}{more}")
         return "\n".join(lines)
+
+
+def as_text(data: bytes) -> str:
+    """Return bytes as a person reads them: letters as letters, in quotes; what is not UTF-8 as ``\\xNN``."""
+    return repr(data.decode("utf-8", "backslashreplace")).replace("\\\\x", "\\x")
+
+
+def _is_utf_8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        return error.start > len(data) - 4 and error.reason == "unexpected end of data"  # cut where it is shown
+    return True
 
 
 class _Recent(threading.local):

@@ -9,13 +9,12 @@ from typing import Any
 from rich.console import Console
 
 from conformance.commands.files import page_writer, require_directories, write_json
-from conformance.commands.progress import followed
-from conformance.commands.selecting import UsageError, find_targets
+from conformance.commands.judging import judge_selection
+from conformance.commands.selecting import UsageError, find_targets, positive
 from conformance.profiles import PROFILES
 from conformance.reports.json_report import build_report
-from conformance.running import runner
 from conformance.running.runner import JudgeError, Selection
-from conformance.running.verdicts import CONFORMS, exit_status, judge
+from conformance.running.verdicts import CONFORMS, exit_status, judge, state_of
 from conformance.targets.discovery import BUNDLED, TARGET_HELP, find_target
 from conformance.targets.target import MissingError, Target
 from conformance.targets.terms import SERVICES, TRANSPORTS
@@ -32,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--service", action="append", default=[], choices=SERVICES, help="repeatable; default: both")
     parser.add_argument("--quick", action="store_true", help="fewer loads and shorter samples, half a minute")
     parser.add_argument(
-        "--rounds", type=_positive, metavar="N", help="how often each load is measured (default: 9; with --quick: 5)"
+        "--rounds", type=positive, metavar="N", help="how often each load is measured (default: 9; with --quick: 5)"
     )
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="write all figures; comparison.schema.json says in what form"
@@ -40,13 +39,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--html", type=Path, metavar="FILE", help="write a page; without --quick it has the verdicts of a quick run too"
     )
-
-
-def _positive(word: str) -> int:
-    """Return the number, 1 or more, that a word stands for. Raises ValueError."""
-    if (number := int(word)) < 1:
-        raise ValueError
-    return number
 
 
 def execute(options: argparse.Namespace) -> int:
@@ -86,7 +78,8 @@ def _judge_quickly(options: argparse.Namespace, targets: list[Target], console: 
     """Judge targets by the quick profile; return the report."""
     profile, start = PROFILES["quick"], time.monotonic()
     selection = Selection(targets, [], options.transport, options.service, [], profile)
-    cases = list(followed(console, runner.run(selection)))
-    verdicts = {target.name: judge(case for case in cases if case.target == target.name) for target in targets}
+    judged = judge_selection(console, selection)
+    verdicts = {target.name: judge(judged.of(target.name)) for target in targets}
+    states = {name: state_of(judged.of(name), of, {}, strict=False) for name, of in verdicts.items()}
     status = exit_status(verdicts, {}, strict=False)
-    return build_report(cases, verdicts, {}, profile, status, time.monotonic() - start)
+    return build_report(judged.cases, verdicts, states, {}, profile, status, time.monotonic() - start)

@@ -1,12 +1,15 @@
 """The files that commands write."""
 
 import json
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from conformance.commands.selecting import UsageError
 from conformance.comparison.model import Comparison
+
+Result = TypeVar("Result")
 
 
 def require_directories(*files: Path | None) -> None:
@@ -23,6 +26,24 @@ def page_writer() -> Callable[[Path, Comparison | None, Mapping[str, Any] | None
     except ModuleNotFoundError as error:
         raise UsageError(f"--html needs the Python module {error.name}: pip install 'sockspec[compare]'") from None
     return page.write
+
+
+class Writer:
+    """Writes what it can: a file that cannot be written is reported, and the others are written all the same."""
+
+    def __init__(self) -> None:
+        self.problems: set[str] = set()
+
+    def attempt(self, write: Callable[..., Result], *arguments: object) -> Result | None:
+        """Return what a function that writes files returns; None: it could not."""
+        try:
+            return write(*arguments)
+        except OSError as error:
+            problem = f"cannot write {error.filename or 'a file'}: {error.strerror or error}"
+            if problem not in self.problems:
+                print(f"sockspec: {problem}", file=sys.stderr)
+            self.problems.add(problem)
+            return None
 
 
 def write_json(path: Path, whole: object) -> None:

@@ -27,12 +27,12 @@ def execute(options: argparse.Namespace) -> int:
     [target] = find_targets([options.target or case.word])
     console = Console(highlight=False)
     for event in runner.replay(str(options.file.resolve()), case, target):
-        if isinstance(event, Case) and event.outcome in ("passed", "failed", "error"):
+        if isinstance(event, Case) and event.ran:
             if event.outcome == "passed":
                 event.about = case.about
                 terminal.print_outcome(console, event, "FIXED")
             else:
-                terminal.print_failure(console, event, None)
+                terminal.print_failure(console, event)
             return {"passed": CONFORMS, "failed": FAILS, "error": NOT_JUDGED}[event.outcome]
     console.print(f"ERROR {case.title}: there is no such check for that target")
     return NOT_JUDGED

@@ -2,24 +2,34 @@
 
 import argparse
 import re
+import signal
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 
-from conformance.commands.files import page_writer, require_directories, write_json
-from conformance.commands.progress import followed
-from conformance.commands.selecting import UsageError, add_selection, find_targets, require_reachable
+from conformance.commands.files import Writer, page_writer, require_directories, write_json
+from conformance.commands.judging import Judged, judge_selection
+from conformance.commands.selecting import UsageError, add_selection, find_targets, positive, positive_seconds
 from conformance.profiles import PROFILES
 from conformance.reports import terminal
+from conformance.reports.causes import find_causes
 from conformance.reports.json_report import build_report
 from conformance.reports.junit import write_junit
-from conformance.running import runner
 from conformance.running.cases import Case, load_exchange
 from conformance.running.runner import JudgeError, Selection
-from conformance.running.verdicts import CONFORMS, FAILS, exit_status, judge, read_known_failures, stale
-from conformance.targets.terms import ROLES
+from conformance.running.verdicts import (
+    NOT_JUDGED,
+    State,
+    Verdict,
+    exit_status,
+    judge,
+    read_known_failures,
+    stale,
+    state_of,
+)
 from spec.requirements import REQUIREMENTS
 
 HELP = "judge targets"
@@ -27,31 +37,23 @@ HELP = "judge targets"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_selection(parser)
-    parser.add_argument(
-        "--requirement", action="append", default=[], metavar="ID", help="only the checks that cite it (repeatable)"
-    )
-    parser.add_argument(
-        "--profile", choices=list(PROFILES), default="standard", help="how many generated examples and other cases"
-    )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="which of them (default: 0)")
-    parser.add_argument(
-        "--known-failures", type=Path, metavar="FILE", help="TOML: requirements that are known to fail, and why"
-    )
-    parser.add_argument("--strict", action="store_true", help="a SHOULD that does not hold fails the run too")
-    parser.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit's XML")
-    parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="write the whole run; report.schema.json says in what form"
-    )
-    parser.add_argument(
-        "--html", type=Path, metavar="FILE", help="write it as a page that opens in a browser, without a network"
-    )
-    parser.add_argument(
-        "--pcap", type=Path, metavar="DIR", help="write the exchanges of each failure there, for Wireshark"
-    )
-    parser.add_argument(
-        "--failures", type=Path, metavar="DIR", default=Path("sockspec-failures"), help="where `replay` finds them"
-    )
-    parser.add_argument("--durations", type=int, default=0, metavar="N", help="show the N checks that took longest")
+    add = parser.add_argument
+    add("--requirement", action="append", default=[], metavar="ID", help="only the checks that cite it (repeatable)")
+    add("--profile", choices=list(PROFILES), default="standard", help="how many generated examples and other cases")
+    add("--seed", type=int, default=0, metavar="N", help="which of them (default: 0)")
+    add("--budget", type=positive_seconds, metavar="S", help="judge each target for so many seconds: 60, 60s or 2m")
+    add("--fail-fast", type=positive, metavar="N", help="judge a target no further when so many checks have failed")
+    add("--workers", "-n", type=positive, metavar="N", help="local processes (default: as many as fit)")
+    add("--tx", action="append", default=[], metavar="SPEC", help="workers elsewhere, as pytest-xdist takes them")
+    add("--known-failures", type=Path, metavar="FILE", help="TOML: requirements that are known to fail, and why")
+    add("--strict", action="store_true", help="a SHOULD that does not hold fails the run too")
+    add("--junit", type=Path, metavar="FILE", help="write JUnit's XML")
+    add("--json", type=Path, metavar="FILE", help="write the whole run; report.schema.json says in what form")
+    add("--html", type=Path, metavar="FILE", help="write it as a page that opens in a browser, without a network")
+    add("--pcap", type=Path, metavar="DIR", help="write the exchanges of each failure there, for Wireshark")
+    add("--failures", type=Path, metavar="DIR", default=Path("sockspec-failures"), help="where `replay` finds them")
+    add("--durations", type=int, default=0, metavar="N", help="show the N checks that took longest")
+    add("--hex", action="store_true", help="show what was sent and received in hexadecimal digits too")
 
 
 def execute(options: argparse.Namespace) -> int:
@@ -60,53 +62,90 @@ def execute(options: argparse.Namespace) -> int:
     known = read_known_failures(options.known_failures) if options.known_failures else {}
     targets = find_targets(options.targets)
     require_directories(options.json, options.junit, options.html)
-    profile = PROFILES[options.profile]._replace(seed=options.seed)
-    selection = Selection(targets, options.role, options.transport, options.service, options.requirement, profile)
+    selection = Selection(
+        targets,
+        options.role,
+        options.transport,
+        options.service,
+        options.requirement,
+        PROFILES[options.profile]._replace(seed=options.seed),
+        options.tx or ([f"{options.workers}*popen"] if options.workers else []),
+        options.budget,
+        options.fail_fast,
+    )
     write_page = page_writer() if options.html else None
-    console = Console(highlight=False)
+    console, writer = Console(highlight=False), Writer()
+    files: dict[str, Path] = {}
+
+    def store(case: Case) -> None:
+        if case.outcome in ("failed", "error") and (file := writer.attempt(_store, options, case, len(files) + 1)):
+            files[case.key] = file
+
     start = time.monotonic()
-    if "server" in (options.role or ROLES):
-        require_reachable(targets)
-    cases: list[Case] = []
-    stored: list[tuple[Case, Path]] = []
-    for case in followed(console, runner.run(selection)):
-        cases.append(case)
-        if case.outcome in ("failed", "error"):
-            terminal.print_outcome(console, case, case.outcome.upper())
-            stored.append((case, _store(options, case, len(stored) + 1)))
-    terminal.print_failures(console, stored)
-    verdicts = {target.name: judge(case for case in cases if case.target == target.name) for target in targets}
-    status = exit_status(verdicts, known, strict=options.strict)
+    judged = judge_selection(console, selection, store)
+    for number in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
+        signal.signal(number, signal.SIG_IGN)  # what has been judged is to be shown and written
     seconds = time.monotonic() - start
+    names = [target.name for target in targets]
+    verdicts = {name: judge(judged.of(name)) for name in names}
+    states = {name: state_of(judged.of(name), verdicts[name], known, strict=options.strict) for name in names}
+    status = exit_status(verdicts, known, strict=options.strict)
+    _show(console, options, judged, verdicts, files)
     if options.json or write_page:
-        whole = build_report(cases, verdicts, known, profile, status, seconds)
+        whole = build_report(judged.cases, verdicts, states, known, selection.profile, status, seconds)
         if options.json:
-            write_json(options.json, whole)
+            writer.attempt(write_json, options.json, whole)
         if write_page:
-            write_page(options.html, None, whole)
+            writer.attempt(write_page, options.html, None, whole)
     if options.junit:
-        write_junit(options.junit, cases)
-    if not any(case.outcome in ("passed", "failed", "error") for case in cases):
-        raise JudgeError("no check of that selection applies")
-    console.print(terminal.matrix(verdicts))
-    if options.durations:
-        console.print(terminal.durations(cases, options.durations))
+        writer.attempt(write_junit, options.junit, judged.cases)
     for id_ in stale(known, verdicts):
         console.print(f"[red]known failure {id_} holds now: take it out of {escape(str(options.known_failures))}[/]")
-    ran = sum(case.outcome in ("passed", "failed", "error") for case in cases)
-    failed = sum(case.outcome == "failed" for case in cases)
-    said = {CONFORMS: "[green]conforms[/]", FAILS: "[red]does not conform[/]"}.get(status, "could not be judged")
-    console.print(
-        f"{said}: {ran} checks, {failed} failed, {profile.name} profile, seed {profile.seed}, {seconds:.1f} s"
-    )
-    return status
+    looked_at = f"{selection.profile.name} profile, seed {selection.profile.seed}, {seconds:.1f} s"
+    _conclude(console, judged, states, looked_at)
+    if not judged.problem and not any(case.outcome not in ("unsupported", "inconclusive") for case in judged.cases):
+        raise JudgeError("no check of that selection applies")
+    return NOT_JUDGED if writer.problems else status
+
+
+def _show(
+    console: Console,
+    options: argparse.Namespace,
+    judged: Judged,
+    verdicts: Mapping[str, Mapping[str, Verdict]],
+    files: dict[str, Path],
+) -> None:
+    terminal.print_causes(console, find_causes(judged.cases, files), files_in=options.failures, hexadecimal=options.hex)
+    terminal.print_errors(console, [case for case in judged.cases if case.outcome == "error"])
+    if any(case.ran or case.outcome == "unjudged" for case in judged.cases):
+        console.print(terminal.matrix(verdicts))
+    if options.durations:
+        console.print(terminal.durations(judged.cases, options.durations))
+
+
+def _conclude(console: Console, judged: Judged, states: Mapping[str, State], looked_at: str) -> None:
+    """Print a line for each target: what is said of it, and by how many checks of how many."""
+    for name, state in states.items():
+        cases = judged.of(name)
+        ran, failed = sum(case.ran for case in cases), sum(case.outcome == "failed" for case in cases)
+        counts = f"{ran:,} checks of {judged.applying.get(name, 0):,}, {failed} failed"
+        if unjudged := sum(case.outcome == "unjudged" for case in cases):
+            counts += f", {unjudged} not judged"
+        if unrun := sum(case.outcome == "error" for case in cases):
+            counts += f", {unrun} errors of the judge"
+        which = f"{escape(name)}: " if len(states) > 1 else ""
+        console.print(
+            f"{which}[{terminal.STATE_COLOURS[state]}]{state.value}[/]: {counts}, {looked_at}", soft_wrap=True
+        )
+    if judged.problem:
+        console.print(f"[magenta]not all was judged: {escape(judged.problem)}[/]", soft_wrap=True)
 
 
 def _store(options: argparse.Namespace, case: Case, number: int) -> Path:
     """Write a failed case to files, and return the one for `replay`."""
     name = re.sub(r"[^\w.-]+", "-", f"{case.target}-{case.about}-{number}")
     if options.pcap:
-        from conformance.reports import pcap
+        from conformance.reports import pcap  # scapy takes a second to import
 
         options.pcap.mkdir(parents=True, exist_ok=True)
         pcap.write(options.pcap / f"{name}.pcap", map(load_exchange, case.exchanges))

@@ -1,7 +1,10 @@
 """What several commands take: targets, and a part of the checks."""
 
 import argparse
+import math
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from conformance.as_client import contract
 from conformance.running.runner import JudgeError
@@ -23,12 +26,33 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
         )
 
 
+def positive(word: str) -> int:
+    """Return the number, 1 or more, that a word stands for. Raises ValueError."""
+    if (number := int(word)) < 1:
+        raise ValueError
+    return number
+
+
+def positive_seconds(word: str) -> float:
+    """Return the seconds that a word stands for: ``90``, ``90s`` or ``1.5m``. Raises ValueError."""
+    factor = 60 if word.endswith("m") else 1
+    seconds = float(word.removesuffix("m").removesuffix("s")) * factor
+    if not 0 < seconds < math.inf:
+        raise ValueError
+    return seconds
+
+
 def find_targets(words: Sequence[str]) -> list[Target]:
-    """Return the targets that words name; no word: the bundled ones. Raises TargetError, UsageError."""
-    targets = [find_target(word) for word in dict.fromkeys(words or BUNDLED)]
-    names = [target.name for target in targets]
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise UsageError(f"two targets are called {twice[0]}")
+    """Return the targets that words name; no word: the bundled ones. Of several with one name the later get a number.
+
+    Raises TargetError.
+    """
+    targets: list[Target] = []
+    taken: Counter[str] = Counter()
+    for target in map(find_target, dict.fromkeys(words or BUNDLED)):
+        taken[target.name] += 1
+        number = taken[target.name]
+        targets.append(target if number == 1 else replace(target, name=f"{target.name}-{number}"))
     return targets
 
 

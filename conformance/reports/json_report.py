@@ -8,14 +8,20 @@ from typing import Any
 
 from conformance.profiles import Profile
 from conformance.running.cases import Case
-from conformance.running.verdicts import Verdicts
+from conformance.running.verdicts import State, Verdicts
 from spec.requirements import REQUIREMENTS
 
 FORMAT = 1
 
 
 def build_report(
-    cases: Sequence[Case], verdicts: Verdicts, known: Mapping[str, str], profile: Profile, status: int, seconds: float
+    cases: Sequence[Case],
+    verdicts: Verdicts,
+    states: Mapping[str, State],
+    known: Mapping[str, str],
+    profile: Profile,
+    status: int,
+    seconds: float,
 ) -> dict[str, Any]:
     """Return the whole run as JSON takes it; `report.schema.json` says its form."""
     now = datetime.fromtimestamp(time.time() - seconds, timezone.utc)
@@ -29,6 +35,7 @@ def build_report(
         "exit_status": status,
         "known_failures": dict(known),
         "requirements": {id_: {"level": each.level, "text": each.text} for id_, each in REQUIREMENTS.items()},
+        "states": {target: state.value for target, state in states.items()},
         "verdicts": {target: {id_: verdict.name for id_, verdict in of.items()} for target, of in verdicts.items()},
         "cases": [case.to_json() for case in cases],
     }

@@ -2,16 +2,17 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from conformance.reports.causes import Cause
 from conformance.running.cases import Case, load_exchange
 from conformance.running.checks import requirement_sentence
-from conformance.running.verdicts import Verdict, Verdicts
+from conformance.running.verdicts import State, Verdict, Verdicts
 from spec.requirements import REQUIREMENTS
 
 COLOURS = {
@@ -19,9 +20,19 @@ COLOURS = {
     Verdict.FAIL: "red",
     Verdict.WARN: "yellow",
     Verdict.ERROR: "magenta",
+    Verdict.NOT_JUDGED: "dim",
     Verdict.INCONCLUSIVE: "dim",
     Verdict.UNSUPPORTED: "dim",
 }
+
+STATE_COLOURS = {State.CONFORMS: "green", State.FAILS: "red", State.NOT_OFFERED: "dim"} | dict.fromkeys(
+    (State.NOT_STARTED, State.JUDGE_FAILED, State.TIMED_OUT, State.NOT_JUDGED), "magenta"
+)
+
+SHOWN_EXCHANGES = 3
+
+SHOWN_CAUSES = 10
+"""So many things to mend are shown of a target; a person does one at a time."""
 
 
 def matrix(verdicts: Verdicts) -> Table:
@@ -59,28 +70,66 @@ def print_outcome(console: Console, case: Case, outcome: str) -> None:
     console.print(f"[{colour}]{outcome}[/] {escape(f'{case.target}: {case.about}: {case.title}')}", soft_wrap=True)
 
 
-def print_failures(console: Console, stored: Iterable[tuple[Case, Path]]) -> None:
-    """Print, for each target and requirement, the failure that is read most easily. Each is given with its file."""
-    alike: dict[tuple[str, str | None], list[tuple[Case, Path]]] = defaultdict(list)
-    for case, file in stored:
-        alike[case.target, case.about].append((case, file))
+def print_causes(console: Console, causes: Sequence[Cause], *, files_in: Path, hexadecimal: bool) -> None:
+    """Print what is to be mended, target by target, in the order in which one would mend it; at most ten each."""
+    for target in dict.fromkeys(cause.target for cause in causes):
+        own = [cause for cause in causes if cause.target == target]
+        console.print()
+        count = f"{len(own)} things" if len(own) > 1 else "1 thing"
+        console.print(f"[bold]{escape(target)}: {count} to mend, the first first[/]", soft_wrap=True)
+        for number, cause in enumerate(own[:SHOWN_CAUSES], 1):
+            console.print()
+            _print_cause(console, number, cause, hexadecimal=hexadecimal)
+        if more := own[SHOWN_CAUSES:]:
+            ids = " ".join(cause.requirement for cause in more)
+            console.print(f"\nand {len(more)} more, in {files_in}: {ids}", markup=False, soft_wrap=True)
+    if causes:
+        console.print()
+
+
+def _print_cause(console: Console, number: int, cause: Cause, *, hexadecimal: bool) -> None:
+    if cause.example is None:
+        console.print(f"{number}. [red]{cause.requirement}[/] {escape(cause.waiting[0].problem)}", soft_wrap=True)
+    else:
+        case, file = cause.example
+        console.print(
+            f"{number}. [red]FAILED[/] {escape(f'{case.target}: {case.about}: {case.title}')}", soft_wrap=True
+        )
+        _print_details(console, case, file, hexadecimal=hexadecimal)
+        if (alike := sum(case.about == cause.requirement for case, _ in cause.failed)) > 1:
+            console.print(f"    {alike - 1} more about {cause.requirement}", markup=False)
+    if cause.followers:
+        console.print(
+            f"    failed too, perhaps because of it: {' '.join(cause.followers)}", markup=False, soft_wrap=True
+        )
+    if cause.waiting:
+        console.print(f"    not judged until it holds: {len(cause.waiting)} checks", markup=False)
+
+
+def print_errors(console: Console, errors: Sequence[Case]) -> None:
+    """Print where the judge failed, each kind of failure once."""
+    alike: dict[str, list[Case]] = defaultdict(list)
+    for case in errors:
+        alike[case.problem].append(case)
     for those in alike.values():
-        console.print()
-        print_failure(console, *min(those, key=lambda each: each[0].effort))
+        print_outcome(console, those[0], "ERROR")
+        _print_details(console, those[0], None)
         if len(those) > 1:
-            console.print(f"    {len(those) - 1} more about {those[0][0].about}: see above", markup=False)
-    if alike:
-        console.print()
+            console.print(f"    {len(those) - 1} more like it", markup=False)
 
 
-def print_failure(console: Console, case: Case, file: Path | None) -> None:
-    """Print all that a failed case has to say: the sentence, what happened, what was sent, how to see it again."""
+def print_failure(console: Console, case: Case) -> None:
+    """Print all that a failed case says: the requirement, what happened, what was sent."""
     print_outcome(console, case, case.outcome.upper())
+    _print_details(console, case, None)
+
+
+def _print_details(console: Console, case: Case, file: Path | None, *, hexadecimal: bool = False) -> None:
     lines = [requirement_sentence(case.about), "", *case.problem.splitlines()]
     if case.inputs is not None:
         lines += ["", f"generated: {json.dumps(case.inputs, ensure_ascii=False)[:400]}"]
-    for exchange in case.exchanges:
-        lines += ["", *load_exchange(exchange).show().splitlines()]
+    for exchange in case.exchanges[-SHOWN_EXCHANGES:]:
+        lines += ["", *load_exchange(exchange).show(hexadecimal=hexadecimal).splitlines()]
     if file:
         lines += ["", f"again: sockspec replay {file}"]
     console.print("\n".join(f"    {line}".rstrip() for line in lines), markup=False, soft_wrap=True)

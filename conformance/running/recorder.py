@@ -4,6 +4,7 @@ import functools
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Collection, Generator
 from contextlib import suppress
 from typing import Any
@@ -27,16 +28,18 @@ _case = pytest.StashKey[Case]()
 
 
 class Recorder:
-    """A pytest plugin. `cases` has what came of each check so far, by node id; `applying` is how many could be run.
+    """A pytest plugin. `cases` has what came of each check so far, by node id.
 
-    `events` is a descriptor that gets that number and the cases that are planned, then each case that is done, as
+    `applying` is how many checks of a target could be run.
+
+    `events` is a descriptor that gets these numbers and the cases that are planned, then each case that is done, as
     lines of JSON.
     A worker process has none: its cases go to the controller with its reports.
     """
 
     def __init__(self, profile: Profile, events: int | None, replayed: Case | None) -> None:
         self.cases: dict[str, Case] = {}
-        self.applying = 0
+        self.applying: Counter[str] = Counter()
         self._profile, self._events, self._replayed = profile, events, replayed
 
     def _emit(self, whole: object) -> None:

@@ -57,11 +57,11 @@ class JudgeError(Exception):
 class Planned(NamedTuple):
     """The cases that will come, each as an error: that is what they are if they do not come.
 
-    `applying` is how many a profile that leaves nothing out would run.
+    `applying` is how many of each target a profile that leaves nothing out would run.
     """
 
     cases: list[Case]
-    applying: int
+    applying: dict[str, int]
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,14 @@ A check runs once for each target, service and transport that it names as a fixt
 ``service`` and ``transport`` narrow a check to where it applies; what is not selected is deselected, never skipped.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 import hypothesis
 import pytest
 
 from conformance import timing
 from conformance.running.cases import Outcome, load_case
-from conformance.running.checks import citations, parameters_of, role_of, unit_of
+from conformance.running.checks import cell_of, citations, parameters_of, role_of, unit_of
 from conformance.running.options import named_targets, profile_of, recorder_key
 from conformance.targets.target import Target
 from conformance.targets.terms import ROLES, SERVICES, TRANSPORTS
@@ -47,7 +47,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if (outcome := _hindrance(item)) is not None:
             recorder.leave_out(item, outcome)
     applying = [item for item in selected if item.nodeid not in recorder.cases]
-    recorder.applying = len(applying)
+    recorder.applying = Counter(cell_of(item).target for item in applying)
     if file := config.getoption("--replay"):
         replayed = load_case(file)
         left = {item for item in applying if recorder.case(item, "error").title == replayed.title}

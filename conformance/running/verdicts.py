@@ -58,7 +58,9 @@ class State(enum.Enum):
     NOT_OFFERED = "not offered"
 
 
-def state(cases: Sequence[Case], verdicts: Mapping[str, Verdict], known: Mapping[str, str], *, strict: bool) -> State:
+def state_of(
+    cases: Sequence[Case], verdicts: Mapping[str, Verdict], known: Mapping[str, str], *, strict: bool
+) -> State:
     """Return what the cases of one target come to."""
     bad = (Verdict.FAIL, Verdict.WARN) if strict else (Verdict.FAIL,)
     if any(verdict in bad and id_ not in known for id_, verdict in verdicts.items()):

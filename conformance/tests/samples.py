@@ -8,7 +8,7 @@ from conformance.comparison.sources import sources
 from conformance.profiles import PROFILES
 from conformance.reports.json_report import build_report
 from conformance.running.cases import Case
-from conformance.running.verdicts import judge
+from conformance.running.verdicts import judge, state_of
 from conformance.targets.discovery import BUNDLED
 from conformance.targets.terms import TRANSPORTS
 from spec.requirements import REQUIREMENTS
@@ -99,7 +99,11 @@ def report() -> dict[str, Any]:
         failed.inputs, failed.exchanges = {"message": HOSTILE}, [exchange(40)]
         cases.append(failed)
     verdicts = {name: judge(each for each in cases if each.target == name) for name in BUNDLED}
-    return build_report(cases, verdicts, {}, PROFILES["quick"], 1, 12.5)
+    states = {
+        name: state_of([each for each in cases if each.target == name], of, {}, strict=False)
+        for name, of in verdicts.items()
+    }
+    return build_report(cases, verdicts, states, {}, PROFILES["quick"], 1, 12.5)
 
 
 def case(target: str, id_: str) -> Case:

@@ -1,0 +1,62 @@
+"""Failures by their causes, in the order in which one would mend them."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from conformance.prerequisites import first_cause, place
+from conformance.running.cases import Case
+
+
+@dataclass
+class Cause:
+    """One thing to mend: the cases that failed because of it, each with the file that `replay` takes.
+
+    `waiting` are the cases that were not run because of it.
+    """
+
+    target: str
+    requirement: str
+    failed: list[tuple[Case, Path | None]] = field(default_factory=list)
+    waiting: list[Case] = field(default_factory=list)
+
+    @property
+    def example(self) -> tuple[Case, Path | None] | None:
+        """The failure that is read most easily, about the requirement itself if there is one."""
+        own = [each for each in self.failed if each[0].about == self.requirement]
+        return min(own or self.failed, key=lambda each: each[0].effort, default=None)
+
+    @property
+    def followers(self) -> list[str]:
+        """The other requirements that failed, perhaps for want of this one."""
+        ids = {case.about for case, _ in self.failed if case.about and case.about != self.requirement}
+        return sorted(ids, key=place)
+
+
+def find_causes(cases: Iterable[Case], files: dict[str, Path]) -> list[Cause]:
+    """Return the causes of all that failed or was not run for want of something else; `files` by the cases' keys."""
+    cases = list(cases)
+    failed: dict[tuple[object, ...], set[str]] = defaultdict(set)
+    for case in cases:
+        if case.outcome == "failed" and case.about:
+            failed[_cell(case)].add(case.about)
+    causes: dict[tuple[str, str], Cause] = {}
+    for case in cases:
+        if case.about and case.outcome in ("failed", "unjudged"):
+            id_ = first_cause(case.about, failed[_cell(case)]) or case.about
+            cause = causes.setdefault((case.target, id_), Cause(case.target, id_))
+            if case.outcome == "failed":
+                cause.failed.append((case, files.get(case.key)))
+            else:
+                cause.waiting.append(case)
+    return sorted(causes.values(), key=lambda cause: place(cause.requirement))
+
+
+def of_target(causes: Sequence[Cause], target: str) -> list[Cause]:
+    """Return the causes of one target."""
+    return [cause for cause in causes if cause.target == target]
+
+
+def _cell(case: Case) -> tuple[object, ...]:
+    return case.target, case.role, case.transport, case.service
