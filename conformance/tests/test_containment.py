@@ -1,4 +1,4 @@
-"""What holds a program: its environment, its limits, what is kept of its output, and that nothing of it is left behind."""
+"""What holds a program: its environment, its limits, what is kept of its output, and the end of all that it started."""
 
 import contextlib
 import re
