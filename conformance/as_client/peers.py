@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from conformance.addresses import Address
 from conformance.as_client.exchange import SHOWN_BYTES, Exchange
-from conformance.as_client.shrinking import note_silence, patience
 from conformance.expected.fields import STATUSES, Status
+from conformance.patience import note_wait, patience, require_time
 from conformance.targets.interrupts import ATTENTION, raise_if_interrupted
 from conformance.targets.server import Server
 from conformance.targets.terms import Transport
@@ -117,6 +117,7 @@ class Peer:
 
         Return the time just before, in seconds of ``time.monotonic``. Raises Reset, or Silence if nothing is taken.
         """
+        require_time()
         at = self.exchange.add("C", data)
         self.socket.settimeout(PATIENCE)
         try:
@@ -156,8 +157,7 @@ class Peer:
         asked = next(sent, b"")[:SHOWN_BYTES]
         if isinstance(error, TimeoutError):
             note = f"nothing for {waited:.3f} s"
-            if waited >= PATIENCE / 2:
-                note_silence()
+            note_wait(waited)
             observed: Observed = Silence(f"{note} after {asked!r}")
         else:
             note = type(error).__name__
@@ -173,6 +173,7 @@ class TcpPeer(Peer):
 
     def __init__(self, address: Address, *, receive_buffer: int | None = None) -> None:
         """Connect. `receive_buffer` is SO_RCVBUF in bytes, for a peer that does not read. Raises Reset."""
+        require_time()
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         sock = socket.socket(family, socket.SOCK_STREAM)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -244,6 +245,7 @@ class TcpPeer(Peer):
 
         Returns the number of bytes sent.
         """
+        require_time()
         view = memoryview(data)
         sent = 0
         self.socket.settimeout(STUCK)

@@ -5,17 +5,16 @@ import threading
 import time
 from typing import Any
 
+from conformance import patience
 from conformance.as_client.exchange import forget_exchanges, recent_exchanges
 from conformance.targets.interrupts import raise_if_interrupted
-from conformance.timing import PATIENCE, SHRINKING
+from conformance.timing import SHRINKING
 
 
 class _Check(threading.local):
     """The state of the check that this thread runs."""
 
     def __init__(self) -> None:
-        self.was_silent = False
-        """Whether nothing came during a full wait: the check has failed."""
         self.failure: BaseException | None = None
         """The smallest failure so far."""
         self.end = math.inf
@@ -30,6 +29,7 @@ def begin_check() -> None:
     vars(_check).clear()
     _check.__init__()  # type: ignore[misc]
     forget_exchanges()
+    patience.begin_check()
 
 
 class TimeIsUp(BaseException):
@@ -55,15 +55,3 @@ def keep_failure(error: BaseException, inputs: dict[str, Any]) -> None:
 def smallest_failure() -> BaseException | None:
     """Return the smallest failure of the check's examples. It counts even if a later example passed."""
     return _check.failure
-
-
-def note_silence() -> None:
-    """Note that nothing came during a full wait of this check."""
-    _check.was_silent = True
-
-
-def patience(within: float | None = None) -> float:
-    """Return how many seconds to wait, by default PATIENCE; fewer while a failure is made smaller."""
-    raise_if_interrupted()
-    full = PATIENCE if within is None else within
-    return min(full, PATIENCE / 5) if _check.was_silent else full

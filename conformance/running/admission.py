@@ -1,4 +1,4 @@
-"""Whether a check is still worth running: not if what it builds on has failed, or its target has used up its time."""
+"""Whether a check is still worth running: what it builds on holds, and its target has time left."""
 
 import time
 from collections import defaultdict
@@ -7,7 +7,6 @@ from unittest import SkipTest
 
 import pytest
 
-from conformance.blame import blamed
 from conformance.prerequisites import first_cause
 from conformance.running.checks import Cell, cell_of, citations
 
@@ -25,20 +24,26 @@ class Unjudged(SkipTest):
 
 
 class Admission:
-    """Which requirements have failed so far, and since when each target is judged. Threads share it.
+    """What the preflight found, and since when each target is judged. Threads share it.
 
     `budget` is the time for each target in seconds of ``time.monotonic``; None: no limit. When the directory
-    `finished` has a file of a target's name, no further check of that target is run. `regardless`: a check is run
-    although what it builds on has failed.
+    `finished` has a file of a target's name, no further check of that target is run.
     """
 
-    def __init__(self, budget: float | None, finished: Path | None, *, regardless: bool) -> None:
+    def __init__(self, budget: float | None, finished: Path | None) -> None:
         self._budget = budget
         self._finished = finished
-        self._regardless = regardless
         self._failed: dict[Cell, dict[str, str]] = defaultdict(dict)
         self._not_started: dict[Cell, str] = {}
         self._began: dict[str, float] = {}
+
+    def note_failure(self, cell: Cell, requirement: str, problem: str) -> None:
+        """Remember that a requirement does not hold, and why. What builds on it cannot be judged."""
+        self._failed[cell].setdefault(requirement, problem.partition("\n")[0])
+
+    def note_not_started(self, cell: Cell, problem: str) -> None:
+        """Remember that a program did not even start: nothing can be said of it."""
+        self._not_started[cell] = problem
 
     def require(self, item: pytest.Item) -> None:
         """Raise Unjudged if a check is not to be run."""
@@ -48,20 +53,12 @@ class Admission:
             raise Unjudged(f"{OUT_OF_TIME}: {self._budget:g} s")
         if self._finished and finished_file(self._finished, cell.target).exists():
             raise Unjudged(ENOUGH)
-        if cell in self._not_started:
-            raise Unjudged(f"{NOT_STARTED}: {self._not_started[cell]}", "SRV-1")
+        for tried, problem in self._not_started.items():
+            if cell in (tried, tried._replace(service=None)):
+                raise Unjudged(f"{NOT_STARTED}: {problem}", "SRV-1")
         failed = self._failed[cell]
-        if not self._regardless and (cause := first_cause(citations(item)[0], failed)):
+        if cause := first_cause(citations(item)[0], failed):
             raise Unjudged(f"{cause} first: {failed[cause]}", cause)
-
-    def note_not_started(self, cell: Cell, problem: str) -> None:
-        """Remember that a program did not even start: nothing can be said of it."""
-        self._not_started[cell] = problem
-
-    def note_failure(self, cell: Cell, error: BaseException, requirement: str) -> None:
-        """Remember what a failure is about, by default that requirement, and its first line."""
-        problem = (str(error) or type(error).__name__).partition("\n")[0]
-        self._failed[cell].setdefault(blamed(error) or requirement, problem)
 
 
 def finished_file(directory: Path, target: str) -> Path:

@@ -84,9 +84,7 @@ def pytest_configure(config: pytest.Config) -> None:
     hypothesis.settings.load_profile(config.getoption("--profile"))
     replayed = load_case(config.getoption("--replay")) if config.getoption("--replay") else None
     events = None if is_worker(config) else config.getoption("--events")  # a worker has not inherited the descriptor
-    config.stash[admission_key] = Admission(
-        config.getoption("--budget"), config.getoption("--finished"), regardless=config.getoption("--regardless")
-    )
+    config.stash[admission_key] = Admission(config.getoption("--budget"), config.getoption("--finished"))
     config.stash[recorder_key] = Recorder(profile_of(config), events, replayed)
     config.pluginmanager.register(config.stash[recorder_key], "recorder")
 

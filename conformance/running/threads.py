@@ -7,7 +7,7 @@ kept its time.
 
 import inspect
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any
@@ -16,16 +16,16 @@ from unittest import SkipTest
 import pytest
 
 from conformance.as_client import exchange, shrinking
+from conformance.patience import begin_target
 from conformance.prerequisites import BUILT_ON
 from conformance.prerequisites import place as place_of
 from conformance.running.admission import Admission
 from conformance.running.cases import decode, load_case
-from conformance.running.checks import Cell, cell_of, citations, parameters_of, unit_of
+from conformance.running.checks import cell_of, citations, parameters_of, unit_of
 from conformance.running.fixtures import own_server, runs_beside, starting_clients, starting_servers
 from conformance.running.options import admission_key, profile_of
-from conformance.running.preflight import fly
+from conformance.running.preflight import try_program
 from conformance.running.stalls import Stalls
-from conformance.targets.server import DidNotStart
 from conformance.targets.target import Target
 from conformance.targets.terms import Service, Transport
 
@@ -63,6 +63,7 @@ class Unit:
     def __init__(self, name: str, items: Sequence[pytest.Item], admission: Admission, *, preflight: bool) -> None:
         self.name = name
         self._ended = ExitStack()
+        begin_target()
         checks = [item for item in items if isinstance(item, pytest.Function) and unit_of(item) == name]
         if preflight:
             _try_programs(checks, admission)
@@ -82,20 +83,16 @@ _unit = pytest.StashKey[Unit]()
 
 
 def _try_programs(checks: Sequence[pytest.Function], admission: Admission) -> None:
-    """Try each program with each service that checks are about; what fails is not to be waited for again and again."""
-    cells = {cell: parameters_of(item)["target"] for item in checks if (cell := cell_of(item)).service}
-
-    def attempt(cell: Cell) -> None:
-        try:
-            fly(cells[cell], cell)
-        except DidNotStart as error:
-            admission.note_not_started(cell, str(error))
-        except (AssertionError, OSError) as error:
-            admission.note_failure(cell, error, "SRV-1" if cell.role == "server" else "CLI-1")
-
+    """Try each program with each service that checks are about."""
+    cells = {cell_of(item): parameters_of(item).get("target") for item in checks}
     with ThreadPoolExecutor(AT_ONCE) as threads:
-        for done in [threads.submit(attempt, cell) for cell in cells if cell.transport]:
-            done.result()
+        attempts = [
+            threads.submit(try_program, target, cell, admission)
+            for cell, target in cells.items()
+            if isinstance(target, Target) and cell.transport and cell.service
+        ]
+        for attempt in attempts:
+            attempt.result()
 
 
 @pytest.hookimpl(trylast=True)
@@ -133,17 +130,6 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         item.config.stash[admission_key].require(item)
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Remember what has failed."""
-    report = yield
-    if report.failed and call.excinfo and citations(item):
-        item.config.stash[admission_key].note_failure(cell_of(item), call.excinfo.value, citations(item)[0])
-    return report
-
-
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if unit := session.stash.get(_unit, None):
         unit.end()
@@ -165,9 +151,8 @@ def _run(item: pytest.Function, check: Callable[..., None], stalls: Stalls, admi
             return
         except SkipTest:
             raise
-        except (Exception, pytest.fail.Exception) as error:
+        except (Exception, pytest.fail.Exception):
             if attempt == ATTEMPTS or not stalls.since(start):
-                admission.note_failure(cell_of(item), error, citations(item)[0])
                 raise
 
 

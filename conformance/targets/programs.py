@@ -16,6 +16,7 @@ from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM
 from types import TracebackType
 from typing import IO, TYPE_CHECKING
 
+from conformance.patience import note_wait
 from conformance.targets.environment import MARK, clean_environment
 from conformance.targets.families import Family, adopt_orphans
 from conformance.targets.interrupts import reaped, starting
@@ -193,12 +194,18 @@ class Program:
         """Whether the process has not ended yet."""
         return self.process.poll() is None
 
-    def expect_line(self, pattern: str, within: float = PATIENCE) -> re.Match[str]:
+    @property
+    def patience(self) -> float:
+        """How long to wait for this program, in seconds. A client may be waiting itself; so it always gets all."""
+        return PATIENCE
+
+    def expect_line(self, pattern: str, within: float | None = None) -> re.Match[str]:
         """Return the match of the next line of output that `pattern` matches whole; those before it are passed over.
 
-        Raises ProgramError if none comes within that many seconds, or the output ends.
+        Raises ProgramError if none comes within that many seconds (None: `patience`), or the output ends.
         """
-        deadline = time.monotonic() + within
+        start = time.monotonic()
+        deadline = start + (self.patience if within is None else within)
         with self._changed:
             while True:
                 while (found := self._output.since(self._next))[1]:
@@ -212,12 +219,17 @@ class Program:
         if self._ended:
             with contextlib.suppress(subprocess.TimeoutExpired):  # it is about to end: then its status can be told
                 self.process.wait(ENDING)
-        raise ProgramError(self.describe(f"no line like {pattern!r} within {within:g} s"))
+        waited = time.monotonic() - start
+        note_wait(waited)
+        raise ProgramError(self.describe(f"no line like {pattern!r} in {waited:.1f} s"))
 
-    def wait_until(self, condition: Callable[[], bool], within: float = PATIENCE) -> bool:
+    def wait_until(self, condition: Callable[[], bool], within: float | None = None) -> bool:
         """Return whether a condition on this program's output becomes true within that many seconds."""
         with self._changed:
-            self._changed.wait_for(lambda: condition() or self._ended, within)
+            most = self.patience if within is None else within
+            came = self._changed.wait_for(lambda: condition() or self._ended, most)
+            if not came and within is None:
+                note_wait(most)
             return condition()
 
     def write(self, text: str | bytes) -> None:
@@ -237,16 +249,18 @@ class Program:
         """Send a signal to the process, and to it alone."""
         self.process.send_signal(number)
 
-    def wait(self, within: float = PATIENCE) -> int:
+    def wait(self, within: float | None = None) -> int:
         """Return the exit status, when all output has been read. Raises ProgramError after that many seconds."""
+        within = self.patience if within is None else within
         try:
             status = self.process.wait(within)
         except subprocess.TimeoutExpired:
+            note_wait(within)
             raise ProgramError(self.describe(f"still running after {within:g} s")) from None
         self._reader.join(PATIENCE)
         return status
 
-    def stop(self, number: int = SIGTERM, within: float = PATIENCE) -> int:
+    def stop(self, number: int = SIGTERM, within: float | None = None) -> int:
         """Send a signal and return the exit status, as `wait` does."""
         self.signal(number)
         return self.wait(within)

@@ -9,10 +9,10 @@ from typing import NoReturn
 
 from conformance.blame import blame
 from conformance.inconclusive import Inconclusive
+from conformance.patience import patience
 from conformance.targets.limits import DEFAULT_LIMITS, Limits
 from conformance.targets.programs import Program, ProgramError
 from conformance.targets.terms import Service, Transport
-from conformance.timing import PATIENCE
 
 _SCHEME = r"(?P<service>echo|time)\+(?P<transport>udp|tcp)"
 _ADDRESS = r"(\[(?P<v6>[0-9a-f:]+)\]|(?P<v4>[0-9.]+)):(?P<port>\d{1,5})"
@@ -63,7 +63,7 @@ class Server(Program):
         try:
             self.expect_line(r"[^\n]*")
         except ProgramError:
-            hint = f" within {PATIENCE:g} s (does it flush?)" if self.running else ""
+            hint = " (does it flush?)" if self.running else ""
             raise blame(
                 DidNotStart(self.describe(f"it printed nothing, but the ready line was expected{hint}")), "SRV-1"
             ) from None
@@ -72,6 +72,10 @@ class Server(Program):
         form = f"waiting for clients on {self.service}+{self.transport}://HOST:PORT"
         problem = self.describe(f"the first line is {self.output[0]!r}, no ready line; expected: {form}")
         raise blame(ProgramError(problem), "SRV-1")
+
+    @property
+    def patience(self) -> float:
+        return patience()
 
     @property
     def address(self) -> tuple[str, int]:
