@@ -29,9 +29,9 @@ class Unjudged(SkipTest):
 class Admission:
     """What the preflight found, and since when each target is judged. Threads share it.
 
-    Of pytest's options, ``--budget`` is the time for each target in seconds of ``time.monotonic``. When the directory
-    ``--finished`` has a file of a target's name, no further check of that target is run. With ``--regardless`` only
-    these two keep a check from being run.
+    Of pytest's options, ``--budget`` is the time for each target in seconds of ``time.monotonic``. No further check of
+    a target is run when ``--fail-fast`` of them have failed here, or when the directory ``--finished`` has a file of its
+    name, since they have failed elsewhere. With ``--regardless`` nothing else keeps a check from being run.
     """
 
     def __init__(self, config: pytest.Config) -> None:
@@ -40,10 +40,12 @@ class Admission:
         self._not_started: dict[Cell, str] = {}
         self._began: dict[str, float] = {}
         self._failed_cases: Counter[tuple[str, str]] = Counter()
+        self._failures: Counter[str] = Counter()
 
     def note_failed_check(self, item: pytest.Item) -> None:
         """Remember that a case of a check has failed."""
         self._failed_cases[_check(item)] += 1
+        self._failures[cell_of(item).target] += 1
 
     def note_failure(self, cell: Cell, requirement: str, problem: str) -> None:
         """Remember that a requirement does not hold, and why. What builds on it cannot be judged."""
@@ -60,7 +62,10 @@ class Admission:
         budget, finished = self._config.getoption("--budget"), self._config.getoption("--finished")
         if budget is not None and time.monotonic() > began + budget:
             raise Unjudged(f"{OUT_OF_TIME}: {budget:g} s")
-        if finished and finished_file(finished, cell.target).exists():
+        most = self._config.getoption("--fail-fast")
+        if (finished and finished_file(finished, cell.target).exists()) or (
+            most and self._failures[cell.target] >= most
+        ):
             raise Unjudged(ENOUGH)
         if self._config.getoption("--regardless"):
             return

@@ -65,6 +65,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--every-case", action="store_true", help="leave out no check or case for the profile's sake")
     group.addoption("--in-turn", action="store_true", help="run no check beside others")
     group.addoption("--budget", type=float, metavar="S", help="judge each target for so many seconds at the most")
+    group.addoption("--fail-fast", type=int, metavar="N", help="judge a target no further when so many have failed")
     group.addoption("--finished", type=Path, metavar="DIR", help="where a file says that a target is judged no more")
     group.addoption("--regardless", action="store_true", help="run each check, whatever else has failed")
 

@@ -21,6 +21,8 @@ READY = re.compile(f"waiting for clients on (?P<url>{_SCHEME}://{_ADDRESS})")
 URL = re.compile(rf"{_SCHEME}://(\[(?P<v6>[0-9A-Fa-f:.]+(%\w+)?)\]|(?P<host>[^\[\]:/@?#\s]+)):(?P<port>\d{{1,5}})")
 """What a person may call a server that runs already: by its address or by its name."""
 
+ONLY_REPLIES = "of a server that runs already only the replies are seen"
+
 REFUSAL = 0.2
 """Seconds in which a host says that nobody has a UDP port."""
 
@@ -110,7 +112,7 @@ class RunningServer(Server):
 
     def __getattr__(self, name: str) -> NoReturn:
         if name in _OF_A_PROCESS:
-            raise Inconclusive("of a server that runs already only the replies are seen")
+            raise Inconclusive(ONLY_REPLIES)
         raise AttributeError(name)
 
 
