@@ -30,8 +30,8 @@ class Admission:
     """What the preflight found, and since when each target is judged. Threads share it.
 
     Of pytest's options, ``--budget`` is the time for each target in seconds of ``time.monotonic``. No further check of
-    a target is run when ``--fail-fast`` of them have failed here, or when the directory ``--finished`` has a file of its
-    name, since they have failed elsewhere. With ``--regardless`` nothing else keeps a check from being run.
+    a target is run when ``--fail-fast`` of them have failed here, or when the directory ``--finished`` has a file of
+    its name, since they have failed elsewhere. With ``--regardless`` nothing else keeps a check from being run.
     """
 
     def __init__(self, config: pytest.Config) -> None:
