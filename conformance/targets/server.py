@@ -9,7 +9,6 @@ from typing import NoReturn
 
 from conformance.blame import blame
 from conformance.inconclusive import Inconclusive
-from conformance.patience import patience
 from conformance.targets.limits import DEFAULT_LIMITS, Limits
 from conformance.targets.programs import Program, ProgramError
 from conformance.targets.terms import Service, Transport
@@ -50,6 +49,7 @@ class Server(Program):
         port = () if "--port" in options else ("--port", "0")
         super().__init__([*command, service, *port, *options], cwd=cwd, env=env, limits=limits)
         self.service, self.transport = service, transport
+        self.is_server = True
         try:
             ready = self._ready_line()
         except ProgramError:
@@ -72,10 +72,6 @@ class Server(Program):
         form = f"waiting for clients on {self.service}+{self.transport}://HOST:PORT"
         problem = self.describe(f"the first line is {self.output[0]!r}, no ready line; expected: {form}")
         raise blame(ProgramError(problem), "SRV-1")
-
-    @property
-    def patience(self) -> float:
-        return patience()
 
     @property
     def address(self) -> tuple[str, int]:
