@@ -203,6 +203,17 @@ def refuses_an_unknown_field() -> None:
         return reply
 
 
+@fault("CLI-12", service="echo")
+def checks_fields_of_other_replies() -> None:
+    """takes a reply for malformed because of a field that belongs to another reply"""
+
+    @wrap(codec, "parse_reply")
+    def parse_reply(good: Any, data: bytes) -> Reply:
+        reply: Reply = good(data)
+        require(reply, *(name for name in FIELDS if name in reply.fields))
+        return reply
+
+
 @fault("REQ-6")
 def uses_the_last_field_of_a_reply() -> None:
     """uses the last of several fields of one name"""
