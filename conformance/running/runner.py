@@ -33,6 +33,9 @@ STALL = 2 * CHECK_TIMEOUT
 
 OUTPUT_LINES = 12
 
+DONE = 0, 1, 5
+"""Statuses of pytest: all passed, some failed, there were none."""
+
 OWN_CONFIGURATION = (
     *("-q", "--tb=native", "--assert=plain", "--strict-markers"),
     # No file, plugin or conftest.py but the suite's own. No word is a path that is there:
@@ -184,7 +187,7 @@ def _session(arguments: Sequence[str]) -> Iterator[Planned | Case]:
         last = [line for line in output.read().splitlines() if line.strip()][-OUTPUT_LINES:]
     ended = f"nothing happened for {STALL:g} s" if stalled.is_set() else f"pytest ended with status {status}"
     problem = "\n".join([ended, *last])
-    if planned is None or (collects_only and status):
+    if planned is None or (status not in DONE and not planned):
         raise JudgeError(problem)
     for case in [] if collects_only else planned.values():
         case.about, case.problem = case.requirements[0], f"the check did not finish: {problem}"
