@@ -1,9 +1,9 @@
 """How many faults a user's run sees: ``python -m conformance.broken.campaign [--profile P] [--origin O] [--only X]``.
 
 Each faulty program is judged as a user's would be, by ``sockspec run --strict`` of a profile, over the one transport,
-and in the one service, that its fault is of. It is judged until a failure is about the requirement that the fault breaks,
-or else to the end. The kill matrix (`conformance.broken.kills`) asks for less and for more: every case, but only of the
-checks that cite that requirement.
+and in the one service, that its fault is of. It is judged until a failure is about the requirement that the fault
+breaks, or else to the end. The kill matrix (`conformance.broken.kills`) asks for less and for more: every case, but
+only of the checks that cite that requirement.
 """
 
 import argparse
@@ -27,15 +27,16 @@ from conformance.targets.terms import SERVICES, TRANSPORTS
 
 RECORD = ROOT / "conformance" / "broken" / "campaign.json"
 RESULTS = ROOT / "sockspec-campaign"
-AT_ONCE = 16
+AT_ONCE = 30
 """Faulty programs that one run judges: to start a run costs some seconds, and to plan for many costs them too."""
 
 
 class Result(NamedTuple):
     """What a run said of a program with a fault.
 
-    `status` is the exit status of that run: 1 if the fault was seen. `blamed` are the requirements of its failures, until one was its own.
-    `seconds` is what its checks took together until then; `source` tells this fault from a later one of the same name.
+    `status` is the exit status of that run: 1 if the fault was seen. `blamed` are the requirements of its failures,
+    until one was its own. `seconds` is what its checks took together until then; `source` tells this fault from a later
+    one of the same name.
     """
 
     fault: str
