@@ -63,7 +63,7 @@ def takes_an_unknown_host_for_wrong_usage() -> None:
     """exits with 2 for a host name that does not resolve"""
 
     @wrap(tcp_client, "main")
-    def main(good: Any, given: Any) -> int:
+    def main(good: Any, given: Any) -> Any:
         try:
             socket.getaddrinfo(arguments.parse_client_options(given, "tcp").host, None)
         except (OSError, UnicodeError) as error:
@@ -76,7 +76,7 @@ def counts_the_characters_of_a_message() -> None:
     """sends a message of up to 4,096 characters, whatever its bytes"""
 
     @wrap(texts, "checked_text")
-    def checked(good: Any, service: str, encoded: bytes) -> str:
+    def checked(good: Any, service: str, encoded: bytes) -> Any:
         said = encoded.decode(errors="replace")
         if len(encoded) > MESSAGE_BYTES >= len(said) and "\ufffd" not in said:
             return said
@@ -88,7 +88,7 @@ def trims_a_name() -> None:
     """sends a name without the spaces at its ends instead of refusing it"""
 
     @wrap(texts, "checked_text")
-    def checked(good: Any, service: str, encoded: bytes) -> str:
+    def checked(good: Any, service: str, encoded: bytes) -> Any:
         return good(service, encoded.strip(b" "))
 
 
@@ -107,7 +107,7 @@ def replaces_what_is_no_utf_8() -> None:
     """sends U+FFFD for bytes of its MESSAGE that are not UTF-8"""
 
     @wrap(texts, "checked_text")
-    def checked(good: Any, service: str, encoded: bytes) -> str:
+    def checked(good: Any, service: str, encoded: bytes) -> Any:
         return good(service, encoded.decode(errors="replace").encode())
 
 

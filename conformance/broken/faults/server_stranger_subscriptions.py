@@ -78,7 +78,7 @@ def refuses_renewals_at_its_limit() -> None:
 @fault("ERR-11", transport="udp", service="time")
 def never_counts_down() -> None:
     """counts all subscriptions since it started, those too that have ended"""
-    begun = set()
+    begun: set[object] = set()
 
     @wrap(TimeEndpoint, "_accept")
     def accept(good: Any, self: Any, name: str, address: Any, now: float, utc: float) -> Any:

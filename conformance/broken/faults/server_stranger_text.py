@@ -16,7 +16,7 @@ def _echo_with(change: Any) -> None:
     """Have the text of a reply to ECHO, without its end, go through `change`, which gets the message too."""
 
     @wrap(echo, "_reply")
-    def reply(good: Any, message: str, end: str) -> bytes:
+    def reply(good: Any, message: str, end: str) -> Any:
         return change(good(message, end).decode("utf-8", "surrogatepass"), message).encode("utf-8", "replace")
 
 

@@ -10,6 +10,7 @@ from conformance.broken import fault, patch, wrap
 from impl_raw import udp_server
 from spec import ticks
 from spec.endpoint import TimeEndpoint
+from spec.replies import SUBSCRIBED_OVER_UDP
 from spec.ticks import Schedule
 
 
@@ -47,7 +48,7 @@ def multiplies_floats() -> None:
     patch(
         ticks,
         "build_leased",
-        lambda name, interval: ticks.SUBSCRIBED_OVER_UDP.build(
+        lambda name, interval: SUBSCRIBED_OVER_UDP.build(
             name, ticks.format_seconds(interval), f"{3 * float(interval)}".removesuffix(".0")
         ),
     )
