@@ -139,13 +139,14 @@ def read_results(file: Path, known: Mapping[str, Fault]) -> dict[str, Result]:
 
 
 def summary(results: Iterable[Result], known: Mapping[str, Fault]) -> dict[str, Any]:
-    """Return, by the origin of the faults, how many were judged, seen and rightly blamed, and the others' names."""
+    """Return, by origin, how many faults there are, were judged, seen and rightly blamed, and the others' names."""
     whole: dict[str, Any] = {}
     for origin in ORIGINS:
         own = sorted(each for each in results if known[each.fault].origin == origin)
         if own:
             whole[origin] = {
-                "faults": len(own),
+                "faults": sum(fault.origin == origin for fault in known.values()),
+                "judged": len(own),
                 "seen": sum(each.seen for each in own),
                 "blamed": sum(each.seen and each.own for each in own),
                 "seconds": round(sum(each.seconds for each in own)),
@@ -180,17 +181,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add = parser.add_argument
     add("--profile", choices=list(PROFILES), default="quick")
     add("--jobs", type=int, default=2, metavar="N", help="processes (default: 2)")
-    parser.add_argument(
-        "--only", default="", metavar="PATTERN", help="faults whose names hold it; no record is written"
-    )
+    add("--only", default="", metavar="PATTERN", help="faults whose names hold it; no record is written")
     add("--origin", choices=ORIGINS, help="faults of one origin")
-    parser.add_argument(
-        "--unseen-by", choices=list(PROFILES), help="faults that a campaign of that profile did not see"
-    )
+    add("--unseen-by", choices=list(PROFILES), help="take what a campaign of that profile saw for seen")
+    add("--every", type=int, default=1, metavar="N", help="of the faults of a kind every Nth, as a sample")
     add("--fresh", action="store_true", help="judge again what an interrupted campaign has judged")
-    parser.add_argument(
-        "--results", type=Path, default=RESULTS, metavar="DIR", help="where it keeps what it has judged"
-    )
+    add("--results", type=Path, default=RESULTS, metavar="DIR", help="where it keeps what it has judged")
     options = parser.parse_args(arguments)
     known = faults()
     options.results.mkdir(exist_ok=True)
@@ -201,8 +197,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     wanted = {name for name, fault in known.items() if options.only in name and options.origin in (None, fault.origin)}
     if options.unseen_by:
         former = read_results(options.results / f"{options.unseen_by}.jsonl", known)
-        wanted -= {name for name in wanted if name not in former or former[name].seen}
-    planted = [known[name] for name in sorted(wanted - set(results))]
+        results |= {name: each for name, each in former.items() if each.seen}
+    ordered = sorted(wanted, key=lambda name: (_kind(known[name]), name))
+    planted = [known[name] for name in ordered[:: options.every] if name not in results]
     with file.open("a", encoding="utf-8") as lines:
         for result in campaign(planted, options.profile, options.jobs):
             results[result.fault] = result
@@ -211,10 +208,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(describe(result), flush=True)
     judged = [results[name] for name in sorted(wanted) if name in results]
     for origin, share in summary(judged, known).items():
-        print(f"{origin}: {share['seen']} of {share['faults']} seen, {share['blamed']} as what they are")
-        print("\n".join(f"  not seen: {name}" for name in share["unseen"]))
-    if not options.only and not options.origin and not options.unseen_by:
-        write_record(options.profile, judged, known)
+        print(f"{origin}: {share['seen']} of {share['judged']} seen, {share['blamed']} as what they are")
+        for name in share["unseen"]:
+            print(f"  not seen: {name}")
+    if not options.only:
+        write_record(options.profile, results.values(), known)
     return 0
 
 

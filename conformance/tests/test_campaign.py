@@ -27,6 +27,13 @@ def test_the_command_judges_what_is_left_and_keeps_it(tmp_path: Path, capsys: py
     assert capsys.readouterr().out == "author: 1 of 1 seen, 1 as what they are\n"
 
 
+def test_what_a_smaller_profile_saw_is_not_judged_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "quick.jsonl").write_text(json.dumps(_result(SEEN)._asdict()) + "\n", encoding="utf-8")
+    command = ["--profile", "standard", "--unseen-by", "quick", "--only", SEEN, "--results", str(tmp_path)]
+    assert campaign.main(command) == 0
+    assert capsys.readouterr().out == "author: 1 of 1 seen, 1 as what they are\n"
+
+
 def test_who_is_a_stranger() -> None:
     known = faults()
     assert known[SEEN].origin == "author"
@@ -57,7 +64,8 @@ def test_the_record_has_the_shares_and_the_unseen(tmp_path: Path) -> None:
     whole = json.loads(record.read_text(encoding="utf-8"))
     assert list(whole) == ["quick", "standard"]
     author = whole["standard"]["author"]
-    assert (author["faults"], author["seen"], author["blamed"], author["unseen"]) == (2, 1, 1, [UNSEEN])
+    assert (author["judged"], author["seen"], author["blamed"], author["unseen"]) == (2, 1, 1, [UNSEEN])
+    assert author["faults"] == sum(fault.origin == "author" for fault in faults().values())
     assert whole["quick"]["author"]["blamed otherwise"] == {SEEN: ["TCP-1"]}
 
 
