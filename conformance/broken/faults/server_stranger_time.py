@@ -121,9 +121,15 @@ def says_local_time() -> None:
 
 
 @fault("TIME-12", transport="udp", service="time")
-def has_a_clock_of_12_hours() -> None:
-    """says 01 for 13 o'clock"""
-    _writes_time(lambda utc: _utc(utc).strftime("%Y-%m-%dT%I:%M:%S") + f".{int(utc % 1 * 1000):03}Z")
+def counts_months_from_0() -> None:
+    """says 00 for January"""
+    good = ticks.format_time
+
+    def write(utc: float) -> str:
+        said: str = good(utc)
+        return f"{said[:5]}{int(said[5:7]) - 1:02}{said[7:]}"
+
+    _writes_time(write)
 
 
 @fault("TIME-12", transport="tcp", service="time")
