@@ -191,7 +191,7 @@ def forgets_separators() -> None:
 
 
 @fault("CLI-22", transport="udp", service="echo")
-def shows_the_host_alone_for_ipv6() -> None:
+def takes_addresses_for_pairs() -> None:
     """dies of an IPv6 address, which has four parts"""
 
     @wrap(udp_client, "connect")
