@@ -14,7 +14,7 @@ STAGES: dict[str, str] = {
     "it starts, and says so": "SRV-1 SRV-2 CLI-1 CLI-2",
     "its first answer": "ECHO-1 LEASE-1 TIME-2 TIME-4 TIME-5 CLI-3 CLI-16 CLI-19 CLI-6",
     "the form of what it sends": "REP-* ECHO-* TEXT-* TIME-3 TIME-7 TIME-11 TIME-12 LEASE-2",
-    "what it reads": "REQ-* TIME-1 ERR-1 TCP-1 UDP-* CLI-4 CLI-8 CLI-11 CLI-12 CLI-14",
+    "what it reads": "REQ-* TIME-1 ERR-1 TCP-1 UDP-* CLI-4 CLI-8 CLI-11 CLI-23 CLI-24 CLI-25 CLI-26 CLI-12 CLI-14",
     "errors": "ERR-2 ERR-3 ERR-4 ERR-5 ERR-6 ERR-7 ERR-8 ERR-9 CLI-9 CLI-10",
     "how it is used": "SRV-8 SRV-* CLI-5 CLI-22",
     "streams and time": "TCP-* TIME-* LEASE-* CLI-*",
@@ -46,7 +46,8 @@ _BEFORE = {
     "LEASE-*": "LEASE-1 TIME-2",
     "ERR-*": "ERR-1",
     "TCP-*": "TCP-1",
-    "CLI-6 CLI-4 CLI-7 CLI-9 CLI-11 CLI-12 CLI-13 CLI-14 CLI-15 CLI-17 CLI-18 CLI-20 CLI-21 CLI-22": "CLI-3 CLI-19",
+    "CLI-4 CLI-5 CLI-6 CLI-7 CLI-9 CLI-11 CLI-12 CLI-13 CLI-14 CLI-15 CLI-17 CLI-18 CLI-20": "CLI-3 CLI-19",
+    "CLI-21 CLI-22 CLI-23 CLI-24 CLI-25 CLI-26 CLI-27": "CLI-3 CLI-19",
 }
 
 

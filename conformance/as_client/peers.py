@@ -117,13 +117,12 @@ class Peer:
 
         Return the time just before, in seconds of ``time.monotonic``. Raises Reset, or Silence if nothing is taken.
         """
-        require_time()
         at = self.exchange.add("C", data)
-        self.socket.settimeout(PATIENCE)
+        self.socket.settimeout(within := patience())
         try:
             self.socket.sendall(data)
         except (ConnectionError, TimeoutError) as error:
-            raise self._observe(error, PATIENCE) from None
+            raise self._observe(error, within) from None
         return at
 
     def request(self, line: bytes) -> float:
@@ -173,16 +172,17 @@ class TcpPeer(Peer):
 
     def __init__(self, address: Address, *, receive_buffer: int | None = None) -> None:
         """Connect. `receive_buffer` is SO_RCVBUF in bytes, for a peer that does not read. Raises Reset."""
-        require_time()
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         sock = socket.socket(family, socket.SOCK_STREAM)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if receive_buffer:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        sock.settimeout(PATIENCE)
+        sock.settimeout(within := patience())
         try:
             sock.connect(address)
         except OSError as error:
+            if isinstance(error, TimeoutError):
+                note_wait(within)
             sock.close()
             raise Reset(f"cannot connect to {address}: {error}") from None
         super().__init__(sock, address, f"TCP to {address[0]} port {address[1]}")

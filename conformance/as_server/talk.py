@@ -13,6 +13,7 @@ from conformance.blame import about, blame
 from conformance.expected.replies import HIDDEN, LONG, TOKEN, challenge, ok
 from conformance.expected.services import SERVICE_TABLE
 from conformance.profiles import Profile
+from conformance.targets.host import require_address
 from conformance.targets.programs import ProgramError
 from conformance.targets.target import Target
 from conformance.targets.terms import Service, Transport
@@ -65,6 +66,7 @@ class Talk:
         self.service: Service = service
         self.timeout = TIMEOUT_DEFAULT if timeout is None else timeout
         self._last: Request | None = None
+        require_address(transport, host, port)
         self.server = scripted(transport, host, port)
         if absent:
             self.server.close()

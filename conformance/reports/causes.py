@@ -1,7 +1,7 @@
 """Failures by their causes, in the order in which one would mend them."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,7 +34,7 @@ class Cause:
         return sorted(ids, key=place)
 
 
-def find_causes(cases: Iterable[Case], files: dict[str, Path]) -> list[Cause]:
+def find_causes(cases: Iterable[Case], files: Mapping[str, Path]) -> list[Cause]:
     """Return the causes of all that failed or was not run for want of something else; `files` by the cases' keys."""
     cases = list(cases)
     failed: dict[tuple[object, ...], set[str]] = defaultdict(set)
@@ -51,11 +51,6 @@ def find_causes(cases: Iterable[Case], files: dict[str, Path]) -> list[Cause]:
             else:
                 cause.waiting.append(case)
     return sorted(causes.values(), key=lambda cause: place(cause.requirement))
-
-
-def of_target(causes: Sequence[Cause], target: str) -> list[Cause]:
-    """Return the causes of one target."""
-    return [cause for cause in causes if cause.target == target]
 
 
 def _cell(case: Case) -> tuple[object, ...]:

@@ -9,6 +9,7 @@ import pytest
 from conformance.as_client.shrinking import begin_check
 from conformance.blame import blame
 from conformance.running.checks import parameters_of
+from conformance.targets.host import require_option
 from conformance.targets.programs import Program
 from conformance.targets.server import Server
 from conformance.targets.target import Target
@@ -93,6 +94,7 @@ def starting_servers(target: Target, service: Service, transport: Transport) -> 
     with ExitStack() as servers:
 
         def start(*options: str, env: Mapping[str, str] | None = None) -> Server:
+            require_option(transport, options)
             server = target.server(service, transport, *options, env=env)
             servers.callback(server.kill)
             return server

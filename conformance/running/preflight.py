@@ -20,8 +20,12 @@ from conformance.running.admission import Admission
 from conformance.running.checks import Cell
 from conformance.targets.server import DidNotStart, Server
 from conformance.targets.target import Target
+from conformance.timing import PATIENCE
 
 NAME = SERVICE_TABLE["time"].argument
+FIRST_ANSWER = PATIENCE / 2
+"""Seconds: a server that is ready answers at once, and checks will ask the same again."""
+
 MESSAGE = SERVICE_TABLE["echo"].argument
 
 
@@ -57,7 +61,7 @@ def _try_server(target: Target, cell: Cell, admission: Admission) -> None:
         first = "ECHO-1" if cell.service == "echo" else "LEASE-1" if cell.transport == "udp" else "TIME-2"
         with about(first, "the first answer"), peers.connect(server) as peer:
             request = good_request(cell.service)
-            answer = peer.ask(request)
+            answer = peer.ask(request, FIRST_ANSWER)
             interval = answer.parse()[1].get("interval", "")
             require_reply(answer, expected_reply(cell.service, cell.transport, request + b"\n", interval))
         if cell.service == "time":
@@ -79,16 +83,16 @@ def _try_server(target: Target, cell: Cell, admission: Admission) -> None:
 def _ask_faultily(server: Server) -> None:
     """A control character is a fault over both transports."""
     with peers.connect(server) as peer:
-        require_status(peer.ask(SERVICE_TABLE[server.service].request("\x01")), "ERR")
+        require_status(peer.ask(SERVICE_TABLE[server.service].request("\x01"), FIRST_ANSWER), "ERR")
 
 
 def _ask_twice(server: Server) -> None:
     with peers.TcpPeer(server.address) as peer:
         request = good_request(server.service) + b"\n"
         peer.send(request + request)
-        answers = [peer.reply()]
+        answers = [peer.reply(FIRST_ANSWER)]
         while len(answers) < 2 or answers[-1].status == "TICK":
-            answers.append(peer.reply())
+            answers.append(peer.reply(FIRST_ANSWER))
 
 
 def _try_client(target: Target, cell: Cell, admission: Admission) -> None:
@@ -101,6 +105,7 @@ def _try_client(target: Target, cell: Cell, admission: Admission) -> None:
 def _echo(target: Target, cell: Cell) -> None:
     with _talk(target, cell, MESSAGE) as talk:
         with about("CLI-3", "the first request"):
+            _require_request(talk)
             talk.expect(f"ECHO {MESSAGE}")
         fields = ok_fields("echo", talk.server.transport, MESSAGE)
         talk.send(reply("OK", *fields))
@@ -114,6 +119,7 @@ def _echo(target: Target, cell: Cell) -> None:
 def _subscribe(target: Target, cell: Cell) -> None:
     with _talk(target, cell, "--ticks", "1", NAME) as talk:
         with about("CLI-16" if talk.server.transport == "udp" else "CLI-19", "the first request"):
+            _require_request(talk)
             talk.subscribe(NAME)
         talk.send(tick(NAME, 1))
         talk.program.wait_until(lambda: len(talk.program.output) > 1)
@@ -126,6 +132,15 @@ def _subscribe(target: Target, cell: Cell) -> None:
 def _talk(target: Target, cell: Cell, *words: str) -> Talk:
     assert cell.transport and cell.service
     return Talk(target, cell.service, cell.transport, *words)
+
+
+def _require_request(talk: Talk) -> None:
+    """Raise AssertionError if the client sends nothing: it may not heed where to."""
+    try:
+        talk.server.wait_for(lambda: bool(talk.server.untaken), "request", FIRST_ANSWER)
+    except AssertionError:
+        problem = talk.program.describe("no request came; does it heed --host and --port?")
+        raise AssertionError(problem) from None
 
 
 def _require_connected(talk: Talk) -> None:

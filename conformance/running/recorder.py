@@ -74,9 +74,10 @@ class Recorder:
             seed=self._profile.seed,
         )
 
-    def leave_out(self, item: pytest.Function, outcome: Outcome) -> None:
+    def leave_out(self, item: pytest.Function, outcome: Outcome, problem: str) -> None:
         """Record a check that is not run on its target, and why."""
         case = self.cases[item.nodeid] = self.case(item, outcome)
+        case.problem = problem
         self._emit(case.to_json())
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:

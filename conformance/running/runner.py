@@ -136,6 +136,7 @@ def _arguments(selection: Selection) -> list[str]:
         f"--profile={profile.name}",
         f"--seed={profile.seed}",
         *([] if selection.budget is None else [f"--budget={selection.budget}"]),
+        *([] if selection.fail_fast is None else [f"--fail-fast={selection.fail_fast}"]),
         *("--dist=loadgroup", f"--max-worker-restart={RESTARTS}"),
         *[f"--tx={spec}" for spec in selection.workers or [f"{local}*popen"]],
     ]

@@ -9,7 +9,6 @@ from typing import NoReturn
 
 from conformance.blame import blame
 from conformance.inconclusive import Inconclusive
-from conformance.patience import patience
 from conformance.targets.limits import DEFAULT_LIMITS, Limits
 from conformance.targets.programs import Program, ProgramError
 from conformance.targets.terms import Service, Transport
@@ -21,6 +20,8 @@ READY = re.compile(f"waiting for clients on (?P<url>{_SCHEME}://{_ADDRESS})")
 
 URL = re.compile(rf"{_SCHEME}://(\[(?P<v6>[0-9A-Fa-f:.]+(%\w+)?)\]|(?P<host>[^\[\]:/@?#\s]+)):(?P<port>\d{{1,5}})")
 """What a person may call a server that runs already: by its address or by its name."""
+
+ONLY_REPLIES = "of a server that runs already only the replies are seen"
 
 REFUSAL = 0.2
 """Seconds in which a host says that nobody has a UDP port."""
@@ -50,6 +51,7 @@ class Server(Program):
         port = () if "--port" in options else ("--port", "0")
         super().__init__([*command, service, *port, *options], cwd=cwd, env=env, limits=limits)
         self.service, self.transport = service, transport
+        self.is_server = True
         try:
             ready = self._ready_line()
         except ProgramError:
@@ -72,10 +74,6 @@ class Server(Program):
         form = f"waiting for clients on {self.service}+{self.transport}://HOST:PORT"
         problem = self.describe(f"the first line is {self.output[0]!r}, no ready line; expected: {form}")
         raise blame(ProgramError(problem), "SRV-1")
-
-    @property
-    def patience(self) -> float:
-        return patience()
 
     @property
     def address(self) -> tuple[str, int]:
@@ -114,7 +112,7 @@ class RunningServer(Server):
 
     def __getattr__(self, name: str) -> NoReturn:
         if name in _OF_A_PROCESS:
-            raise Inconclusive("of a server that runs already only the replies are seen")
+            raise Inconclusive(ONLY_REPLIES)
         raise AttributeError(name)
 
 

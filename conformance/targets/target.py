@@ -72,4 +72,6 @@ class Target:
         """Start a program with these arguments and wait for nothing; the streams and `env` are those of `Program`."""
         command = [*self.command(transport, role), *arguments]
         whole = {**self.environment, **(env or {})}
-        return Program(command, cwd=self.cwd, stdin=stdin, stdout=stdout, env=whole, limits=self.limits)
+        program = Program(command, cwd=self.cwd, stdin=stdin, stdout=stdout, env=whole, limits=self.limits)
+        program.is_server = role == "server"
+        return program

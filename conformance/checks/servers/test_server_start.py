@@ -18,6 +18,7 @@ from conformance.blame import about
 from conformance.expected.services import SERVICE_TABLE
 from conformance.profiles import Profile
 from conformance.running.fixtures import StartServer
+from conformance.targets.host import require_address
 from conformance.targets.programs import Program, ProgramError
 from conformance.targets.target import Target
 from conformance.targets.terms import Service, Transport
@@ -49,6 +50,7 @@ def test_url(start_server: StartServer, service: Service, transport: Transport) 
 @pytest.mark.requirement("SRV-3")
 def test_default_port(target: Target, service: Service, transport: Transport) -> None:
     host = OWN_HOST
+    require_address(transport, host, SERVICE_TABLE[service].port)
     with target.program(transport, "server", service, "--host", host) as program:
         program.expect_line(r"[^\n]+")
         expected = url(service, transport, host, SERVICE_TABLE[service].port)
@@ -160,6 +162,7 @@ def test_ipv4_at_the_ipv6_wildcard(start_server: StartServer) -> None:
     server = start_server("--host", "::")
     require_url(server, f"{server.service}+{server.transport}://[::]:{server.port}")
     for host in ("127.0.0.1", "::1"):
+        require_address(server.transport, host)
         with (TcpPeer if server.transport == "tcp" else UdpPeer)((host, server.port)) as peer:
             require_status(peer.ask(good_request(server.service)), "OK", "CHALLENGE")
             if server.service == "echo":
