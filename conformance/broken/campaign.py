@@ -12,6 +12,7 @@ import inspect
 import json
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -56,6 +57,7 @@ class Result(NamedTuple):
         return self.fault.partition("/")[0] in self.blamed
 
 
+@cache
 def source_of(fault: Fault) -> str:
     """Return a digest of a fault's own lines, 16 hexadecimal digits."""
     return hashlib.sha256(inspect.getsource(fault.apply).encode()).hexdigest()[:16]
@@ -131,6 +133,7 @@ def _result(fault: Fault, cases: Sequence[Case]) -> Result:
 
 def read_results(file: Path, known: Mapping[str, Fault]) -> dict[str, Result]:
     """Return the results by fault that a campaign has written, without those of faults that have changed since."""
+    sources = {name: source_of(fault) for name, fault in known.items()}  # now: somebody may edit them meanwhile
     if not file.exists():
         return {}
     lines = file.read_text(encoding="utf-8").splitlines()
