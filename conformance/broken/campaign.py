@@ -138,7 +138,7 @@ def read_results(file: Path, known: Mapping[str, Fault]) -> dict[str, Result]:
         return {}
     lines = file.read_text(encoding="utf-8").splitlines()
     results = [Result(**json.loads(line)) for line in lines if line.endswith("}")]  # the last may have been cut off
-    return {each.fault: each for each in results if each.fault in known and each.source == source_of(known[each.fault])}
+    return {each.fault: each for each in results if each.source == sources.get(each.fault)}
 
 
 def summary(results: Iterable[Result], known: Mapping[str, Fault]) -> dict[str, Any]:
