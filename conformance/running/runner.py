@@ -8,7 +8,7 @@ import sys
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -86,14 +86,17 @@ class Selection:
     fail_fast: int | None = None
 
 
-def run(selection: Selection) -> Iterator[Planned | Case]:
-    """Run the checks of a selection; yield each case when it is done. Raises JudgeError."""
+def run(selection: Selection, enough: Callable[[Case], bool] = lambda case: False) -> Iterator[Planned | Case]:
+    """Run the checks of a selection; yield each case when it is done. Raises JudgeError.
+
+    Of a target no further check is run after a case for which `enough` is true.
+    """
     failed: Counter[str] = Counter()
     with tempfile.TemporaryDirectory(prefix="sockspec-") as directory:
         for event in _session([*_arguments(selection), f"--finished={directory}"]):
-            if isinstance(event, Case) and event.outcome == "failed":
-                failed[event.target] += 1
-                if failed[event.target] == selection.fail_fast:
+            if isinstance(event, Case):
+                failed[event.target] += event.outcome == "failed"
+                if failed[event.target] == selection.fail_fast or enough(event):
                     finished_file(Path(directory), event.target).touch()
             yield event
 
