@@ -118,10 +118,10 @@ def print_errors(console: Console, errors: Sequence[Case]) -> None:
             console.print(f"    {len(those) - 1} more like it", markup=False)
 
 
-def print_failure(console: Console, case: Case) -> None:
+def print_failure(console: Console, case: Case, *, hexadecimal: bool = False) -> None:
     """Print all that a failed case says: the requirement, what happened, what was sent."""
     print_outcome(console, case, case.outcome.upper())
-    _print_details(console, case, None)
+    _print_details(console, case, None, hexadecimal=hexadecimal)
 
 
 def _print_details(console: Console, case: Case, file: Path | None, *, hexadecimal: bool = False) -> None:

@@ -8,7 +8,7 @@ from unittest import SkipTest
 import pytest
 
 from conformance.prerequisites import first_cause
-from conformance.running.checks import Cell, cell_of, citations
+from conformance.running.checks import Cell, cell_of, citations, needs
 
 NOT_STARTED = "it did not start"
 OUT_OF_TIME = "the time for this target was used up"
@@ -34,7 +34,7 @@ class Admission:
         self._budget = budget
         self._finished = finished
         self._failed: dict[Cell, dict[str, str]] = defaultdict(dict)
-        self._not_started: dict[Cell, str] = {}
+        self._hindered: dict[Cell, tuple[str, str]] = {}
         self._began: dict[str, float] = {}
 
     def note_failure(self, cell: Cell, requirement: str, problem: str) -> None:
@@ -43,7 +43,16 @@ class Admission:
 
     def note_not_started(self, cell: Cell, problem: str) -> None:
         """Remember that a program did not even start: nothing can be said of it."""
-        self._not_started[cell] = problem
+        self._hindered[cell] = f"{NOT_STARTED}: {problem}", "SRV-1"
+
+    def note_hindrance(self, cell: Cell, problem: str, requirement: str) -> None:
+        """Remember why nothing else than that requirement can be judged."""
+        self.note_failure(cell, requirement, problem)
+        self._hindered[cell] = f"{requirement} first: {problem}", requirement
+
+    def has_failed(self, cell: Cell, *requirements: str) -> bool:
+        """Return whether one of them does not hold."""
+        return any(each in self._failed[cell] for each in requirements)
 
     def require(self, item: pytest.Item) -> None:
         """Raise Unjudged if a check is not to be run."""
@@ -53,12 +62,16 @@ class Admission:
             raise Unjudged(f"{OUT_OF_TIME}: {self._budget:g} s")
         if self._finished and finished_file(self._finished, cell.target).exists():
             raise Unjudged(ENOUGH)
-        for tried, problem in self._not_started.items():
-            if cell in (tried, tried._replace(service=None)):
-                raise Unjudged(f"{NOT_STARTED}: {problem}", "SRV-1")
+        main = citations(item)[0]
+        for tried, (problem, requirement) in self._hindered.items():
+            has_none = problem.startswith(NOT_STARTED)
+            if cell in (tried, tried._replace(service=None)) and (has_none or main != requirement):
+                raise Unjudged(problem, requirement)
         failed = self._failed[cell]
-        if cause := first_cause(citations(item)[0], failed):
-            raise Unjudged(f"{cause} first: {failed[cause]}", cause)
+        causes = [first_cause(main, failed), *(first_cause(each, failed) or each for each in needs(item))]
+        for cause in causes:
+            if cause in failed and cause != main:
+                raise Unjudged(f"{cause} first: {failed[cause]}", cause)
 
 
 def finished_file(directory: Path, target: str) -> Path:

@@ -61,7 +61,7 @@ def test_an_expected_reply_is_accepted(came: bytes, expected: bytes) -> None:
         (
             b"HELLO\xff\n",
             BUSY,
-            "'HELLO\\\\xff\\n' came; expected 'ERR\\ncode: busy\\nreason: {reason}\\n\\n'",
+            "'HELLO\\xff\\n' came; expected 'ERR\\ncode: busy\\nreason: {reason}\\n\\n'",
             None,
         ),
         (b"OK\n\n", None, "'OK\\n\\n' came; expected silence", None),

@@ -12,6 +12,7 @@ from conformance.expected.fields import OK_FIELDS
 from conformance.expected.oracle import error, expected_reply, ok, ok_fields
 from conformance.expected.services import SERVICE_TABLE
 from conformance.expected.strategies import CONTROLS, has_agreed_upper, messages, names, requests, scalars
+from conformance.prerequisites import ANY_REQUEST
 from conformance.profiles import Profile
 from conformance.targets.server import Server
 from spec.limits import MESSAGE_BYTES
@@ -131,6 +132,7 @@ def test_a_separator_ends_no_line(server: Server) -> None:
 
 
 @pytest.mark.requirement("TEXT-3")
+@pytest.mark.needs("ERR-8", "ERR-4")
 def test_a_control_character_ends_no_line(server: Server) -> None:
     """Each gets exactly one answer; TAB is good in a message and bad in a name."""
     verb = SERVICE_TABLE[server.service].verb.decode()
@@ -143,6 +145,7 @@ def test_a_control_character_ends_no_line(server: Server) -> None:
 
 
 @pytest.mark.requirement("TEXT-4")
+@pytest.mark.needs(*ANY_REQUEST)
 @pytest.mark.options("--interval", "86400")
 @given(data=st.data())
 def test_every_reply_is_clean(server: Server, data: st.DataObject) -> None:
@@ -151,6 +154,7 @@ def test_every_reply_is_clean(server: Server, data: st.DataObject) -> None:
 
 
 @pytest.mark.requirement("TEXT-4")
+@pytest.mark.needs("ERR-8", "TCP-5", "TCP-8")
 @pytest.mark.options("--interval", "86400")
 def test_no_reply_repeats_a_control_character(server: Server) -> None:
     verb = SERVICE_TABLE[server.service].verb.decode()
