@@ -11,8 +11,8 @@ from typing import TypeVar
 from spec.requirements import REQUIREMENTS
 
 STAGES: dict[str, str] = {
-    "it starts, and says so": "SRV-1 SRV-2 CLI-1 CLI-2",
-    "its first answer": "ECHO-1 LEASE-1 TIME-2 TIME-4 TIME-5 CLI-3 CLI-16 CLI-19 CLI-6",
+    "it starts, and says so": "SRV-1 CLI-1 CLI-2",
+    "its first answer": "ECHO-1 LEASE-1 TIME-2 TIME-4 TIME-5 SRV-2 CLI-3 CLI-16 CLI-19 CLI-6",
     "the form of what it sends": "REP-2 REP-* ECHO-* TEXT-* TIME-3 TIME-7 TIME-11 TIME-12 LEASE-2",
     "what it reads": "REQ-* TCP-1 TCP-5 TCP-3 TCP-4 TIME-1 ERR-1 UDP-* CLI-4 CLI-8 CLI-11 CLI-12 CLI-14",
     "errors": "ERR-8 ERR-5 ERR-6 ERR-7 ERR-9 ERR-4 ERR-2 ERR-3 CLI-9 CLI-10",

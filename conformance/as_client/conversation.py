@@ -15,7 +15,7 @@ from conformance.as_client.judgement import require_reply
 from conformance.as_client.peers import Peer, Reply
 from conformance.blame import about
 from conformance.clocks import wall_minus_monotonic
-from conformance.expected.fields import OTHER_FIELDS
+from conformance.expected.fields import OK_FIELDS, OTHER_FIELDS
 from conformance.expected.oracle import CHALLENGE, expected_reply, masked
 from conformance.expected.oracle import reply as build_reply
 from conformance.expected.services import SERVICE_TABLE
@@ -185,7 +185,13 @@ class Subscription:
         self.sent = self.request(name)
         self.ok = peer.reply()
         assert self.ok.status == "OK", f"no subscription: {as_text(self.ok.raw)}"
-        self.interval = float(self.ok.fields["interval"])
+        interval = next(field for field in OK_FIELDS["time"] if field.name == "interval")
+        value = self.ok.fields.get(interval.name)
+        with about("TIME-2"):
+            assert value is not None, f"no interval: {as_text(self.ok.raw)}"
+        with about(interval.requirement):
+            assert interval.takes(value), f"the form of interval is wrong: {as_text(self.ok.raw)}"
+        self.interval = float(value)
 
     def request(self, name: str) -> float:
         """Send a TIME, over UDP with the token. Return when, in seconds of ``time.monotonic``."""

@@ -50,6 +50,10 @@ class Admission:
         self.note_failure(cell, requirement, problem)
         self._hindered[cell] = f"{requirement} first: {problem}", requirement
 
+    def is_hindered(self, cell: Cell) -> bool:
+        """Return whether there is one requirement without which nothing else can be judged."""
+        return cell in self._hindered
+
     def has_failed(self, cell: Cell, *requirements: str) -> bool:
         """Return whether one of them does not hold."""
         return any(each in self._failed[cell] for each in requirements)

@@ -7,8 +7,9 @@ what never comes, or fail for that reason, and say nothing about their own requi
 
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from signal import SIGTERM
+from subprocess import TimeoutExpired
 
 from conformance.addresses import OWN_HOST
 from conformance.as_client import peers
@@ -34,6 +35,9 @@ MESSAGE = SERVICE_TABLE["echo"].argument
 FIRST = "ECHO-1", "LEASE-1", "TIME-2", "TIME-4", "TIME-5"
 """What a server shows with its first answers: without them nothing else is tried."""
 
+ENDING = 0.5 * SCALE
+"""Seconds that a server which dies may take for it."""
+
 CUT = 0.05 * SCALE
 """Seconds between two segments, so that a server reads the first one alone. One that reads both passes."""
 
@@ -45,14 +49,14 @@ def try_program(target: Target, cell: Cell, admission: Admission) -> None:
             _try_server(target, cell, admission)
         else:
             _try_client(target, cell, admission)
-    except DidNotStart as error:
-        admission.note_not_started(cell, str(error))
-    except (AssertionError, OSError) as error:
-        _note(admission, cell, error, "SRV-1" if cell.role == "server" else "CLI-1")
+    except DidNotStart as problem:
+        admission.note_not_started(cell, str(problem))
+    except (AssertionError, OSError) as problem:
+        _note(admission, cell, problem, "SRV-1" if cell.role == "server" else "CLI-1")
 
 
-def _note(admission: Admission, cell: Cell, error: BaseException, requirement: str) -> None:
-    admission.note_failure(cell, blamed(error) or requirement, str(error) or type(error).__name__)
+def _note(admission: Admission, cell: Cell, problem: BaseException, requirement: str) -> None:
+    admission.note_failure(cell, blamed(problem) or requirement, str(problem) or type(problem).__name__)
 
 
 class _Trial:
@@ -73,20 +77,30 @@ class _Trial:
         try:
             with about(requirement, prefix):
                 yield
-        except (AssertionError, OSError):
-            if not self.server.running:
+        except (AssertionError, OSError) as observed:
+            problem: Exception = observed
+            if self._has_died(observed):
                 dead = self.server
                 said = f": {dead.errors[-1].strip()}" if dead.errors else f" with status {dead.process.returncode}"
                 death = AssertionError(f"{prefix}: the server died{said}".removeprefix(": "))
-                error = blame(death, requirement if requirement in FIRST else "LOAD-3")
+                problem = blame(death, requirement if requirement in FIRST else "LOAD-3")
                 self.server = self._started()
-            _note(self.admission, self.cell, error, requirement)
+            _note(self.admission, self.cell, problem, requirement)
+
+    def _has_died(self, observed: Exception) -> bool:
+        """Return whether the server has ended. A connection may end a little before its server does."""
+        if isinstance(observed, peers.Ended | peers.Reset) and not self.target.url:
+            with suppress(TimeoutExpired):
+                self.server.process.wait(ENDING)
+        return not self.server.running
 
     def holds(self, *requirements: str) -> bool:
         return not self.admission.has_failed(self.cell, *requirements)
 
     def run(self) -> None:
         self._address()
+        if self.admission.is_hindered(self.cell):
+            return
         first = "ECHO-1" if self.service == "echo" else "LEASE-1" if self.transport == "udp" else "TIME-2"
         request = good_request(self.service)
         if self.transport == "udp" and (stranger := answering_stranger(self.server, request)):
@@ -105,9 +119,14 @@ class _Trial:
                 self._streams()
             self._errors()
         if not self.target.url:
-            with self.step("SRV-8"):
-                status = self.server.stop(SIGTERM)
-                assert status == 0, self.server.describe(f"its exit status after SIGTERM is {status}; expected 0")
+            self._stop()
+
+    def _stop(self) -> None:
+        try:
+            status = self.server.stop(SIGTERM)
+            assert status == 0, self.server.describe(f"its exit status after SIGTERM is {status}; expected 0")
+        except AssertionError as problem:
+            _note(self.admission, self.cell, problem, "SRV-8")
 
     def _address(self) -> None:
         """Whether it heeds its options is seen where it says that it listens."""
@@ -116,6 +135,7 @@ class _Trial:
         if self.server.port == SERVICE_TABLE[self.service].port:
             problem = f"{self.server.url} was printed, although it was started with --port 0 (does it heed --port?)"
             self.admission.note_hindrance(self.cell, problem, "SRV-2")
+            return
         with self.step("SRV-2", f"with --host {OWN_HOST}"):
             require_host(self._started("--host", OWN_HOST), OWN_HOST)
 
@@ -162,7 +182,7 @@ class _Trial:
                     refused += 1
                     require_reply(answer, error(code))
                 except AssertionError as problem:
-                    if not self.server.running:
+                    if self._has_died(problem):
                         raise
                     unanswered += isinstance(problem, peers.Silence)
                     problems.append((blamed(problem) or REQUIREMENTS[code], problem))

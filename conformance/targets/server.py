@@ -80,7 +80,7 @@ class Server(Program):
     def _needed(self) -> str:
         """The requirement that says that it starts so; none where it depends on who starts it: --host, --port."""
         names = {option for option in self._options if option.startswith("--")} - {"--port"}
-        return "SRV-1" if not names and not self._options else "SRV-10" if names - {"--host"} else ""
+        return "SRV-1" if not self._options else "SRV-10" if names and "--host" not in names else ""
 
     @property
     def patience(self) -> float:
