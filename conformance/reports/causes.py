@@ -23,9 +23,13 @@ class Cause:
 
     @property
     def example(self) -> tuple[Case, Path | None] | None:
-        """The failure that is read most easily, about the requirement itself if there is one."""
+        """The failure about the requirement itself that is read most easily.
+
+        None: what waits for it says more than a failure about something else.
+        """
         own = [each for each in self.failed if each[0].about == self.requirement]
-        return min(own or self.failed, key=lambda each: each[0].effort, default=None)
+        told = own or ([] if self.waiting else self.failed)
+        return min(told, key=lambda each: each[0].effort, default=None)
 
     @property
     def followers(self) -> list[str]:

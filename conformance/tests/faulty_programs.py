@@ -1,7 +1,7 @@
 """Programs with faults, as beginners write them: each with what `sockspec run` may name first.
 
-A *patched* one is a good program but for some lines, so its only fault has to be named. A *written* one is a whole
-program with several faults, of which each but the last word of a comment says one.
+One that is patched is a good program but for some lines, so its only fault has to be named. The others are whole
+programs with several faults, of which one has to be named.
 """
 
 from typing import NamedTuple
@@ -29,10 +29,12 @@ def planted(name: str, transport: Transport = "tcp", role: Role = "server") -> s
     """Return a good program with a fault of `conformance.broken`."""
     return f"""
 import sys
+from importlib import import_module
 from conformance.broken import faults
-from impl_raw.{transport}_{role} import main
-faults()[{name!r}].apply()
-sys.exit(main())
+fault = faults()[{name!r}]
+program = import_module(f"impl_{{fault.implementation}}.{transport}_{role}")
+fault.apply()
+sys.exit(program.main())
 """
 
 
@@ -144,7 +146,7 @@ session.Session._reply = quiet
 """
 ONE_REPLY = """
 import impl_raw.tcp_server
-@wrap(impl_raw.tcp_server.TcpServer, "send")
+@wrap(impl_raw.tcp_server.Server, "send")
 def send(good, self, connection, data):
     good(self, connection, data)
     if data:

@@ -17,6 +17,8 @@ from conformance.profiles import Profile
 from conformance.targets.server import Server
 from spec.limits import MESSAGE_BYTES
 
+pytestmark = pytest.mark.needs("TCP-1")
+
 DECOMPOSED = [
     "é",
     "e\u0301",

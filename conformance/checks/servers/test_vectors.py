@@ -18,6 +18,7 @@ def needs(vector: Vector) -> set[str]:
     """Return what a server must be able to do, beside what the vector is about."""
     sent, came = b"".join(vector.input), b"".join(vector.output)
     ids = {id_ for code, id_ in REQUIREMENTS.items() if f"code: {code}\n".encode() in came}
+    ids |= {"LOAD-3"} if ids else set()
     ids |= {"REQ-3"} if b"\r\n" in sent else set()
     ids |= {"ECHO-8"} if b"message: \n" in came else set()
     if vector.transport == "tcp":
