@@ -216,7 +216,7 @@ class TcpPeer(Peer):
         """Return what was observed, with what has come of a reply."""
         if not self._buffer:
             return observed
-        came = f"{as_text(self._buffer[-SHOWN_BYTES:])} came, which no empty line ends"
+        came = f"{as_text(self._buffer[:SHOWN_BYTES])} came, which no empty line ends"
         told = type(observed)(f"{came}; then: {observed}")
         return blame(told, "REP-2" if b"\r\n\r\n" in self._buffer else "REP-1")
 

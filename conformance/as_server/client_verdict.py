@@ -191,7 +191,7 @@ def _wrong_output(case: Scenario, expected: ExpectedConduct, conduct: Conduct) -
     text = f"its line {n + 1} is {printed!r}" if printed is not None else f"its output ends after line {n}"
     requirement = expected.forbidden.get(printed or "", "")
     if n == 0 and printed is not None:
-        requirement = "CLI-1" if wanted else "CLI-2"
+        requirement = "CLI-1" if wanted else "CLI-2" if case.transport == "udp" else ""
     usual = "CLI-3" if case.service == "echo" else "CLI-19"
     yield Fault(
         f"{text}; expected {wanted[n]!r}" if n < len(wanted) else f"{text}; expected no more", requirement, usual

@@ -190,8 +190,8 @@ class _Trial:
                 break  # more of them would only be waited for
         if not refused and problems:
             problems = [("ERR-1", problems[0][1])]
-        for requirement, problem in problems:
-            _note(self.admission, self.cell, problem, requirement)
+        for requirement, each in problems:
+            _note(self.admission, self.cell, each, requirement)
 
 
 def _try_server(target: Target, cell: Cell, admission: Admission) -> None:

@@ -46,7 +46,7 @@ s = socket.socket()
 s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 s.bind((host, port))
 s.listen()
-print(f"waiting for clients on echo+tcp://{host}:{s.getsockname()[1]}", flush=True)
+print(f"waiting for clients on echo+tcp://{s.getsockname()[0]}:{s.getsockname()[1]}", flush=True)
 while True:
     c, a = s.accept()
     print(f"client {a[0]}:{a[1]} connected", flush=True)
@@ -219,9 +219,7 @@ PROGRAMS: dict[str, Faulty] = {
     "lab": Faulty(LAB_FAULTS, "tcp", "echo", LAB),
     "lab-udp": Faulty({"SRV-2", "SRV-3", "SRV-8", "TEXT-2", "UDP-2", "LOAD-3", "ERR-1"}, "udp", "echo", UDP_LAB),
     "lab-no-flush": Faulty({"SRV-1"}, "tcp", "echo", LAB.replace(", flush=True", "")),
-    "lab-no-host": Faulty(
-        {"SRV-2"}, "tcp", "echo", LAB.replace("bind((host,", "bind(('127.0.0.1',").replace("//{host}", "//127.0.0.1")
-    ),
+    "lab-no-host": Faulty({"SRV-2"}, "tcp", "echo", LAB.replace("bind((host,", "bind(('127.0.0.1',")),
     "lab-bytes": Faulty({"ECHO-3"}, "tcp", "echo", LAB.replace("{m[::-1]}", "{m.encode()[::-1].decode('latin-1')!r}")),
     "lab-no-empty-line": Faulty({"REP-1", "ECHO-1"}, "tcp", "echo", LAB.replace("\\n\\n", "\\n")),
     "lab-no-prefix": Faulty({"ECHO-1"}, "tcp", "echo", LAB.replace('f"OK\\n', 'f"')),

@@ -34,7 +34,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         names = list(group)
         selection = [f"--role={role}", f"--transport={transport}", f"--service={service}", "--profile=quick"]
         command = [sys.executable, "-m", "conformance", "run", *(f"./{name}" for name in names), *selection]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "SOCKSPEC_PATIENCE": "2"}
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "SOCKSPEC_PATIENCE": "4"}
         run = subprocess.run(
             command, cwd=directory, env=environment, capture_output=True, encoding="utf-8", check=False
         )

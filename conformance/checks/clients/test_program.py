@@ -29,6 +29,9 @@ from spec.limits import MESSAGE_BYTES, NAME_CHARACTERS
 ENOUGH: dict[Service, list[str]] = {"echo": [], "time": ["--ticks", "1"]}
 """Options with which a client has all that it needs after `serve`."""
 
+ENOUGH_SAID: dict[Service, str] = {"echo": "CLI-3", "time": "CLI-19"}
+"""What a client breaks that does not ask as it is to."""
+
 
 def serve(talk: Talk, text: str) -> list[str]:
     """Answer a client that sends one message or wants one tick. Return the lines after the first that it must print."""
@@ -91,7 +94,8 @@ def test_speaks_utf8_in_any_locale(target: Target, service: Service, transport: 
     surroundings = {"LC_ALL": "C", "LANG": "C"}
     for words, stdin in (["привет"], ""), ([], "привет\n"):
         with Talk(target, service, transport, *ENOUGH[service], *words, stdin=stdin, env=surroundings) as talk:
-            lines = serve(talk, "привет")
+            with about("CLI-4" if stdin else ENOUGH_SAID[service]):
+                lines = serve(talk, "привет")
             talk.ends(0, [talk.connected, *lines])
 
 

@@ -29,6 +29,8 @@ from conformance.targets.terms import Service, Transport
 from conformance.timing import interval
 from spec.limits import CLIENTS_DEFAULT, LINE_BYTES, NAME_CHARACTERS, REASON_CHARACTERS
 
+pytestmark = pytest.mark.needs("LOAD-3")
+
 NEVER = pytest.mark.options("--interval", "86400")
 
 #: A limit of clients so high that a server that keeps a few percent in reserve is found.

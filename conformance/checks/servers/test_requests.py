@@ -99,7 +99,7 @@ def test_one_carriage_return_belongs_to_the_end(server: Server, end: bytes) -> N
     ],
 )
 @pytest.mark.parametrize("letter", ["a", "я", "\U0001f468"])
-@pytest.mark.needs("REQ-3", "TCP-3", "TCP-5", "TCP-8")
+@pytest.mark.needs("LOAD-3", "REQ-3", "TCP-3", "TCP-5", "TCP-8")
 def test_a_line_at_the_limit(server: Server, end: bytes, size: int, letter: str) -> None:
     head = SERVICE_TABLE[server.service].verb + b" "
     letters = letter.encode() * ((size - len(head)) // len(letter.encode()))
