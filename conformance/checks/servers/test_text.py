@@ -63,6 +63,7 @@ def messages_of(characters: list[str]) -> list[str]:
 
 @pytest.mark.service("echo")
 @pytest.mark.requirement("TEXT-1")
+@pytest.mark.needs("REQ-4", "TCP-3", "TCP-5")
 def test_every_character_is_good(server: Server, profile: Profile) -> None:
     """All 1,112,000 of them. Upper case is not judged here: it depends on the version of Unicode."""
     with peers.connect(server) as peer:
@@ -74,6 +75,7 @@ def test_every_character_is_good(server: Server, profile: Profile) -> None:
 
 @pytest.mark.service("echo")
 @pytest.mark.requirement("ECHO-4")
+@pytest.mark.needs("REQ-4", "TCP-3", "TCP-5")
 def test_every_upper_case(server: Server, profile: Profile) -> None:
     """All characters on whose upper case the versions of Unicode agree, many in one message."""
     with peers.connect(server) as peer:
