@@ -8,7 +8,7 @@ from unittest import SkipTest
 import pytest
 
 from conformance.prerequisites import first_cause
-from conformance.running.checks import Cell, cell_of, citations, unit_of
+from conformance.running.checks import Cell, cell_of, citations, needs, unit_of
 
 NOT_STARTED = "it did not start"
 OUT_OF_TIME = "the time for this target was used up"
@@ -37,7 +37,7 @@ class Admission:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._failed: dict[Cell, dict[str, str]] = defaultdict(dict)
-        self._not_started: dict[Cell, str] = {}
+        self._hindered: dict[Cell, tuple[str, str]] = {}
         self._began: dict[str, float] = {}
         self._failed_cases: Counter[tuple[str, str]] = Counter()
         self._failures: Counter[str] = Counter()
@@ -53,7 +53,20 @@ class Admission:
 
     def note_not_started(self, cell: Cell, problem: str) -> None:
         """Remember that a program did not even start: nothing can be said of it."""
-        self._not_started[cell] = problem
+        self._hindered[cell] = f"{NOT_STARTED}: {problem}", "SRV-1"
+
+    def note_hindrance(self, cell: Cell, problem: str, requirement: str) -> None:
+        """Remember why nothing else than that requirement can be judged."""
+        self.note_failure(cell, requirement, problem)
+        self._hindered[cell] = f"{requirement} first: {problem}", requirement
+
+    def is_hindered(self, cell: Cell) -> bool:
+        """Return whether there is one requirement without which nothing else can be judged."""
+        return cell in self._hindered
+
+    def has_failed(self, cell: Cell, *requirements: str) -> bool:
+        """Return whether one of them does not hold."""
+        return any(each in self._failed[cell] for each in requirements)
 
     def require(self, item: pytest.Item) -> None:
         """Raise Unjudged if a check is not to be run."""
@@ -71,12 +84,16 @@ class Admission:
             return
         if self._failed_cases[_check(item)] >= CASES:
             raise Unjudged(f"{CASES} cases of this check have failed")
-        for tried, problem in self._not_started.items():
-            if cell in (tried, tried._replace(service=None)):
-                raise Unjudged(f"{NOT_STARTED}: {problem}", "SRV-1")
+        main = citations(item)[0]
+        for tried, (problem, requirement) in self._hindered.items():
+            has_none = problem.startswith(NOT_STARTED)
+            if cell in (tried, tried._replace(service=None)) and (has_none or main != requirement):
+                raise Unjudged(problem, requirement)
         failed = self._failed[cell]
-        if cause := first_cause(citations(item)[0], failed):
-            raise Unjudged(f"{cause} first: {failed[cause]}", cause)
+        causes = [first_cause(main, failed), *(first_cause(each, failed) or each for each in needs(item))]
+        for cause in causes:
+            if cause in failed and cause != main:
+                raise Unjudged(f"{cause} first: {failed[cause]}", cause)
 
 
 def _check(item: pytest.Item) -> tuple[str, str]:

@@ -73,6 +73,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     for line in (
         "requirement(*ids): the requirements of SPEC.md that a check proves, the main one first; every check has it",
+        "needs(*ids): other requirements without which the check fails; where one does not hold, that is the cause",
         "service(name): the check is about this service only",
         "transport(name): the check is about this transport only",
         "long: the quick profile leaves the check out",

@@ -46,12 +46,14 @@ class Server(Program):
     ) -> None:
         """Start it, on a free port unless `options` name one.
 
-        Raises DidNotStart, or ProgramError for a first line that is no ready line: both are about SRV-1.
+        Raises DidNotStart, or ProgramError for a first line that is no ready line, which is about SRV-1. So is the
+        former, unless it was started with options: they have to be accepted (SRV-10).
         """
         port = () if "--port" in options else ("--port", "0")
         super().__init__([*command, service, *port, *options], cwd=cwd, env=env, limits=limits)
         self.service, self.transport = service, transport
         self.is_server = True
+        self._options = options
         try:
             ready = self._ready_line()
         except ProgramError:
@@ -66,14 +68,21 @@ class Server(Program):
             self.expect_line(r"[^\n]*")
         except ProgramError:
             hint = " (does it flush?)" if self.running else ""
-            raise blame(
-                DidNotStart(self.describe(f"it printed nothing, but the ready line was expected{hint}")), "SRV-1"
-            ) from None
+            told = "it printed nothing" if self.running else "it ended before it printed anything"
+            problem = f"{told}, but the ready line was expected{hint}"
+            error = DidNotStart(self.describe(problem))
+            raise (blame(error, about) if (about := self._needed) else error) from None
         if ready := READY.fullmatch(self.output[0]):
             return ready
         form = f"waiting for clients on {self.service}+{self.transport}://HOST:PORT"
         problem = self.describe(f"the first line is {self.output[0]!r}, no ready line; expected: {form}")
         raise blame(ProgramError(problem), "SRV-1")
+
+    @property
+    def _needed(self) -> str:
+        """The requirement that says that it starts so; none where it depends on who starts it: --host, --port."""
+        names = {option for option in self._options if option.startswith("--")} - {"--port"}
+        return "SRV-1" if not self._options else "SRV-10" if names and "--host" not in names else ""
 
     @property
     def address(self) -> tuple[str, int]:
