@@ -92,7 +92,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def profile_of(config: pytest.Config) -> Profile:
     """Return the profile of a run, with its seed."""
     profile = PROFILES[config.getoption("--profile")]._replace(seed=config.getoption("--seed"))
-    return profile._replace(cases=1, checks=1) if config.getoption("--every-case") else profile
+    return profile._replace(cases=1, items=1, characters=1) if config.getoption("--every-case") else profile
 
 
 def named_targets(config: pytest.Config) -> list[Target]:

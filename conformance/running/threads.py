@@ -29,7 +29,7 @@ from conformance.running.stalls import Stalls
 from conformance.targets.target import Target
 from conformance.targets.terms import Service, Transport
 
-AT_ONCE = 4
+AT_ONCE = 12
 ATTEMPTS = 4
 
 LAST = (99,)

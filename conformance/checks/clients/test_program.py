@@ -22,7 +22,7 @@ from conformance.expected.services import SERVICE_TABLE
 from conformance.profiles import Profile
 from conformance.targets.programs import Program
 from conformance.targets.target import Target
-from conformance.targets.terms import SERVICES, Service, Transport
+from conformance.targets.terms import SERVICES, TRANSPORTS, Service, Transport
 from conformance.timing import PATIENCE
 from spec.limits import MESSAGE_BYTES, NAME_CHARACTERS
 
@@ -164,7 +164,7 @@ def judge_wrong_usage(programs: Sequence[Program], server: ScriptedServer, may_p
 @pytest.mark.requirement("CLI-8", "CLI-10")
 def test_refuses_wrong_usage(target: Target, transport: Transport, profile: Profile) -> None:
     with scripted(transport) as server:
-        for batch in batches(usages(server.host, server.port), profile):
+        for batch in batches(profile.divide(usages(server.host, server.port), TRANSPORTS.index(transport), len(TRANSPORTS))):
             with ExitStack() as stack:
                 programs = [stack.enter_context(target.program(transport, "client", *words)) for words in batch]
                 judge_wrong_usage(programs, server, [])
@@ -177,7 +177,7 @@ def test_sends_no_bad_text(target: Target, service: Service, transport: Transpor
         given = [([*words, os.fsdecode(text)], b"") for text in bad_texts(service)]
         # No line at all, an empty name or a control character, and NUL, which no argument can hold.
         given += [(words, stdin) for stdin in (b"", b"\r\n" if service == "time" else b"\r\r\n", b"nul\0")]
-        for batch in batches(given, profile):
+        for batch in batches(profile.divide(given, TRANSPORTS.index(transport), len(TRANSPORTS))):
             with ExitStack() as stack:
                 programs = [
                     stack.enter_context(target.program(transport, "client", *more, stdin=stdin))

@@ -309,7 +309,7 @@ def test_gives_up_at_a_malformed_reply(target: Target, profile: Profile) -> None
     good = ok("time", "tcp", "Анна")
     answers = [(what, answer) for what, answer in _malformed_before_the_subscription("tcp").items()]
     answers += [(what, good + answer) for what, answer in _malformed_ticks().items()]
-    for batch in batches(answers, profile):
+    for batch in batches(profile.select(answers)):
         with ExitStack() as stack:
             talks = [stack.enter_context(Talk(target, "time", "tcp", "Анна", timeout=LONGER)) for _ in batch]
             for talk, (_, answer) in zip(talks, batch, strict=True):

@@ -20,7 +20,7 @@ from conformance.profiles import Profile
 from conformance.running.fixtures import StartServer
 from conformance.targets.programs import Program, ProgramError
 from conformance.targets.target import Target
-from conformance.targets.terms import Service, Transport
+from conformance.targets.terms import TRANSPORTS, Service, Transport
 from conformance.timing import interval
 
 ECHO = pytest.mark.service("echo")
@@ -77,7 +77,7 @@ def require_refusal(program: Program, status: int) -> None:
 
 @pytest.mark.requirement("SRV-10", "SRV-12")
 def test_wrong_usage(target: Target, transport: Transport, profile: Profile) -> None:
-    for batch in batches(WRONG_USAGE, profile):
+    for batch in batches(profile.divide(WRONG_USAGE, TRANSPORTS.index(transport), len(TRANSPORTS))):
         with ExitStack() as stack:
             programs = [stack.enter_context(target.program(transport, "server", *words)) for words in batch]
             for program in programs:
