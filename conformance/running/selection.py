@@ -11,7 +11,7 @@ import pytest
 
 from conformance import timing
 from conformance.running.cases import Outcome, load_case
-from conformance.running.checks import cell_of, citations, parameters_of, role_of, unit_of
+from conformance.running.checks import cell_of, citations, parameters_of, role_of
 from conformance.running.options import named_targets, profile_of, recorder_key
 from conformance.targets.target import Target
 from conformance.targets.terms import ROLES, SERVICES, TRANSPORTS

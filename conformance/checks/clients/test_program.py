@@ -164,7 +164,9 @@ def judge_wrong_usage(programs: Sequence[Program], server: ScriptedServer, may_p
 @pytest.mark.requirement("CLI-8", "CLI-10")
 def test_refuses_wrong_usage(target: Target, transport: Transport, profile: Profile) -> None:
     with scripted(transport) as server:
-        for batch in batches(profile.divide(usages(server.host, server.port), TRANSPORTS.index(transport), len(TRANSPORTS))):
+        for batch in batches(
+            profile.divide(usages(server.host, server.port), TRANSPORTS.index(transport), len(TRANSPORTS))
+        ):
             with ExitStack() as stack:
                 programs = [stack.enter_context(target.program(transport, "client", *words)) for words in batch]
                 judge_wrong_usage(programs, server, [])

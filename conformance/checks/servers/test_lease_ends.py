@@ -122,4 +122,6 @@ def test_the_end_of_a_lease_is_printed_soon(start_server: StartServer) -> None:
         require_line(server, f"client Анна ({show_address(peer.address)}) left")
         lease = LEASE_INTERVALS * subscription.interval
         after = server.lines[-1].at - subscription.ok.at
-        assert after < 2 * lease + JUDGE_LATENESS, f"'left' came {after:.3f} s after the OK, with a lease of {lease:g} s"
+        assert after < 2 * lease + JUDGE_LATENESS, (
+            f"'left' came {after:.3f} s after the OK, with a lease of {lease:g} s"
+        )
