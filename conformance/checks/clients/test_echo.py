@@ -35,8 +35,8 @@ MESSAGES = [
     "👨\u200d👩\u200d👧",
     "\ufeff\ufffe\U0010ffff\ue000\u3000",
     "a\tb\\u0009",
-    "".join(character for character in map(chr, range(0x600, 0x2100)) if HIDDEN.match(character)) + "one\u2028line",
     "ж" * (MESSAGE_BYTES // 2),
+    "".join(character for character in map(chr, range(0x600, 0x2100)) if HIDDEN.match(character)) + "one\u2028line",
 ]
 
 ERROR = error("bad-character", "no such thing, sorry")
@@ -107,8 +107,9 @@ def test_uses_the_first_of_several_fields(target: Target, transport: Transport) 
 def test_reports_an_error_reply(target: Target, transport: Transport) -> None:
     with Talk(target, "echo", transport, "привет") as talk:
         talk.expect("ECHO привет")
-        talk.send(error("yet-unknown", "no such thing, sorry"))
-        talk.ends(3, [talk.connected], ["yet-unknown.*no such thing, sorry"])
+        reason = "no such thing, sorry: такого нет, и не было, и не будет"  # a client shows any reason (CLI-11)
+        talk.send(error("yet-unknown", reason))
+        talk.ends(3, [talk.connected], [f"yet-unknown.*{reason}"])
 
 
 @pytest.mark.slow
@@ -215,6 +216,7 @@ def _malformed(transport: Transport) -> dict[str, bytes]:
         "a field-name in upper case": good.replace(b"length:", b"X: y\nlength:"),
         "a field-name with a digit first": good.replace(b"length:", b"1: y\nlength:"),
         "a control character in an unknown field": good.replace(b"length:", b"x: \x00\nlength:"),
+        "a TAB in a reason": error("busy", "a\tb"),
         "too long": reply("OK", *fields, ("x", "x" * (room + 1))),
         "endless": good[:-1] + b"x: " + b"x" * REPLY_BYTES,
         "an error without a code": reply("ERR", ("reason", "why")),
@@ -233,6 +235,10 @@ def _malformed(transport: Transport) -> dict[str, bytes]:
             "another message": reply("OK", *replaced(fields, "message", "приве")),
             "another case of it": reply("OK", *replaced(fields, "message", "Привет")),
             "bytes that are no number": reply("OK", *replaced(fields, "bytes", "0x91")),
+        }
+        replies |= {
+            f"sha256 {value!r}": reply("OK", *replaced(fields, "sha256", value))
+            for value in ("", "AB" * 32, "ab" * 31, "ab" * 33, "g" * 64, " " + "a" * 63)
         }
     return replies
 

@@ -253,6 +253,10 @@ def test_who_counts_for_the_limit(start_server: StartServer) -> None:
         for peer in refused[:2]:
             peer.reset()
         silent.reset()
+        if server.service == "echo":  # which says when it has noticed
+            server.expect_line(r".* left")
+            with TcpPeer(server.address) as peer:
+                require_status(peer.ask(b"ECHO a"), "OK")
         with about("ERR-10", "the only client has left, and yet another one is refused"):
             require_room(server)
         printed = [line for line in server.output if any(f":{peer.address[1]}" in line for peer in refused)]
