@@ -140,7 +140,7 @@ def usages(host: str, port: int) -> Iterator[list[str]]:
         "--timeout": ["", "0", "0.0", "-1", "nan", "inf", "1e1", "soon"],
         "--ticks": ["", "+5", "0", "-1", "1.5", "many"],
     }.items():
-        yield from ([next(services), *where, f"{option}={value}", "x"] for value in values)
+        yield from ([next(services), *where, option, value, "x"] for value in values)
     yield from ([next(services), *where, word] for word in ("-x", "--x", "--no\nsuch"))
     yield from ([next(services), *where, option] for option in ("--host", "--port", "--timeout", "--ticks"))
     # An option of the server, options cut short, in upper case, or unknown.
