@@ -34,7 +34,8 @@ class Profile(NamedTuple):
 
         Where nothing is left out, each tries all of it.
         """
-        return list(things)[(turn + self.seed) % among :: among] if self.items > 1 else list(things)
+        whole = list(things)
+        return whole[(turn + self.seed) % among :: among] if self.items > 1 else whole
 
     def select_cases(self, places: Mapping[Case, Sequence[int]]) -> list[Case]:
         """Return the share of a check's cases, at least one, by their places: a number for each parameter.
@@ -49,7 +50,7 @@ class Profile(NamedTuple):
 PROFILES = {
     profile.name: profile
     for profile in (
-        Profile("quick", 10, cases=2, items=4, characters=8),
+        Profile("quick", 6, cases=2, items=8, characters=8),
         Profile("standard", 25, characters=3),
         Profile("thorough", 1000),
     )

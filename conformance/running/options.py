@@ -71,6 +71,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     for line in (
+        "divided: the cases of the check divide its items among them where a profile leaves some out",
         "requirement(*ids): the requirements of SPEC.md that a check proves, the main one first; every check has it",
         "service(name): the check is about this service only",
         "transport(name): the check is about this transport only",

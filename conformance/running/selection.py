@@ -75,8 +75,8 @@ def _thinned(config: pytest.Config, checks: list[pytest.Function]) -> set[pytest
         if item not in left:
             starting[cell_of(item).target, item.nodeid.partition("[")[0]].append(item)
     for cases in starting.values():
-        if "partner" in parameters_of(cases[0]) and profile.cases > 1:
-            left.add(profile.select(cases, len(cases))[0])  # the bundled clients are much alike
+        if cases[0].get_closest_marker("divided"):
+            left.update(cases)
         else:
             left.update(profile.select_cases(_places(cases)))
     return left

@@ -103,10 +103,13 @@ def test_is_stopped_before_it_is_done(target: Target, service: Service, transpor
 
 
 @pytest.mark.requirement("CLI-7", "CLI-10")
-def test_reports_a_host_that_cannot_be(target: Target, service: Service, transport: Transport) -> None:
+def test_reports_a_host_that_cannot_be(
+    target: Target, service: Service, transport: Transport, profile: Profile
+) -> None:
     """No host has such a name: one with an empty label, an overlong label, a space, a line end, or no UTF-8."""
     with ExitStack() as stack:
-        for host in "a..b", "x" * 64, "unknown host", "un\nknown", "\udcff":
+        hosts = "a..b", "x" * 64, "unknown host", "un\nknown", "\udcff"
+        for host in profile.divide(hosts, TRANSPORTS.index(transport), len(TRANSPORTS)):
             words = ["--host", host, "--port", "9", "привет"]
             program = stack.enter_context(target.program(transport, "client", service, *words))
             assert program.wait() == 1 and not program.output, program.describe(
@@ -178,6 +181,7 @@ def judge_wrong_usage(programs: Sequence[Program], server: ScriptedServer, may_p
     assert not server.requests, f"a client sent {server.requests}"
 
 
+@pytest.mark.divided
 @pytest.mark.requirement("CLI-8", "CLI-10")
 def test_refuses_wrong_usage(target: Target, transport: Transport, profile: Profile) -> None:
     with scripted(transport) as server:
@@ -189,6 +193,7 @@ def test_refuses_wrong_usage(target: Target, transport: Transport, profile: Prof
                 judge_wrong_usage(programs, server, [])
 
 
+@pytest.mark.divided
 @pytest.mark.requirement("CLI-8", "CLI-10")
 def test_sends_no_bad_text(target: Target, service: Service, transport: Transport, profile: Profile) -> None:
     with scripted(transport) as server:

@@ -82,6 +82,7 @@ def require_refusal(program: Program, status: int) -> None:
     require_output(program, [])
 
 
+@pytest.mark.divided
 @pytest.mark.requirement("SRV-10", "SRV-12")
 def test_wrong_usage(target: Target, transport: Transport, profile: Profile) -> None:
     usages = [*WRONG_USAGE, *[["echo", "--max-clients", "1000000000"]] * (transport == "tcp")]  # too many open files
