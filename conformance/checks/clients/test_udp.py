@@ -331,7 +331,7 @@ def test_malformed_datagrams_do_not_put_off_the_end(target: Target, service: Ser
         talk.ends(1, [], [""] * len(talk.program.errors))
 
 
-@pytest.mark.slow
+@pytest.mark.slow(10)
 @pytest.mark.requirement("CLI-13", "CLI-7", "CLI-2", "CLI-10")
 def test_sends_the_request_again_and_gives_up(target: Target, service: Service, profile: Profile) -> None:
     """With the default timeout (echo); beyond it (time), but in the quick profile just beyond the third gap."""
