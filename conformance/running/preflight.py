@@ -84,8 +84,7 @@ class _Trial:
             problem: Exception = observed
             if self._has_died(observed):
                 dead = self.server
-                said = f": {dead.errors[-1].strip()}" if dead.errors else f" with status {dead.process.returncode}"
-                death = AssertionError(f"{prefix}: the server died{said}".removeprefix(": "))
+                death = AssertionError(f"{prefix}: {_end_of(dead)}".removeprefix(": "))
                 problem = blame(death, requirement if requirement in FIRST else "LOAD-3")
                 self.server = self._started()
             _note(self.admission, self.cell, problem, requirement)
@@ -198,6 +197,15 @@ class _Trial:
             problems = [("ERR-1", problems[0][1])]
         for requirement, each in problems:
             _note(self.admission, self.cell, each, requirement)
+
+
+def _end_of(dead: Server) -> str:
+    """Return in one line how a server has ended."""
+    if dead.ended_because:
+        return f"the server was ended by the suite, because {dead.ended_because}"
+    return "the server died" + (
+        f": {dead.errors[-1].strip()}" if dead.errors else f" with status {dead.process.returncode}"
+    )
 
 
 def _refusal(server: Server, request: bytes) -> str:
