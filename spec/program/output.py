@@ -10,13 +10,13 @@ from spec.text import visible
 
 
 def use_utf8() -> None:
-    """Make standard output and error UTF-8 and line-buffered (SRV-1). Open the null device for a closed stream."""
+    """Make standard output and error UTF-8 and line-buffered, with LF as a line's end (SRV-1). Open the null device for a closed stream."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:  # closed when the program started
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n", line_buffering=True)
 
 
 def say(line: str) -> None:

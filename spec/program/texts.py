@@ -42,7 +42,7 @@ def _lines(service: str) -> Iterator[bytes]:
         if prompting and not line:
             print()  # after Ctrl-C or Ctrl-D the cursor still stands behind the prompt
     if line:
-        yield line.removesuffix(b"\n")
+        yield line.removesuffix(b"\n").removesuffix(b"\r")
 
 
 def checked_text(service: str, encoded: bytes) -> str:
