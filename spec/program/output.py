@@ -10,7 +10,10 @@ from spec.text import visible
 
 
 def use_utf8() -> None:
-    """Make standard output and error UTF-8 and line-buffered, with LF as a line's end (SRV-1). Open the null device for a closed stream."""
+    """Make standard output and error UTF-8, line-buffered, with LF as a line's end on Windows too (SRV-1).
+
+    Open the null device for a closed stream.
+    """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:  # closed when the program started
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115

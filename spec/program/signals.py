@@ -11,7 +11,7 @@ else:
 
 
 def on_first_signal(act: Callable[[int], object]) -> None:
-    """Call ``act`` with the number of the first signal that stops a program, in the main thread; ignore further ones."""
+    """Call ``act`` with the number of the first signal that stops a program, in the main thread; ignore any further."""
 
     def handle(number: int, _: object) -> None:
         for each in _STOPPING:
@@ -23,7 +23,7 @@ def on_first_signal(act: Callable[[int], object]) -> None:
 
 
 def note_signals() -> Sequence[int]:
-    """Return a list, empty until the first signal that stops a program, which then adds its number to it and does nothing else.
+    """Return a list, empty until the first such signal, which then adds its number to it and does nothing else.
 
     A system call that waits goes on waiting after that (PEP 475), so a server looks at the list now and then.
     """
