@@ -67,6 +67,8 @@ int wmain(int argc, wchar_t **argv)
     if (!interpreter)
         return 90;
     if (is_wine()) {
+        /* Windows has its time zone from a setting, which Wine takes from the Unix TZ. Its own TZ is of another form. */
+        SetEnvironmentVariableW(L"TZ", NULL);
         void *raise = (void *)GetProcAddress(LoadLibraryW(L"ucrtbase.dll"), "raise");
 
         if (!raise)
