@@ -6,7 +6,9 @@ from pathlib import Path
 from subprocess import PIPE
 
 from conformance import ROOT
+from conformance.inconclusive import Inconclusive
 from conformance.targets.limits import DEFAULT_LIMITS, Limits
+from conformance.targets.platform import NEEDS
 from conformance.targets.programs import Program
 from conformance.targets.server import RunningServer, Server
 from conformance.targets.terms import SERVICES, Role, Service, Transport
@@ -26,7 +28,7 @@ class Target:
 
     What `commands` and `services` lack is not offered. `url` is of a server that runs already; it has no commands.
     `word` is what `find_target` finds it by, from any directory. `environment` is added to the part of the suite's own
-    that programs get, and `limits` are what they may take.
+    that programs get, and `limits` are what they may take. `lacks` has what their platform lacks, each with the reason.
     """
 
     name: str
@@ -37,6 +39,12 @@ class Target:
     word: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = DEFAULT_LIMITS
+    lacks: Mapping[str, str] = field(default_factory=dict)
+
+    def need(self, what: str) -> None:
+        """Raise Inconclusive if the platform lacks what a check needs, a key of ``platform.NEEDS``."""
+        if what in self.lacks:
+            raise Inconclusive(f"the platform of {self.name} lacks {NEEDS[what]}: {self.lacks[what]}")
 
     def offers(self, role: Role, transport: Transport, service: Service | None = None) -> bool:
         """Whether it has such a program; for any service, or for this one."""

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from conformance import ROOT
+from conformance.inconclusive import Inconclusive
 from conformance.targets.discovery import BUNDLED, EXAMPLES, find_target
 from conformance.targets.limits import Limits
 from conformance.targets.target import MissingError, TargetError
@@ -157,6 +158,8 @@ def test_what_examples_there_are() -> None:
         (f"{ANY}\n[limits]\ncpu = 5", r"\[limits\]: must be a table with some of memory"),
         (f"{ANY}\n[limits]\nmemory = 0", r"\[limits\]: memory must be a whole number above 0"),
         (f"{ANY}\n[limits]\nmemory = true", r"\[limits\]: memory must be a whole number above 0"),
+        (f'{ANY}\n[lacks]\nsockets = "why"', r"\[lacks\]: must be a table with some of argument-bytes, terminals"),
+        (f"{ANY}\n[lacks]\nterminals = true", r"\[lacks\]: each value must be a string that says why"),
         (f"{ANY}\n[limits]\noutput = 1.5", r"\[limits\]: output must be a whole number above 0"),
     ],
 )
@@ -178,3 +181,10 @@ def test_a_url() -> None:
 def test_a_wrong_word(word: str) -> None:
     with pytest.raises(TargetError, match=word.replace("+", r"\+")):
         find_target(word)
+
+
+def test_what_a_platform_lacks(tmp_path: Path) -> None:
+    target = find_target(str(write(tmp_path, f'{ANY}\n[lacks]\nterminals = "it has none"')))
+    target.need("argument-bytes")
+    with pytest.raises(Inconclusive, match="lacks the suite's pseudo-terminals: it has none"):
+        target.need("terminals")
