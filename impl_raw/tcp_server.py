@@ -55,10 +55,12 @@ class Server:
         self.selector.unregister(self.listener)
         self.listener.close()
         self.stopping = True
-        while self.connections and monotonic() < drained:
+        while monotonic() < drained:
             for connection in list(self.connections):
                 if not connection.unsent:
                     self.receive(connection, monotonic())
+            if not self.connections:
+                break
             self.step((), drained)
 
     def close(self) -> None:

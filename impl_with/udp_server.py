@@ -1,8 +1,10 @@
 """A UDP server in ``with`` blocks: one socket serves all clients, one datagram at a time."""
 
+import os
 import secrets
 import select
 import socket
+import struct
 import sys
 import time
 from collections.abc import Sequence
@@ -15,7 +17,7 @@ from spec.options import UNREACHABLE, ServerOptions
 from spec.program.arguments import parse_server_options
 from spec.program.output import explain, fail, say
 from spec.program.signals import note_signals
-from spec.program.system import monotonic, receive_timeout
+from spec.program.system import monotonic
 
 MAX_WAIT = 0.2  # seconds: how often the server looks whether a signal has come
 TICK_GRAIN = 0.002  # seconds: ticks that are due within this time are sent together
@@ -32,8 +34,10 @@ def bind(options: ServerOptions) -> socket.socket:
         sock = stack.enter_context(socket.socket(family, kind, protocol))
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # "::" serves IPv4 too
-        # Unlike settimeout(), this costs no system call per datagram
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, receive_timeout(MAX_WAIT))
+        if os.name == "posix":  # unlike settimeout(), this costs no system call per datagram
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", 0, int(MAX_WAIT * 1_000_000)))
+        else:  # on Windows it may lose a datagram
+            sock.settimeout(MAX_WAIT)
         sock.bind(address)
         stack.pop_all()  # it is bound: now the caller closes it
         return sock

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from errno import errorcode
 from io import TextIOWrapper
 from typing import NoReturn
 
@@ -65,4 +66,7 @@ def explain(error: BaseException) -> str:
     """Return why a socket could not be opened or used, in words for the user."""
     if isinstance(error, UnicodeError):
         return "not a host name"
-    return (isinstance(error, OSError) and error.strerror) or str(error) or "stopped"
+    reason = (isinstance(error, OSError) and error.strerror) or str(error) or "stopped"
+    if sys.platform == "win32" and isinstance(error, OSError) and error.errno in errorcode:
+        return f"{reason} ({errorcode[error.errno]})"  # its texts are in the language of the system
+    return reason

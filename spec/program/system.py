@@ -1,16 +1,21 @@
 """What differs between Linux, macOS and Windows, for those who use sockets and clocks."""
 
 import math
-import struct
 import sys
+from collections.abc import Iterator
+from typing import BinaryIO
 
 if sys.platform == "win32":
+    import os
+    from queue import Empty, SimpleQueue
+    from threading import Thread
+
     # Before Python 3.13, time.monotonic() moves there in steps of 16 ms: a tick could be early (TIME-6).
     from time import perf_counter as monotonic
 else:
     from time import monotonic
 
-__all__ = ["ATTENTION", "KEEPS_AFTER_SHUT_RD", "monotonic", "receive_timeout"]
+__all__ = ["ATTENTION", "KEEPS_AFTER_SHUT_RD", "monotonic", "read_lines"]
 
 KEEPS_AFTER_SHUT_RD = sys.platform == "linux"
 """Whether what has arrived at a socket can still be received after SHUT_RD."""
@@ -19,8 +24,34 @@ ATTENTION = math.inf if sys.platform == "linux" else 0.2
 """Seconds that a call may wait for one socket: on Windows no signal ends it, and SHUT_RD is for Linux alone."""
 
 
-def receive_timeout(seconds: float) -> bytes | int:
-    """Return the value of the socket option SO_RCVTIMEO: a ``struct timeval``, on Windows milliseconds."""
-    if sys.platform == "win32":
-        return int(seconds * 1000)
-    return struct.pack("@ll", int(seconds), int(seconds % 1 * 1_000_000))
+if sys.platform == "win32":
+
+    def read_lines(file: BinaryIO) -> Iterator[bytes]:
+        """Yield the lines of a file, such as a pipe. A thread reads them, since no signal ends a reading there."""
+        lines: SimpleQueue[bytes] = SimpleQueue()
+
+        def read() -> None:
+            rest = b""
+            while data := os.read(file.fileno(), 65536):  # not file.read(): at the end its lock would still be held
+                *whole, rest = (rest + data).split(b"\n")
+                for line in whole:
+                    lines.put(line + b"\n")
+            if rest:
+                lines.put(rest)
+            lines.put(b"")
+
+        Thread(target=read, daemon=True).start()
+        while True:
+            try:
+                line = lines.get(timeout=ATTENTION)
+            except Empty:
+                continue
+            if not line:
+                return
+            yield line
+
+else:
+
+    def read_lines(file: BinaryIO) -> Iterator[bytes]:
+        """Yield the lines of a file, such as a pipe. A signal ends that."""
+        return iter(file)
