@@ -44,7 +44,8 @@ def test_a_reader_that_has_gone(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sys, "stdout", stream)
         say("lost")
         say("lost too")
-        assert os.path.samestat(os.fstat(writer), os.stat(os.devnull))
+        if sys.platform != "win32":  # where the null device cannot be told from others
+            assert os.path.samestat(os.fstat(writer), os.stat(os.devnull))
         monkeypatch.undo()
     reader, writer = os.pipe()
     os.close(reader)
@@ -56,6 +57,7 @@ def test_a_reader_that_has_gone(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.undo()
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux alone has a device that is always full")
 def test_a_full_disk(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     """LOAD-3: a server serves on; a client says so, and not that the network failed (CLI-10)."""
     for speak in say, show:
