@@ -158,7 +158,10 @@ def test_what_examples_there_are() -> None:
         (f"{ANY}\n[limits]\ncpu = 5", r"\[limits\]: must be a table with some of memory"),
         (f"{ANY}\n[limits]\nmemory = 0", r"\[limits\]: memory must be a whole number above 0"),
         (f"{ANY}\n[limits]\nmemory = true", r"\[limits\]: memory must be a whole number above 0"),
-        (f'{ANY}\n[lacks]\nsockets = "why"', r"\[lacks\]: must be a table with some of argument-bytes, terminals"),
+        (
+            f'{ANY}\n[lacks]\nsockets = "why"',
+            r"\[lacks\]: must be a table with some of argument-bytes, foreign-addresses",
+        ),
         (f"{ANY}\n[lacks]\nterminals = true", r"\[lacks\]: each value must be a string that says why"),
         (f"{ANY}\n[limits]\noutput = 1.5", r"\[limits\]: output must be a whole number above 0"),
     ],
