@@ -67,6 +67,6 @@ def explain(error: BaseException) -> str:
     if isinstance(error, UnicodeError):
         return "not a host name"
     reason = (isinstance(error, OSError) and error.strerror) or str(error) or "stopped"
-    if sys.platform == "win32" and isinstance(error, OSError) and error.errno in errorcode:
-        return f"{reason} ({errorcode[error.errno]})"  # its texts are in the language of the system
+    if sys.platform == "win32" and isinstance(error, OSError) and (name := errorcode.get(error.errno or 0)):
+        return f"{reason} ({name})"  # there the reason is in the language of the system
     return reason
