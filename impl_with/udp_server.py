@@ -34,10 +34,6 @@ def bind(options: ServerOptions) -> socket.socket:
         sock = stack.enter_context(socket.socket(family, kind, protocol))
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # "::" serves IPv4 too
-        if os.name == "posix":  # unlike settimeout(), this costs no system call per datagram
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", 0, int(MAX_WAIT * 1_000_000)))
-        else:  # on Windows it may lose a datagram
-            sock.settimeout(MAX_WAIT)
         sock.bind(address)
         stack.pop_all()  # it is bound: now the caller closes it
         return sock
@@ -45,6 +41,10 @@ def bind(options: ServerOptions) -> socket.socket:
 
 def serve(sock: socket.socket, endpoint: Endpoint, signals: Sequence[int]) -> None:
     """Answer datagrams and send ticks until a signal comes, then answer the datagrams that have arrived by then."""
+    if os.name == "posix":  # unlike settimeout(), this costs no system call per datagram
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", 0, int(MAX_WAIT * 1_000_000)))
+    else:  # on Windows it may lose a datagram
+        sock.settimeout(MAX_WAIT)
     while not signals:
         deadline = endpoint.deadline
         if deadline is None:

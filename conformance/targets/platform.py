@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 NEEDS = {
     "argument-bytes": "arguments that are not UTF-8",
-    "foreign-addresses": "the error of bind() for an address that is not its own, over UDP",
     "output-files": "files as standard output",
     "terminals": "the suite's pseudo-terminals",
+    "udp-addresses": "UDP sockets that are bound to another address than 127.0.0.1",
 }
 """What some checks need of the platform, in words for a person."""
 

@@ -1,6 +1,7 @@
 """Targets by name, by manifest and by URL; what is wrong with one is said in one line."""
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from conformance.inconclusive import Inconclusive
 from conformance.targets.discovery import BUNDLED, EXAMPLES, find_target
 from conformance.targets.limits import Limits
 from conformance.targets.target import MissingError, TargetError
+from conformance.targets.terms import Transport
 
 GOOD = f"""
 name = "пример"
@@ -160,7 +162,7 @@ def test_what_examples_there_are() -> None:
         (f"{ANY}\n[limits]\nmemory = true", r"\[limits\]: memory must be a whole number above 0"),
         (
             f'{ANY}\n[lacks]\nsockets = "why"',
-            r"\[lacks\]: must be a table with some of argument-bytes, foreign-addresses",
+            r"\[lacks\]: must be a table with some of argument-bytes, output-files",
         ),
         (f"{ANY}\n[lacks]\nterminals = true", r"\[lacks\]: each value must be a string that says why"),
         (f"{ANY}\n[limits]\noutput = 1.5", r"\[limits\]: output must be a whole number above 0"),
@@ -191,3 +193,14 @@ def test_what_a_platform_lacks(tmp_path: Path) -> None:
     target.need("argument-bytes")
     with pytest.raises(Inconclusive, match="lacks the suite's pseudo-terminals: it has none"):
         target.need("terminals")
+
+
+@pytest.mark.parametrize(
+    ("transport", "host", "can"),
+    [("udp", "127.0.0.2", False), ("udp", "127.0.0.1", True), ("udp", "256.0.0.1", True), ("tcp", "127.0.0.2", True)],
+)
+def test_a_platform_without_udp_addresses(tmp_path: Path, transport: Transport, host: str, can: bool) -> None:
+    text = f'{ANY}\ntcp_server = ["true"]\n[lacks]\nudp-addresses = "it has one"'
+    target = find_target(str(write(tmp_path, text)))
+    with nullcontext() if can else pytest.raises(Inconclusive, match="it has one"):
+        target.program(transport, "server", "echo", "--host", host).kill()

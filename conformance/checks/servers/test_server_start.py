@@ -121,8 +121,6 @@ def test_cannot_listen(target: Target, service: Service, transport: Transport) -
 @pytest.mark.requirement("SRV-12", "SRV-11")
 def test_tells_why_it_cannot_listen(target: Target, service: Service, transport: Transport) -> None:
     """An address that is in use, and one that is not its own: each has a line of its own."""
-    if transport == "udp":
-        target.need("foreign-addresses")
     with target.server(service, transport) as other, ExitStack() as stack:
         attempts = [["--port", str(other.port)], ["--host", "192.0.2.1", "--port", "0"]]
         programs = [stack.enter_context(target.program(transport, "server", service, *words)) for words in attempts]
