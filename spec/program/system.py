@@ -28,17 +28,24 @@ if sys.platform == "win32":
 
     def read_lines(file: BinaryIO) -> Iterator[bytes]:
         """Yield the lines of a file, such as a pipe. A thread reads them, since no signal ends a reading there."""
+        try:
+            number = file.fileno()
+        except OSError:  # it is no file of the system, so nobody has to wait for it
+            yield from file
+            return
         lines: SimpleQueue[bytes] = SimpleQueue()
 
         def read() -> None:
             rest = b""
-            while data := os.read(file.fileno(), 65536):  # not file.read(): at the end its lock would still be held
-                *whole, rest = (rest + data).split(b"\n")
-                for line in whole:
-                    lines.put(line + b"\n")
-            if rest:
-                lines.put(rest)
-            lines.put(b"")
+            try:
+                while data := os.read(number, 65536):  # file.read() would still hold its lock when the program ends
+                    *whole, rest = (rest + data).split(b"\n")
+                    for line in whole:
+                        lines.put(line + b"\n")
+            finally:
+                if rest:
+                    lines.put(rest)
+                lines.put(b"")
 
         Thread(target=read, daemon=True).start()
         while True:
