@@ -1,12 +1,23 @@
 """Addresses: of the judge itself, and as a program prints them."""
 
 import os
+import socket
 
 Address = tuple[str, int]
 
-_PID = os.getpid()
 
-OWN_HOST = f"127.{0x40 | _PID >> 16 & 0x3F}.{_PID >> 8 & 0xFF}.{_PID & 0xFF}"
+def _own_host() -> str:
+    pid = os.getpid()
+    host = f"127.{0x40 | pid >> 16 & 0x3F}.{pid >> 8 & 0xFF}.{pid & 0xFF}"
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.bind((host, 0))
+    except OSError:
+        return "127.0.0.1"  # some systems have no other
+    return host
+
+
+OWN_HOST = _own_host()
 """An address of the loopback net that no other process uses, so that a port that was free there stays free."""
 
 

@@ -10,8 +10,8 @@ import time
 
 from conformance.timing import CHECK_TIMEOUT, PATIENCE
 
-SHARES = 1, 0.5, 0.25
-"""The share of `PATIENCE` that is waited for a server after no, one, and more waits in vain for it."""
+SHARES = 1, 0.5, 0.25, 0.25, 0.1
+"""The share of `PATIENCE` that is waited for a server after no, one, two and more waits in vain for it."""
 
 CHECK_LIMIT = 0.9 * CHECK_TIMEOUT
 """Seconds after which a check fails by itself, before pytest would end it. A check in a thread pytest cannot end."""
@@ -53,6 +53,11 @@ def note_wait(seconds: float) -> None:
     if seconds >= PATIENCE * SHARES[-1] / 2:
         _check.was_in_vain = True
         _Target.in_vain += 1
+
+
+def was_in_vain() -> bool:
+    """Return whether a whole wait of this check was in vain."""
+    return _check.was_in_vain
 
 
 def patience(within: float | None = None) -> float:

@@ -11,12 +11,12 @@ from typing import TypeVar
 from spec.requirements import REQUIREMENTS
 
 STAGES: dict[str, str] = {
-    "it starts, and says so": "SRV-1 SRV-2 CLI-1 CLI-2",
-    "its first answer": "ECHO-1 LEASE-1 TIME-2 TIME-4 TIME-5 CLI-3 CLI-16 CLI-19 CLI-6",
-    "the form of what it sends": "REP-* ECHO-* TEXT-* TIME-3 TIME-7 TIME-11 TIME-12 LEASE-2",
-    "what it reads": "REQ-* TIME-1 ERR-1 TCP-1 UDP-* CLI-4 CLI-8 CLI-11 CLI-12 CLI-14",
-    "errors": "ERR-2 ERR-3 ERR-4 ERR-5 ERR-6 ERR-7 ERR-8 ERR-9 CLI-9 CLI-10",
-    "how it is used": "SRV-8 SRV-* CLI-5 CLI-22",
+    "it starts, and says so": "SRV-1 CLI-1 CLI-2",
+    "its first answer": "ECHO-1 LEASE-1 TIME-2 TIME-4 TIME-5 SRV-2 CLI-3 CLI-16 CLI-19 CLI-6",
+    "the form of what it sends": "REP-2 REP-* ECHO-* TEXT-* TIME-3 TIME-7 TIME-11 TIME-12 LEASE-2",
+    "what it reads": "REQ-* TCP-1 TCP-5 TCP-3 TCP-4 TIME-1 ERR-1 UDP-* CLI-4 CLI-8 CLI-11 CLI-12 CLI-14",
+    "errors": "ERR-8 ERR-5 ERR-6 ERR-7 ERR-9 ERR-4 ERR-2 ERR-3 CLI-9 CLI-10",
+    "how it is used": "SRV-8 LOAD-2 SRV-* CLI-5 CLI-22",
     "streams and time": "TCP-* TIME-* LEASE-* CLI-*",
     "limits and load": "ERR-* LOAD-*",
 }
@@ -35,19 +35,36 @@ _BEFORE = {
     "CLI-3": "CLI-1",
     "CLI-16": "CLI-1",
     "CLI-19": "CLI-1 CLI-16",
-    "SRV-2 SRV-3 SRV-11": "SRV-1",
-    "SRV-9 SRV-16": "SRV-8 ECHO-1 TIME-2",
+    "SRV-2 SRV-11": "SRV-1",
+    "SRV-3": "SRV-2",
+    "SRV-9": "SRV-8 LOAD-2 ECHO-1 TIME-2",
+    "SRV-16": "SRV-2 SRV-8 LOAD-2 ECHO-1 TIME-2",
+    "SRV-15": "SRV-2 ECHO-1 TIME-2 LEASE-1",
+    "UDP-4": "SRV-2 ECHO-1 TIME-2 LEASE-1",
+    "LEASE-6": "SRV-2 LEASE-1 TIME-2",
     "SRV-4": "ECHO-1",
     "SRV-5": "TIME-2",
     "SRV-6 SRV-7": "SRV-4 SRV-5",
-    "SRV-13 SRV-14 SRV-15 TEXT-* REQ-* REP-* UDP-* LOAD-*": "ECHO-1 TIME-2 LEASE-1",
+    "LOAD-1 LOAD-4 LOAD-5 LOAD-6": "LOAD-2",
+    "ERR-10": "ERR-1 LOAD-2",
+    "REQ-6 SRV-14": "ECHO-1 TIME-2 LEASE-1 CLI-3 CLI-19",
+    "CLI-5 CLI-10": "CLI-3 CLI-19",
+    "SRV-13 TEXT-* REQ-* REP-* UDP-* LOAD-*": "ECHO-1 TIME-2 LEASE-1",
     "ECHO-*": "ECHO-1",
     "TIME-*": "TIME-5",
     "LEASE-*": "LEASE-1 TIME-2",
     "ERR-*": "ERR-1",
     "TCP-*": "TCP-1",
-    "CLI-6 CLI-4 CLI-7 CLI-9 CLI-11 CLI-12 CLI-13 CLI-14 CLI-15 CLI-17 CLI-18 CLI-20 CLI-21 CLI-22": "CLI-3 CLI-19",
+    "CLI-4 CLI-5 CLI-6 CLI-7 CLI-9 CLI-11 CLI-12 CLI-13 CLI-14 CLI-15 CLI-17 CLI-18 CLI-20": "CLI-3 CLI-19",
+    "CLI-21 CLI-22 CLI-23 CLI-24 CLI-25 CLI-26 CLI-27": "CLI-3 CLI-19",
 }
+
+
+ANY_REQUEST = (
+    *("ECHO-8", "REQ-3", "REQ-4", "REQ-5", "UDP-1", "UDP-2", "TCP-3", "TCP-5", "TCP-7", "TCP-8"),
+    *("ERR-4", "ERR-5", "ERR-6", "ERR-7", "ERR-8", "ERR-9", "TIME-1", "LOAD-3"),
+)
+"""What a check builds on that sends requests of all kinds, good and bad."""
 
 
 Row = TypeVar("Row")

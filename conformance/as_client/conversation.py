@@ -2,20 +2,24 @@
 
 import contextlib
 import re
+import socket
 import time
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from conformance.addresses import show_address
 from conformance.as_client import peers
+from conformance.as_client.exchange import as_text
 from conformance.as_client.judgement import require_reply
 from conformance.as_client.peers import Peer, Reply
 from conformance.blame import about
 from conformance.clocks import wall_minus_monotonic
-from conformance.expected.fields import OTHER_FIELDS
+from conformance.expected.fields import OK_FIELDS, OTHER_FIELDS
 from conformance.expected.oracle import CHALLENGE, expected_reply, masked
 from conformance.expected.oracle import reply as build_reply
 from conformance.expected.services import SERVICE_TABLE
+from conformance.patience import patience
 from conformance.targets.interrupts import ATTENTION, raise_if_interrupted
 from conformance.targets.server import Server
 from conformance.targets.terms import Service
@@ -37,6 +41,38 @@ def require_service(server: Server) -> None:
     interval = answer.fields.get("interval", "")
     expected = expected_reply(server.service, server.transport, request + b"\n", interval)
     require_reply(answer, expected, "a good request")
+
+
+def require_reachable(server: Server) -> None:
+    """Raise AssertionError unless somebody listens where the server says: whether it answers is another matter.
+
+    Over TCP a connection stands; over UDP no ICMP message says that nobody has the port, which comes at once.
+    """
+    with peers.connect(server) as peer:
+        if isinstance(peer, peers.UdpPeer):
+            peer.send(b"")
+            peer.socket.setblocking(False)
+            try:
+                peer.socket.recv(1)
+            except BlockingIOError:
+                pass
+            except ConnectionError:
+                raise AssertionError(f"nobody listens at {server.url}, which it printed") from None
+
+
+def answering_stranger(server: Server, request: bytes) -> str | None:
+    """Return the address from which a UDP request is answered, if that is not the server's; None: it is, or nothing is.
+
+    The socket is not connected, so that it receives from anywhere.
+    """
+    family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(patience())
+        sock.sendto(request, server.address)
+        with contextlib.suppress(OSError):
+            source = sock.recvfrom(1 << 16)[1][:2]
+            return None if source == server.address else show_address(source)
+    return None
 
 
 @contextlib.contextmanager
@@ -107,11 +143,11 @@ def read_tick(reply: Reply) -> Tick:
     fields = reply.fields
     with about("TIME-4"):
         names = [field.name for field in OTHER_FIELDS["TICK"]]
-        assert list(fields) == names and reply.raw == build_reply("TICK", **fields), f"no tick: {reply.raw!r}"
+        assert list(fields) == names and reply.raw == build_reply("TICK", **fields), f"no tick: {as_text(reply.raw)}"
     for field in OTHER_FIELDS["TICK"]:
         if not field.is_argument:
             with about(field.requirement):
-                assert field.takes(fields[field.name]), f"the form of {field.name} is wrong: {reply.raw!r}"
+                assert field.takes(fields[field.name]), f"the form of {field.name} is wrong: {as_text(reply.raw)}"
     moment = datetime.fromisoformat(fields["time"].replace("Z", "+00:00"))
     return Tick(fields["name"], moment.timestamp(), int(fields["seq"]), reply.at, wall)
 
@@ -148,8 +184,14 @@ class Subscription:
             self.token = challenge(peer, name)
         self.sent = self.request(name)
         self.ok = peer.reply()
-        assert self.ok.status == "OK", f"no subscription: {self.ok.raw!r}"
-        self.interval = float(self.ok.fields["interval"])
+        assert self.ok.status == "OK", f"no subscription: {as_text(self.ok.raw)}"
+        interval = next(field for field in OK_FIELDS["time"] if field.name == "interval")
+        value = self.ok.fields.get(interval.name)
+        with about("TIME-2"):
+            assert value is not None, f"no interval: {as_text(self.ok.raw)}"
+        with about(interval.requirement):
+            assert interval.takes(value), f"the form of interval is wrong: {as_text(self.ok.raw)}"
+        self.interval = float(value)
 
     def request(self, name: str) -> float:
         """Send a TIME, over UDP with the token. Return when, in seconds of ``time.monotonic``."""
@@ -163,7 +205,7 @@ class Subscription:
         ticks: list[Tick] = []
         while (reply := self.peer.reply()).status == "TICK":
             ticks.append(read_tick(reply))
-        assert reply.status == "OK" and reply.fields["name"] == name, f"no OK to {name}: {reply.raw!r}"
+        assert reply.status == "OK" and reply.fields["name"] == name, f"no OK to {name}: {as_text(reply.raw)}"
         return ticks
 
     def tick(self, within: float | None = None) -> Tick:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from conformance.as_client import peers, shrinking
 from conformance.as_client.conversation import split_replies
+from conformance.as_client.exchange import as_text
 from conformance.as_client.peers import TcpPeer
 from conformance.expected.oracle import expected_reply, masked
 from conformance.expected.services import SERVICE_TABLE
@@ -62,16 +63,24 @@ def compare(first: Target, second: Target, service: Service, transport: Transpor
         return find_difference((one, two), profile)
 
 
-def describe(outcome: Outcome, targets: Sequence[Target]) -> str:
-    """Return an outcome as text: the requests of a difference, the replies to them, and which server is wrong."""
+def describe(outcome: Outcome, targets: Sequence[Target], *, hexadecimal: bool = False) -> str:
+    """Return an outcome as text: the requests of a difference, the replies to them, and which server is wrong.
+
+    What was sent stands there as text, and in hexadecimal digits too if that is asked for.
+    """
     difference = outcome.difference
     if difference is None:
         return f"no difference in {outcome.agreed} conversations"
     lines = ["they differ, and SPEC.md " + ("leaves it free" if difference.kind == "free" else "forbids it")]
-    lines += [f"  both got the request {each!r}" for each in difference.conversation]
+    lines += [f"  both got the request {_shown(each, hexadecimal)}" for each in difference.conversation]
     for target, replies, wrong in zip(targets, difference.replies, difference.at_fault, strict=True):
-        lines.append(f"  {target.name} {'wrongly ' * wrong}sent {b''.join(replies)!r}")
+        lines.append(f"  {target.name} {'wrongly ' * wrong}sent {_shown(b''.join(replies), hexadecimal)}")
     return "\n".join(lines)
+
+
+def _shown(data: bytes, hexadecimal: bool) -> str:
+    digits = f"\n    {data.hex(' ')}" if hexadecimal and data else ""
+    return f"{as_text(data) if data else 'nothing'}{digits}"
 
 
 def find_difference(servers: tuple[Server, Server], profile: Profile, shrink_seconds: float = SHRINKING) -> Outcome:

@@ -36,6 +36,8 @@ def require_reply(came: Reply | bytes, expected: bytes | None, prefix: str = "")
         raise AssertionError(f"{problem}; that is no reply") from None
     if status == expected_status and [*fields] == [*expected_fields]:
         _require_values(fields, expected_fields, prefix)
+    if status == expected_status and {*fields} >= {*expected_fields}:
+        raise blame(AssertionError(f"{problem}; it has other fields, or another order"), "REP-1")
     raise AssertionError(problem)
 
 
@@ -78,7 +80,7 @@ def _require_values(fields: Mapping[str, str], expected: Mapping[str, str], pref
 def _show(raw: bytes, other: bytes = b"") -> str:
     """Return a reply as text, cut to what is around its first difference from another one."""
     text, beside = raw.decode("utf-8", "backslashreplace"), other.decode("utf-8", "backslashreplace")
-    return repr(_excerpt(text, beside))
+    return repr(_excerpt(text, beside)).replace("\\\\x", "\\x")
 
 
 def _excerpt(text: str, other: str) -> str:

@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
-from conformance.addresses import Address
-from conformance.as_client.exchange import SHOWN_BYTES, Exchange
+from conformance.addresses import Address, show_address
+from conformance.as_client.exchange import SHOWN_BYTES, Exchange, as_text
+from conformance.blame import blame
 from conformance.expected.fields import STATUSES, Status
 from conformance.patience import note_wait, patience, require_time
 from conformance.targets.interrupts import ATTENTION, raise_if_interrupted
@@ -68,11 +69,11 @@ class Reply(NamedTuple):
         """Return status and fields. Raises Malformed."""
         match = _REPLY.fullmatch(self.raw)
         if match is None:
-            raise Malformed(f"no reply: {self.raw!r}")
+            raise Malformed(f"no reply: {as_text(self.raw)}")
         try:
             lines = match[2].decode("utf-8").split("\n")[:-1]
         except UnicodeDecodeError as error:
-            raise Malformed(f"no UTF-8: {self.raw!r}: {error}") from None
+            raise Malformed(f"no UTF-8: {as_text(self.raw)}: {error}") from None
         fields: dict[str, str] = {}
         for line in lines:
             name, _, value = line.partition(": ")
@@ -117,13 +118,12 @@ class Peer:
 
         Return the time just before, in seconds of ``time.monotonic``. Raises Reset, or Silence if nothing is taken.
         """
-        require_time()
         at = self.exchange.add("C", data)
-        self.socket.settimeout(PATIENCE)
+        self.socket.settimeout(within := patience())
         try:
             self.socket.sendall(data)
         except (ConnectionError, TimeoutError) as error:
-            raise self._observe(error, PATIENCE) from None
+            raise self._observe(error, within) from None
         return at
 
     def request(self, line: bytes) -> float:
@@ -158,10 +158,10 @@ class Peer:
         if isinstance(error, TimeoutError):
             note = f"nothing for {waited:.3f} s"
             note_wait(waited)
-            observed: Observed = Silence(f"{note} after {asked!r}")
+            observed: Observed = Silence(f"{note} after {as_text(asked)}")
         else:
             note = type(error).__name__
-            observed = Reset(f"{note} after {asked!r}")
+            observed = Reset(f"{note} after {as_text(asked)}")
         self.exchange.add("S", b"", note)
         return observed
 
@@ -173,18 +173,19 @@ class TcpPeer(Peer):
 
     def __init__(self, address: Address, *, receive_buffer: int | None = None) -> None:
         """Connect. `receive_buffer` is SO_RCVBUF in bytes, for a peer that does not read. Raises Reset."""
-        require_time()
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         sock = socket.socket(family, socket.SOCK_STREAM)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if receive_buffer:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        sock.settimeout(PATIENCE)
+        sock.settimeout(within := patience())
         try:
             sock.connect(address)
         except OSError as error:
+            if isinstance(error, TimeoutError):
+                note_wait(within)
             sock.close()
-            raise Reset(f"cannot connect to {address}: {error}") from None
+            raise Reset(f"cannot connect to {show_address(address)}: {error}") from None
         super().__init__(sock, address, f"TCP to {address[0]} port {address[1]}")
         self._buffer = b""
         self._at = 0.0
@@ -201,11 +202,23 @@ class TcpPeer(Peer):
         deadline = time.monotonic() + patience(within)
         while b"\n\n" not in self._buffer:
             if len(self._buffer) > MOST_OF_A_REPLY:
-                raise Malformed(f"no reply ends within {MOST_OF_A_REPLY} bytes: {self._buffer[:SHOWN_BYTES]!r}…")
-            if not self._read(deadline):
-                raise Ended(f"the server closed the connection; unread: {self._buffer!r}")
+                raise Malformed(f"no reply ends within {MOST_OF_A_REPLY} bytes: {as_text(self._buffer[:SHOWN_BYTES])}…")
+            try:
+                is_open = self._read(deadline)
+            except Observed as observed:
+                raise self._without_end(observed) from None
+            if not is_open:
+                raise self._without_end(Ended("the server closed the connection"))
         raw, _, self._buffer = self._buffer.partition(b"\n\n")
         return Reply(raw + b"\n\n", self._at)
+
+    def _without_end(self, observed: Observed) -> Observed:
+        """Return what was observed, with what has come of a reply."""
+        if not self._buffer:
+            return observed
+        came = f"{as_text(self._buffer[:SHOWN_BYTES])} came, which no empty line ends"
+        told = type(observed)(f"{came}; then: {observed}")
+        return blame(told, "REP-2" if b"\r\n\r\n" in self._buffer else "REP-1")
 
     def rest(self, within: float | None = None) -> bytes:
         """Return all bytes that come until the server closes its side. Raises Silence if it does not, or Reset."""
@@ -214,7 +227,7 @@ class TcpPeer(Peer):
             while self._read(deadline):
                 pass
         except Silence:
-            raise Silence(f"no end of stream; the last that came: {self._buffer[-SHOWN_BYTES:]!r}") from None
+            raise Silence(f"no end of stream; the last that came: {as_text(self._buffer[-SHOWN_BYTES:])}") from None
         rest, self._buffer = self._buffer, b""
         return rest
 
@@ -271,7 +284,7 @@ class TcpPeer(Peer):
         self._at = self.exchange.add("S", data, "" if data else "end of stream")
         self._buffer += data
         if len(self._buffer) > MOST_UNREAD:
-            raise Malformed(f"the server sent more than {MOST_UNREAD} bytes: {self._buffer[:SHOWN_BYTES]!r}…")
+            raise Malformed(f"the server sent more than {MOST_UNREAD} bytes: {as_text(self._buffer[:SHOWN_BYTES])}…")
         return bool(data)
 
 

@@ -21,6 +21,18 @@ def require_url(server: Server, *expected: str) -> None:
     assert server.url in expected, f"the URL in the ready line is {server.url}; expected {' or '.join(expected)}"
 
 
+def require_host(server: Server, host: str) -> None:
+    """Raise AssertionError unless the URL in the ready line has the host that the server was started with."""
+    expected = url(server.service, server.transport, host, server.port)
+    assert server.host == host, f"the URL in the ready line is {server.url}; expected {expected} (does it heed --host?)"
+
+
+def require_left(server: Server, client: str = r".*") -> None:
+    """Wait for the line that a client has left; `client` is a pattern. Raises AssertionError, about SRV-6."""
+    with about("SRV-6"):
+        server.expect_line(rf"client {client} left")
+
+
 def require_output(program: Program, expected: list[str]) -> None:
     """Raise AssertionError unless the program has printed just these lines so far."""
     assert program.output == expected, program.describe(f"expected just the lines {expected}")

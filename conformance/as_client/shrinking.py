@@ -49,7 +49,8 @@ def keep_failure(error: BaseException, inputs: dict[str, Any]) -> None:
     vars(error).update(inputs=inputs, exchanges=recent_exchanges())
     if _check.failure is None or len(repr(inputs)) <= len(repr(vars(_check.failure)["inputs"])):
         _check.failure = error
-    _check.end = min(_check.end, time.monotonic() + SHRINKING)
+    share = 0.2 if patience.was_in_vain() else 1  # each further example would wait in vain again
+    _check.end = min(_check.end, time.monotonic() + share * SHRINKING)
 
 
 def smallest_failure() -> BaseException | None:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from conformance.addresses import show_address
 from conformance.as_client import shrinking
 from conformance.as_client.conversation import Tick, read_tick, require_service, split_replies
+from conformance.as_client.exchange import as_text
 from conformance.as_client.judgement import require_replies, require_reply
 from conformance.as_client.peers import Reply
 from conformance.as_network.relay import Relay, relay
@@ -188,7 +189,7 @@ class Pair:
                 expected = {request.argument: expected_reply("echo", "udp", request.raw) or b"" for request in asked}
                 for reply in replies:
                     message = reply.fields.get("message")
-                    assert message in expected, f"{reply.raw!r} answers no request"
+                    assert message in expected, f"{as_text(reply.raw)} answers no request"
                     require_reply(reply, expected[message])
                 more = Counter(reply.raw for reply in replies) - Counter(
                     expected[request.argument] for request in asked
@@ -210,7 +211,7 @@ class Pair:
             with about("TCP-1"):
                 whole = [raw for raw in replies if raw.endswith(b"\n\n")]
                 require_replies(whole, expected[: len(whole)])
-                assert b"".join(expected).startswith(stream), f"{replies[-1]!r} came last"
+                assert b"".join(expected).startswith(stream), f"{as_text(replies[-1])} came last"
         else:
             expected = [SUBSCRIBED] * len(lines)
             with about("TIME-2"):

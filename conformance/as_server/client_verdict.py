@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from conformance.as_client.exchange import as_text
 from conformance.as_server.adversary import Event
 from conformance.as_server.client_model import ExpectedConduct, understood
 from conformance.as_server.misbehaviours import Scenario, kinds
@@ -80,7 +81,9 @@ def _wrong_lines(case: Scenario, expected: ExpectedConduct, requests: Sequence[E
     wanted = [_request(case, text) for text in case.texts]
     sent = [_lines(request) for request in requests]
     if sent != wanted[: len(sent)]:
-        yield Fault(f"it sent {sent}; expected {wanted}", "CLI-3" if case.service == "echo" else "")
+        yield Fault(
+            f"it sent {_as_texts(sent)}; expected {_as_texts(wanted)}", "CLI-3" if case.service == "echo" else ""
+        )
     if len(sent) > expected.turn + 1:
         yield Fault(
             f"it sent {len(sent)} requests, but only {expected.turn} had an answer", expected.because or "CLI-4"
@@ -103,7 +106,9 @@ def _wrong_messages(case: Scenario, expected: ExpectedConduct, transcript: Seque
         elif _lines(event) in wanted[turn + 1 : answered + 1][:1]:
             turn, repetitions = turn + 1, 0
         else:
-            yield Fault(f"it sent {event.data!r}; expected one of {wanted[turn:][:2]}", otherwise="CLI-3")
+            yield Fault(
+                f"it sent {as_text(event.data)}; expected one of {_as_texts(wanted[turn:][:2])}", otherwise="CLI-3"
+            )
             return
         at = event.at
 
@@ -134,7 +139,7 @@ def _wrong_subscriptions(case: Scenario, transcript: Sequence[Event]) -> Iterato
         if least == 0:
             allowed.append(_request(case, name))
         if _lines(event) not in allowed:
-            yield Fault(f"it sent {event.data!r}, although the server had sent the tokens {tokens}", "CLI-16")
+            yield Fault(f"it sent {as_text(event.data)}, although the server had sent the tokens {tokens}", "CLI-16")
             return
         if _lines(event) in allowed[: len(tokens)]:
             token = _lines(event)[1].removeprefix(b"token: ").decode()
@@ -186,7 +191,7 @@ def _wrong_output(case: Scenario, expected: ExpectedConduct, conduct: Conduct) -
     text = f"its line {n + 1} is {printed!r}" if printed is not None else f"its output ends after line {n}"
     requirement = expected.forbidden.get(printed or "", "")
     if n == 0 and printed is not None:
-        requirement = "CLI-1" if wanted else "CLI-2"
+        requirement = "CLI-1" if wanted else "CLI-2" if case.transport == "udp" else ""
     usual = "CLI-3" if case.service == "echo" else "CLI-19"
     yield Fault(
         f"{text}; expected {wanted[n]!r}" if n < len(wanted) else f"{text}; expected no more", requirement, usual
@@ -212,6 +217,10 @@ def _wrong_end(expected: ExpectedConduct, conduct: Conduct) -> Iterator[Fault]:
         yield Fault(f"it gave up after {waited:.3f} s; expected {expected.patience:g} s", "CLI-7")
     if expected.because and not expected.gave_up and waited >= expected.patience:
         yield Fault(f"it reported that only after {waited:.3f} s", expected.because)
+
+
+def _as_texts(requests: Sequence[Sequence[bytes]]) -> str:
+    return ", ".join(as_text(b"\n".join(lines)) for lines in requests) or "nothing"
 
 
 def _request(case: Scenario, text: str, token: str | None = None) -> list[bytes]:

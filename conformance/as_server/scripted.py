@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple
 
 from conformance.addresses import OWN_HOST, show_address
-from conformance.as_client.exchange import Exchange
+from conformance.as_client.exchange import Exchange, as_text
 from conformance.clocks import wall_minus_monotonic
 from conformance.targets.interrupts import ATTENTION, raise_if_interrupted
 from conformance.targets.terms import Service, Transport
@@ -45,7 +45,7 @@ class Request(NamedTuple):
     peer: tuple[str, int]
 
     def __repr__(self) -> str:
-        return repr(self.data.decode("utf-8", "backslashreplace"))
+        return as_text(self.data)
 
     @property
     def lines(self) -> list[bytes]:
@@ -172,7 +172,7 @@ class ScriptedUdp(ScriptedServer):
 
     def _send(self, sock: socket.socket, chunks: Iterable[bytes], note: str = "") -> None:
         for chunk in chunks:
-            self.exchange.add("S", chunk, note and f"{chunk!r} {note}")
+            self.exchange.add("S", chunk, note and f"{as_text(chunk)} {note}")
             sock.sendto(chunk, self._requests[self._taken - 1].peer)
 
 

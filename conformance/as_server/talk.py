@@ -3,16 +3,19 @@
 import contextlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 from subprocess import PIPE
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
 from conformance.addresses import OWN_HOST
+from conformance.as_client.exchange import as_text
 from conformance.as_server.scripted import RETRANSMITTED, Request, ScriptedTcp, ScriptedUdp, scripted
 from conformance.blame import about, blame
 from conformance.expected.replies import HIDDEN, LONG, TOKEN, challenge, ok
 from conformance.expected.services import SERVICE_TABLE
 from conformance.profiles import Profile
+from conformance.targets.host import require_address
 from conformance.targets.programs import ProgramError
 from conformance.targets.target import Target
 from conformance.targets.terms import Service, Transport
@@ -65,6 +68,7 @@ class Talk:
         self.service: Service = service
         self.timeout = TIMEOUT_DEFAULT if timeout is None else timeout
         self._last: Request | None = None
+        require_address(transport, host, port)
         self.server = scripted(transport, host, port)
         if absent:
             self.server.close()
@@ -113,8 +117,23 @@ class Talk:
         try:
             return self.server.request()
         except AssertionError as error:
-            expected = f"; expected {lines}" if lines else ""
-            raise AssertionError(self.program.describe(f"{error}{expected}")) from None
+            expected = f"; expected {_as_text(lines)}" if lines else ""
+            raise AssertionError(self.program.describe(f"{self._nothing_came(error)}{expected}")) from None
+
+    @property
+    def was_reached(self) -> bool:
+        """Whether anything of the client has reached the server."""
+        return bool(self.server.requests) or (isinstance(self.server, ScriptedTcp) and self.server.connections > 0)
+
+    def _nothing_came(self, error: AssertionError) -> str:
+        """Return what came instead of a request."""
+        if not self.was_reached and not self.program.running:
+            return f"the client has ended with status {self.program.process.returncode}, and no request came"
+        if not self.was_reached:
+            return f"{error} (does it heed --host and --port?)"
+        if isinstance(self.server, ScriptedTcp) and self.server.incomplete:
+            return f"it sent {as_text(self.server.incomplete)}, and no LF"
+        return str(error)
 
     def expect(self, *lines: str) -> Request:
         """Return the next request; it must have just these lines. Retransmissions are skipped."""
@@ -122,7 +141,7 @@ class Talk:
         while before and before.data == request.data and request.at - before.at > RETRANSMITTED:
             before, request = request, self.request(*lines)
         self._last = request
-        wrong = self.program.describe(f"it sent {request}; expected {lines}")
+        wrong = self.program.describe(f"it sent {request}; expected {_as_text(lines)}")
         assert request.lines == [line.encode() for line in lines], wrong
         return request
 
@@ -213,7 +232,10 @@ class Talk:
 
         printed = program.output + program.errors
         judge(not any(map(HIDDEN.search, printed)), "it printed a control or direction character", "SRV-14")
-        judge(self._answers(program.output) == self._answers(output), "wrong output")
+        judge(
+            self._answers(program.output) == self._answers(output),
+            _what_differs(self._answers(program.output), self._answers(output)),
+        )
         judge(patterns or not program.errors, "it reported an error where there is none")
         last = self._last.data if renewing and self._last else None
         more = [request for request in server.untaken if request.data != last]
@@ -229,6 +251,21 @@ class Talk:
 
     def _answers(self, output: Sequence[str]) -> list[str]:
         return [line for line in output if line != self.connected]
+
+
+def _what_differs(printed: Sequence[str], expected: Sequence[str]) -> str:
+    """Return the first line that differs from what was expected."""
+    for number, (one, other) in enumerate(zip_longest(printed, expected), 1):
+        if one != other:
+            came = "it printed nothing more (does it flush?)" if one is None else f"it printed {one!r}"
+            return (
+                f"{came}; answer line {number} is expected to be {other!r}" if other is not None else f"{came} besides"
+            )
+    return "wrong output"
+
+
+def _as_text(lines: Sequence[str]) -> str:
+    return as_text("\n".join(lines).encode())
 
 
 def took(seconds: Sequence[float], expected: Sequence[float]) -> bool:

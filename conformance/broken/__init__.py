@@ -2,6 +2,9 @@
 
 A fault is a function that patches the core or a program, and whose docstring says what is wrong then. The faults of
 servers are in ``faults/server_*.py``, those of clients in ``faults/client_*.py``; `faults` reads them all.
+
+Most were written beside the checks. Those of the modules ``*_stranger_*`` were written from SPEC.md alone, by somebody
+who had not seen a check: they measure how many mistakes of a stranger the checks find (`conformance.broken.campaign`).
 """
 
 import sys
@@ -10,6 +13,10 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
+
+STRANGER = "stranger"
+AUTHOR = "author"
+ORIGINS = (AUTHOR, STRANGER)
 
 PROGRAMS = ("spec", "impl_raw", "impl_with", "impl_socketserver")
 
@@ -29,6 +36,11 @@ class Fault(NamedTuple):
     def name(self) -> str:
         """What ``python -m conformance.broken`` calls it: ``ECHO-3/reverses_bytes``."""
         return f"{self.requirement}/{self.apply.__name__}"
+
+    @property
+    def origin(self) -> str:
+        """Who wrote it: an author of the checks, or a stranger to them."""
+        return STRANGER if f"_{STRANGER}_" in self.apply.__module__ else AUTHOR
 
 
 _FAULTS: list[Fault] = []
@@ -53,9 +65,26 @@ def fault(
 
 def faults() -> dict[str, Fault]:
     """Return every fault by its name."""
-    for path in sorted((Path(__file__).parent / "faults").glob("[!_]*.py")):
+    for path in _files():
         import_module(f"{__name__}.faults.{path.stem}")
     return {each.name: each for each in _FAULTS}
+
+
+def find_fault(wanted: str) -> Fault:
+    """Return the fault of a name, or the first of a requirement. Raises StopIteration if there is none.
+
+    Only files that may hold it are imported: a faulty program is started hundreds of times.
+    """
+    requirement, _, function = wanted.partition("/")
+    for path in _files():
+        text = path.read_text(encoding="utf-8")
+        if f'@fault("{requirement}"' in text and f"def {function}" in text:
+            import_module(f"{__name__}.faults.{path.stem}")
+    return next(each for each in _FAULTS if wanted in (each.name, each.requirement))
+
+
+def _files() -> list[Path]:
+    return sorted((Path(__file__).parent / "faults").glob("[!_]*.py"))
 
 
 def patch(owner: ModuleType | type, name: str, value: object) -> None:

@@ -3,15 +3,14 @@
 import sys
 from importlib import import_module
 
-from conformance.broken import faults
+from conformance.broken import find_fault
 
 
 def main() -> int:
     """Take a fault's name, or a requirement for the first of its faults, then a module and its arguments."""
     wanted, module, *arguments = sys.argv[1:]
     program = import_module(module)
-    apply = next(each.apply for name, each in faults().items() if wanted in (name, each.requirement))
-    apply()
+    find_fault(wanted).apply()
     status: int = program.main(arguments)
     return status
 

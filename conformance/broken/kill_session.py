@@ -41,6 +41,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     wanted = json.loads(config.getoption("--faults").read_text(encoding="utf-8"))
     config.option.every_case = True
+    config.option.regardless = True  # each check is to find its fault by itself
     config.option.in_turn = True  # most of what would run beside others is never needed
     config.pluginmanager.register(KillSession(wanted, config.getoption("--kills")), "kill-session")
     phases = [hypothesis.Phase.explicit, hypothesis.Phase.generate]  # the shortest failure is of no use here

@@ -20,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("targets", nargs=2, metavar="TARGET", help="two of them, as `run` takes them")
     parser.add_argument("--profile", choices=list(PROFILES), default="standard", help="how many conversations")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="which of them (default: 0)")
+    parser.add_argument("--hex", action="store_true", help="show requests and replies in hexadecimal digits too")
 
 
 def execute(options: argparse.Namespace) -> int:
@@ -33,7 +34,8 @@ def execute(options: argparse.Namespace) -> int:
         if all(target.offers("server", transport, service) for target in targets):
             outcome = differential.compare(targets[0], targets[1], service, transport, profile)
             compared = True
-            print(f"{service} over {transport}: {differential.describe(outcome, targets)}")
+            told = differential.describe(outcome, targets, hexadecimal=options.hex)
+            print(f"{service} over {transport}: {told}")
             status = FAILS if outcome.difference and any(outcome.difference.at_fault) else status
     if not compared:
         raise JudgeError("there is no server that both offer")

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from conformance.commands.selecting import UsageError
 from conformance.comparison.model import Comparison
 
+PageWriter = Callable[[Path, Comparison | None, Mapping[str, Any] | None], None]
 Result = TypeVar("Result")
 
 
@@ -19,7 +20,7 @@ def require_directories(*files: Path | None) -> None:
             raise UsageError(f"{file}: {file.parent} is no directory")
 
 
-def page_writer() -> Callable[[Path, Comparison | None, Mapping[str, Any] | None], None]:
+def page_writer() -> PageWriter:
     """Return what writes a page. Raises UsageError if this Python lacks what that takes."""
     try:
         from conformance.reports.page import page  # takes a moment, and packages that nothing else takes

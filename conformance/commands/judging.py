@@ -62,7 +62,7 @@ def judge_selection(console: Console, selection: Selection, take: Callable[[Case
         except KeyboardInterrupt:
             judged.problem = "interrupted"
         except JudgeError as error:
-            if not left:
+            if not any(case.ran for case in judged.cases):
                 raise
             judged.problem = str(error)
     for case in left.values():

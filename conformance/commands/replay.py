@@ -17,6 +17,7 @@ HELP = "run a stored failure again: FIXED, FAILED or ERROR"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FAILURE.json")
     parser.add_argument("target", nargs="?", metavar="TARGET", help="another target than the one that failed")
+    parser.add_argument("--hex", action="store_true", help="show what was sent and received in hexadecimal digits too")
 
 
 def execute(options: argparse.Namespace) -> int:
@@ -32,7 +33,7 @@ def execute(options: argparse.Namespace) -> int:
                 event.about = case.about
                 terminal.print_outcome(console, event, "FIXED")
             else:
-                terminal.print_failure(console, event)
+                terminal.print_failure(console, event, hexadecimal=options.hex)
             return {"passed": CONFORMS, "failed": FAILS, "error": NOT_JUDGED}[event.outcome]
     console.print(f"ERROR {case.title}: there is no such check for that target")
     return NOT_JUDGED

@@ -2,7 +2,6 @@
 
 import argparse
 import re
-import signal
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,9 +9,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from conformance.commands.files import Writer, page_writer, require_directories, write_json
+from conformance.commands.files import PageWriter, Writer, page_writer, require_directories, write_json
 from conformance.commands.judging import Judged, judge_selection
 from conformance.commands.selecting import UsageError, add_selection, find_targets, positive, positive_seconds
+from conformance.prerequisites import place
 from conformance.profiles import PROFILES
 from conformance.reports import terminal
 from conformance.reports.causes import find_causes
@@ -30,6 +30,7 @@ from conformance.running.verdicts import (
     stale,
     state_of,
 )
+from conformance.targets.interrupts import ignored_interrupts
 from spec.requirements import REQUIREMENTS
 
 HELP = "judge targets"
@@ -83,10 +84,23 @@ def execute(options: argparse.Namespace) -> int:
 
     start = time.monotonic()
     judged = judge_selection(console, selection, store)
-    for number in signal.SIGINT, signal.SIGTERM, signal.SIGHUP:
-        signal.signal(number, signal.SIG_IGN)  # what has been judged is to be shown and written
-    seconds = time.monotonic() - start
-    names = [target.name for target in targets]
+    with ignored_interrupts():  # what has been judged is shown and written
+        return _report(options, console, selection, judged, known, files, writer, write_page, time.monotonic() - start)
+
+
+def _report(
+    options: argparse.Namespace,
+    console: Console,
+    selection: Selection,
+    judged: Judged,
+    known: Mapping[str, str],
+    files: Mapping[str, Path],
+    writer: Writer,
+    write_page: PageWriter | None,
+    seconds: float,
+) -> int:
+    """Show and write what a run has found; return the exit status."""
+    names = [target.name for target in selection.targets]
     verdicts = {name: judge(judged.of(name)) for name in names}
     states = {name: state_of(judged.of(name), verdicts[name], known, strict=options.strict) for name in names}
     status = exit_status(verdicts, known, strict=options.strict)
@@ -113,7 +127,7 @@ def _show(
     options: argparse.Namespace,
     judged: Judged,
     verdicts: Mapping[str, Mapping[str, Verdict]],
-    files: dict[str, Path],
+    files: Mapping[str, Path],
 ) -> None:
     terminal.print_causes(console, find_causes(judged.cases, files), files_in=options.failures, hexadecimal=options.hex)
     terminal.print_errors(console, [case for case in judged.cases if case.outcome == "error"])
@@ -137,6 +151,9 @@ def _conclude(console: Console, judged: Judged, states: Mapping[str, State], loo
         console.print(
             f"{which}[{terminal.STATE_COLOURS[state]}]{state.value}[/]: {counts}, {looked_at}", soft_wrap=True
         )
+        for reason in dict.fromkeys(case.problem for case in cases if case.outcome == "inconclusive" and case.problem):
+            ids = sorted({case.requirements[0] for case in cases if case.problem == reason}, key=place)
+            console.print(f"[dim]not decided, {escape(reason)}: {' '.join(ids)}[/]", soft_wrap=True)
     if judged.problem:
         console.print(f"[magenta]not all was judged: {escape(judged.problem)}[/]", soft_wrap=True)
 

@@ -75,6 +75,17 @@ FAULTS: dict[str, Callable[[Request], bool]] = {
 }
 
 
+REQUIREMENTS = {
+    "too-long": "ERR-4",
+    "bad-encoding": "ERR-5",
+    "unknown-verb": "ERR-6",
+    "bad-request": "ERR-7",
+    "bad-character": "ERR-8",
+    "bad-name": "ERR-9",
+}
+"""The requirement of each fault, by its code."""
+
+
 def fault(request: Request) -> str | None:
     """Return the code of the first fault, or None for a good request."""
     return next((code for code, is_there in FAULTS.items() if is_there(request)), None)

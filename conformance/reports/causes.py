@@ -1,7 +1,7 @@
 """Failures by their causes, in the order in which one would mend them."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,9 +23,13 @@ class Cause:
 
     @property
     def example(self) -> tuple[Case, Path | None] | None:
-        """The failure that is read most easily, about the requirement itself if there is one."""
+        """The failure about the requirement itself that is read most easily.
+
+        None: what waits for it says more than a failure about something else.
+        """
         own = [each for each in self.failed if each[0].about == self.requirement]
-        return min(own or self.failed, key=lambda each: each[0].effort, default=None)
+        told = own or ([] if self.waiting else self.failed)
+        return min(told, key=lambda each: each[0].effort, default=None)
 
     @property
     def followers(self) -> list[str]:
@@ -34,17 +38,17 @@ class Cause:
         return sorted(ids, key=place)
 
 
-def find_causes(cases: Iterable[Case], files: dict[str, Path]) -> list[Cause]:
+def find_causes(cases: Iterable[Case], files: Mapping[str, Path]) -> list[Cause]:
     """Return the causes of all that failed or was not run for want of something else; `files` by the cases' keys."""
     cases = list(cases)
     failed: dict[tuple[object, ...], set[str]] = defaultdict(set)
     for case in cases:
-        if case.outcome == "failed" and case.about:
+        if case.outcome in ("failed", "unjudged") and case.about:
             failed[_cell(case)].add(case.about)
     causes: dict[tuple[str, str], Cause] = {}
     for case in cases:
         if case.about and case.outcome in ("failed", "unjudged"):
-            id_ = first_cause(case.about, failed[_cell(case)]) or case.about
+            id_ = _cause_of(case, case.about, failed[_cell(case)])
             cause = causes.setdefault((case.target, id_), Cause(case.target, id_))
             if case.outcome == "failed":
                 cause.failed.append((case, files.get(case.key)))
@@ -53,9 +57,15 @@ def find_causes(cases: Iterable[Case], files: dict[str, Path]) -> list[Cause]:
     return sorted(causes.values(), key=lambda cause: place(cause.requirement))
 
 
-def of_target(causes: Sequence[Cause], target: str) -> list[Cause]:
-    """Return the causes of one target."""
-    return [cause for cause in causes if cause.target == target]
+def _cause_of(case: Case, about: str, failed: set[str]) -> str:
+    """Return the earliest requirement that a case waits or failed for.
+
+    A failure about the check's main requirement may be about any that the check builds on; others know better.
+    """
+    builds_on = [each for each in case.needs if about == case.requirements[0] and each != about]
+    causes = [first_cause(about, failed)]
+    causes += [first_cause(each, failed) or each for each in builds_on if each in failed]
+    return min([each for each in causes if each], key=place, default=about)
 
 
 def _cell(case: Case) -> tuple[object, ...]:

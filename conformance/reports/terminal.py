@@ -89,7 +89,11 @@ def print_causes(console: Console, causes: Sequence[Cause], *, files_in: Path, h
 
 def _print_cause(console: Console, number: int, cause: Cause, *, hexadecimal: bool) -> None:
     if cause.example is None:
-        console.print(f"{number}. [red]{cause.requirement}[/] {escape(cause.waiting[0].problem)}", soft_wrap=True)
+        problem = cause.waiting[0].problem.removeprefix(f"{cause.requirement} first: ")
+        heading = escape(f"{cause.target}: {cause.requirement}")
+        console.print(f"{number}. [red]FAILED[/] {heading}", soft_wrap=True)
+        lines = [requirement_sentence(cause.requirement), "", *problem.splitlines()]
+        console.print("\n".join(f"    {line}".rstrip() for line in lines), markup=False, soft_wrap=True)
     else:
         case, file = cause.example
         console.print(
@@ -118,10 +122,10 @@ def print_errors(console: Console, errors: Sequence[Case]) -> None:
             console.print(f"    {len(those) - 1} more like it", markup=False)
 
 
-def print_failure(console: Console, case: Case) -> None:
+def print_failure(console: Console, case: Case, *, hexadecimal: bool = False) -> None:
     """Print all that a failed case says: the requirement, what happened, what was sent."""
     print_outcome(console, case, case.outcome.upper())
-    _print_details(console, case, None)
+    _print_details(console, case, None, hexadecimal=hexadecimal)
 
 
 def _print_details(console: Console, case: Case, file: Path | None, *, hexadecimal: bool = False) -> None:

@@ -1,18 +1,21 @@
 """Whether a check is still worth running: what it builds on holds, and its target has time left."""
 
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 from unittest import SkipTest
 
 import pytest
 
 from conformance.prerequisites import first_cause
-from conformance.running.checks import Cell, cell_of, citations
+from conformance.running.checks import Cell, cell_of, citations, needs, unit_of
 
 NOT_STARTED = "it did not start"
 OUT_OF_TIME = "the time for this target was used up"
 ENOUGH = "enough checks of this target had failed"
+
+CASES = 3
+"""When so many cases of one check have failed, the others would say nothing new."""
 
 
 class Unjudged(SkipTest):
@@ -26,16 +29,23 @@ class Unjudged(SkipTest):
 class Admission:
     """What the preflight found, and since when each target is judged. Threads share it.
 
-    `budget` is the time for each target in seconds of ``time.monotonic``; None: no limit. When the directory
-    `finished` has a file of a target's name, no further check of that target is run.
+    Of pytest's options, ``--budget`` is the time for each target in seconds of ``time.monotonic``. No further check of
+    a target is run when ``--fail-fast`` of them have failed here, or when the directory ``--finished`` has a file of
+    its name, since they have failed elsewhere. With ``--regardless`` nothing else keeps a check from being run.
     """
 
-    def __init__(self, budget: float | None, finished: Path | None) -> None:
-        self._budget = budget
-        self._finished = finished
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
         self._failed: dict[Cell, dict[str, str]] = defaultdict(dict)
-        self._not_started: dict[Cell, str] = {}
+        self._hindered: dict[Cell, tuple[str, str]] = {}
         self._began: dict[str, float] = {}
+        self._failed_cases: Counter[tuple[str, str]] = Counter()
+        self._failures: Counter[str] = Counter()
+
+    def note_failed_check(self, item: pytest.Item) -> None:
+        """Remember that a case of a check has failed."""
+        self._failed_cases[_check(item)] += 1
+        self._failures[cell_of(item).target] += 1
 
     def note_failure(self, cell: Cell, requirement: str, problem: str) -> None:
         """Remember that a requirement does not hold, and why. What builds on it cannot be judged."""
@@ -43,22 +53,51 @@ class Admission:
 
     def note_not_started(self, cell: Cell, problem: str) -> None:
         """Remember that a program did not even start: nothing can be said of it."""
-        self._not_started[cell] = problem
+        self._hindered[cell] = f"{NOT_STARTED}: {problem}", "SRV-1"
+
+    def note_hindrance(self, cell: Cell, problem: str, requirement: str) -> None:
+        """Remember why nothing else than that requirement can be judged."""
+        self.note_failure(cell, requirement, problem)
+        self._hindered[cell] = f"{requirement} first: {problem}", requirement
+
+    def is_hindered(self, cell: Cell) -> bool:
+        """Return whether there is one requirement without which nothing else can be judged."""
+        return cell in self._hindered
+
+    def has_failed(self, cell: Cell, *requirements: str) -> bool:
+        """Return whether one of them does not hold."""
+        return any(each in self._failed[cell] for each in requirements)
 
     def require(self, item: pytest.Item) -> None:
         """Raise Unjudged if a check is not to be run."""
         cell = cell_of(item)
         began = self._began.setdefault(cell.target, time.monotonic())
-        if self._budget is not None and time.monotonic() > began + self._budget:
-            raise Unjudged(f"{OUT_OF_TIME}: {self._budget:g} s")
-        if self._finished and finished_file(self._finished, cell.target).exists():
+        budget, finished = self._config.getoption("--budget"), self._config.getoption("--finished")
+        if budget is not None and time.monotonic() > began + budget:
+            raise Unjudged(f"{OUT_OF_TIME}: {budget:g} s")
+        most = self._config.getoption("--fail-fast")
+        if (finished and finished_file(finished, cell.target).exists()) or (
+            most and self._failures[cell.target] >= most
+        ):
             raise Unjudged(ENOUGH)
-        for tried, problem in self._not_started.items():
-            if cell in (tried, tried._replace(service=None)):
-                raise Unjudged(f"{NOT_STARTED}: {problem}", "SRV-1")
+        if self._config.getoption("--regardless"):
+            return
+        if self._failed_cases[_check(item)] >= CASES:
+            raise Unjudged(f"{CASES} cases of this check have failed")
+        main = citations(item)[0]
+        for tried, (problem, requirement) in self._hindered.items():
+            has_none = problem.startswith(NOT_STARTED)
+            if cell in (tried, tried._replace(service=None)) and (has_none or main != requirement):
+                raise Unjudged(problem, requirement)
         failed = self._failed[cell]
-        if cause := first_cause(citations(item)[0], failed):
-            raise Unjudged(f"{cause} first: {failed[cause]}", cause)
+        causes = [first_cause(main, failed), *(first_cause(each, failed) or each for each in needs(item))]
+        for cause in causes:
+            if cause in failed and cause != main:
+                raise Unjudged(f"{cause} first: {failed[cause]}", cause)
+
+
+def _check(item: pytest.Item) -> tuple[str, str]:
+    return unit_of(item), item.nodeid.partition("[")[0]
 
 
 def finished_file(directory: Path, target: str) -> Path:

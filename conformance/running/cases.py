@@ -35,8 +35,8 @@ class Case:
     `outcome`: ``failed`` is the target's fault and ``error`` the judge's; ``unjudged``: it was not run, `problem` says
     why; ``unsupported``: the target declares that it does not offer the program or service; ``inconclusive``: it cannot
     be tried on such a target or host. `about` is the requirement that a failure is about, or the one that has to hold
-    before the check can be run. `parameters` are the check's, with ``*`` for the target's name; `word` is what
-    `find_target` finds the target by.
+    before the check can be run; `needs` are others that the check builds on. `parameters` are the check's, with ``*``
+    for the target's name; `word` is what `find_target` finds the target by.
     """
 
     check: str
@@ -55,6 +55,7 @@ class Case:
     inputs: dict[str, Any] | None = None
     profile: str = "standard"
     seed: int = 0
+    needs: list[str] = field(default_factory=list)
 
     @property
     def title(self) -> str:

@@ -23,6 +23,11 @@ def citations(item: pytest.Item) -> list[str]:
     return [id_ for marker in item.iter_markers("requirement") for id_ in marker.args]
 
 
+def needs(item: pytest.Item) -> list[str]:
+    """Return the requirements that a check builds on besides those that its main one does."""
+    return list(dict.fromkeys(id_ for marker in item.iter_markers("needs") for id_ in marker.args))
+
+
 def parameters_of(item: pytest.Item) -> dict[str, Any]:
     """Return the values of a check's parameters by their names."""
     return item.callspec.params if hasattr(item, "callspec") else {}

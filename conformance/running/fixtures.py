@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from conformance.as_client.shrinking import begin_check
-from conformance.blame import blame
+from conformance.blame import blame, blamed
 from conformance.running.checks import parameters_of
+from conformance.targets.host import require_option
 from conformance.targets.programs import Program
 from conformance.targets.server import Server
 from conformance.targets.target import Target
@@ -91,13 +92,27 @@ def _require_health(server: Server) -> None:
 def starting_servers(target: Target, service: Service, transport: Transport) -> Iterator[StartServer]:
     """Start servers with these options, and `env` as `Program` takes it; killed in the end."""
     with ExitStack() as servers:
+        started: list[Server] = []
 
         def start(*options: str, env: Mapping[str, str] | None = None) -> Server:
+            require_option(transport, options)
             server = target.server(service, transport, *options, env=env)
             servers.callback(server.kill)
+            started.append(server)
             return server
 
-        yield start
+        try:
+            yield start
+        except AssertionError as error:
+            dead = next((each for each in started if has_died(each)), None)
+            if dead is None or blamed(error) is not None:
+                raise
+            raise blame(AssertionError(dead.describe("the server died")), "LOAD-3") from None
+
+
+def has_died(server: Server) -> bool:
+    """Return whether a server has ended by itself: with an error, and not by a signal."""
+    return not server.running and server.process.returncode > 0 and bool(server.errors)
 
 
 @contextmanager

@@ -65,13 +65,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--every-case", action="store_true", help="leave out no check or case for the profile's sake")
     group.addoption("--in-turn", action="store_true", help="run no check beside others")
     group.addoption("--budget", type=float, metavar="S", help="judge each target for so many seconds at the most")
+    group.addoption("--fail-fast", type=int, metavar="N", help="judge a target no further when so many have failed")
     group.addoption("--finished", type=Path, metavar="DIR", help="where a file says that a target is judged no more")
-    group.addoption("--regardless", action="store_true", help="run a check though what it builds on has failed")
+    group.addoption("--regardless", action="store_true", help="run each check, whatever else has failed")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     for line in (
         "requirement(*ids): the requirements of SPEC.md that a check proves, the main one first; every check has it",
+        "needs(*ids): other requirements without which the check fails; where one does not hold, that is the cause",
         "service(name): the check is about this service only",
         "transport(name): the check is about this transport only",
         "long: the quick profile leaves the check out",
@@ -84,7 +86,7 @@ def pytest_configure(config: pytest.Config) -> None:
     hypothesis.settings.load_profile(config.getoption("--profile"))
     replayed = load_case(config.getoption("--replay")) if config.getoption("--replay") else None
     events = None if is_worker(config) else config.getoption("--events")  # a worker has not inherited the descriptor
-    config.stash[admission_key] = Admission(config.getoption("--budget"), config.getoption("--finished"))
+    config.stash[admission_key] = Admission(config)
     config.stash[recorder_key] = Recorder(profile_of(config), events, replayed)
     config.pluginmanager.register(config.stash[recorder_key], "recorder")
 

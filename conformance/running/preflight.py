@@ -1,28 +1,48 @@
 """What most checks build on, tried before all of them with each program and each service.
 
-It starts; its first answer is right; it answers errors, and each of two lines; it stops. Where one of these does not
-hold, checks that need it would only wait for what never comes, and say nothing about their own requirements.
+It starts; its first answer is right; it reads lines however they come and end, and serves two clients at once; it
+answers each kind of faulty request; it stops. Where one of these does not hold, checks that need it would only wait for
+what never comes, or fail for that reason, and say nothing about their own requirements.
 """
 
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from signal import SIGTERM
+from subprocess import TimeoutExpired
 
+from conformance.addresses import OWN_HOST
 from conformance.as_client import peers
-from conformance.as_client.conversation import Subscription, good_request
+from conformance.as_client.conversation import Subscription, answering_stranger, good_request
 from conformance.as_client.judgement import require_reply, require_status
+from conformance.as_client.server_lines import require_host
 from conformance.as_server.talk import Talk
-from conformance.blame import about, blamed
-from conformance.expected.oracle import expected_reply
+from conformance.blame import about, blame, blamed
+from conformance.expected.oracle import REQUIREMENTS, error, expected_reply
 from conformance.expected.replies import ok_fields, reply, tick, tick_lines
 from conformance.expected.services import SERVICE_TABLE
 from conformance.running.admission import Admission
 from conformance.running.checks import Cell
 from conformance.targets.server import DidNotStart, Server
 from conformance.targets.target import Target
+from conformance.targets.terms import Service, Transport
+from conformance.timing import PATIENCE, SCALE
+from spec.limits import LINE_BYTES
 
 NAME = SERVICE_TABLE["time"].argument
 MESSAGE = SERVICE_TABLE["echo"].argument
+
+FIRST = "ECHO-1", "LEASE-1", "TIME-2", "TIME-4", "TIME-5"
+"""What a server shows with its first answers: without them nothing else is tried."""
+
+FIRST_ANSWER = PATIENCE / 2
+"""Seconds: a server that is ready answers at once, and checks will ask the same again."""
+
+ENDING = 0.5 * SCALE
+"""Seconds that a server which dies may take for it."""
+
+CUT = 0.05 * SCALE
+"""Seconds between two segments, so that a server reads the first one alone. One that reads both passes."""
 
 
 def try_program(target: Target, cell: Cell, admission: Admission) -> None:
@@ -32,63 +52,179 @@ def try_program(target: Target, cell: Cell, admission: Admission) -> None:
             _try_server(target, cell, admission)
         else:
             _try_client(target, cell, admission)
-    except DidNotStart as error:
-        admission.note_not_started(cell, str(error))
-    except (AssertionError, OSError) as error:
-        _note(admission, cell, error, "SRV-1" if cell.role == "server" else "CLI-1")
+    except DidNotStart as problem:
+        admission.note_not_started(cell, str(problem))
+    except (AssertionError, OSError) as problem:
+        _note(admission, cell, problem, "SRV-1" if cell.role == "server" else "CLI-1")
 
 
-def _note(admission: Admission, cell: Cell, error: BaseException, requirement: str) -> None:
-    admission.note_failure(cell, blamed(error) or requirement, str(error) or type(error).__name__)
+def _note(admission: Admission, cell: Cell, problem: BaseException, requirement: str) -> None:
+    admission.note_failure(cell, blamed(problem) or requirement, str(problem) or type(problem).__name__)
+
+
+class _Trial:
+    """The trial of one server with one service. A step whose failure is noted keeps no other from being tried."""
+
+    def __init__(self, target: Target, cell: Cell, admission: Admission) -> None:
+        assert cell.transport and cell.service
+        self.target, self.cell, self.admission = target, cell, admission
+        self.service, self.transport = cell.service, cell.transport
+        self.servers = ExitStack()
+        self.server = self._started()
+
+    def _started(self, *options: str) -> Server:
+        return self.servers.enter_context(self.target.server(self.service, self.transport, *options))
+
+    @contextmanager
+    def step(self, requirement: str, prefix: str = "") -> Iterator[None]:
+        try:
+            with about(requirement, prefix):
+                yield
+        except (AssertionError, OSError) as observed:
+            problem: Exception = observed
+            if self._has_died(observed):
+                dead = self.server
+                said = f": {dead.errors[-1].strip()}" if dead.errors else f" with status {dead.process.returncode}"
+                death = AssertionError(f"{prefix}: the server died{said}".removeprefix(": "))
+                problem = blame(death, requirement if requirement in FIRST else "LOAD-3")
+                self.server = self._started()
+            _note(self.admission, self.cell, problem, requirement)
+
+    def _has_died(self, observed: Exception) -> bool:
+        """Return whether the server has ended. A connection may end a little before its server does."""
+        if isinstance(observed, peers.Ended | peers.Reset) and not self.target.url:
+            with suppress(TimeoutExpired):
+                self.server.process.wait(ENDING)
+        return not self.server.running
+
+    def holds(self, *requirements: str) -> bool:
+        return not self.admission.has_failed(self.cell, *requirements)
+
+    def run(self) -> None:
+        self._address()
+        if self.admission.is_hindered(self.cell):
+            return
+        first = "ECHO-1" if self.service == "echo" else "LEASE-1" if self.transport == "udp" else "TIME-2"
+        request = good_request(self.service)
+        if self.transport == "udp" and (stranger := answering_stranger(self.server, request)):
+            self.admission.note_hindrance(self.cell, f"the first answer came from {stranger}", "UDP-4")
+            return
+        with self.step(first, "the first answer"), peers.connect(self.server) as peer:
+            answer = peer.ask(request, FIRST_ANSWER)
+            interval = answer.parse()[1].get("interval", "")
+            require_reply(answer, expected_reply(self.service, self.transport, request + b"\n", interval))
+        if self.service == "time" and self.holds(first):
+            self._ticks()
+        if self.holds(*FIRST):
+            with self.step("REQ-3", "a line that ends with CRLF"), peers.connect(self.server) as peer:
+                require_status(_asked(peer, good_request(self.service) + b"\r\n"), "OK", "CHALLENGE")
+            if self.transport == "tcp":
+                self._streams()
+            self._errors()
+        if not self.target.url:
+            self._stop()
+
+    def _stop(self) -> None:
+        try:
+            status = self.server.stop(SIGTERM)
+            assert status == 0, self.server.describe(f"its exit status after SIGTERM is {status}; expected 0")
+        except AssertionError as problem:
+            _note(self.admission, self.cell, problem, "SRV-8")
+
+    def _address(self) -> None:
+        """Whether it heeds its options is seen where it says that it listens."""
+        if self.target.url:
+            return
+        if self.server.port == SERVICE_TABLE[self.service].port:
+            problem = f"{self.server.url} was printed, although it was started with --port 0 (does it heed --port?)"
+            self.admission.note_hindrance(self.cell, problem, "SRV-2")
+            return
+        with self.step("SRV-2", f"with --host {OWN_HOST}"):
+            require_host(self._started("--host", OWN_HOST), OWN_HOST)
+
+    def _ticks(self) -> None:
+        with self.step("TIME-2", "the first subscription"), peers.connect(self.server) as peer:
+            subscription = Subscription(peer, NAME)
+            with about("TIME-5", "the first tick"):
+                subscription.tick()
+
+    def _streams(self) -> None:
+        """Two lines on one connection, apart and together; two clients at once; the end of the client's side."""
+        line = good_request(self.service) + b"\n"
+        with self.step("TCP-1", "a second line on the connection"), peers.TcpPeer(self.server.address) as peer:
+            _answered(peer, line)
+            _answered(peer, line)
+        if self.holds("TCP-1"):
+            with self.step("TCP-5", "two lines in one segment"), peers.TcpPeer(self.server.address) as peer:
+                _answered(peer, line + line, 2)
+            with self.step("TCP-3", "a line in two segments"), peers.TcpPeer(self.server.address) as peer:
+                peer.send(line[:6])
+                time.sleep(CUT)
+                require_status(_asked(peer, line[6:]), "OK")
+        with self.step("TCP-8", "a line and a half-close"), peers.TcpPeer(self.server.address) as peer:
+            peer.send(line)
+            peer.half_close()
+            assert peer.rest(), "nothing came before the end of the stream"
+        with (
+            self.step("LOAD-2", "a second client, while the first is connected"),
+            peers.TcpPeer(self.server.address) as first,
+            peers.TcpPeer(self.server.address) as second,
+        ):
+            _answered(first, line)
+            _answered(second, line)
+
+    def _errors(self) -> None:
+        """One request for each fault. Where no fault at all gets an `ERR`, that is one thing to mend, not five."""
+        problems: list[tuple[str, AssertionError]] = []
+        refused = unanswered = 0
+        for code, request in _faulty(self.service, self.transport).items():
+            with self.step("LOAD-3"), peers.connect(self.server) as peer:
+                try:
+                    answer = _asked(peer, request)
+                    require_status(answer, "ERR")
+                    refused += 1
+                    require_reply(answer, error(code))
+                except AssertionError as problem:
+                    if self._has_died(problem):
+                        raise
+                    unanswered += isinstance(problem, peers.Silence)
+                    problems.append((blamed(problem) or REQUIREMENTS[code], problem))
+            if unanswered > 1 and not refused:
+                break  # more of them would only be waited for
+        if not refused and problems:
+            problems = [("ERR-1", problems[0][1])]
+        for requirement, each in problems:
+            _note(self.admission, self.cell, each, requirement)
 
 
 def _try_server(target: Target, cell: Cell, admission: Admission) -> None:
-    assert cell.transport and cell.service
-
-    @contextmanager
-    def step(requirement: str) -> Iterator[None]:
-        """A step whose failure keeps no other step from being tried."""
-        try:
-            yield
-        except (AssertionError, OSError) as error:
-            admission.note_failure(cell, requirement, str(error) or type(error).__name__)
-
-    with target.server(cell.service, cell.transport) as server:
-        first = "ECHO-1" if cell.service == "echo" else "LEASE-1" if cell.transport == "udp" else "TIME-2"
-        with about(first, "the first answer"), peers.connect(server) as peer:
-            request = good_request(cell.service)
-            answer = peer.ask(request)
-            interval = answer.parse()[1].get("interval", "")
-            require_reply(answer, expected_reply(cell.service, cell.transport, request + b"\n", interval))
-        if cell.service == "time":
-            with peers.connect(server) as peer:
-                with about("TIME-2", "the first subscription"):
-                    subscription = Subscription(peer, NAME)
-                with about("TIME-5", "the first tick"):
-                    subscription.tick()
-        with step("ERR-1"):
-            _ask_faultily(server)
-        if cell.transport == "tcp":
-            with step("TCP-1"):
-                _ask_twice(server)
-        if not target.url:
-            with step("SRV-8"):
-                assert server.stop(SIGTERM) == 0, server.describe("its exit status after SIGTERM is not 0")
+    trial = _Trial(target, cell, admission)
+    with trial.servers:
+        trial.run()
 
 
-def _ask_faultily(server: Server) -> None:
-    """A control character is a fault over both transports."""
-    with peers.connect(server) as peer:
-        require_status(peer.ask(SERVICE_TABLE[server.service].request("\x01")), "ERR")
+def _faulty(service: Service, transport: Transport) -> dict[str, bytes]:
+    """Return requests with their ends, each with one fault, by its code."""
+    row = SERVICE_TABLE[service]
+    requests = {
+        "bad-character": row.request("\x01") + b"\n",
+        "bad-encoding": row.request("a") + b"\xff\n",
+        "too-long": row.request("a" * LINE_BYTES) + b"\n",
+    }
+    requests |= {"unknown-verb": b"HELLO\n"} if transport == "tcp" else {"bad-request": row.good_request + b"\nx\n"}
+    return requests | ({"bad-name": row.request("") + b"\n"} if service == "time" else {})
 
 
-def _ask_twice(server: Server) -> None:
-    with peers.TcpPeer(server.address) as peer:
-        request = good_request(server.service) + b"\n"
-        peer.send(request + request)
-        answers = [peer.reply()]
-        while len(answers) < 2 or answers[-1].status == "TICK":
-            answers.append(peer.reply())
+def _asked(peer: peers.Peer, request: bytes) -> peers.Reply:
+    peer.send(request)
+    return peer.reply(FIRST_ANSWER)
+
+
+def _answered(peer: peers.TcpPeer, data: bytes, count: int = 1) -> None:
+    """Send lines, and read so many replies to them."""
+    peer.send(data)
+    while count:
+        count -= peer.reply(FIRST_ANSWER).status != "TICK"
 
 
 def _try_client(target: Target, cell: Cell, admission: Admission) -> None:
@@ -100,7 +236,7 @@ def _try_client(target: Target, cell: Cell, admission: Admission) -> None:
 
 def _echo(target: Target, cell: Cell) -> None:
     with _talk(target, cell, MESSAGE) as talk:
-        with about("CLI-3", "the first request"):
+        with about("CLI-3", "the first request"), _reaching(talk):
             talk.expect(f"ECHO {MESSAGE}")
         fields = ok_fields("echo", talk.server.transport, MESSAGE)
         talk.send(reply("OK", *fields))
@@ -113,7 +249,7 @@ def _echo(target: Target, cell: Cell) -> None:
 
 def _subscribe(target: Target, cell: Cell) -> None:
     with _talk(target, cell, "--ticks", "1", NAME) as talk:
-        with about("CLI-16" if talk.server.transport == "udp" else "CLI-19", "the first request"):
+        with about("CLI-16" if talk.server.transport == "udp" else "CLI-19", "the first request"), _reaching(talk):
             talk.subscribe(NAME)
         talk.send(tick(NAME, 1))
         talk.program.wait_until(lambda: len(talk.program.output) > 1)
@@ -128,6 +264,17 @@ def _talk(target: Target, cell: Cell, *words: str) -> Talk:
     return Talk(target, cell.service, cell.transport, *words)
 
 
+@contextmanager
+def _reaching(talk: Talk) -> Iterator[None]:
+    """A client that has not found its server breaks what it is to print of it: the address that it reached."""
+    try:
+        yield
+    except AssertionError as problem:
+        raise problem if talk.was_reached else blame(problem, "CLI-1") from None
+
+
 def _require_connected(talk: Talk) -> None:
     with about("CLI-1", "the first line"):
-        assert talk.program.output[:1] == [talk.connected], talk.program.describe(f"it did not print {talk.connected}")
+        printed = talk.program.output
+        came = f"it printed {printed[0]!r}" if printed else "it printed nothing (does it flush?)"
+        assert printed[:1] == [talk.connected], talk.program.describe(f"{came}; expected {talk.connected!r}")

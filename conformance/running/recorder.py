@@ -18,7 +18,7 @@ from conformance.blame import blamed
 from conformance.profiles import Profile
 from conformance.running.admission import Unjudged
 from conformance.running.cases import Case, Draws, Outcome, cut_problem, decode, dump_exchanges, encode
-from conformance.running.checks import cell_of, citations, parameters_of, requirement_sentence
+from conformance.running.checks import cell_of, citations, needs, parameters_of, requirement_sentence
 from conformance.running.gate import Results
 from conformance.targets.target import Target
 
@@ -72,11 +72,13 @@ class Recorder:
             outcome,
             profile=self._profile.name,
             seed=self._profile.seed,
+            needs=needs(item),
         )
 
-    def leave_out(self, item: pytest.Function, outcome: Outcome) -> None:
+    def leave_out(self, item: pytest.Function, outcome: Outcome, problem: str) -> None:
         """Record a check that is not run on its target, and why."""
         case = self.cases[item.nodeid] = self.case(item, outcome)
+        case.problem = problem
         self._emit(case.to_json())
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:

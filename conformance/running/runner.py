@@ -8,7 +8,7 @@ import sys
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -32,6 +32,9 @@ STALL = 2 * CHECK_TIMEOUT
 """Seconds without a case after which a session is ended: whatever check hangs should have been ended before."""
 
 OUTPUT_LINES = 12
+
+DONE = 0, 1, 5
+"""Statuses of pytest: all passed, some failed, there were none."""
 
 OWN_CONFIGURATION = (
     *("-q", "--tb=native", "--assert=plain", "--strict-markers"),
@@ -83,14 +86,17 @@ class Selection:
     fail_fast: int | None = None
 
 
-def run(selection: Selection) -> Iterator[Planned | Case]:
-    """Run the checks of a selection; yield each case when it is done. Raises JudgeError."""
+def run(selection: Selection, enough: Callable[[Case], bool] = lambda case: False) -> Iterator[Planned | Case]:
+    """Run the checks of a selection; yield each case when it is done. Raises JudgeError.
+
+    Of a target no further check is run after a case for which `enough` is true.
+    """
     failed: Counter[str] = Counter()
     with tempfile.TemporaryDirectory(prefix="sockspec-") as directory:
         for event in _session([*_arguments(selection), f"--finished={directory}"]):
-            if isinstance(event, Case) and event.outcome == "failed":
-                failed[event.target] += 1
-                if failed[event.target] == selection.fail_fast:
+            if isinstance(event, Case):
+                failed[event.target] += event.outcome == "failed"
+                if failed[event.target] == selection.fail_fast or enough(event):
                     finished_file(Path(directory), event.target).touch()
             yield event
 
@@ -133,6 +139,7 @@ def _arguments(selection: Selection) -> list[str]:
         f"--profile={profile.name}",
         f"--seed={profile.seed}",
         *([] if selection.budget is None else [f"--budget={selection.budget}"]),
+        *([] if selection.fail_fast is None else [f"--fail-fast={selection.fail_fast}"]),
         *("--dist=loadgroup", f"--max-worker-restart={RESTARTS}"),
         *[f"--tx={spec}" for spec in selection.workers or [f"{local}*popen"]],
     ]
@@ -183,7 +190,7 @@ def _session(arguments: Sequence[str]) -> Iterator[Planned | Case]:
         last = [line for line in output.read().splitlines() if line.strip()][-OUTPUT_LINES:]
     ended = f"nothing happened for {STALL:g} s" if stalled.is_set() else f"pytest ended with status {status}"
     problem = "\n".join([ended, *last])
-    if planned is None or (collects_only and status):
+    if planned is None or (status not in DONE and not planned):
         raise JudgeError(problem)
     for case in [] if collects_only else planned.values():
         case.about, case.problem = case.requirements[0], f"the check did not finish: {problem}"

@@ -13,6 +13,7 @@ from conformance import timing
 from conformance.running.cases import Outcome, load_case
 from conformance.running.checks import cell_of, citations, parameters_of, role_of, unit_of
 from conformance.running.options import named_targets, profile_of, recorder_key
+from conformance.targets.server import ONLY_REPLIES
 from conformance.targets.target import Target
 from conformance.targets.terms import ROLES, SERVICES, TRANSPORTS
 from spec.requirements import REQUIREMENTS
@@ -45,7 +46,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     selected = [item for item in checks if _is_selected(config, item)]
     for item in selected:
         if (outcome := _hindrance(item)) is not None:
-            recorder.leave_out(item, outcome)
+            recorder.leave_out(item, outcome, ONLY_REPLIES if outcome == "inconclusive" else "")
     applying = [item for item in selected if item.nodeid not in recorder.cases]
     recorder.applying = Counter(cell_of(item).target for item in applying)
     if file := config.getoption("--replay"):

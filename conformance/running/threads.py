@@ -7,7 +7,7 @@ kept its time.
 
 import inspect
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any
@@ -130,6 +130,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         item.config.stash[admission_key].require(item)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Count what has failed. What runs in a thread has been counted there."""
+    report = yield
+    if report.failed and runs_beside not in item.stash:
+        item.config.stash[admission_key].note_failed_check(item)
+    return report
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if unit := session.stash.get(_unit, None):
         unit.end()
@@ -153,6 +162,7 @@ def _run(item: pytest.Function, check: Callable[..., None], stalls: Stalls, admi
             raise
         except (Exception, pytest.fail.Exception):
             if attempt == ATTEMPTS or not stalls.since(start):
+                admission.note_failed_check(item)
                 raise
 
 

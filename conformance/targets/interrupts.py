@@ -1,10 +1,10 @@
-"""Interrupts: SIGINT and SIGTERM end all programs at once, and whoever waits for anything else looks now and then."""
+"""Interrupts end all programs at once; whoever waits for anything else looks now and then whether there was one."""
 
 import atexit
 import contextlib
 import threading
 from collections.abc import Iterator
-from signal import SIGINT, SIGTERM
+from signal import SIG_IGN, SIGHUP, SIGINT, SIGTERM, getsignal
 from signal import signal as set_handler
 from types import FrameType
 from typing import Protocol
@@ -32,12 +32,25 @@ _lock = threading.RLock()  # a second signal may find the handler at work
 
 
 def heed_interrupts() -> None:
-    """Let SIGINT and SIGTERM end all programs and raise KeyboardInterrupt.
+    """Let SIGINT, SIGTERM and SIGHUP end all programs and raise KeyboardInterrupt.
 
-    In the background SIGINT may be ignored, and would be in all that is started.
+    In the background SIGINT may be ignored, and would be in all that is started. A SIGHUP that ``nohup`` has had
+    ignored stays so.
     """
-    for number in SIGINT, SIGTERM:
-        set_handler(number, _interrupt)
+    for number in SIGINT, SIGTERM, SIGHUP:
+        if number != SIGHUP or getsignal(number) != SIG_IGN:
+            set_handler(number, _interrupt)
+
+
+@contextlib.contextmanager
+def ignored_interrupts() -> Iterator[None]:
+    """A block that no interrupt ends."""
+    handlers = {number: set_handler(number, SIG_IGN) for number in (SIGINT, SIGTERM, SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            set_handler(number, handler)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -16,7 +16,7 @@ from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM
 from types import TracebackType
 from typing import IO, TYPE_CHECKING
 
-from conformance.patience import note_wait
+from conformance.patience import note_wait, patience
 from conformance.targets.environment import MARK, clean_environment
 from conformance.targets.families import Family, adopt_orphans
 from conformance.targets.interrupts import reaped, starting
@@ -101,6 +101,7 @@ class Program:
         self.limits = limits
         self.ended_because: str | None = None
         self.left_behind: list[str] = []
+        self.is_server = False
         self._is_gone = False
         keeper.start()
         adopt_orphans()
@@ -196,8 +197,8 @@ class Program:
 
     @property
     def patience(self) -> float:
-        """How long to wait for this program, in seconds. A client may be waiting itself; so it always gets all."""
-        return PATIENCE
+        """How long to wait for this program, in seconds. A client may be waiting itself, so it always gets all."""
+        return patience() if self.is_server else PATIENCE
 
     def expect_line(self, pattern: str, within: float | None = None) -> re.Match[str]:
         """Return the match of the next line of output that `pattern` matches whole; those before it are passed over.

@@ -9,7 +9,6 @@ from typing import NoReturn
 
 from conformance.blame import blame
 from conformance.inconclusive import Inconclusive
-from conformance.patience import patience
 from conformance.targets.limits import DEFAULT_LIMITS, Limits
 from conformance.targets.programs import Program, ProgramError
 from conformance.targets.terms import Service, Transport
@@ -21,6 +20,8 @@ READY = re.compile(f"waiting for clients on (?P<url>{_SCHEME}://{_ADDRESS})")
 
 URL = re.compile(rf"{_SCHEME}://(\[(?P<v6>[0-9A-Fa-f:.]+(%\w+)?)\]|(?P<host>[^\[\]:/@?#\s]+)):(?P<port>\d{{1,5}})")
 """What a person may call a server that runs already: by its address or by its name."""
+
+ONLY_REPLIES = "of a server that runs already only the replies are seen"
 
 REFUSAL = 0.2
 """Seconds in which a host says that nobody has a UDP port."""
@@ -45,11 +46,14 @@ class Server(Program):
     ) -> None:
         """Start it, on a free port unless `options` name one.
 
-        Raises DidNotStart, or ProgramError for a first line that is no ready line: both are about SRV-1.
+        Raises DidNotStart, or ProgramError for a first line that is no ready line, which is about SRV-1. So is the
+        former, unless it was started with options: they have to be accepted (SRV-10).
         """
         port = () if "--port" in options else ("--port", "0")
         super().__init__([*command, service, *port, *options], cwd=cwd, env=env, limits=limits)
         self.service, self.transport = service, transport
+        self.is_server = True
+        self._options = options
         try:
             ready = self._ready_line()
         except ProgramError:
@@ -64,9 +68,10 @@ class Server(Program):
             self.expect_line(r"[^\n]*")
         except ProgramError:
             hint = " (does it flush?)" if self.running else ""
-            raise blame(
-                DidNotStart(self.describe(f"it printed nothing, but the ready line was expected{hint}")), "SRV-1"
-            ) from None
+            told = "it printed nothing" if self.running else "it ended before it printed anything"
+            problem = f"{told}, but the ready line was expected{hint}"
+            error = DidNotStart(self.describe(problem))
+            raise (blame(error, about) if (about := self._needed) else error) from None
         if ready := READY.fullmatch(self.output[0]):
             return ready
         form = f"waiting for clients on {self.service}+{self.transport}://HOST:PORT"
@@ -74,8 +79,10 @@ class Server(Program):
         raise blame(ProgramError(problem), "SRV-1")
 
     @property
-    def patience(self) -> float:
-        return patience()
+    def _needed(self) -> str:
+        """The requirement that says that it starts so; none where it depends on who starts it: --host, --port."""
+        names = {option for option in self._options if option.startswith("--")} - {"--port"}
+        return "SRV-1" if not self._options else "SRV-10" if names and "--host" not in names else ""
 
     @property
     def address(self) -> tuple[str, int]:
@@ -114,7 +121,7 @@ class RunningServer(Server):
 
     def __getattr__(self, name: str) -> NoReturn:
         if name in _OF_A_PROCESS:
-            raise Inconclusive("of a server that runs already only the replies are seen")
+            raise Inconclusive(ONLY_REPLIES)
         raise AttributeError(name)
 
 

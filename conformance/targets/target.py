@@ -94,4 +94,6 @@ class Target:
             self._need_address(transport, arguments)
         command = [*self.command(transport, role), *arguments]
         whole = {**self.environment, **(env or {})}
-        return Program(command, cwd=self.cwd, stdin=stdin, stdout=stdout, env=whole, limits=self.limits)
+        program = Program(command, cwd=self.cwd, stdin=stdin, stdout=stdout, env=whole, limits=self.limits)
+        program.is_server = role == "server"
+        return program

@@ -57,11 +57,11 @@ def test_an_expected_reply_is_accepted(came: bytes, expected: bytes) -> None:
         (ok("time", "udp", "a", "5"), ok("time", "udp", "a", "3"), "interval is '5'; expected '3'", "TIME-3"),
         (ok("time", "udp", "b"), ok("time", "udp", "a"), "name is 'b'; expected 'a'", None),
         (b"OK\n\n", CHALLENGE, "'OK\\n\\n' came; expected 'CHALLENGE\\ntoken: {token}\\n\\n'", None),
-        (b"CHALLENGE\ntoken: t\nx: y\n\n", CHALLENGE, "'CHALLENGE\\ntoken: t\\nx: y\\n\\n' came; expected", None),
+        (b"CHALLENGE\ntoken: t\nx: y\n\n", CHALLENGE, "'CHALLENGE\\ntoken: t\\nx: y\\n\\n' came; expected", "REP-1"),
         (
             b"HELLO\xff\n",
             BUSY,
-            "'HELLO\\\\xff\\n' came; expected 'ERR\\ncode: busy\\nreason: {reason}\\n\\n'",
+            "'HELLO\\xff\\n' came; expected 'ERR\\ncode: busy\\nreason: {reason}\\n\\n'",
             None,
         ),
         (b"OK\n\n", None, "'OK\\n\\n' came; expected silence", None),

@@ -6,7 +6,8 @@ import sys
 import pytest
 
 from conformance import ROOT
-from conformance.broken import faults, kills
+from conformance.broken import AUTHOR, faults, kills
+from conformance.broken.kill_session import Kill
 from conformance.broken.kills import Findings, kill_table, read_kills, try_faults
 from spec.requirements import REQUIREMENTS
 
@@ -30,8 +31,11 @@ def test_every_testable_requirement_has_a_kill() -> None:
 
 
 def test_every_fault_is_recorded_and_described() -> None:
+    """Those by a stranger are recorded if a check finds them."""
     recorded = {kill.fault: kill.description for each in read_kills().values() for kill in each}
-    assert recorded == {name: fault.description for name, fault in faults().items()}
+    known = faults()
+    assert recorded == {name: known[name].description for name in recorded}
+    assert recorded.keys() >= {name for name, fault in known.items() if fault.origin == AUTHOR}
     assert all(recorded.values())
 
 
@@ -91,7 +95,17 @@ def test_the_command_fails_if_a_fault_is_not_found(
         kills, "try_faults", lambda names: Findings({}, {name: [] for name in names}, dict.fromkeys(names, 3))
     )
     assert kills.main(["ECHO-7"]) == 1
-    assert capsys.readouterr().out == "ECHO-7/shouts_the_hash: NOT FOUND; 3 checks passed\n"
+    assert "ECHO-7/shouts_the_hash: NOT FOUND; 3 checks passed\n" in capsys.readouterr().out
+
+
+def test_the_command_does_not_ask_for_the_faults_of_a_stranger(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = Kill("ECHO-7/shouts_the_hash", "", "", "")
+    monkeypatch.setattr(
+        kills,
+        "try_faults",
+        lambda names: Findings({found.fault: found}, {name: [] for name in names}, dict.fromkeys(names, 3)),
+    )
+    assert kills.main(["ECHO-7"]) == 0
 
 
 def test_the_command_refuses_a_requirement_without_fault(capsys: pytest.CaptureFixture[str]) -> None:

@@ -70,7 +70,7 @@ def parse_client_options(arguments: Sequence[str] | None, transport: str) -> Cli
 def _parser(usage: str, description: str, port: Callable[[str], int]) -> _Parser:
     parser = _Parser(usage=usage, description=description, allow_abbrev=False)
     parser.add_argument("service", choices=sorted(DEFAULT_PORTS))
-    parser.add_argument("--host", default=DEFAULT_HOST)
+    parser.add_argument("--host", type=_host, default=DEFAULT_HOST)
     parser.add_argument("--port", type=port, metavar="N", help="default: 7007 for echo, 7037 for time")
     return parser
 
@@ -80,6 +80,8 @@ def _parse(parser: _Parser, arguments: Sequence[str] | None) -> dict[str, Any]:
     end = words.index("--") if "--" in words else len(words)  # argparse would drop a message that is "--" itself
     given: dict[str, Any] = vars(parser.parse_intermixed_args(words[:end]))
     rest = words[end + 1 :]
+    if len(text := given.get("text") or "") > 1 and text.startswith("-"):
+        parser.error(f"unrecognized arguments: {text}")  # argparse takes -5 for a text
     if rest and given.get("text", "") is None:
         given["text"] = rest.pop(0)
     if rest:
@@ -108,6 +110,13 @@ def _whole(least: int, most: int | None = None) -> Callable[[str], int]:
         return int(text)
 
     return _checked(parse)
+
+
+@_checked
+def _host(text: str) -> str:
+    if text.startswith("-"):
+        raise ValueError(f"{text!r} is no host")  # but the next option, behind a forgotten value
+    return text
 
 
 @_checked

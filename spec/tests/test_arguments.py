@@ -59,11 +59,17 @@ def test_client_options() -> None:
 
 @pytest.mark.parametrize(
     ("words", "text"),
-    [([""], ""), (["-5"], "-5"), (["-"], "-"), (["--", "-x"], "-x"), (["--", "--"], "--"), (["a\tb"], "a\tb")],
+    [([""], ""), (["-"], "-"), (["--", "-x"], "-x"), (["--", "-5"], "-5"), (["--", "--"], "--"), (["a\tb"], "a\tb")],
 )
 def test_messages_that_look_odd(words: list[str], text: str) -> None:
     """CLI-3, ECHO-8."""
     assert parse_client_options(["echo", *words], "udp").text == text
+
+
+def test_forms_of_the_options() -> None:
+    """Section 12: = for a value, the last of two, leading zeros, a word before and behind the options."""
+    options = parse_client_options(each("time --port=1 а --port 0002 --timeout 03.0")[0], "udp")
+    assert options == ClientOptions("time", "udp", "127.0.0.1", 2, 3, None, "а")
 
 
 def test_the_words_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +103,10 @@ WRONG_FOR_BOTH = [
         echo --port 7.0
         echo --por 7
         echo --host
+        echo --host -1
+        echo --host=-x
         echo --hos ::1
+        echo --port x --port 7
         """
     ),
 ]
@@ -142,6 +151,8 @@ WRONG_FOR_CLIENTS = [
         echo a -- b
         echo -- a b
         echo -x
+        echo -5
+        time --ticks 2 -5
         echo --port 0
         echo --timeout 0
         echo --timeout -1

@@ -9,7 +9,7 @@ from spec import client, codec, limits
 from spec.address import format_url
 from spec.client import Client, malformed, require, unexpected
 from spec.codec import Reply, ReplyError
-from spec.datagram_client import DatagramClient, TimeDatagramClient
+from spec.datagram_client import DatagramClient, EchoDatagramClient, TimeDatagramClient
 from spec.replies import FIELDS, ReplyForm
 from spec.stream_client import EchoStreamClient, StreamClient
 
@@ -123,7 +123,7 @@ def takes_the_end_of_the_stream_for_success() -> None:
         return b""
 
 
-@fault("CLI-11")
+@fault("CLI-24")
 def takes_a_value_of_any_form() -> None:
     """takes numbers, times, hashes and tokens of any form"""
     patch(client, "_FORMS", {name: re.compile(".*") for name in FIELDS})
@@ -155,13 +155,22 @@ def drops_malformed_datagrams_in_silence() -> None:
         return out
 
 
-@fault("CLI-11", transport="tcp")
+@fault("CLI-23", transport="tcp")
 def has_no_limit_for_a_reply() -> None:
     """waits for the end of a reply of any size"""
     patch(limits, "REPLY_BYTES", 1 << 40)
 
 
-@fault("CLI-11", service="echo", transport="tcp")
+@fault("CLI-25", service="echo", transport="udp")
+def drops_replies_to_others_in_silence() -> None:
+    """does not report a TICK or a CHALLENGE, for which an echo client never asks"""
+
+    @wrap(EchoDatagramClient, "_take")
+    def take(good: Any, self: EchoDatagramClient, reply: Reply, now: float) -> Any:
+        return good(self, reply, now) if reply.status in ("OK", "ERR") else b""
+
+
+@fault("CLI-26", service="echo", transport="tcp")
 def takes_any_message_for_its_own() -> None:
     """takes an answer to another message for its own"""
 
@@ -171,7 +180,7 @@ def takes_any_message_for_its_own() -> None:
         good(self, reply, now)
 
 
-@fault("CLI-11", service="time", transport="udp")
+@fault("CLI-27", service="time", transport="udp")
 def refuses_a_tick_that_overtakes_the_ok() -> None:
     """takes a TICK that comes before the OK for malformed"""
 
@@ -191,6 +200,17 @@ def refuses_an_unknown_field() -> None:
         reply: Reply = good(data)
         if unknown := reply.fields.keys() - FIELDS:
             raise ReplyError(f"unknown fields {sorted(unknown)}")
+        return reply
+
+
+@fault("CLI-12", service="echo")
+def checks_fields_of_other_replies() -> None:
+    """takes a reply for malformed because of a field that belongs to another reply"""
+
+    @wrap(codec, "parse_reply")
+    def parse_reply(good: Any, data: bytes) -> Reply:
+        reply: Reply = good(data)
+        require(reply, *(name for name in FIELDS if name in reply.fields))
         return reply
 
 

@@ -1,5 +1,6 @@
 """What an echo client sends, prints and returns: SPEC.md, section 13."""
 
+from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import cycle
 
@@ -169,7 +170,18 @@ def test_unreachable_goes_before_wrong_usage(target: Target, transport: Transpor
         talk.ends(1, [talk.connected], ["", "bad-character", ""])
 
 
-@pytest.mark.requirement("CLI-3", "CLI-11")
+@pytest.mark.requirement("CLI-12", "CLI-3", "CLI-24")
+def test_takes_fields_in_any_order(target: Target, transport: Transport) -> None:
+    """Those of other replies are unknown, whatever they hold; it prints in SPEC.md's order."""
+    fields = ok_fields("echo", transport, "привет")
+    strangers = [("seq", "x"), ("token", ""), *([("bytes", "x"), ("sha256", "")] if transport == "udp" else [])]
+    with Talk(target, "echo", transport, "привет") as talk:
+        talk.expect("ECHO привет")
+        talk.send(reply("OK", *strangers, *reversed(fields)))
+        talk.ends(0, [talk.connected, *shown(fields)])
+
+
+@pytest.mark.requirement("CLI-3", "CLI-23")
 def test_takes_the_longest_reply(target: Target, transport: Transport) -> None:
     fields = ok_fields("echo", transport, "ж" * (MESSAGE_BYTES // 2))
     room = REPLY_BYTES - len(reply("OK", *fields, ("x", "")))
@@ -179,16 +191,17 @@ def test_takes_the_longest_reply(target: Target, transport: Transport) -> None:
         talk.ends(0, [talk.connected, *shown(fields)])
 
 
-def _malformed(transport: Transport) -> dict[str, bytes]:
-    """Return replies to `ECHO привет` that break SPEC.md, each in one way (CLI-11)."""
+def _malformed(transport: Transport) -> Iterator[tuple[str, str, bytes]]:
+    """Yield replies to `ECHO привет` that break SPEC.md, each in one way: the requirement, what is wrong, the reply."""
     fields = ok_fields("echo", transport, "привет")
     good = reply("OK", *fields)
     room = REPLY_BYTES - len(reply("OK", *fields, ("x", "")))
-    replies = {f"without {name}": reply("OK", *replaced(fields, name)) for name, _ in fields}
+    yield from (("CLI-11", f"a status that is none, {word}", reply(word, *fields)) for word in ("YES", "NO"))
+    for name, _ in fields:
+        yield "CLI-24", f"without {name}", reply("OK", *replaced(fields, name))
+    yield "CLI-24", "an error without a code", reply("ERR", ("reason", "why"))
+    yield "CLI-24", "an error without a reason", reply("ERR", ("code", "busy"))
     for name, value in (
-        ("message", "привет\x1b[2J"),
-        ("reversed", "\x85"),
-        ("upper", "ПРИВЕТ\r"),
         ("length", ""),
         ("length", "шесть"),
         ("length", "06"),
@@ -197,15 +210,16 @@ def _malformed(transport: Transport) -> dict[str, bytes]:
         ("length", "6\t"),
         ("length", "٦"),
     ):
-        replies[f"{name} {value!r}"] = reply("OK", *replaced(fields, name, value))
-    replies |= {
-        "an unknown status": reply("YES", *fields),
+        yield "CLI-24", f"{name} {value!r}", reply("OK", *replaced(fields, name, value))
+    for name, value in ("message", "привет\x1b[2J"), ("reversed", "\x85"), ("upper", "ПРИВЕТ\r"):
+        yield "CLI-23", f"{name} {value!r}", reply("OK", *replaced(fields, name, value))
+    yield "CLI-25", "a challenge", challenge("t")
+    yield "CLI-25", "a tick", tick("n", 1)
+    yield "CLI-25", "a challenge with the fields of an answer", reply("CHALLENGE", *fields)
+    yield "CLI-25", "a tick with the fields of an answer", reply("TICK", *fields)
+    badly_built = {
         "a status in lower case": reply("ok", *fields),
         "a status and a space": reply("OK ", *fields),
-        "a challenge": challenge("t"),
-        "a tick": tick("n", 1),
-        "a challenge with the fields of an answer": reply("CHALLENGE", *fields),
-        "a tick with the fields of an answer": reply("TICK", *fields),
         "no status": b"\n" + good,
         "a line that ends with CRLF": good.replace(b"90\n", b"90\r\n"),
         "bytes that are no UTF-8": good.replace(b"upper: ", b"upper: \xff"),
@@ -217,48 +231,54 @@ def _malformed(transport: Transport) -> dict[str, bytes]:
         "a control character in an unknown field": good.replace(b"length:", b"x: \x00\nlength:"),
         "too long": reply("OK", *fields, ("x", "x" * (room + 1))),
         "endless": good[:-1] + b"x: " + b"x" * REPLY_BYTES,
-        "an error without a code": reply("ERR", ("reason", "why")),
-        "an error without a reason": reply("ERR", ("code", "busy")),
         "a reason with a control character": error("busy", "\x1b[2J"),
     }
     if transport == "udp":
-        replies |= {
+        badly_built |= {
             "an empty datagram": b"",
             "no empty line": good[:-1],
             "half a reply": good[:20],
             "two replies": good + good,
         }
-    else:
-        replies |= {
-            "another message": reply("OK", *replaced(fields, "message", "приве")),
-            "another case of it": reply("OK", *replaced(fields, "message", "Привет")),
-            "bytes that are no number": reply("OK", *replaced(fields, "bytes", "0x91")),
-        }
-    return replies
+    yield from (("CLI-23", what, answer) for what, answer in badly_built.items())
+    if transport == "tcp":
+        yield "CLI-24", "bytes that are no number", reply("OK", *replaced(fields, "bytes", "0x91"))
 
 
 @pytest.mark.transport("udp")
-@pytest.mark.requirement("CLI-11", "CLI-2", "CLI-10")
+@pytest.mark.requirement("CLI-11", "CLI-23", "CLI-24", "CLI-25", "CLI-2", "CLI-10")
 def test_reports_malformed_datagrams_and_waits_on(target: Target) -> None:
     with Talk(target, "echo", "udp", "привет") as talk:
         talk.expect("ECHO привет")
-        malformed = _malformed("udp")
-        for n, (what, datagram) in enumerate(malformed.items(), 1):
+        malformed = [*_malformed("udp")]
+        for n, (id_, what, datagram) in enumerate(malformed, 1):
             talk.send(datagram)
-            talk.expect_errors(n, what)
+            with about(id_):
+                talk.expect_errors(n, what)
         talk.expect_no_answer()
         talk.send(_answer("привет", "udp"))
         talk.ends(0, [talk.connected, *shown(ok_fields("echo", "udp", "привет"))], [""] * len(malformed))
 
 
 @pytest.mark.transport("tcp")
-@pytest.mark.requirement("CLI-11", "CLI-10")
+@pytest.mark.requirement("CLI-11", "CLI-23", "CLI-24", "CLI-25", "CLI-10")
 def test_gives_up_at_a_malformed_reply(target: Target, profile: Profile) -> None:
-    for batch in batches(_malformed("tcp").items(), profile):
+    for batch in batches(_malformed("tcp"), profile):
         with ExitStack() as stack:
             talks = [stack.enter_context(Talk(target, "echo", "tcp", "привет", timeout=LONGER)) for _ in batch]
-            for talk, (_, answer) in zip(talks, batch, strict=True):
+            for talk, (_, _, answer) in zip(talks, batch, strict=True):
                 talk.expect("ECHO привет")
                 talk.send(answer)
-            for talk, (what, _) in zip(talks, batch, strict=True):
-                talk.ends(1, [talk.connected], [""], case=what)
+            for talk, (id_, what, _) in zip(talks, batch, strict=True):
+                with about(id_):
+                    talk.ends(1, [talk.connected], [""], case=what)
+
+
+@pytest.mark.transport("tcp")
+@pytest.mark.requirement("CLI-26", "CLI-10")
+def test_gives_up_at_another_message(target: Target) -> None:
+    for message in "приве", "Привет", "":
+        with Talk(target, "echo", "tcp", "привет", timeout=LONGER) as talk:
+            talk.expect("ECHO привет")
+            talk.send(_answer(message, "tcp"))
+            talk.ends(1, [talk.connected], [""], case=repr(message))

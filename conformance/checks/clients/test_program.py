@@ -29,6 +29,9 @@ from spec.limits import MESSAGE_BYTES, NAME_CHARACTERS
 ENOUGH: dict[Service, list[str]] = {"echo": [], "time": ["--ticks", "1"]}
 """Options with which a client has all that it needs after `serve`."""
 
+ENOUGH_SAID: dict[Service, str] = {"echo": "CLI-3", "time": "CLI-19"}
+"""What a client breaks that does not ask as it is to."""
+
 
 def serve(talk: Talk, text: str) -> list[str]:
     """Answer a client that sends one message or wants one tick. Return the lines after the first that it must print."""
@@ -43,6 +46,7 @@ def serve(talk: Talk, text: str) -> list[str]:
 
 
 @pytest.mark.requirement("CLI-22", "CLI-1")
+@pytest.mark.needs("CLI-3", "CLI-16", "CLI-19")
 def test_serves_ipv6(target: Target, service: Service, transport: Transport) -> None:
     with Talk(target, service, transport, *ENOUGH[service], "привет", host="::1") as talk:
         lines = serve(talk, "привет")
@@ -50,6 +54,7 @@ def test_serves_ipv6(target: Target, service: Service, transport: Transport) -> 
 
 
 @pytest.mark.requirement("CLI-1")
+@pytest.mark.needs("CLI-3", "CLI-16", "CLI-19")
 def test_prints_the_address_of_a_name(target: Target, service: Service, transport: Transport) -> None:
     host = str(socket.getaddrinfo("localhost", 0)[0][4][0])
     words = [*ENOUGH[service], "привет"]
@@ -60,6 +65,7 @@ def test_prints_the_address_of_a_name(target: Target, service: Service, transpor
 
 
 @pytest.mark.requirement("CLI-1")
+@pytest.mark.needs("CLI-3", "CLI-16", "CLI-19")
 def test_goes_to_the_default_host_and_port(target: Target, service: Service, transport: Transport) -> None:
     for host, port, where in (
         ("127.0.0.1", 0, ["--port", "{port}"]),
@@ -83,11 +89,13 @@ def test_takes_what_follows_the_options_as_its_text(
 
 
 @pytest.mark.requirement("CLI-1", "CLI-3", "CLI-19")
+@pytest.mark.needs("CLI-3", "CLI-16", "CLI-19")
 def test_speaks_utf8_in_any_locale(target: Target, service: Service, transport: Transport) -> None:
     surroundings = {"LC_ALL": "C", "LANG": "C"}
     for words, stdin in (["привет"], ""), ([], "привет\n"):
         with Talk(target, service, transport, *ENOUGH[service], *words, stdin=stdin, env=surroundings) as talk:
-            lines = serve(talk, "привет")
+            with about("CLI-4" if stdin else ENOUGH_SAID[service]):
+                lines = serve(talk, "привет")
             talk.ends(0, [talk.connected, *lines])
 
 

@@ -30,6 +30,7 @@ def single_bytes(data: bytes) -> list[bytes]:
 
 @pytest.mark.service("echo")
 @pytest.mark.requirement("CLI-3", "CLI-4")
+@pytest.mark.needs("CLI-4")
 @pytest.mark.parametrize("cut", [single_bytes, lambda data: [data[:-1], data[-1:]]], ids=["bytes", "last-byte"])
 def test_echo_takes_a_reply_cut_anywhere(target: Target, cut: Callable[[bytes], list[bytes]]) -> None:
     with Talk(target, "echo", "tcp", stdin="привет\nпривет\n") as talk:

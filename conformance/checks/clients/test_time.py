@@ -3,11 +3,13 @@
 import re
 import signal
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
 
 from conformance.as_server.talk import LONGER, Talk, batches, took
+from conformance.blame import about
 from conformance.expected.replies import (
     TOKEN,
     challenge,
@@ -102,7 +104,7 @@ def test_uses_the_first_of_several_fields(target: Target, transport: Transport) 
         talk.ends(0, [talk.connected, *tick_lines("Анна", [1, 2])])
 
 
-@pytest.mark.requirement("CLI-11", "CLI-6")
+@pytest.mark.requirement("CLI-24", "CLI-6")
 @pytest.mark.parametrize("limit", ["0.01", "86400"])
 def test_takes_an_interval_at_its_limit(target: Target, transport: Transport, limit: str) -> None:
     with Talk(target, "time", transport, "--ticks", "1", "Анна") as talk:
@@ -112,6 +114,7 @@ def test_takes_an_interval_at_its_limit(target: Target, transport: Transport, li
 
 
 @pytest.mark.requirement("CLI-1")
+@pytest.mark.needs("CLI-16")
 def test_writes_each_line_out_at_once(target: Target, transport: Transport) -> None:
     with Talk(target, "time", transport, "Анна") as talk:
         talk.subscribe("Анна")
@@ -136,7 +139,7 @@ def test_prints_only_newer_ticks(target: Target, transport: Transport) -> None:
         talk.ends(0, [talk.connected, *tick_lines("Анна", newer)])
 
 
-@pytest.mark.requirement("CLI-11", "CLI-10")
+@pytest.mark.requirement("CLI-24", "CLI-10")
 @pytest.mark.parametrize(
     ("zone", "moment", "seq"),
     [
@@ -212,108 +215,113 @@ def test_gives_up_when_ticks_end(target: Target, transport: Transport) -> None:
             talk.ends(1, [talk.connected, *tick_lines("Анна", [1])], [""], renewing=True)
 
 
-def _malformed_before_the_subscription(transport: Transport) -> dict[str, bytes]:
-    """Return replies to a TIME that break SPEC.md, each in one way (CLI-11)."""
+def _malformed_before_the_subscription(transport: Transport) -> Iterator[tuple[str, str, bytes]]:
+    """Yield replies to a TIME that break SPEC.md, each in one way: the requirement, what is wrong, the reply."""
     good = ok_fields("time", transport, "Анна", "3")
-    replies = {f"an OK without {name}": reply("OK", *replaced(good, name)) for name, _ in good}
-    replies |= {
-        f"{name} {value!r}": reply("OK", *replaced(good, name, value))
-        for name, value in (
-            ("name", ""),
-            ("name", "А\tн"),
-            ("interval", ""),
-            ("interval", "3.0"),
-            ("interval", ".5"),
-            ("interval", "5e-2"),
-            ("interval", "03"),
-            ("interval", "-3"),
-            ("interval", "nan"),
-            ("interval", "inf"),
-            ("interval", "0"),
-            ("interval", "0.009"),
-            ("interval", "86400.001"),
-            ("interval", "9" * 400),
-        )
-    }
-    replies["an echo"] = ok("echo", "udp", "TIME")
-    replies["an unknown status"] = reply("WELCOME", *good)
+    yield "CLI-23", "an unknown status", reply("WELCOME", *good)
+    for name, _ in good:
+        yield "CLI-24", f"an OK without {name}", reply("OK", *replaced(good, name))
+    for name, value in (
+        ("name", ""),
+        ("name", "А\tн"),
+        ("interval", ""),
+        ("interval", "3.0"),
+        ("interval", ".5"),
+        ("interval", "5e-2"),
+        ("interval", "03"),
+        ("interval", "-3"),
+        ("interval", "nan"),
+        ("interval", "inf"),
+        ("interval", "0"),
+        ("interval", "0.009"),
+        ("interval", "86400.001"),
+        ("interval", "9" * 400),
+    ):
+        yield "CLI-24", f"{name} {value!r}", reply("OK", *replaced(good, name, value))
+    yield "CLI-24", "an echo", ok("echo", "udp", "TIME")
     if transport == "tcp":
-        replies["a challenge"] = challenge("t")
-        replies["a tick"] = tick("Анна", 1)
-    else:
-        replies |= {f"the token {token!r}": challenge(token) for token in ("", " ", "a b", "\x7f", "ж", "x" * 21)}
-        replies["a challenge without a token"] = reply("CHALLENGE")
-        replies |= {
-            f"lease {value!r}": reply("OK", *replaced(good, "lease", value))
-            for value in ("", "9.0", "09", "-9", "nan", "nine")
-        }
-    return replies
+        yield "CLI-25", "a challenge", challenge("t")
+        yield "CLI-25", "a tick", tick("Анна", 1)
+        return
+    for token in "", " ", "a b", "ж", "x" * 21:
+        yield "CLI-24", f"the token {token!r}", challenge(token)
+    yield "CLI-23", "a token of DEL", challenge("\x7f")
+    yield "CLI-24", "a challenge without a token", reply("CHALLENGE")
+    for value in "", "9.0", "09", "-9", "nan", "nine":
+        yield "CLI-24", f"lease {value!r}", reply("OK", *replaced(good, "lease", value))
 
 
-def _malformed_ticks() -> dict[str, bytes]:
-    """Return ticks that break SPEC.md, each in one way (CLI-11)."""
+def _malformed_ticks() -> Iterator[tuple[str, str, bytes]]:
+    """Yield ticks that break SPEC.md, each in one way: the requirement, what is wrong, the tick."""
     good = tick_fields("Анна", 2)
-    ticks = {f"a tick without {name}": reply("TICK", *replaced(good, name)) for name, _ in good}
-    return ticks | {
-        f"{name} {value!r}": reply("TICK", *replaced(good, name, value))
-        for name, value in (
-            ("name", "А\tн"),
-            ("name", "\x1b[31m"),
-            ("seq", ""),
-            ("seq", "02"),
-            ("seq", "+2"),
-            ("seq", "2.0"),
-            ("seq", "٢"),
-            ("seq", "two"),
-            ("time", ""),
-            ("time", "now"),
-            ("time", "1795424400"),
-            ("time", "2026-11-23T09:00:02.250"),
-            ("time", "2026-11-23T09:00:02.250z"),
-            ("time", "2026-11-23t09:00:02.250Z"),
-            ("time", "2026-11-23 09:00:02.250Z"),
-            ("time", "2026-11-23T09:00:02.250+00:00"),
-            ("time", "2026-11-23T09:00:02.25Z"),
-            ("time", "2026-11-23T09:00:02.250000Z"),
-            ("time", "2026-11-23T09:00:02Z"),
-            ("time", "2026-02-30T09:00:02.250Z"),
-            ("time", "2026-11-23T24:00:00.000Z"),
-            ("time", "２０２６-11-23T09:00:02.250Z"),
-        )
-    }
+    for name, _ in good:
+        yield "CLI-24", f"a tick without {name}", reply("TICK", *replaced(good, name))
+    yield "CLI-23", "a name in red", tick("\x1b[31m", 2)
+    for name, value in (
+        ("name", "А\tн"),
+        ("seq", ""),
+        ("seq", "0"),
+        ("seq", "02"),
+        ("seq", "+2"),
+        ("seq", "2.0"),
+        ("seq", "٢"),
+        ("seq", "two"),
+        ("time", ""),
+        ("time", "now"),
+        ("time", "1795424400"),
+        ("time", "2026-11-23T09:00:02.250"),
+        ("time", "2026-11-23T09:00:02.250z"),
+        ("time", "2026-11-23t09:00:02.250Z"),
+        ("time", "2026-11-23 09:00:02.250Z"),
+        ("time", "2026-11-23T09:00:02.250+00:00"),
+        ("time", "2026-11-23T09:00:02.25Z"),
+        ("time", "2026-11-23T09:00:02.250000Z"),
+        ("time", "2026-11-23T09:00:02Z"),
+        ("time", "2026-02-30T09:00:02.250Z"),
+        ("time", "2026-11-23T24:00:00.000Z"),
+        ("time", "２０２６-11-23T09:00:02.250Z"),
+    ):
+        yield "CLI-24", f"{name} {value!r}", reply("TICK", *replaced(good, name, value))
 
 
 @pytest.mark.transport("udp")
-@pytest.mark.requirement("CLI-11", "CLI-2", "CLI-10")
+@pytest.mark.requirement("CLI-24", "CLI-23", "CLI-2", "CLI-10")
 def test_reports_malformed_datagrams_and_waits_on(target: Target) -> None:
     with Talk(target, "time", "udp", "--ticks", "1", "Анна") as talk:
         talk.expect("TIME Анна")
-        before, after = _malformed_before_the_subscription("udp"), _malformed_ticks()
-        for n, (what, datagram) in enumerate(before.items(), 1):
+        before, after = [*_malformed_before_the_subscription("udp")], [*_malformed_ticks()]
+        for n, (id_, what, datagram) in enumerate(before, 1):
             talk.send(datagram)
-            talk.expect_errors(n, what)
+            with about(id_):
+                talk.expect_errors(n, what)
         talk.expect_no_answer()
         talk.send(challenge())
         talk.expect("TIME Анна", f"token: {TOKEN}")
         talk.send(ok("time", "udp", "Анна"))
-        for n, (what, datagram) in enumerate(after.items(), len(before) + 1):
+        for n, (id_, what, datagram) in enumerate(after, len(before) + 1):
             talk.send(datagram)
-            talk.expect_errors(n, what)
+            with about(id_):
+                talk.expect_errors(n, what)
         talk.send(tick("Анна", 1))
         talk.ends(0, [talk.connected, *tick_lines("Анна", [1])], [""] * (len(before) + len(after)))
 
 
 @pytest.mark.transport("tcp")
-@pytest.mark.requirement("CLI-11", "CLI-10")
+@pytest.mark.requirement("CLI-24", "CLI-23", "CLI-25", "CLI-10")
 def test_gives_up_at_a_malformed_reply(target: Target, profile: Profile) -> None:
     good = ok("time", "tcp", "Анна")
-    answers = [(what, answer) for what, answer in _malformed_before_the_subscription("tcp").items()]
-    answers += [(what, good + answer) for what, answer in _malformed_ticks().items()]
+    answers = [*_malformed_before_the_subscription("tcp")]
+    answers += [(id_, what, good + answer) for id_, what, answer in _malformed_ticks()]
+    answers += [
+        ("CLI-25", f"{what} after the OK", good + answer)
+        for what, answer in (("another OK", good), ("a challenge", challenge("t")))
+    ]
     for batch in batches(answers, profile):
         with ExitStack() as stack:
             talks = [stack.enter_context(Talk(target, "time", "tcp", "Анна", timeout=LONGER)) for _ in batch]
-            for talk, (_, answer) in zip(talks, batch, strict=True):
+            for talk, (_, _, answer) in zip(talks, batch, strict=True):
                 talk.expect("TIME Анна")
                 talk.send(answer)
-            for talk, (what, _) in zip(talks, batch, strict=True):
-                talk.ends(1, [talk.connected], [""], case=what)
+            for talk, (id_, what, _) in zip(talks, batch, strict=True):
+                with about(id_):
+                    talk.ends(1, [talk.connected], [""], case=what)

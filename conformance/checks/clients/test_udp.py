@@ -206,7 +206,7 @@ def test_goes_on_when_seq_starts_anew(target: Target) -> None:
 
 
 @pytest.mark.service("time")
-@pytest.mark.requirement("CLI-11")
+@pytest.mark.requirement("CLI-27")
 def test_prints_a_tick_that_overtakes_the_ok(target: Target) -> None:
     with Talk(target, "time", "udp", "--ticks", "2", "Анна") as talk:
         talk.expect("TIME Анна")

@@ -12,7 +12,7 @@ from conformance.expected.strategies import messages
 from conformance.targets.server import Server
 from spec.limits import MESSAGE_BYTES
 
-pytestmark = pytest.mark.service("echo")
+pytestmark = [pytest.mark.service("echo"), pytest.mark.needs("TCP-1")]
 
 #: Each shows another error: counting bytes, UTF-16 units or clusters; upper case for ASCII only or one to one.
 TELLING = [

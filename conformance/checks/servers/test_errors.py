@@ -14,11 +14,13 @@ from conformance.as_client.conversation import (
     read_tick,
     require_seqs,
 )
+from conformance.as_client.exchange import as_text
 from conformance.as_client.judgement import require_reply, require_status
 from conformance.as_client.peers import TcpPeer, UdpPeer
+from conformance.as_client.server_lines import require_left
 from conformance.blame import about
 from conformance.expected.fields import OTHER_FIELDS
-from conformance.expected.oracle import FAULTS, Request, error, expected_reply, fault
+from conformance.expected.oracle import FAULTS, REQUIREMENTS, Request, error, expected_reply, fault
 from conformance.expected.services import SERVICE_TABLE
 from conformance.expected.strategies import BAD_UTF_8, CONTROLS
 from conformance.running.fixtures import StartServer
@@ -26,6 +28,8 @@ from conformance.targets.server import Server
 from conformance.targets.terms import Service, Transport
 from conformance.timing import interval
 from spec.limits import CLIENTS_DEFAULT, LINE_BYTES, NAME_CHARACTERS, REASON_CHARACTERS
+
+pytestmark = pytest.mark.needs("LOAD-3")
 
 NEVER = pytest.mark.options("--interval", "86400")
 
@@ -103,6 +107,7 @@ NO_FIELDS = [
 @NEVER
 @pytest.mark.transport("udp")
 @pytest.mark.requirement("ERR-7")
+@pytest.mark.needs("REQ-3", "REQ-5")
 @pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"])
 def test_bad_request(server: Server, end: bytes) -> None:
     """A further line that is no field, alone or after a good one. An empty line counts only with its line end."""
@@ -156,6 +161,7 @@ def faulty(service: Service, transport: Transport, codes: tuple[str, ...]) -> by
 
 @NEVER
 @pytest.mark.requirement("ERR-3")
+@pytest.mark.needs("ERR-4", "ERR-5", "ERR-6", "ERR-7", "ERR-8", "ERR-9")
 def test_the_first_of_several_faults(server: Server) -> None:
     """Every set of faults that one request can have."""
     impossible = {"bad-request" if server.transport == "tcp" else "unknown-verb"}
@@ -172,6 +178,7 @@ def test_the_first_of_several_faults(server: Server) -> None:
 @NEVER
 @pytest.mark.transport("udp")
 @pytest.mark.requirement("ERR-3")
+@pytest.mark.needs("ERR-4", "ERR-5", "ERR-7", "ERR-8", "ERR-9")
 def test_the_first_of_several_faults_in_different_lines(server: Server) -> None:
     """The kinds of faults have an order; their places do not matter."""
     verb = SERVICE_TABLE[server.service].verb
@@ -187,7 +194,7 @@ def test_the_first_of_several_faults_in_different_lines(server: Server) -> None:
         requests |= {b"TIME\nx: \x00": "bad-character", b"TIME  a\nno field": "bad-request", b"TIME\nx: y": "bad-name"}
     with good_before_and_after(server), UdpPeer(server.address) as peer:
         for request, code in requests.items():
-            require_reply(peer.ask(request), error(code), f"to {request[:40]!r}")
+            require_reply(peer.ask(request), error(code), f"to {as_text(request[:40])}")
 
 
 @NEVER
@@ -198,20 +205,28 @@ def test_the_form_of_errors(server: Server) -> None:
     codes += ["bad-name"] if server.service == "time" else []
     codes += ["unknown-verb"] if server.transport == "tcp" else ["bad-request"]
     with peers.connect(server) as peer:
-        for code in codes:
-            peer.send(faulty(server.service, server.transport, (code,)))
-            answer = peer.reply()
+        answers = [(code, _answer_to(peer, server, code)) for code in codes]
+        assert any(answer.status == "ERR" for _, answer in answers), f"no fault of {', '.join(codes)} is answered ERR"
+        for code, answer in answers:
+            with about(REQUIREMENTS[code]):
+                require_status(answer, "ERR")
             names = [field.name for field in OTHER_FIELDS["ERR"]]
-            wrong = f"{answer.raw!r} came; expected ERR with {' and '.join(names)}"
-            assert answer.status == "ERR" and [*answer.fields] == names, wrong
+            wrong = f"{as_text(answer.raw)} came; expected ERR with {' and '.join(names)}"
+            assert [*answer.fields] == names, wrong
             reason = answer.fields["reason"]
             with about("ERR-2"):
                 assert 1 <= len(reason) <= REASON_CHARACTERS, reason
                 assert reason.strip() and all(" " <= character <= "~" for character in reason), reason
 
 
+def _answer_to(peer: peers.Peer, server: Server, code: str) -> peers.Reply:
+    peer.send(faulty(server.service, server.transport, (code,)))
+    return peer.reply()
+
+
 @pytest.mark.transport("tcp")
 @pytest.mark.requirement("ERR-10")
+@pytest.mark.needs("LOAD-2", "TCP-8")
 def test_busy_over_tcp(start_server: StartServer) -> None:
     """At the limit a new connection gets `busy` unasked, and is closed; when a client has left, a new one is served."""
     server = start_server("--max-clients", "2", "--interval", "86400")
@@ -232,7 +247,7 @@ def test_busy_over_tcp(start_server: StartServer) -> None:
             require_seqs([read_tick(peer.reply()) for peer in (first, second)], [1, 1])
         second.half_close()
         second.rest()
-        server.expect_line(r".* left")
+        require_left(server)
         with TcpPeer(server.address) as fourth:
             require_status(fourth.ask(good), "OK")
         require_reply(first.ask(good), expected_reply(server.service, "tcp", good + b"\n", "86400"))
@@ -241,6 +256,7 @@ def test_busy_over_tcp(start_server: StartServer) -> None:
 @pytest.mark.service("echo")
 @pytest.mark.transport("tcp")
 @pytest.mark.requirement("ERR-10")
+@pytest.mark.needs("LOAD-2")
 def test_a_tcp_server_fills_up_to_its_limit(start_server: StartServer) -> None:
     """Clients up to the limit are served, the next one is not; one that leaves makes room for one."""
     server = start_server("--max-clients", str(FULL))
@@ -251,7 +267,7 @@ def test_a_tcp_server_fills_up_to_its_limit(start_server: StartServer) -> None:
         with TcpPeer(server.address) as refused:
             require_reply(refused.rest(), error("busy"))
         peer.close()
-        server.expect_line(r".* left")
+        require_left(server)
         with TcpPeer(server.address) as served, TcpPeer(server.address) as refused:
             require_status(served.ask(b"ECHO a"), "OK")
             require_reply(refused.rest(), error("busy"))
@@ -272,7 +288,7 @@ def test_a_udp_server_fills_up_to_its_limit(start_server: StartServer) -> None:
         last = stack.enter_context(UdpPeer(server.address))
         request = f"TIME Борис\ntoken: {challenge(last, 'Борис')}".encode()
         require_reply(last.ask(request), error("busy"))
-        server.expect_line(r".* left")
+        require_left(server)
         require_status(last.ask(request), "OK")
 
 
@@ -289,7 +305,7 @@ def test_busy_over_udp(start_server: StartServer) -> None:
         require_reply(second.ask("TIME Борис".encode() + token), error("busy"))
         require_reply(second.ask(b"TIME" + token), error("bad-name"))
         subscription.ticks(1)
-        server.expect_line(r"client Анна \(.*\) left")
+        require_left(server, r"Анна \(.*\)")
         while (answer := second.ask("TIME Борис".encode() + token)).status == "CHALLENGE":
             token = f"\ntoken: {answer.fields['token']}".encode()
         require_status(answer, "OK")
@@ -305,5 +321,5 @@ def test_the_limit_by_default(start_server: StartServer) -> None:
         with UdpPeer(server.address, source=(f"127.9.{number >> 8}.{number & 0xFF}", 0)) as peer:
             answer = peer.ask(f"TIME a\ntoken: {challenge(peer, 'a')}".encode())
             if number < CLIENTS_DEFAULT:
-                assert answer.status == "OK", f"client {number + 1} is refused: {answer.raw!r}"
+                assert answer.status == "OK", f"client {number + 1} is refused: {as_text(answer.raw)}"
     require_reply(answer, error("busy"), f"client {CLIENTS_DEFAULT + 1} was not refused")

@@ -18,6 +18,7 @@ from conformance.as_client.conversation import (
     require_silence,
     wait_until,
 )
+from conformance.as_client.exchange import as_text
 from conformance.as_client.judgement import require_fields, require_reply, require_status
 from conformance.as_client.peers import UdpPeer
 from conformance.blame import about
@@ -272,7 +273,7 @@ def test_a_lease_that_ran_out_while_the_server_slept_makes_room(start_server: St
         answer = second.reply()
         if answer.status == "CHALLENGE":  # the judge was late: the token was too old
             answer = second.ask(f"TIME Борис\ntoken: {answer.fields['token']}".encode())
-        assert answer.status == "OK", f"it is refused: {answer.raw!r}"
+        assert answer.status == "OK", f"it is refused: {as_text(answer.raw)}"
 
 
 @pytest.mark.slow

@@ -14,11 +14,13 @@ from conformance.as_client.conversation import (
     require_service,
     split_replies,
 )
+from conformance.as_client.exchange import as_text
 from conformance.as_client.judgement import require_replies, require_reply, require_status
 from conformance.blame import about
 from conformance.expected.oracle import CHALLENGE, error, expected_reply, expected_stream, masked, ok, tick
 from conformance.expected.services import SERVICE_TABLE
 from conformance.expected.strategies import names, requests
+from conformance.prerequisites import ANY_REQUEST
 from conformance.targets.server import Server
 from spec.limits import LINE_BYTES
 
@@ -41,6 +43,7 @@ def converse(server: Server, asked: list[bytes]) -> None:
 
 @NEVER
 @pytest.mark.requirement("REP-1")
+@pytest.mark.needs(*ANY_REQUEST)
 @given(data=st.data())
 def test_any_requests(server: Server, data: st.DataObject) -> None:
     """Good requests, bad ones and noise, in any order: each reply is as expected, byte for byte."""
@@ -49,6 +52,7 @@ def test_any_requests(server: Server, data: st.DataObject) -> None:
 
 @NEVER
 @pytest.mark.requirement("REQ-1")
+@pytest.mark.needs("ECHO-8", "ERR-6", "ERR-8", "ERR-9", "TCP-8")
 @pytest.mark.parametrize(
     "after_verb", ["", " ", "  ", " a", "  a", "   a ", "a", "\ta", "\u00a0a", " a ECHO TIME"], ids=ascii
 )
@@ -59,6 +63,7 @@ def test_the_first_space_ends_the_verb(server: Server, after_verb: str) -> None:
 
 @NEVER
 @pytest.mark.requirement("REQ-2")
+@pytest.mark.needs("ERR-6", "TCP-5", "TCP-8")
 def test_verbs_are_compared_as_bytes(server: Server) -> None:
     verb = SERVICE_TABLE[server.service].verb
     near = [
@@ -73,6 +78,7 @@ def test_verbs_are_compared_as_bytes(server: Server) -> None:
 
 @NEVER
 @pytest.mark.requirement("REQ-3")
+@pytest.mark.needs("ERR-8", "TCP-8")
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r\r\n"])
 def test_one_carriage_return_belongs_to_the_end(server: Server, end: bytes) -> None:
     requests = [SERVICE_TABLE[server.service].verb + b" a" + end]
@@ -93,6 +99,7 @@ def test_one_carriage_return_belongs_to_the_end(server: Server, end: bytes) -> N
     ],
 )
 @pytest.mark.parametrize("letter", ["a", "я", "\U0001f468"])
+@pytest.mark.needs("LOAD-3", "REQ-3", "TCP-3", "TCP-5", "TCP-8")
 def test_a_line_at_the_limit(server: Server, end: bytes, size: int, letter: str) -> None:
     head = SERVICE_TABLE[server.service].verb + b" "
     letters = letter.encode() * ((size - len(head)) // len(letter.encode()))
@@ -170,9 +177,10 @@ def test_the_replies_to_a_subscriber(server: Server, name: str) -> None:
 
 
 @pytest.mark.requirement("REP-2")
+@pytest.mark.needs("TCP-5", "TCP-8")
 def test_lines_of_replies_end_with_lf(server: Server) -> None:
     """Also if the lines of the request ended with CRLF."""
     requests = [SERVICE_TABLE[server.service].verb + argument + b"\r\n" for argument in (b" \x7f", b" \xff", b" a")]
     with peers.connect(server) as peer:
         for raw in answers(peer, server.service, requests):
-            assert b"\r" not in raw and raw.endswith(b"\n\n"), f"a line does not end with LF alone: {raw!r}"
+            assert b"\r" not in raw and raw.endswith(b"\n\n"), f"a line does not end with LF alone: {as_text(raw)}"

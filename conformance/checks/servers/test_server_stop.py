@@ -7,6 +7,7 @@ import pytest
 
 from conformance.as_client import peers
 from conformance.as_client.conversation import Subscription, good_request, split_replies
+from conformance.as_client.exchange import as_text
 from conformance.as_client.judgement import require_replies, require_reply, require_status
 from conformance.as_client.peers import TcpPeer
 from conformance.as_client.server_lines import require_line_count, require_stop
@@ -31,6 +32,7 @@ def test_stop_without_clients(start_server: StartServer, signal: int) -> None:
 
 
 @pytest.mark.requirement("SRV-8")
+@pytest.mark.needs("LOAD-2")
 @pytest.mark.parametrize("signal", [SIGINT, SIGTERM])
 def test_stop_with_clients(start_server: StartServer, signal: int) -> None:
     """Two hundred: silent, in the middle of a line, served, subscribed."""
@@ -58,6 +60,7 @@ def test_stop_with_a_client_that_does_not_read(start_server: StartServer) -> Non
 
 
 @pytest.mark.requirement("SRV-9")
+@pytest.mark.needs("TCP-5")
 def test_replies_are_sent_before_the_stop(start_server: StartServer) -> None:
     """When the signal comes, a paused server has unread requests, some on connections that it has not accepted."""
     server = start_server("--interval", "86400")
@@ -82,7 +85,7 @@ def test_replies_are_sent_before_the_stop(start_server: StartServer) -> None:
             with about("SRV-9", "a reply is missing"):
                 require_replies([peer.reply().raw for _ in range(5)], [expected] * 5)
             if isinstance(peer, TcpPeer):
-                assert (more := peer.rest()) == b"", f"more bytes than expected: {more!r}"
+                assert (more := peer.rest()) == b"", f"more bytes than expected: {as_text(more)}"
         for peer in late:
             with about("SRV-9", "the reply to a connection not yet accepted is missing"):
                 require_reply(peer.reply(), expected)
@@ -90,6 +93,7 @@ def test_replies_are_sent_before_the_stop(start_server: StartServer) -> None:
 
 @TCP
 @pytest.mark.requirement("ERR-10", "SRV-9")
+@pytest.mark.needs("SRV-9")
 def test_who_finds_no_room_is_told_before_the_stop(start_server: StartServer) -> None:
     """When the signal comes, a paused server at its limit has several new connections to accept."""
     server = start_server("--max-clients", "1", "--interval", "86400")
@@ -106,6 +110,7 @@ def test_who_finds_no_room_is_told_before_the_stop(start_server: StartServer) ->
 @ECHO
 @TCP
 @pytest.mark.requirement("SRV-9")
+@pytest.mark.needs("TCP-5", "TCP-8")
 def test_large_replies_are_sent_before_the_stop(start_server: StartServer) -> None:
     """More replies than the sockets hold, to a client that reads them at once."""
     server = start_server()

@@ -14,12 +14,14 @@ from conformance.as_client.conversation import (
     split_replies,
     wait_until,
 )
+from conformance.as_client.exchange import as_text
 from conformance.as_client.judgement import require_replies, require_reply
 from conformance.as_client.peers import TcpPeer
 from conformance.blame import about
 from conformance.expected.oracle import error, expected_reply, expected_stream, masked
 from conformance.expected.services import SERVICE_TABLE
 from conformance.expected.strategies import cuttings, lines
+from conformance.prerequisites import ANY_REQUEST
 from conformance.targets.server import Server
 from conformance.timing import PATIENCE, SCALE
 from spec.limits import LINE_BYTES, MESSAGE_BYTES
@@ -47,6 +49,7 @@ def require_whole(replies: list[bytes], line: bytes, count: int) -> None:
 
 
 @pytest.mark.requirement("TCP-3")
+@pytest.mark.needs(*ANY_REQUEST)
 @given(data=st.data())
 def test_any_cutting_gives_the_same_replies(server: Server, data: st.DataObject) -> None:
     asked = data.draw(st.lists(lines(server.service), min_size=1, max_size=6))
@@ -55,12 +58,14 @@ def test_any_cutting_gives_the_same_replies(server: Server, data: st.DataObject)
 
 
 @pytest.mark.requirement("TCP-1")
+@pytest.mark.needs("ERR-6", "REQ-3", "TCP-5", "TCP-8")
 def test_an_empty_line_has_one_reply(server: Server) -> None:
     asked = [b"\n", b"\r\n", b"\n", good_request(server.service) + b"\n", b"\n"]
     require_replies(whole_answer(server, [b"".join(asked)]), expected_stream(server.service, asked, "86400"))
 
 
 @pytest.mark.requirement("TCP-3", "TCP-4")
+@pytest.mark.needs("ERR-8", "LOAD-2", "REQ-3", "TCP-5")
 def test_each_single_cut(server: Server) -> None:
     """A line is cut at each place in turn, also inside a character and between CR and LF; its first part has no answer.
 
@@ -104,6 +109,7 @@ def subscribe_for_good(peer: TcpPeer, server: Server) -> None:
 
 
 @pytest.mark.requirement("TCP-3", "TCP-4", "TCP-7")
+@pytest.mark.needs("ERR-4", "ERR-8", "LOAD-2", "REQ-3", "REQ-4", "TCP-5")
 @pytest.mark.parametrize("size", [LINE_BYTES - 1, LINE_BYTES, LINE_BYTES + 1, LINE_BYTES + 2, 3 * LINE_BYTES])
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r\r\n"])
 def test_a_long_line_cut_near_its_end(server: Server, size: int, end: bytes) -> None:
@@ -125,6 +131,7 @@ def test_a_long_line_cut_near_its_end(server: Server, size: int, end: bytes) -> 
 
 @pytest.mark.service("echo")
 @pytest.mark.requirement("TCP-5", "TCP-2")
+@pytest.mark.needs("ERR-6", "TCP-8")
 def test_many_pipelined_requests(server: Server) -> None:
     """Many lines at once: one reply each, in their order."""
     asked = [b"\n" if number % 7 == 0 else b"ECHO %d\n" % number for number in range(MANY)]
@@ -137,6 +144,7 @@ def test_many_pipelined_requests(server: Server) -> None:
 
 @pytest.mark.service("echo")
 @pytest.mark.requirement("TCP-5")
+@pytest.mark.needs("TCP-8")
 def test_replies_that_the_socket_does_not_take_at_once(server: Server) -> None:
     """The client reads only when it cannot send any more: most replies wait in the server."""
     line = b"ECHO " + b"a" * MESSAGE_BYTES + b"\n"
@@ -148,6 +156,7 @@ def test_replies_that_the_socket_does_not_take_at_once(server: Server) -> None:
 
 @pytest.mark.service("time")
 @pytest.mark.requirement("TCP-2", "TCP-5")
+@pytest.mark.needs("ERR-6")
 @pytest.mark.options("--interval", "0.01")
 def test_pipelined_requests_among_ticks(server: Server) -> None:
     """Each reply is whole and in its order, while ticks come in between."""
@@ -186,6 +195,7 @@ FAULTS = [
 
 
 @pytest.mark.requirement("TCP-6")
+@pytest.mark.needs("ERR-4", "ERR-5", "ERR-6", "ERR-8", "ERR-9")
 def test_an_error_keeps_the_connection_open(server: Server) -> None:
     with TcpPeer(server.address) as peer:
         subscribe_for_good(peer, server)
@@ -196,6 +206,7 @@ def test_an_error_keeps_the_connection_open(server: Server) -> None:
 
 
 @pytest.mark.requirement("TCP-7")
+@pytest.mark.needs("ERR-4", "TCP-5", "TCP-8")
 @pytest.mark.parametrize("filling", [b"a", b"\xff", b"\r", b" ", b"\x00"])
 def test_an_overlong_line_is_skipped(server: Server, filling: bytes) -> None:
     """A megabyte without LF is answered once, and the next line is served."""
@@ -205,6 +216,7 @@ def test_an_overlong_line_is_skipped(server: Server, filling: bytes) -> None:
 
 
 @pytest.mark.requirement("TCP-8", "TCP-9")
+@pytest.mark.needs("ERR-6", "TCP-5")
 @pytest.mark.parametrize(
     "rest", [b"", b"E", b"ECHO", b"ECHO unended", b"TIME unended\r", b"a" * (2 * LINE_BYTES)], ids=len
 )
@@ -215,13 +227,14 @@ def test_half_close(server: Server, rest: bytes) -> None:
         expected = expected_stream(server.service, asked, "86400")
         got = whole_answer(server, [b"".join([*asked, rest])])
         with about("TCP-9"):
-            assert len(got) <= len(expected), f"bytes without LF were answered: {got[-1]!r}"
+            assert len(got) <= len(expected), f"bytes without LF were answered: {as_text(got[-1])}"
         require_replies(got, expected)
     require_service(server)
 
 
 @pytest.mark.service("echo")
 @pytest.mark.requirement("TCP-8")
+@pytest.mark.needs("TCP-5")
 def test_half_close_with_much_unsent(server: Server) -> None:
     """More replies than the buffers hold: the server must go on sending, also after the client's end of stream."""
     line = b"ECHO " + "я".encode() * 2000 + b"\n"

@@ -12,9 +12,12 @@ from conformance.expected.fields import OK_FIELDS
 from conformance.expected.oracle import error, expected_reply, ok, ok_fields
 from conformance.expected.services import SERVICE_TABLE
 from conformance.expected.strategies import CONTROLS, has_agreed_upper, messages, names, requests, scalars
+from conformance.prerequisites import ANY_REQUEST
 from conformance.profiles import Profile
 from conformance.targets.server import Server
 from spec.limits import MESSAGE_BYTES
+
+pytestmark = pytest.mark.needs("TCP-1")
 
 DECOMPOSED = [
     "é",
@@ -60,6 +63,7 @@ def messages_of(characters: list[str]) -> list[str]:
 
 @pytest.mark.service("echo")
 @pytest.mark.requirement("TEXT-1")
+@pytest.mark.needs("REQ-4", "TCP-3", "TCP-5")
 def test_every_character_is_good(server: Server, profile: Profile) -> None:
     """All 1,112,000 of them. Upper case is not judged here: it depends on the version of Unicode."""
     with peers.connect(server) as peer:
@@ -71,6 +75,7 @@ def test_every_character_is_good(server: Server, profile: Profile) -> None:
 
 @pytest.mark.service("echo")
 @pytest.mark.requirement("ECHO-4")
+@pytest.mark.needs("REQ-4", "TCP-3", "TCP-5")
 def test_every_upper_case(server: Server, profile: Profile) -> None:
     """All characters on whose upper case the versions of Unicode agree, many in one message."""
     with peers.connect(server) as peer:
@@ -131,6 +136,7 @@ def test_a_separator_ends_no_line(server: Server) -> None:
 
 
 @pytest.mark.requirement("TEXT-3")
+@pytest.mark.needs("ERR-8", "ERR-4")
 def test_a_control_character_ends_no_line(server: Server) -> None:
     """Each gets exactly one answer; TAB is good in a message and bad in a name."""
     verb = SERVICE_TABLE[server.service].verb.decode()
@@ -143,6 +149,7 @@ def test_a_control_character_ends_no_line(server: Server) -> None:
 
 
 @pytest.mark.requirement("TEXT-4")
+@pytest.mark.needs(*ANY_REQUEST)
 @pytest.mark.options("--interval", "86400")
 @given(data=st.data())
 def test_every_reply_is_clean(server: Server, data: st.DataObject) -> None:
@@ -151,6 +158,7 @@ def test_every_reply_is_clean(server: Server, data: st.DataObject) -> None:
 
 
 @pytest.mark.requirement("TEXT-4")
+@pytest.mark.needs("ERR-8", "TCP-5", "TCP-8")
 @pytest.mark.options("--interval", "86400")
 def test_no_reply_repeats_a_control_character(server: Server) -> None:
     verb = SERVICE_TABLE[server.service].verb.decode()

@@ -94,6 +94,7 @@ BAD_NAMES = [
 
 @NEVER
 @pytest.mark.requirement("TIME-1")
+@pytest.mark.needs("ERR-8", "ERR-9")
 @pytest.mark.parametrize("name", GOOD_NAMES + BAD_NAMES, ids=ascii)
 def test_a_name_at_the_edge(server: Server, name: str) -> None:
     require_judgement(server, name.encode())
@@ -101,6 +102,7 @@ def test_a_name_at_the_edge(server: Server, name: str) -> None:
 
 @NEVER
 @pytest.mark.requirement("TIME-1")
+@pytest.mark.needs("ERR-5", "ERR-8", "ERR-9")
 @given(name=arguments("time"))
 def test_any_name(server: Server, name: bytes) -> None:
     require_judgement(server, name)
@@ -280,6 +282,7 @@ def test_a_new_name(server: Server) -> None:
 
 @pytest.mark.slow
 @pytest.mark.requirement("TIME-14")
+@pytest.mark.needs("ERR-4", "ERR-8", "ERR-9")
 @pytest.mark.options("--interval", MIDDLE)
 def test_an_error_leaves_the_subscription(server: Server) -> None:
     with peers.connect(server) as peer:
@@ -303,6 +306,7 @@ def test_an_error_leaves_the_subscription(server: Server) -> None:
 
 
 @pytest.mark.requirement("TIME-15")
+@pytest.mark.needs("LOAD-2")
 @pytest.mark.options("--interval", MIDDLE)
 def test_many_subscribers(server: Server) -> None:
     """Each gets ticks with its own name and `seq`, by its own schedule."""
@@ -322,6 +326,7 @@ def test_many_subscribers(server: Server) -> None:
 
 
 @pytest.mark.requirement("TIME-15")
+@pytest.mark.needs("LOAD-2")
 def test_more_than_a_hundred_subscribers(start_server: StartServer) -> None:
     """The default limit of clients is far above a hundred."""
     server = start_server()
@@ -339,6 +344,7 @@ def test_more_than_a_hundred_subscribers(start_server: StartServer) -> None:
 
 @pytest.mark.transport("tcp")
 @pytest.mark.requirement("TIME-16")
+@pytest.mark.needs("TCP-8")
 @pytest.mark.options("--interval", MIDDLE)
 def test_half_close_ends_the_subscription(server: Server) -> None:
     with TcpPeer(server.address) as peer:
@@ -354,6 +360,7 @@ def test_half_close_ends_the_subscription(server: Server) -> None:
 @pytest.mark.slow
 @pytest.mark.transport("tcp")
 @pytest.mark.requirement("TIME-17")
+@pytest.mark.needs("LOAD-2", "TCP-5")
 @pytest.mark.options("--interval", SHORT)
 def test_ticks_are_skipped_while_the_client_does_not_read(server: Server) -> None:
     """Replies that are not read fill the server's buffers. Another subscriber shows how much time passes."""

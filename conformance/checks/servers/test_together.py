@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_s
 from conformance.addresses import show_address
 from conformance.as_client import peers, shrinking
 from conformance.as_client.conversation import read_tick, require_seqs
+from conformance.as_client.exchange import as_text
 from conformance.as_client.judgement import require_reply
 from conformance.as_client.peers import TcpPeer
 from conformance.blame import about
@@ -68,7 +69,7 @@ class Client:
     def _subscribe(self, name: str) -> None:
         reply = self.peer.reply()
         with about("TIME-13" if self.name else "TIME-2"):
-            assert reply.status == "OK" and reply.fields["name"] == name, f"no OK to {name}: {reply.raw!r}"
+            assert reply.status == "OK" and reply.fields["name"] == name, f"no OK to {name}: {as_text(reply.raw)}"
             if self.name is None:
                 require_seqs([read_tick(self.peer.reply())], [1])
         if self.name is None:
@@ -151,7 +152,7 @@ class Together(RuleBasedStateMachine):
         if isinstance(client.peer, TcpPeer) and how == "half_close":
             client.leave(TcpPeer.half_close)
             with about("TCP-8"):
-                assert not (more := client.peer.rest()), f"more bytes than expected: {more!r}"
+                assert not (more := client.peer.rest()), f"more bytes than expected: {as_text(more)}"
             client.peer.close()
         else:
             client.leave(TcpPeer.reset if how == "reset" and self.server.transport == "tcp" else peers.Peer.close)
@@ -188,6 +189,7 @@ class Together(RuleBasedStateMachine):
 
 @pytest.mark.options("--interval", INTERVAL, "--max-clients", "500")
 @pytest.mark.requirement("LOAD-2", "LEASE-4", "SRV-4", "SRV-5", "TCP-8", "TIME-2", "TIME-13", "UDP-5")
+@pytest.mark.needs("ERR-4", "ERR-8", "ERR-9", "TCP-3", "TCP-8", "SRV-4", "SRV-5", "SRV-6")
 def test_clients_together(server: Server, profile: Profile) -> None:
     machine = type("Together", (Together,), {"server": server, "known": set()})
     if profile.inputs is None:

@@ -20,6 +20,7 @@ from conformance.expected.fields import STATUSES
 from conformance.expected.oracle import expected_reply
 from conformance.expected.services import SERVICE_TABLE
 from conformance.expected.strategies import datagrams
+from conformance.prerequisites import ANY_REQUEST
 from conformance.running.fixtures import StartServer
 from conformance.targets.server import Server
 from conformance.targets.terms import Service
@@ -72,6 +73,7 @@ def other_requests(service: Service) -> list[bytes]:
 
 
 @pytest.mark.requirement("UDP-1")
+@pytest.mark.needs("ERR-8", "REQ-3", "REQ-5")
 def test_the_last_end_of_line_may_be_missing(server: Server) -> None:
     """A CR alone at the end is no line end."""
     line = good_request(server.service)
@@ -127,6 +129,7 @@ def test_answers_come_from_the_bound_address(start_server: StartServer, service:
 
 
 @pytest.mark.requirement("UDP-5")
+@pytest.mark.needs(*ANY_REQUEST)
 @given(data=st.data())
 def test_one_reply_to_each_request(server: Server, data: st.DataObject) -> None:
     asked = data.draw(st.lists(datagrams(server.service), min_size=1, max_size=6))

@@ -5,7 +5,7 @@ import pytest
 from conformance.as_client.conversation import split_replies
 from conformance.as_client.judgement import require_replies
 from conformance.as_client.peers import TcpPeer, UdpPeer
-from conformance.expected.oracle import Request
+from conformance.expected.oracle import REQUIREMENTS, Request
 from conformance.expected.services import SERVICE_TABLE
 from conformance.targets.server import Server
 from spec.requirements import SPECIFICATION
@@ -14,11 +14,25 @@ from spec.vectors import Vector, load_vectors, read_examples
 VECTORS = load_vectors() + read_examples(SPECIFICATION.read_text(encoding="utf-8"))
 
 
+def needs(vector: Vector) -> set[str]:
+    """Return what a server must be able to do, beside what the vector is about."""
+    sent, came = b"".join(vector.input), b"".join(vector.output)
+    ids = {id_ for code, id_ in REQUIREMENTS.items() if f"code: {code}\n".encode() in came}
+    ids |= {"LOAD-3"} if ids else set()
+    ids |= {"REQ-3"} if b"\r\n" in sent else set()
+    ids |= {"ECHO-8"} if b"message: \n" in came else set()
+    if vector.transport == "tcp":
+        return ids | {"TCP-8"} | ({"TCP-5"} if sent.count(b"\n") > 1 else set())
+    return ids | ({"REQ-5"} if any(b"\n" in each[:-1] and b"token" not in each for each in vector.input) else set())
+
+
 @pytest.mark.parametrize(
     "service, transport, vector",
     [
         pytest.param(
-            vector.service, vector.transport, vector, id=vector.name, marks=pytest.mark.requirement(vector.requirement)
+            *(vector.service, vector.transport, vector),
+            id=vector.name,
+            marks=[pytest.mark.requirement(vector.requirement), pytest.mark.needs(*sorted(needs(vector)))],
         )
         for vector in VECTORS
     ],

@@ -42,7 +42,7 @@ def write(path: Path, comparison: Comparison | None, report: Mapping[str, Any] |
         judged=judged,
         groups=groups,
         rows=[row for group in groups for row in group.rows],
-        meanings={verdict.name: verdict.value for verdict in Verdict},
+        meanings={verdict_view.shown(verdict.name): verdict.value for verdict in Verdict},
         held=verdict_view.held,
         kills=read_kills(),
         glance=figure_view.glance(comparison) if comparison else [],

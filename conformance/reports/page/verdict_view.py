@@ -8,12 +8,14 @@ from typing import Any
 
 from conformance.as_client.exchange import Exchange
 from conformance.running.cases import Case, load_exchange
+from conformance.running.verdicts import Verdict
 
 # A page stays readable, and some megabytes at most; the JSON of the run has everything.
 SHOWN_FAILURES = 3  # in full, of a requirement and a target
 SHOWN_EXCHANGES = 4  # of a failure, the last ones
 SHOWN_EVENTS = 24  # of an exchange, the last ones
 SHOWN_BYTES = 320  # of an event, the first ones
+SHOWN_REASON = 160  # characters of why a check was not run
 SHOWN_CHARACTERS = 4000  # of a problem, and of generated inputs
 
 NOT_JUDGED = "not judged"
@@ -109,6 +111,11 @@ class Group:
 _BY_WEIGHT = ["FAIL", "ERROR", "WARN", "PASS", "INCONCLUSIVE", "UNSUPPORTED", NOT_JUDGED]
 
 
+def shown(verdict: str) -> str:
+    """Return the word for a verdict's name."""
+    return NOT_JUDGED if verdict == Verdict.NOT_JUDGED.name else verdict
+
+
 def held(rows: Sequence[Row], target: int) -> tuple[int, int]:
     """Return how many requirements hold for a target, and how many were judged."""
     cells = [row.cells[target] for row in rows]
@@ -125,7 +132,9 @@ def matrix(report: Mapping[str, Any]) -> list[Group]:
     groups: dict[str, list[Row]] = defaultdict(list)
     for id_, requirement in report["requirements"].items():
         cells = [
-            _cell(id_, target, of.get(id_, NOT_JUDGED), cases[target, id_], report["known_failures"].get(id_, ""))
+            _cell(
+                id_, target, shown(of.get(id_, NOT_JUDGED)), cases[target, id_], report["known_failures"].get(id_, "")
+            )
             for target, of in report["verdicts"].items()
         ]
         groups[id_.partition("-")[0]].append(Row(id_, requirement["level"], requirement["text"], cells))
@@ -141,6 +150,8 @@ def _cell(id_: str, target: str, verdict: str, cases: Sequence[Case], known: str
             outcome += f", about {case.about}"
         elif outcome in ("failed", "error"):
             failed.append(case)
+        elif case.outcome in ("unjudged", "inconclusive") and case.problem:
+            outcome = f"{'not judged' if case.outcome == 'unjudged' else 'undecided'}: {_first_line(case.problem)}"
         check = checks.setdefault((case.check, outcome), Check(case.check, outcome))
         shown = "-".join(part for part in case.parameters.split("-") if part != "*")  # the target's name is above
         check.cases.append((shown, case.seconds))
@@ -163,6 +174,11 @@ def _exchange(exchange: Exchange) -> ShownExchange:
         text = head.decode("utf-8", "backslashreplace").replace("\n", "⏎\n").removesuffix("\n") + more
         events.append(Shown(event.at, event.side, len(event.data), text, head.hex(" ") + more, event.note))
     return ShownExchange(exchange.title, left_out, events)
+
+
+def _first_line(text: str) -> str:
+    first = text.partition("\n")[0]
+    return first if len(first) <= SHOWN_REASON else f"{first[:SHOWN_REASON]} …"
 
 
 def _cut(text: str) -> str:

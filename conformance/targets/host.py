@@ -1,0 +1,36 @@
+"""What this host offers to a check. What it lacks is no fault of the target."""
+
+import errno
+import socket
+from collections.abc import Sequence
+from itertools import pairwise
+
+from conformance.inconclusive import Inconclusive
+from conformance.targets.terms import Transport
+
+_LACKING = errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT
+
+
+def require_address(transport: Transport, host: str, port: int = 0) -> None:
+    """Raise Inconclusive unless a program could listen on that IP address and port of this host."""
+    kind = socket.SOCK_STREAM if transport == "tcp" else socket.SOCK_DGRAM
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family, kind) as sock:
+            if transport == "tcp":
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind((host, port))
+    except OSError as error:
+        if error.errno in _LACKING:
+            what = f"IPv6 ({host})" if ":" in host else f"the address {host}"
+            raise Inconclusive(f"this host lacks {what}") from None
+        if error.errno in (errno.EADDRINUSE, errno.EACCES):
+            raise Inconclusive(f"port {port} of {host} is not free on this host: {error.strerror}") from None
+        raise
+
+
+def require_option(transport: Transport, options: Sequence[str]) -> None:
+    """Raise Inconclusive if a server is to listen on a loopback address or a wildcard that this host lacks."""
+    for option, host in pairwise(options):
+        if option == "--host" and host.startswith(("127.", "::")):
+            require_address(transport, host)

@@ -1,0 +1,139 @@
+"""Runs over several processes, here and on another machine: what a worker's death costs, and that no case is lost."""
+
+import getpass
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from signal import SIGKILL, SIGTERM, Signals
+
+import psutil
+import pytest
+
+from conformance import ROOT
+from conformance.profiles import PROFILES
+from conformance.running import runner
+from conformance.running.cases import Case
+from conformance.running.runner import Planned, Selection
+from conformance.running.verdicts import NOT_JUDGED, State, exit_status, judge, state_of
+from conformance.targets.discovery import find_target
+
+SSHD = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin")
+SOME = "ECHO-3", "TEXT-4", "REQ-1", "LOAD-3"
+
+
+def select(*requirements: str, workers: Sequence[str] = ("2*popen",)) -> Selection:
+    return Selection([find_target("raw")], ["server"], [], ["echo"], requirements, PROFILES["quick"], workers)
+
+
+def controller() -> psutil.Process:
+    """Return the process of pytest that this process has started."""
+    [found] = [each for each in psutil.Process().children() if "pytest" in each.cmdline()]
+    return found
+
+
+def workers() -> list[psutil.Process]:
+    """Return the workers: not by their commands, for a program that a worker starts has the same one for a moment."""
+    return [each for each in controller().children() if "keeper_process" not in " ".join(each.cmdline())]
+
+
+@pytest.mark.parametrize("signal", [SIGKILL, SIGTERM], ids=str)
+def test_a_worker_that_dies_is_replaced(signal: Signals) -> None:
+    planned = 0
+    done: Counter[str] = Counter()
+    outcomes = set()
+    for event in runner.run(select(*SOME)):
+        if isinstance(event, Planned):
+            planned += len(event.cases)
+        else:
+            if not done:
+                [one, _] = workers()
+                one.send_signal(signal)
+            done[event.key] += 1
+            outcomes.add(event.outcome)
+    assert (len(done), outcomes, set(done.values())) == (planned, {"passed"}, {1})
+
+
+def test_what_does_not_finish_is_an_error_of_its_target() -> None:
+    planned = 0
+    cases: list[Case] = []
+    for event in runner.run(select(*SOME)):
+        if isinstance(event, Planned):
+            planned += len(event.cases)
+        else:
+            if not cases:
+                controller().kill()
+            cases.append(event)
+    assert len(cases) == planned
+    assert "error" in {case.outcome for case in cases} <= {"error", "passed"}
+    verdicts = judge(cases)
+    assert exit_status({"raw": verdicts}, {}, strict=False) == NOT_JUDGED
+    assert state_of(cases, verdicts, {}, strict=False) is State.JUDGE_FAILED
+
+
+def test_a_session_in_which_nothing_happens_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "STALL", 15)
+    planned = 0
+    cases: list[Case] = []
+    for event in runner.run(select("ECHO-3")):
+        if isinstance(event, Planned):
+            planned += len(event.cases)
+        else:
+            if not cases:
+                for worker in workers():
+                    worker.suspend()
+            cases.append(event)
+    assert len(cases) == planned
+    assert "nothing happened for 15 s" in cases[-1].problem
+
+
+@pytest.fixture
+def ssh_options(tmp_path: Path) -> Iterator[str]:
+    """Start an SSH server on a free port of the loopback net; return the options that a client needs."""
+    if SSHD is None or shutil.which("ssh") is None:
+        pytest.skip("needs sshd")
+    for name in "host_key", "key":
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / name], check=True)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    Path("/run/sshd").mkdir(exist_ok=True)
+    server = tmp_path / "sshd_config"
+    server.write_text(
+        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {tmp_path}/host_key\nAuthorizedKeysFile {tmp_path}/key.pub\n"
+        "PidFile none\nPasswordAuthentication no\nUsePAM no\nStrictModes no\nPermitRootLogin yes\n"
+    )
+    client = tmp_path / "ssh_config"
+    client.write_text(
+        f"Host judge\nHostName 127.0.0.1\nPort {port}\nUser {getpass.getuser()}\nIdentityFile {tmp_path}/key\n"
+        f"IdentitiesOnly yes\nStrictHostKeyChecking no\nUserKnownHostsFile {tmp_path}/known\nLogLevel ERROR\n"
+    )
+    process = subprocess.Popen([SSHD, "-D", "-e", "-f", server], stderr=subprocess.PIPE, text=True)
+    assert process.stderr
+    try:
+        for line in process.stderr:
+            if "Server listening" in line:
+                break
+        else:
+            pytest.skip("sshd does not start")
+        yield f"-F {client} judge"
+    finally:
+        process.terminate()
+        process.wait()
+        process.stderr.close()
+
+
+def test_workers_on_another_machine(ssh_options: str) -> None:
+    there = f"2*ssh={ssh_options}//python={sys.executable}//chdir={ROOT}"
+    before = set(os.listdir(ROOT))
+    here = _outcomes(select("ECHO-3", "TEXT-4"))
+    assert here
+    assert _outcomes(select("ECHO-3", "TEXT-4", workers=[there])) == here
+    assert set(os.listdir(ROOT)) == before
+
+
+def _outcomes(selection: Selection) -> set[tuple[str, str]]:
+    return {(event.key, event.outcome) for event in runner.run(selection) if isinstance(event, Case)}
