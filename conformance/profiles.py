@@ -1,13 +1,12 @@
 """How much a run does: the generated examples of a property, and the share of what starts programs of its own."""
 
-from collections.abc import Iterable, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import hypothesis
 
-Case = TypeVar("Case")
-Check = TypeVar("Check")
+Case = TypeVar("Case", bound=Hashable)
+Item = TypeVar("Item")
 
 
 class Profile(NamedTuple):
@@ -16,37 +15,43 @@ class Profile(NamedTuple):
     name: str
     examples: int
     cases: int = 1
-    """Of a check's cases that start programs, one of so many is run."""
-    checks: int = 1
-    """Of the checks that start programs and that no requirement depends on, one of so many is run."""
+    """Of the cases of a check that starts programs, one of so many is run; of a check with one case, that one."""
+    items: int = 1
+    """Of what such a check tries with a program for each, one of so many is tried."""
+    characters: int = 1
+    """Of the messages that hold all characters of Unicode, one of so many is sent."""
     seed: int = 0
     inputs: dict[str, Any] | None = None
     """The generated inputs of the case that is replayed, for checks that generate them themselves."""
 
-    def select(self, cases: Iterable[Case]) -> list[Case]:
-        """Return the share of a check's cases, at least one; another seed has others."""
-        whole = list(cases)
-        return whole[self.seed % min(self.cases, len(whole) or 1) :: self.cases]
+    def select(self, things: Iterable[Item], of: int | None = None) -> list[Item]:
+        """Return one of so many things, `items` if nothing is said, but at least one; another seed has others."""
+        whole, of = list(things), of or self.items
+        return whole[self.seed % min(of, len(whole) or 1) :: of]
 
-    def select_checks(self, checks: Mapping[Check, AbstractSet[str]], judged: AbstractSet[str]) -> list[Check]:
-        """Return the share of the checks, and what it takes besides for each requirement that they cite to be judged.
+    def divide(self, things: Iterable[Item], turn: int, among: int) -> list[Item]:
+        """Return what the check with this number, from 0, tries of what so many checks have in common.
 
-        Some are `judged` by other checks already. Another seed has another share.
+        Where nothing is left out, each tries all of it.
         """
-        share = list(checks)[self.seed % self.checks :: self.checks]
-        missing = set().union(*checks.values()).difference(judged, *(checks[check] for check in share))
-        for check, ids in checks.items():
-            if missing & ids:
-                share.append(check)
-                missing -= ids
-        return share
+        whole = list(things)
+        return whole[(turn + self.seed) % among :: among] if self.items > 1 else whole
+
+    def select_cases(self, places: Mapping[Case, Sequence[int]]) -> list[Case]:
+        """Return the share of a check's cases, at least one, by their places: a number for each parameter.
+
+        The share goes through the cases diagonally, so that it has each value of each parameter: of two services
+        over two transports, echo over UDP and time over TCP. Another seed has others.
+        """
+        share = [case for case, place in places.items() if (sum(place) + self.seed) % self.cases == 0]
+        return share or list(places)[:1]
 
 
 PROFILES = {
     profile.name: profile
     for profile in (
-        Profile("quick", 10, cases=8, checks=4),
-        Profile("standard", 25, cases=3),
+        Profile("quick", 6, cases=2, items=8, characters=8),
+        Profile("standard", 25, characters=3),
         Profile("thorough", 1000),
     )
 }

@@ -9,6 +9,7 @@ from spec.limits import TOKEN_CHARACTERS
 _WHOLE_NUMBER = "(0|[1-9][0-9]{0,15})"
 _SECONDS = r"(0|[1-9][0-9]{0,8})(\.[0-9]{0,8}[1-9])?"
 _TEXT = ".*"
+_TEXT_WITHOUT_TAB = r"[^\t]*"
 
 FIELDS = {
     "message": _TEXT,
@@ -23,8 +24,8 @@ FIELDS = {
     "time": r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z",
     "seq": "[1-9][0-9]{0,15}",
     "token": f"[\x21-\x7e]{{1,{TOKEN_CHARACTERS}}}",
-    "code": _TEXT,
-    "reason": _TEXT,
+    "code": _TEXT_WITHOUT_TAB,
+    "reason": _TEXT_WITHOUT_TAB,
 }
 """The form of each field's value: a regular expression for all of it."""
 

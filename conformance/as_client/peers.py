@@ -244,7 +244,7 @@ class TcpPeer(Peer):
         def run() -> None:
             with self.socket.dup() as sock:
                 sock.settimeout(PATIENCE)
-                with contextlib.suppress(ConnectionError, TimeoutError):
+                with contextlib.suppress(OSError):
                     sock.sendall(data)
                     sock.shutdown(socket.SHUT_WR)
 
@@ -269,9 +269,10 @@ class TcpPeer(Peer):
         return sent
 
     def half_close(self) -> None:
-        """Shut down the sending side."""
+        """Shut down the sending side. If the server has reset the connection, what reads next tells."""
         self.exchange.add("C", b"", "half-close")
-        self.socket.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_WR)
 
     def reset(self) -> None:
         """Close with a reset (RST)."""

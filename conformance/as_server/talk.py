@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import zip_longest
 from subprocess import PIPE
 from types import TracebackType
@@ -14,7 +14,6 @@ from conformance.as_server.scripted import RETRANSMITTED, Request, ScriptedTcp, 
 from conformance.blame import about, blame
 from conformance.expected.replies import HIDDEN, LONG, TOKEN, challenge, ok
 from conformance.expected.services import SERVICE_TABLE
-from conformance.profiles import Profile
 from conformance.targets.host import require_address
 from conformance.targets.programs import ProgramError
 from conformance.targets.target import Target
@@ -275,9 +274,7 @@ def took(seconds: Sequence[float], expected: Sequence[float]) -> bool:
     )
 
 
-def batches(items: Iterable[Item], profile: Profile, size: int = 6) -> Iterator[list[Item]]:
-    """Yield the profile's share of the items, in lists of at most `size`: so many programs may run at once."""
-    rest = profile.select(items)
-    while rest:
-        yield rest[:size]
-        del rest[:size]
+def batches(items: Sequence[Item], size: int = 8) -> Iterator[Sequence[Item]]:
+    """Yield the items in parts of at most `size`: so many programs may run at once."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

@@ -7,23 +7,32 @@ from collections import defaultdict
 from rich.console import Console
 from rich.table import Table
 
+from conformance import ROOT
 from conformance.broken.kills import kill_table
 from conformance.running.runner import plan
 from conformance.running.verdicts import CONFORMS
+from conformance.targets.toml_files import read_toml
 from spec.requirements import REQUIREMENTS
 
 HELP = "the requirements, and the checks that prove them"
+
+UNSEEN = ROOT / "conformance" / "broken" / "unseen.toml"
+"""The mistakes that the suite is known not to see."""
 
 LISTING_WIDTH = 160
 """Columns of the lists in a pipe or a file, which tell no width of their own."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--unseen", action="store_true", help="mistakes that no check sees, and why")
     parser.add_argument("--kills", action="store_true", help="for each, faulty programs and the check that finds each")
 
 
 def execute(options: argparse.Namespace) -> int:
     console = Console(width=None if sys.stdout.isatty() else LISTING_WIDTH)
+    if options.unseen:
+        console.print(unseen_table())
+        return CONFORMS
     if options.kills:
         console.print(kill_table())
         return CONFORMS
@@ -35,6 +44,14 @@ def execute(options: argparse.Namespace) -> int:
         table.add_row(id_, requirement.level or "retired", checks or nothing)
     console.print(table)
     return CONFORMS
+
+
+def unseen_table() -> Table:
+    """Return the mistakes that the suite is known not to see, as a table for a terminal."""
+    table = Table("requirement", "a program that", "is not found, because", title="What no check sees")
+    for each in read_toml(UNSEEN)["unseen"]:
+        table.add_row(each["requirement"], each["mistake"], each["reason"])
+    return table
 
 
 def find_checks() -> dict[str, set[str]]:

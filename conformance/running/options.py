@@ -72,6 +72,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     for line in (
+        "divided: the cases of the check divide its items among them where a profile leaves some out",
         "requirement(*ids): the requirements of SPEC.md that a check proves, the main one first; every check has it",
         "needs(*ids): other requirements without which the check fails; where one does not hold, that is the cause",
         "service(name): the check is about this service only",
@@ -94,7 +95,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def profile_of(config: pytest.Config) -> Profile:
     """Return the profile of a run, with its seed."""
     profile = PROFILES[config.getoption("--profile")]._replace(seed=config.getoption("--seed"))
-    return profile._replace(cases=1, checks=1) if config.getoption("--every-case") else profile
+    return profile._replace(cases=1, items=1, characters=1) if config.getoption("--every-case") else profile
 
 
 def named_targets(config: pytest.Config) -> list[Target]:

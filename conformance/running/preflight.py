@@ -13,7 +13,7 @@ from subprocess import TimeoutExpired
 
 from conformance.addresses import OWN_HOST
 from conformance.as_client import peers
-from conformance.as_client.conversation import Subscription, answering_stranger, good_request
+from conformance.as_client.conversation import Subscription, answering_stranger
 from conformance.as_client.judgement import require_reply, require_status
 from conformance.as_client.server_lines import require_host
 from conformance.as_server.talk import Talk
@@ -84,8 +84,7 @@ class _Trial:
             problem: Exception = observed
             if self._has_died(observed):
                 dead = self.server
-                said = f": {dead.errors[-1].strip()}" if dead.errors else f" with status {dead.process.returncode}"
-                death = AssertionError(f"{prefix}: the server died{said}".removeprefix(": "))
+                death = AssertionError(f"{prefix}: {_end_of(dead)}".removeprefix(": "))
                 problem = blame(death, requirement if requirement in FIRST else "LOAD-3")
                 self.server = self._started()
             _note(self.admission, self.cell, problem, requirement)
@@ -105,7 +104,10 @@ class _Trial:
         if self.admission.is_hindered(self.cell):
             return
         first = "ECHO-1" if self.service == "echo" else "LEASE-1" if self.transport == "udp" else "TIME-2"
-        request = good_request(self.service)
+        request = _plain(self.service)
+        if self.target.url and (refusal := _refusal(self.server, request)):
+            self.admission.note_not_started(self.cell, refusal)
+            return
         if self.transport == "udp" and (stranger := answering_stranger(self.server, request)):
             self.admission.note_hindrance(self.cell, f"the first answer came from {stranger}", "UDP-4")
             return
@@ -117,7 +119,7 @@ class _Trial:
             self._ticks()
         if self.holds(*FIRST):
             with self.step("REQ-3", "a line that ends with CRLF"), peers.connect(self.server) as peer:
-                require_status(_asked(peer, good_request(self.service) + b"\r\n"), "OK", "CHALLENGE")
+                require_status(_asked(peer, _plain(self.service) + b"\r\n"), "OK", "CHALLENGE")
             if self.transport == "tcp":
                 self._streams()
             self._errors()
@@ -150,7 +152,7 @@ class _Trial:
 
     def _streams(self) -> None:
         """Two lines on one connection, apart and together; two clients at once; the end of the client's side."""
-        line = good_request(self.service) + b"\n"
+        line = _plain(self.service) + b"\n"
         with self.step("TCP-1", "a second line on the connection"), peers.TcpPeer(self.server.address) as peer:
             _answered(peer, line)
             _answered(peer, line)
@@ -197,10 +199,36 @@ class _Trial:
             _note(self.admission, self.cell, each, requirement)
 
 
+def _end_of(dead: Server) -> str:
+    """Return in one line how a server has ended."""
+    if dead.ended_because:
+        return f"the server was ended by the suite, because {dead.ended_because}"
+    return "the server died" + (
+        f": {dead.errors[-1].strip()}" if dead.errors else f" with status {dead.process.returncode}"
+    )
+
+
+def _refusal(server: Server, request: bytes) -> str:
+    """Return how a server that is said to run already refuses, as one that does not run; nothing: it does not."""
+    try:
+        with peers.connect(server) as peer:
+            peer.ask(request, FIRST_ANSWER)
+    except peers.Reset as reset:
+        return f"nobody listens at {server.url}: {reset}"
+    except AssertionError:
+        pass  # another wrong answer is judged like that of any server
+    return ""
+
+
 def _try_server(target: Target, cell: Cell, admission: Admission) -> None:
     trial = _Trial(target, cell, admission)
     with trial.servers:
         trial.run()
+
+
+def _plain(service: Service) -> bytes:
+    """Return the line of a request in ASCII: what a server makes of other letters has checks of its own."""
+    return SERVICE_TABLE[service].request("hello")
 
 
 def _faulty(service: Service, transport: Transport) -> dict[str, bytes]:

@@ -11,7 +11,7 @@ import pytest
 
 from conformance import timing
 from conformance.running.cases import Outcome, load_case
-from conformance.running.checks import cell_of, citations, parameters_of, role_of, unit_of
+from conformance.running.checks import cell_of, citations, parameters_of, role_of
 from conformance.running.options import named_targets, profile_of, recorder_key
 from conformance.targets.server import ONLY_REPLIES
 from conformance.targets.target import Target
@@ -68,24 +68,36 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _thinned(config: pytest.Config, checks: list[pytest.Function]) -> set[pytest.Function]:
-    """Return the checks that the profile leaves: of those that start programs of their own a share."""
+    """Return the checks that the profile leaves: of the cases of those that start programs of their own a share."""
     profile = profile_of(config)
-    left: set[pytest.Function] = set()
-    judged: dict[object, set[str]] = defaultdict(set)
-    starting: dict[object, dict[str, list[pytest.Function]]] = defaultdict(lambda: defaultdict(list))
+    left: set[pytest.Function] = {item for item in checks if _SHARING & {*item.fixturenames}}
+    starting: dict[tuple[str, str], list[pytest.Function]] = defaultdict(list)
     for item in checks:
-        parameters = parameters_of(item)
-        where = unit_of(item), role_of(item)
-        if "server" in item.fixturenames:
-            left.add(item)
-            judged[where].update(citations(item))
+        if item not in left:
+            starting[cell_of(item).target, item.nodeid.partition("[")[0]].append(item)
+    for cases in starting.values():
+        if cases[0].get_closest_marker("divided"):
+            left.update(cases)
         else:
-            name = item.nodeid.partition("[")[0]
-            starting[where][f"{name} {parameters.get('partner')}"].append(item)  # a pair is more than a case
-    for place, of_check in starting.items():
-        cases = [item for those in of_check.values() for item in profile.select(those)]
-        left.update(profile.select_checks({item: set(citations(item)) for item in cases}, judged[place]))
+            left.update(profile.select_cases(_places(cases)))
     return left
+
+
+_SHARING = {"server", "server_pool"}
+"""The fixtures with which a check shares a server with others."""
+
+
+def _places(cases: list[pytest.Function]) -> dict[pytest.Function, list[int]]:
+    """Return, for each case of a check, the place of each of its parameters among the values that it has."""
+    values: dict[str, list[object]] = defaultdict(list)
+    places: dict[pytest.Function, list[int]] = {}
+    for item in cases:
+        places[item] = []
+        for name, value in parameters_of(item).items():
+            if value not in values[name]:
+                values[name].append(value)
+            places[item].append(values[name].index(value))
+    return places
 
 
 def _is_selected(config: pytest.Config, item: pytest.Item) -> bool:

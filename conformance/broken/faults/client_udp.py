@@ -184,3 +184,47 @@ def keeps_its_first_interval() -> None:
         good(self, *how)
         if subscribed:
             self._interval, self._send_again = interval, planned
+
+
+@fault("CLI-17", service="time", transport="udp")
+def answers_another_challenge_after_a_reply() -> None:
+    """answers another CHALLENGE at once when an OK or a TICK has come"""
+
+    @wrap(TimeDatagramClient, "_take")
+    def take(good: Any, self: TimeDatagramClient, reply: Reply, now: float) -> Any:
+        out = good(self, reply, now)
+        self._may_answer_challenge |= reply.status in ("OK", "TICK")
+        return out
+
+
+@fault("CLI-7", service="time", transport="udp")
+def takes_only_ticks_for_answers() -> None:
+    """counts its patience from the last TICK, whatever else comes"""
+
+    @wrap(TimeDatagramClient, "_take")
+    def take(good: Any, self: TimeDatagramClient, reply: Reply, now: float) -> Any:
+        before = self._give_up
+        out = good(self, reply, now)
+        if reply.status == "OK" and self._ticks.printed:
+            self._give_up = before
+        return out
+
+
+@fault("CLI-9", service="time", transport="udp")
+def ignores_an_error_once_subscribed() -> None:
+    """takes no notice of an ERR once it has subscribed"""
+
+    @wrap(TimeDatagramClient, "_take")
+    def take(good: Any, self: TimeDatagramClient, reply: Reply, now: float) -> Any:
+        return b"" if self.subscribed and reply.status == "ERR" else good(self, reply, now)
+
+
+@fault("CLI-7", service="echo", transport="udp")
+def counts_the_timeout_from_the_first_message() -> None:
+    """counts the timeout of each message from the first one"""
+
+    @wrap(EchoDatagramClient, "sent")
+    def sent(good: Any, self: EchoDatagramClient, now: float) -> None:
+        first = vars(self).setdefault("first", now)
+        good(self, now)
+        self._give_up = first + self._options.timeout

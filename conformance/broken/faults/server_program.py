@@ -219,3 +219,12 @@ def waits_for_its_port() -> None:
             original(self, level, option, value)
 
     patch(socket.socket, "setsockopt", setsockopt)
+
+
+@fault("SRV-8", service="echo", transport="tcp")
+def is_killed_by_the_second_signal() -> None:
+    """lets a second signal kill it while it stops"""
+
+    @wrap(signal, "signal")
+    def handle(good: Any, number: int, handler: Any) -> None:
+        good(number, signal.SIG_DFL if handler is signal.SIG_IGN else handler)

@@ -328,3 +328,35 @@ def queues_ticks() -> None:
     @wrap(Server, "send")
     def send(good: Any, self: Server, connection: Connection, data: bytes) -> None:
         good(self, connection, data if data is connection.unsent else connection.unsent + data)
+
+
+@fault("ERR-10", transport="tcp")
+def keeps_refused_connections() -> None:
+    """sends busy and shuts its side, but does not close the connection"""
+    kept: list[socket.socket] = []
+
+    def refuse(sock: socket.socket) -> None:
+        kept.append(sock)
+        with suppress(OSError):
+            sock.send(ERROR_REPLIES["busy"])
+            sock.shutdown(socket.SHUT_WR)
+
+    patch(tcp_server, "refuse", refuse)
+
+
+@fault("ERR-10", transport="tcp")
+def counts_the_refused() -> None:
+    """counts a connection that it has refused as a client, for ever"""
+
+    @wrap(tcp_server, "refuse")
+    def refuse(good: Any, sock: socket.socket) -> None:
+        good(sock)
+        for server in servers:
+            server.options = server.options._replace(max_clients=0)
+
+    servers: list[Server] = []
+
+    @wrap(Server, "__init__")
+    def init(good: Any, self: Server, *how: Any) -> None:
+        good(self, *how)
+        servers.append(self)

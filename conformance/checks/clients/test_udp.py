@@ -129,6 +129,52 @@ def test_answers_one_challenge_between_two_timers(target: Target) -> None:
 
 @pytest.mark.slow
 @pytest.mark.service("time")
+@pytest.mark.requirement("CLI-17")
+@pytest.mark.parametrize("before", ["OK", "TICK"])
+def test_a_reply_allows_no_other_challenge_to_be_answered(target: Target, before: str) -> None:
+    """The first request's one CHALLENGE was answered; after an OK or a TICK the next one waits for the renewal."""
+    seconds = 1.0 * SCALE
+    with Talk(target, "time", "udp", "--ticks", "2", "Анна") as talk:
+        talk.subscribe("Анна", interval(1.0))
+        answered = talk.udp.requests[-1]
+        talk.send(*[tick("Анна", 1)] * (before == "TICK"))
+        talk.send(challenge("later"))
+        again = renewal(talk, "later")
+        gap = again.at - answered.at
+        assert gap > seconds / 2, f"it answered another CHALLENGE after {gap:.3f} s; expected {seconds:g} s"
+        talk.send(subscribed("Анна", interval(1.0)), tick("Анна", 2), tick("Анна", 3))
+        talk.ends(0, [talk.connected, *tick_lines("Анна", [1, 2] if before == "TICK" else [2, 3])], renewing=True)
+
+
+@pytest.mark.slow
+@pytest.mark.service("time")
+@pytest.mark.requirement("CLI-9")
+def test_an_error_ends_a_subscription(target: Target) -> None:
+    with Talk(target, "time", "udp", "Анна") as talk:
+        talk.subscribe("Анна")
+        talk.send(tick("Анна", 1))
+        talk.program.expect_line("Анна .*")
+        talk.send(error("busy", "no room for you"))
+        talk.ends(3, [talk.connected, *tick_lines("Анна", [1])], ["busy.*no room for you"])
+
+
+@pytest.mark.slow
+@pytest.mark.service("echo")
+@pytest.mark.requirement("CLI-7")
+def test_the_timeout_of_each_message_is_its_own(target: Target) -> None:
+    timeout = 1.5 * SCALE
+    with Talk(target, "echo", "udp", stdin="один\nдва\n", timeout=timeout) as talk:
+        talk.expect("ECHO один")
+        talk.program.wait_until(lambda: False, 0.6 * timeout)
+        talk.send(echo_answer("один"))
+        start = talk.expect("ECHO два").at
+        waited = talk.gave_up() - start
+        assert took([waited], [timeout]), f"it gave up after {waited:g} s; expected {timeout:g} s"
+        talk.ends(1, [talk.connected, *echo_lines("один")], [""])
+
+
+@pytest.mark.slow
+@pytest.mark.service("time")
 @pytest.mark.requirement("CLI-18")
 def test_renews_the_lease_every_interval(target: Target) -> None:
     seconds = 0.3 * SCALE
@@ -154,7 +200,10 @@ def test_takes_over_a_new_interval(target: Target) -> None:
     old, new = 2 * SCALE, interval(0.1)
     with Talk(target, "time", "udp", "--ticks", "1", "Анна") as talk:
         talk.subscribe("Анна", f"{old:g}")
+        answered = talk.udp.requests[-1]
         first = renewal(talk, TOKEN)
+        gap = first.at - answered.at
+        assert took([gap], [old]), f"it renewed for the first time after {gap:g} s; expected {old:g} s"
         talk.send(subscribed("Анна", new))
         gap = renewal(talk, TOKEN).at - first.at
         assert took([gap], [0.1 * SCALE]), f"it renewed after {gap:g} s; expected {new} s"
@@ -282,11 +331,11 @@ def test_malformed_datagrams_do_not_put_off_the_end(target: Target, service: Ser
         talk.ends(1, [], [""] * len(talk.program.errors))
 
 
-@pytest.mark.slow
+@pytest.mark.slow(10)
 @pytest.mark.requirement("CLI-13", "CLI-7", "CLI-2", "CLI-10")
 def test_sends_the_request_again_and_gives_up(target: Target, service: Service, profile: Profile) -> None:
-    """The quick profile does not wait for the default timeout, nor for the retransmissions after the third."""
-    timeout = 7.5 if profile.name == "quick" else {"echo": None, "time": 11.5}[service]
+    """With the default timeout (echo); beyond it (time), but in the quick profile just beyond the third gap."""
+    timeout = {"echo": None, "time": 7.5 if profile.name == "quick" else 11.5}[service]
     with Talk(target, service, "udp", "привет", timeout=timeout) as talk:
         start = talk.expect(REQUEST[service]).at
         waited = talk.gave_up(talk.timeout + PATIENCE) - start

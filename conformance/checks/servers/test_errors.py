@@ -1,8 +1,10 @@
 """ERR: how a server answers faulty requests, and which of several faults it reports."""
 
+import time
 from contextlib import ExitStack
 from itertools import chain, combinations
 
+import psutil
 import pytest
 
 from conformance.as_client import peers
@@ -26,8 +28,8 @@ from conformance.expected.strategies import BAD_UTF_8, CONTROLS
 from conformance.running.fixtures import StartServer
 from conformance.targets.server import Server
 from conformance.targets.terms import Service, Transport
-from conformance.timing import interval
-from spec.limits import CLIENTS_DEFAULT, LINE_BYTES, NAME_CHARACTERS, REASON_CHARACTERS
+from conformance.timing import JUDGE_LATENESS, PATIENCE, interval
+from spec.limits import CLIENTS_DEFAULT, LINE_BYTES, MESSAGE_BYTES, NAME_CHARACTERS, REASON_CHARACTERS
 
 pytestmark = pytest.mark.needs("LOAD-3")
 
@@ -35,6 +37,7 @@ NEVER = pytest.mark.options("--interval", "86400")
 
 #: A limit of clients so high that a server that keeps a few percent in reserve is found.
 FULL = 20
+REFUSED_IDLE = interval(1.5)
 
 
 def lines_with(code: str, service: Service) -> list[bytes]:
@@ -251,6 +254,72 @@ def test_busy_over_tcp(start_server: StartServer) -> None:
         with TcpPeer(server.address) as fourth:
             require_status(fourth.ask(good), "OK")
         require_reply(first.ask(good), expected_reply(server.service, "tcp", good + b"\n", "86400"))
+
+
+@pytest.mark.transport("tcp")
+@pytest.mark.requirement("ERR-10", "LOAD-3")
+def test_who_counts_for_the_limit(start_server: StartServer) -> None:
+    """A client that says nothing counts. Who was refused does not, nor is it announced, however it leaves."""
+    server = start_server("--max-clients", "1", "--interval", "86400")
+    with TcpPeer(server.address) as silent, ExitStack() as stack:
+        refused = [stack.enter_context(TcpPeer(server.address)) for _ in range(4)]
+        for peer in refused:
+            require_reply(peer.rest(), error("busy"))
+        for peer in refused[:2]:
+            peer.reset()
+        silent.reset()
+        if server.service == "echo":  # which says when it has noticed
+            server.expect_line(r".* left")
+            with TcpPeer(server.address) as peer:
+                require_status(peer.ask(b"ECHO a"), "OK")
+        with about("ERR-10", "the only client has left, and yet another one is refused"):
+            require_room(server)
+        printed = [line for line in server.output if any(f":{peer.address[1]}" in line for peer in refused)]
+        assert not printed, f"it printed {printed} about connections that it refused"
+
+
+def require_room(server: Server) -> None:
+    """Raise AssertionError unless a new client is served soon."""
+    deadline = time.monotonic() + PATIENCE / 2
+    while True:
+        with TcpPeer(server.address) as peer:
+            answer = peer.ask(good_request(server.service))
+        if answer.status == "OK" or time.monotonic() > deadline:
+            require_status(answer, "OK")
+            return
+
+
+@pytest.mark.slow
+@pytest.mark.service("echo")
+@pytest.mark.transport("tcp")
+@pytest.mark.requirement("ERR-10", "LOAD-4")
+def test_a_refused_connection_ends_by_itself(start_server: StartServer) -> None:
+    """The server does not wait for the refused to close theirs: not longer than it would for an idle client."""
+    server = start_server("--max-clients", "1", "--idle-timeout", REFUSED_IDLE)
+    process = psutil.Process(server.pid)
+    with ExitStack() as stack:
+        client = stack.enter_context(TcpPeer(server.address))
+        require_status(client.ask(b"ECHO a"), "OK")
+        before = process.num_fds()
+        refused = [stack.enter_context(TcpPeer(server.address)) for _ in range(FULL)]
+        for peer in refused:
+            require_reply(peer.rest(), error("busy"))
+        deadline = time.monotonic() + 2 * float(REFUSED_IDLE) + JUDGE_LATENESS
+        while (kept := process.num_fds() - before) > FULL // 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert kept <= FULL // 2, f"of {FULL} refused connections the server has {kept} open still"
+
+
+@pytest.mark.service("echo")
+@pytest.mark.transport("tcp")
+@pytest.mark.requirement("LOAD-3", "ERR-10")
+def test_a_reset_by_a_client_that_does_not_read_makes_room(start_server: StartServer) -> None:
+    server = start_server("--max-clients", "1")
+    with TcpPeer(server.address, receive_buffer=1 << 12) as peer:
+        peer.flood((b"ECHO " + b"a" * MESSAGE_BYTES + b"\n") * 50, 1 << 25)
+        peer.reset()
+    with about("LOAD-3", "the only client has left with replies unread, and yet another one is refused"):
+        require_room(server)
 
 
 @pytest.mark.service("echo")

@@ -7,7 +7,7 @@ from conformance.profiles import Profile
 from conformance.targets.discovery import BUNDLED
 from conformance.targets.target import Target
 
-pytestmark = [pytest.mark.slow, pytest.mark.parametrize("partner", list(BUNDLED))]
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.parametrize("partner", list(BUNDLED))]
 
 
 @pytest.mark.service("echo")

@@ -121,6 +121,26 @@ def test_a_field_at_the_limit(server: Server) -> None:
 
 @NEVER
 @pytest.mark.transport("udp")
+@pytest.mark.requirement("ERR-7", "ERR-5", "ERR-4", "REQ-5")
+def test_the_end_of_the_longest_datagram_counts(server: Server) -> None:
+    """65507 bytes are the most that UDP over IPv4 carries; the last few of them decide about the answer."""
+    head = SERVICE_TABLE[server.service].verb + b" a\n"
+    for id_, end in (
+        ("REQ-5", b"x: y"),
+        ("ERR-7", b"no field"),
+        ("ERR-5", b"x: \xff"),
+        ("ERR-4", b"x: ".ljust(LINE_BYTES + 1, b"y")),
+    ):
+        room = 65507 - len(head) - len(end)
+        field = b"x: ".ljust(LINE_BYTES - 2, b"y") + b"\n"
+        short, whole = room % len(field), room // len(field)  # bytes of a shorter field, and how many long ones follow
+        assert short > 4, "the check is wrong"
+        with about(id_):
+            converse(server, [head + b"x: " + b"y" * (short - 4) + b"\n" + field * whole + end])
+
+
+@NEVER
+@pytest.mark.transport("udp")
 @pytest.mark.requirement("REQ-5")
 def test_unknown_fields_are_ignored(server: Server) -> None:
     head = SERVICE_TABLE[server.service].verb + b" a"

@@ -35,7 +35,7 @@ from conformance.targets.host import require_address
 from conformance.targets.programs import Program, ProgramError
 from conformance.targets.server import Server
 from conformance.targets.target import Target
-from conformance.targets.terms import Service, Transport
+from conformance.targets.terms import TRANSPORTS, Service, Transport
 from conformance.timing import interval
 
 ECHO = pytest.mark.service("echo")
@@ -80,11 +80,18 @@ def test_default_port(target: Target, service: Service, transport: Transport) ->
 
 WRONG_USAGE = [
     *[[], ["chat"], ["ECHO"], ["echo", "time"], ["echo", ""], ["--port", "0"], ["echo", "--quiet", "yes"]],
-    *[["echo", option] for option in ("--unknown", "-x", "--port", "--quie")],
-    *[["echo", "--port", value] for value in ("-1", "65536", "x", "7007.0", "٣")],
-    *[["time", "--interval", value] for value in ("0", "0.009", "86400.001", "nan", "1e1", "0.0101")],
-    *[["echo", "--max-clients", value] for value in ("0", "1.5")],
-    *[["echo", "--idle-timeout", value] for value in ("0", "-1", "nan", "inf", "1e1")],
+    *[["echo", option] for option in ("--unknown", "-x", "--port", "--quie", "-", "--qui\net", "\udcff")],
+    *[["echo", "--por", "0"], ["echo", "--port=7007 "]],
+    *[
+        ["echo", "--port", value]
+        for value in ("-1", "65536", "x", "7007.0", "٣", "+7007", "1_0", " 7007", "70\n07", "")
+    ],
+    *[["time", "--interval", value] for value in ("0", "0.009", "86400.001", "nan", "1e1", "0.0101", "86401", "0.005")],
+    *[["time", "--interval", value] for value in ("1e-1", ".5", "3.", "+3", "3 ")],
+    *[["echo", "--max-clients", value] for value in ("0", "1.5", "+5", "-1")],
+    *[["echo", "--idle-timeout", value] for value in ("0", "-1", "nan", "inf", "1e1", "3.", ".5")],
+    # Options that the service has no use for.
+    *[["echo", "--interval", "0"], ["time", "--idle-timeout", "0"], ["time", "--max-clients", "many"]],
 ]
 
 
@@ -98,9 +105,11 @@ def require_refusal(program: Program, status: int) -> None:
     require_output(program, [])
 
 
+@pytest.mark.divided
 @pytest.mark.requirement("SRV-10", "SRV-12")
 def test_wrong_usage(target: Target, transport: Transport, profile: Profile) -> None:
-    for batch in batches(WRONG_USAGE, profile):
+    usages = [*WRONG_USAGE, *[["echo", "--max-clients", "1000000000"]] * (transport == "tcp")]  # too many open files
+    for batch in batches(profile.divide(usages, TRANSPORTS.index(transport), len(TRANSPORTS))):
         with ExitStack() as stack:
             programs = [stack.enter_context(target.program(transport, "server", *words)) for words in batch]
             for program in programs:
@@ -117,7 +126,7 @@ def test_all_options_are_accepted(start_server: StartServer) -> None:
     server = start_server("--host", OWN_HOST, "--port", "65535")
     require_service(server)
     if server.transport == "udp":  # its clients need no open files
-        require_service(start_server("--max-clients", "1000000000"))
+        require_service(start_server("--max-clients", "5000000000"))
 
 
 @ECHO

@@ -1,6 +1,6 @@
 """SRV-8 and SRV-9: how a server stops, and which replies it must still send."""
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from signal import SIGINT, SIGTERM
 
 import pytest
@@ -57,6 +57,24 @@ def test_stop_with_a_client_that_does_not_read(start_server: StartServer) -> Non
     with TcpPeer(server.address, receive_buffer=1 << 12) as peer:
         peer.flood(b"ECHO " + b"a" * 4096 + b"\n", 1 << 24)
         require_stop(server, SIGTERM)
+
+
+@ECHO
+@TCP
+@pytest.mark.requirement("SRV-8")
+def test_a_second_signal_changes_nothing(start_server: StartServer) -> None:
+    """It comes while the server still has replies for a client that reads only then."""
+    server = start_server()
+    line = b"ECHO " + b"a" * 4096 + b"\n"
+    with TcpPeer(server.address, receive_buffer=1 << 12) as peer:
+        peer.flood(line * 50, 1 << 25)
+        server.signal(SIGTERM)
+        server.wait_until(lambda: False, 0.1)
+        if server.running:
+            server.signal(SIGTERM)
+        with suppress(peers.Reset):  # it leaves with requests unread
+            peer.rest()
+        assert server.wait() == 0, server.describe("expected exit status 0")
 
 
 @pytest.mark.requirement("SRV-9")

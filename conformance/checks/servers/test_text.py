@@ -67,7 +67,7 @@ def messages_of(characters: list[str]) -> list[str]:
 def test_every_character_is_good(server: Server, profile: Profile) -> None:
     """All 1,112,000 of them. Upper case is not judged here: it depends on the version of Unicode."""
     with peers.connect(server) as peer:
-        for message in profile.select(messages_of(scalars())):
+        for message in profile.select(messages_of(scalars()), profile.characters):
             expected = ok_fields("echo", server.transport, message)
             del expected["upper"]
             require_fields(peer.ask(f"ECHO {message}".encode()), expected)
@@ -79,7 +79,7 @@ def test_every_character_is_good(server: Server, profile: Profile) -> None:
 def test_every_upper_case(server: Server, profile: Profile) -> None:
     """All characters on whose upper case the versions of Unicode agree, many in one message."""
     with peers.connect(server) as peer:
-        for message in profile.select(messages_of(scalars())):
+        for message in profile.select(messages_of(scalars()), profile.characters):
             message = "".join(filter(has_agreed_upper, message))
             require_fields(
                 peer.ask(f"ECHO {message}".encode()), {"upper": ok_fields("echo", server.transport, message)["upper"]}

@@ -39,6 +39,8 @@ SHORT = interval(0.03)
 #: Interval and number of ticks of the long run. Many short intervals show sooner that a schedule drifts. But a lease
 #: lasts only three intervals, so UDP needs longer ones on a busy machine.
 RUN: dict[Transport, tuple[str, int]] = {"tcp": (interval(0.01), 200), "udp": (interval(0.103), 20)}
+#: More ticks than a byte can count, and how many clients get them.
+MANY_TICKS, SEVERAL = 300, 6
 MIDDLE = interval(0.2)
 LONG = interval(0.3)
 NEVER = pytest.mark.options("--interval", "86400")
@@ -147,6 +149,40 @@ def test_interval_and_lease_are_plain_decimals(start_server: StartServer, option
 def test_the_interval_by_default(start_server: StartServer) -> None:
     with peers.connect(start_server()) as peer:
         require_fields(Subscription(peer, "a").ok, {"interval": "3"})
+
+
+@pytest.mark.requirement("TIME-12", "TIME-11")
+def test_time_is_utc_in_any_zone(start_server: StartServer) -> None:
+    server = start_server("--interval", "86400", env={"TZ": "Asia/Kolkata"})
+    with peers.connect(server) as peer:
+        before = time.time()
+        tick = Subscription(peer, "a").tick()
+        assert before - 0.001 <= tick.time <= tick.wall, f"the time is {tick.time - before:.3f} s from that of sending"
+
+
+@pytest.mark.slow
+@pytest.mark.transport("tcp")
+@pytest.mark.requirement("TIME-8", "TIME-7")
+@pytest.mark.options("--interval", "0.01")
+def test_a_long_subscription(server: Server) -> None:
+    """More than 256 ticks come. A busy server may skip some, but not the same ones for each of several clients."""
+    with ExitStack() as stack:
+        skipped: list[set[int]] = []
+        subscriptions = []
+        for number in range(SEVERAL):
+            subscriptions.append(Subscription(stack.enter_context(TcpPeer(server.address)), f"Клиент {number}"))
+            wait_until(subscriptions[-1].latest(4))  # so a server that sleeps skips other ticks of each
+        for subscription in subscriptions:
+            ticks = [subscription.tick()]
+            while ticks[-1].seq < MANY_TICKS:
+                ticks.append(subscription.tick())
+            with about("TIME-7"):
+                require_growing_seqs(ticks)
+            skipped.append({*range(1, MANY_TICKS)} - {tick.seq for tick in ticks})
+        if sum(map(len, skipped)) < SEVERAL * MANY_TICKS / 10:  # else the machine is too slow to tell
+            alone = [{seq for seq in each if not {seq - 1, seq + 1} & each} for each in skipped]
+            never = sorted(set.intersection(*alone))
+            assert not never, f"of {SEVERAL} clients none got the ticks {never}, but those before and after them"
 
 
 @pytest.mark.requirement("TIME-4", "TIME-11")

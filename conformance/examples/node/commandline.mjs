@@ -83,6 +83,15 @@ function parse(table, mostWords) {
   }
 }
 
+/** How many files the system lets this program open, as far as it tells. */
+export function openFilesAllowed() {
+  try {
+    return Number(/^Max open files\s+\S+\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'))?.[1] ?? Infinity);
+  } catch {
+    return Infinity;
+  }
+}
+
 /** The options of a server by their names on the command line, and `service`. */
 export const serverOptions = () => parse(SERVER, 0);
 

@@ -2,7 +2,7 @@
 import { createServer } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { now, startTicks, whenDue } from './clock.mjs';
-import { formatAddress } from './commandline.mjs';
+import { fail, formatAddress, openFilesAllowed } from './commandline.mjs';
 import {
   BUSY, LINE_BYTES, LineSplitter, echoReply, faultReply, parseLine, subscribedReply, tickReply,
 } from './protocol.mjs';
@@ -10,6 +10,8 @@ import { options, rename, report, serve } from './server.mjs';
 
 const PIECE = 8192; // characters of replies sent at once: few, so that a slow reader's progress shows (LOAD-4)
 const LINGER = 1000; // milliseconds for a refused client to read why
+
+if (options['max-clients'] > openFilesAllowed()) fail(2, 'wrong usage: --max-clients is more than the open files allowed');
 
 const clients = new Set();
 let received = 0;
