@@ -2,7 +2,6 @@
 
 import socket
 import sys
-import time
 from collections.abc import Sequence
 
 from spec.address import format_url
@@ -12,6 +11,7 @@ from spec.program.arguments import parse_client_options
 from spec.program.clients import run_client
 from spec.program.output import complain, explain, fail, show
 from spec.program.signals import interrupt_on_sigterm
+from spec.program.system import ATTENTION, monotonic
 from spec.stream_client import StreamClient, open_stream_client
 
 
@@ -19,13 +19,13 @@ def converse(sock: socket.socket, client: StreamClient, out: bytes) -> None:
     """Send the request, then pass what arrives to the client until the exchange is done."""
     try:
         sock.sendall(out)
-        client.sent(time.monotonic())
+        client.sent(monotonic())
         while client.waiting:
-            sock.settimeout(max(client.deadline - time.monotonic(), 0.001))
+            sock.settimeout(min(max(client.deadline - monotonic(), 0.001), ATTENTION))
             try:
-                client.receive(sock.recv(RECEIVE_BYTES), time.monotonic())
+                client.receive(sock.recv(RECEIVE_BYTES), monotonic())
             except TimeoutError:
-                client.wake(time.monotonic())
+                client.wake(monotonic())
     except OSError as error:
         client.unreachable(explain(error))
 

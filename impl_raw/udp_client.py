@@ -2,7 +2,6 @@
 
 import socket
 import sys
-import time
 from collections.abc import Sequence
 
 from spec.address import format_url
@@ -13,6 +12,7 @@ from spec.program.arguments import parse_client_options
 from spec.program.clients import run_client
 from spec.program.output import complain, explain, fail, show
 from spec.program.signals import interrupt_on_sigterm
+from spec.program.system import ATTENTION, monotonic
 
 
 def connect(options: ClientOptions) -> socket.socket:
@@ -34,13 +34,13 @@ def converse(sock: socket.socket, client: DatagramClient, out: bytes) -> None:
             if out:
                 request, out = out, b""  # also if send() fails: such a request counts as lost
                 sock.send(request)
-                client.sent(time.monotonic())
+                client.sent(monotonic())
             if not client.waiting:
                 return
-            sock.settimeout(max(client.deadline - time.monotonic(), 0.001))
-            out = client.receive(sock.recv(DATAGRAM_BYTES), time.monotonic())
+            sock.settimeout(min(max(client.deadline - monotonic(), 0.001), ATTENTION))
+            out = client.receive(sock.recv(DATAGRAM_BYTES), monotonic())
         except TimeoutError:
-            out = client.wake(time.monotonic())
+            out = client.wake(monotonic())
         except OSError as error:
             client.unreachable(explain(error))
 

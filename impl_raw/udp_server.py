@@ -1,5 +1,6 @@
 """A UDP server on a plain socket: one socket serves all clients, one datagram at a time."""
 
+import os
 import secrets
 import select
 import socket
@@ -15,10 +16,12 @@ from spec.options import UNREACHABLE, ServerOptions
 from spec.program.arguments import parse_server_options
 from spec.program.output import explain, fail, say
 from spec.program.signals import note_signals
+from spec.program.system import monotonic
 
 MAX_WAIT = 0.2  # seconds: how often the server looks whether a signal has come
 TICK_GRAIN = 0.002  # seconds: ticks that are due within this time are sent together
 DRAIN_TIME = 0.5  # seconds for the answers to requests that had arrived when a signal came
+DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)  # Windows has no such flag: there select() is asked first
 
 
 def bind(options: ServerOptions) -> socket.socket:
@@ -30,9 +33,6 @@ def bind(options: ServerOptions) -> socket.socket:
     try:
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # "::" serves IPv4 too
-        # Unlike settimeout(), this costs no system call per datagram
-        timeout = struct.pack("@ll", 0, int(MAX_WAIT * 1_000_000))
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeout)
         sock.bind(address)
     except BaseException:
         sock.close()
@@ -42,19 +42,24 @@ def bind(options: ServerOptions) -> socket.socket:
 
 def serve(sock: socket.socket, endpoint: Endpoint, signals: Sequence[int]) -> None:
     """Answer datagrams and send ticks until a signal comes, then answer the datagrams that have arrived by then."""
+    if os.name == "posix":  # unlike settimeout(), this costs no system call per datagram
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", 0, int(MAX_WAIT * 1_000_000)))
+    else:  # on Windows it may lose a datagram
+        sock.settimeout(MAX_WAIT)
     while not signals:
         deadline = endpoint.deadline
         if deadline is None:
             answer(sock, endpoint)
             continue
-        if not answer(sock, endpoint, socket.MSG_DONTWAIT):
-            select.select([sock], [], [], min(max(0.0, deadline + TICK_GRAIN - time.monotonic()), MAX_WAIT))
-            answer(sock, endpoint, socket.MSG_DONTWAIT)  # what arrived before the deadline is answered before it
-        for datagram, address in endpoint.wake(time.monotonic(), time.time()):
+        if not DONT_WAIT or not answer(sock, endpoint, DONT_WAIT):
+            wait = min(max(0.0, deadline + TICK_GRAIN - monotonic()), MAX_WAIT)
+            if select.select([sock], [], [], wait)[0]:
+                answer(sock, endpoint, DONT_WAIT)  # what arrived before the deadline is answered before it
+        for datagram, address in endpoint.wake(monotonic(), time.time()):
             send(sock, datagram, address)
     sock.setblocking(False)
-    drained = time.monotonic() + DRAIN_TIME
-    while time.monotonic() < drained and answer(sock, endpoint):
+    drained = monotonic() + DRAIN_TIME
+    while monotonic() < drained and answer(sock, endpoint):
         pass
 
 
@@ -62,9 +67,11 @@ def answer(sock: socket.socket, endpoint: Endpoint, flags: int = 0) -> bool:
     """Receive one datagram and answer it; return whether one came before the socket's timeout."""
     try:
         datagram, address = sock.recvfrom(DATAGRAM_BYTES, flags)
-    except BlockingIOError:
+    except (BlockingIOError, TimeoutError):
         return False
-    for reply in endpoint.receive(datagram, address, time.monotonic(), time.time()):
+    except ConnectionResetError:  # Windows says so of a client that was gone when a reply came
+        return True
+    for reply in endpoint.receive(datagram, address, monotonic(), time.time()):
         send(sock, reply, address)
     return True
 

@@ -1,5 +1,6 @@
 """A TCP server on ``socketserver``: ``handle()`` runs in a thread of its own for each client."""
 
+import os
 import socket
 import socketserver
 import sys
@@ -15,6 +16,7 @@ from spec.options import UNREACHABLE, ServerOptions
 from spec.program.arguments import parse_server_options
 from spec.program.output import explain, fail, say
 from spec.program.signals import on_first_signal
+from spec.program.system import ATTENTION, KEEPS_AFTER_SHUT_RD, monotonic
 from spec.session import BUSY, open_session
 
 POLL_INTERVAL = 0.2  # seconds: how often serve_forever() looks whether it is to stop
@@ -29,24 +31,26 @@ class Handler(socketserver.BaseRequestHandler):
 
     def setup(self) -> None:
         client = format_address(self.client_address)
-        self.session = open_session(self.server.options, client, time.monotonic(), self.server.announce)
+        self.session = open_session(self.server.options, client, monotonic(), self.server.announce)
 
     def handle(self) -> None:
         with suppress(OSError):  # the client has broken the connection, or takes nothing any more
             while not self.session.expired:
-                now = time.monotonic()
+                now = monotonic()
                 if self.session.deadline <= now:
                     self.send(self.session.wake(now, time.time(), blocked=False))
                     continue
-                self.request.settimeout(self.session.deadline - now)
+                self.request.settimeout(min(self.session.deadline - now, ATTENTION))
                 try:
                     data = self.request.recv(RECEIVE_BYTES)
                 except TimeoutError:
+                    if self.server.stopping:
+                        return
                     continue
                 if not data:
                     return
                 with self.server.turn:
-                    replies = self.session.receive(data, time.monotonic(), time.time())
+                    replies = self.session.receive(data, monotonic(), time.time())
                 self.send(replies)
 
     def finish(self) -> None:
@@ -59,13 +63,13 @@ class Handler(socketserver.BaseRequestHandler):
         self.request.settimeout(self.server.options.idle_timeout)
         while unsent:
             unsent = unsent[self.request.send(unsent) :]
-            self.session.sent(time.monotonic())
+            self.session.sent(monotonic())
 
 
 class Server(socketserver.ThreadingTCPServer):
     """Accepts connections and gives each a thread."""
 
-    allow_reuse_address = True
+    allow_reuse_address = os.name == "posix"  # on Windows it would let two servers have one port
     daemon_threads = True  # at the end, do not wait for threads that still run
     request_queue_size = 1024  # the default, 5, turns away clients that come together
 
@@ -76,7 +80,7 @@ class Server(socketserver.ThreadingTCPServer):
         self.changed = threading.Condition()
         self.turn = threading.Lock()  # one computes at a time anyway; those that wait for it do not slow drain() down
         self.idle = False
-        self.stopped = False
+        self.stopping = self.stopped = False
         address: Any
         self.address_family, _, _, _, address = socket.getaddrinfo(
             options.host, options.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -117,13 +121,15 @@ class Server(socketserver.ThreadingTCPServer):
 
     def drain(self) -> None:
         """Answer what has arrived already, for DRAIN_TIME at most, then cut the remaining connections."""
-        drained = time.monotonic() + DRAIN_TIME
+        drained = monotonic() + DRAIN_TIME
         self.timeout = 0
-        while not self.idle and time.monotonic() < drained:  # connections that wait to be accepted
+        while not self.idle and monotonic() < drained:  # connections that wait to be accepted
             self.handle_request()
-        self.shut_down_all(socket.SHUT_RD)
+        self.stopping = True
+        if KEEPS_AFTER_SHUT_RD:
+            self.shut_down_all(socket.SHUT_RD)  # the stream ends after the bytes that have arrived
         with self.changed:
-            self.changed.wait_for(lambda: not self.connections, max(0.0, drained - time.monotonic()))
+            self.changed.wait_for(lambda: not self.connections, max(0.0, drained - monotonic()))
             self.stopped = True
         self.shut_down_all(socket.SHUT_RDWR)
 

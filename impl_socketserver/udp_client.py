@@ -5,7 +5,6 @@ The socket is connected, so that the kernel drops datagrams from others (CLI-15)
 
 import socket
 import sys
-import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 
@@ -17,6 +16,7 @@ from spec.program.arguments import parse_client_options
 from spec.program.clients import run_client
 from spec.program.output import complain, explain, fail, show
 from spec.program.signals import interrupt_on_sigterm
+from spec.program.system import ATTENTION, monotonic
 
 
 def connect(options: ClientOptions) -> socket.socket:
@@ -36,13 +36,13 @@ def converse(sock: socket.socket, client: DatagramClient, out: bytes) -> None:
             if out:
                 request, out = out, b""  # also if send() fails: such a request counts as lost
                 sock.send(request)
-                client.sent(time.monotonic())
+                client.sent(monotonic())
             if not client.waiting:
                 return
-            sock.settimeout(max(client.deadline - time.monotonic(), 0.001))
-            out = client.receive(sock.recv(DATAGRAM_BYTES), time.monotonic())
+            sock.settimeout(min(max(client.deadline - monotonic(), 0.001), ATTENTION))
+            out = client.receive(sock.recv(DATAGRAM_BYTES), monotonic())
         except TimeoutError:
-            out = client.wake(time.monotonic())
+            out = client.wake(monotonic())
         except OSError as error:
             client.unreachable(explain(error))
 

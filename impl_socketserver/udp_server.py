@@ -17,6 +17,7 @@ from spec.options import UNREACHABLE, ServerOptions
 from spec.program.arguments import parse_server_options
 from spec.program.output import explain, fail, say
 from spec.program.signals import on_first_signal
+from spec.program.system import monotonic
 
 POLL_INTERVAL = {"echo": 0.2, "time": 0.003}  # seconds between two service_actions(): so late can a tick be
 BATCH = 64  # datagrams answered between two service_actions()
@@ -31,7 +32,7 @@ class Handler(socketserver.BaseRequestHandler):
 
     def handle(self) -> None:
         datagram, _ = self.request
-        for reply in self.server.endpoint.receive(datagram, self.client_address, time.monotonic(), time.time()):
+        for reply in self.server.endpoint.receive(datagram, self.client_address, monotonic(), time.time()):
             self.server.send(reply, self.client_address)
 
 
@@ -53,7 +54,7 @@ class Server(socketserver.UDPServer):
     def process_request(self, request: Any, client_address: Any) -> None:
         """Answer a datagram and those that have arrived after it, with one ``select()`` for all."""
         self.finish_request(request, client_address)
-        with suppress(BlockingIOError):
+        with suppress(BlockingIOError, ConnectionResetError):  # the latter on Windows, of a client that was gone
             for _ in range(BATCH):
                 self.finish_request(*self.get_request())
 
@@ -65,8 +66,8 @@ class Server(socketserver.UDPServer):
 
     def service_actions(self) -> None:
         deadline = self.endpoint.deadline
-        if deadline is not None and deadline <= time.monotonic():
-            for datagram, address in self.endpoint.wake(time.monotonic(), time.time()):
+        if deadline is not None and deadline <= monotonic():
+            for datagram, address in self.endpoint.wake(monotonic(), time.time()):
                 self.send(datagram, address)
 
     def send(self, datagram: bytes, address: tuple[object, ...]) -> None:
@@ -79,8 +80,8 @@ class Server(socketserver.UDPServer):
     def drain(self) -> None:
         """Answer the requests that have arrived already, for DRAIN_TIME at most."""
         self.timeout = 0
-        drained = time.monotonic() + DRAIN_TIME
-        while not self.idle and time.monotonic() < drained:
+        drained = monotonic() + DRAIN_TIME
+        while not self.idle and monotonic() < drained:
             self.handle_request()
 
     def handle_timeout(self) -> None:

@@ -1,6 +1,7 @@
 """A TCP server in ``with`` blocks: one thread serves thousands of clients, each socket in turn when it is ready."""
 
 import math
+import os
 import selectors
 import socket
 import sys
@@ -14,6 +15,7 @@ from spec.options import UNREACHABLE, ServerOptions
 from spec.program.arguments import parse_server_options
 from spec.program.output import explain, fail, say
 from spec.program.signals import note_signals
+from spec.program.system import monotonic
 from spec.session import BUSY, Session, open_session
 from spec.timers import Timers
 
@@ -40,6 +42,7 @@ class Server:
         self.listener = listener
         self.connections: set[Connection] = set()
         self.timers: Timers[Connection] = Timers()
+        self.stopping = False
         self.selector = selectors.DefaultSelector()
         self.selector.register(listener, selectors.EVENT_READ)
 
@@ -47,15 +50,18 @@ class Server:
         """Serve until a signal comes, then answer what has arrived by then, for DRAIN_TIME at most."""
         while not signals:
             self.step(signals, math.inf)
-        drained = time.monotonic() + DRAIN_TIME
-        while time.monotonic() < drained and self.accept():
+        drained = monotonic() + DRAIN_TIME
+        while monotonic() < drained and self.accept():
             pass
         self.selector.unregister(self.listener)
         self.listener.close()
-        for connection in self.connections:
-            with suppress(OSError):
-                connection.sock.shutdown(socket.SHUT_RD)  # the stream ends after the bytes that have arrived
-        while self.connections and time.monotonic() < drained:
+        self.stopping = True
+        while monotonic() < drained:
+            for connection in list(self.connections):
+                if not connection.unsent:
+                    self.receive(connection, monotonic())
+            if not self.connections:
+                break
             self.step((), drained)
 
     def close(self) -> None:
@@ -67,9 +73,9 @@ class Server:
     def step(self, signals: Sequence[int], end: float) -> None:
         """Wait for sockets or timers and serve those that are ready; return at a signal or at the time ``end``."""
         deadline = self.timers.deadline
-        wait = MAX_WAIT if deadline is None else min(max(0.0, deadline + TICK_GRAIN - time.monotonic()), MAX_WAIT)
+        wait = MAX_WAIT if deadline is None else min(max(0.0, deadline + TICK_GRAIN - monotonic()), MAX_WAIT)
         for key, events in self.selector.select(wait):
-            now = time.monotonic()
+            now = monotonic()
             if signals or now >= end:
                 return
             if deadline is not None and now >= deadline:
@@ -80,7 +86,7 @@ class Server:
                 self.send(key.data, key.data.unsent)
             else:
                 self.receive(key.data, now)
-        self.wake(time.monotonic())
+        self.wake(monotonic())
 
     def wake(self, now: float) -> float | None:
         """Send the ticks that are due and drop idle clients; return when that is next to be done (None: never)."""
@@ -101,7 +107,7 @@ class Server:
             if len(self.connections) >= self.options.max_clients:
                 refuse(sock)
                 return True
-            session = open_session(self.options, format_address(address), time.monotonic(), say)
+            session = open_session(self.options, format_address(address), monotonic(), say)
             stack.callback(session.close)
             connection = Connection(sock, session)
             self.selector.register(sock, selectors.EVENT_READ, connection)
@@ -115,7 +121,9 @@ class Server:
         try:
             data = connection.sock.recv(RECEIVE_BYTES)
         except BlockingIOError:
-            return
+            if not self.stopping:
+                return
+            data = b""  # all that had arrived is answered
         except OSError:
             data = b""
         if data:
@@ -134,7 +142,7 @@ class Server:
                 self.drop(connection)
                 return
             if connection.unsent and sent:
-                connection.session.sent(time.monotonic())
+                connection.session.sent(monotonic())
             unsent = data[sent:]
             if bool(unsent) != bool(connection.unsent):
                 interest = selectors.EVENT_WRITE if unsent else selectors.EVENT_READ
@@ -163,7 +171,8 @@ def listen(options: ServerOptions) -> socket.socket:
     )[0]
     with ExitStack() as stack:
         listener = stack.enter_context(socket.socket(family, kind, protocol))
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if os.name == "posix":  # on Windows it would let two servers have one port
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # inherited by each connection
         if family == socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # "::" serves IPv4 too

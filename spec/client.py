@@ -169,7 +169,7 @@ def parse_tick(reply: Reply) -> Tick:
     _check_name(name)
     try:
         return Tick(name, datetime.fromisoformat(time.replace("Z", "+00:00")).astimezone(), int(seq))
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, OSError):  # the last on Windows, before 1970 and after 3000
         raise ReplyError("no such time") from None
 
 

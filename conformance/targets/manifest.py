@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from conformance.targets.environment import read_environment
 from conformance.targets.limits import Limits
+from conformance.targets.platform import read_lacks
 from conformance.targets.target import MissingError, Target, TargetError
 from conformance.targets.terms import ROLES, SERVICES, TRANSPORTS
 from conformance.targets.toml_files import read_toml
@@ -33,8 +34,9 @@ def read_manifest(path: Path, taken: Collection[str] = ()) -> Target:
         "programs": {},
         "environment": {},
         "limits": {},
+        "lacks": {},
     }
-    name, services, place, requires, programs, variables, bounds = (
+    name, services, place, requires, programs, variables, bounds, without = (
         manifest.pop(key, default) for key, default in defaults.items()
     )
     if manifest:
@@ -53,11 +55,12 @@ def read_manifest(path: Path, taken: Collection[str] = ()) -> Target:
         raise TargetError(f"{path}: [programs] must have one or more of {', '.join(keys)}")
     environment = _read_table(f"{path}: [environment]", lambda: read_environment(variables, str(directory)))
     limits = _read_table(f"{path}: [limits]", lambda: Limits.from_table(bounds))
+    lacks = _read_table(f"{path}: [lacks]", lambda: read_lacks(without))
     commands = {keys[key]: _read_command(f"{path}: {key}", words, directory) for key, words in programs.items()}
     if missing := [module for module in requires if importlib.util.find_spec(module) is None]:
         raise MissingError(f"{name}: needs the Python module {', '.join(missing)}")
     offered = tuple(service for service in SERVICES if service in services)
-    return Target(name, commands, directory, offered, "", str(path.resolve()), environment, limits)
+    return Target(name, commands, directory, offered, "", str(path.resolve()), environment, limits, lacks)
 
 
 _Table = TypeVar("_Table")

@@ -1,14 +1,17 @@
 """Targets by name, by manifest and by URL; what is wrong with one is said in one line."""
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from conformance import ROOT
+from conformance.inconclusive import Inconclusive
 from conformance.targets.discovery import BUNDLED, EXAMPLES, find_target
 from conformance.targets.limits import Limits
 from conformance.targets.target import MissingError, TargetError
+from conformance.targets.terms import Transport
 
 GOOD = f"""
 name = "пример"
@@ -157,6 +160,11 @@ def test_what_examples_there_are() -> None:
         (f"{ANY}\n[limits]\ncpu = 5", r"\[limits\]: must be a table with some of memory"),
         (f"{ANY}\n[limits]\nmemory = 0", r"\[limits\]: memory must be a whole number above 0"),
         (f"{ANY}\n[limits]\nmemory = true", r"\[limits\]: memory must be a whole number above 0"),
+        (
+            f'{ANY}\n[lacks]\nsockets = "why"',
+            r"\[lacks\]: must be a table with some of argument-bytes, output-files",
+        ),
+        (f"{ANY}\n[lacks]\nterminals = true", r"\[lacks\]: each value must be a string that says why"),
         (f"{ANY}\n[limits]\noutput = 1.5", r"\[limits\]: output must be a whole number above 0"),
     ],
 )
@@ -178,3 +186,21 @@ def test_a_url() -> None:
 def test_a_wrong_word(word: str) -> None:
     with pytest.raises(TargetError, match=word.replace("+", r"\+")):
         find_target(word)
+
+
+def test_what_a_platform_lacks(tmp_path: Path) -> None:
+    target = find_target(str(write(tmp_path, f'{ANY}\n[lacks]\nterminals = "it has none"')))
+    target.need("argument-bytes")
+    with pytest.raises(Inconclusive, match="lacks the suite's pseudo-terminals: it has none"):
+        target.need("terminals")
+
+
+@pytest.mark.parametrize(
+    ("transport", "host", "can"),
+    [("udp", "127.0.0.2", False), ("udp", "127.0.0.1", True), ("udp", "256.0.0.1", True), ("tcp", "127.0.0.2", True)],
+)
+def test_a_platform_without_udp_addresses(tmp_path: Path, transport: Transport, host: str, can: bool) -> None:
+    text = f'{ANY}\ntcp_server = ["true"]\n[lacks]\nudp-addresses = "it has one"'
+    target = find_target(str(write(tmp_path, text)))
+    with nullcontext() if can else pytest.raises(Inconclusive, match="it has one"):
+        target.program(transport, "server", "echo", "--host", host).kill()

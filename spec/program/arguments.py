@@ -10,7 +10,7 @@ from typing import Any, NoReturn, TypeVar
 
 from spec.limits import CLIENTS_DEFAULT, IDLE_DEFAULT, INTERVAL_DEFAULT, TIMEOUT_DEFAULT
 from spec.options import DEFAULT_HOST, DEFAULT_PORTS, WRONG_USAGE, ClientOptions, ServerOptions
-from spec.program.open_files import allow_open_files
+from spec.program.open_files import CLIENTS_HERE, allow_open_files
 from spec.program.output import fail, use_utf8
 from spec.program.texts import checked_text
 from spec.ticks import parse_interval
@@ -33,7 +33,9 @@ def parse_server_options(arguments: Sequence[str] | None, transport: str) -> Ser
         _whole(0, 65535),
     )
     parser.add_argument("--interval", type=_checked(parse_interval), default=Decimal(INTERVAL_DEFAULT), metavar="S")
-    parser.add_argument("--max-clients", type=_whole(1), default=CLIENTS_DEFAULT, metavar="N")
+    parser.add_argument(
+        "--max-clients", type=_whole(1), default=CLIENTS_HERE if transport == "tcp" else CLIENTS_DEFAULT, metavar="N"
+    )
     parser.add_argument("--idle-timeout", type=_seconds, default=IDLE_DEFAULT, metavar="S")
     parser.add_argument("--quiet", action="store_true", help="print no lines about clients")
     options = ServerOptions(transport=transport, **_parse(parser, arguments))

@@ -1,10 +1,10 @@
 """What each client program does with its client, whatever the transport: SPEC.md, CLI-4 and CLI-6."""
 
-import time
 from collections.abc import Callable
 
 from spec.client import Client
 from spec.options import ClientOptions
+from spec.program.system import monotonic
 from spec.program.texts import read_texts
 
 
@@ -15,7 +15,7 @@ def run_client(client: Client, options: ClientOptions, exchange: Callable[[bytes
     """
     try:
         for text in read_texts(options, client.reject):
-            exchange(client.ask(text, time.monotonic()))
+            exchange(client.ask(text, monotonic()))
             if client.over:
                 break
     except KeyboardInterrupt:

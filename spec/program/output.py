@@ -2,6 +2,7 @@
 
 import os
 import sys
+from errno import errorcode
 from io import TextIOWrapper
 from typing import NoReturn
 
@@ -10,13 +11,16 @@ from spec.text import visible
 
 
 def use_utf8() -> None:
-    """Make standard output and error UTF-8 and line-buffered (SRV-1). Open the null device for a closed stream."""
+    """Make standard output and error UTF-8, line-buffered, with LF as a line's end on Windows too (SRV-1).
+
+    Open the null device for a closed stream.
+    """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:  # closed when the program started
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n", line_buffering=True)
 
 
 def say(line: str) -> None:
@@ -62,4 +66,7 @@ def explain(error: BaseException) -> str:
     """Return why a socket could not be opened or used, in words for the user."""
     if isinstance(error, UnicodeError):
         return "not a host name"
-    return (isinstance(error, OSError) and error.strerror) or str(error) or "stopped"
+    reason = (isinstance(error, OSError) and error.strerror) or str(error) or "stopped"
+    if sys.platform == "win32" and isinstance(error, OSError) and (name := errorcode.get(error.errno or 0)):
+        return f"{reason} ({name})"  # there the reason is in the language of the system
+    return reason

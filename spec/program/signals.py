@@ -1,13 +1,17 @@
 """Signals that stop a program: SPEC.md, SRV-8 and CLI-6."""
 
 import signal
+import sys
 from collections.abc import Callable, Sequence
 
-_STOPPING = signal.SIGINT, signal.SIGTERM
+if sys.platform == "win32":
+    _STOPPING = signal.SIGINT, signal.SIGTERM, signal.SIGBREAK  # the last: Ctrl-Break, or the window is closed
+else:
+    _STOPPING = signal.SIGINT, signal.SIGTERM
 
 
 def on_first_signal(act: Callable[[int], object]) -> None:
-    """Call ``act`` with the number of the first SIGINT or SIGTERM, in the main thread; ignore any further one."""
+    """Call ``act`` with the number of the first signal that stops a program, in the main thread; ignore any further."""
 
     def handle(number: int, _: object) -> None:
         for each in _STOPPING:
@@ -19,7 +23,7 @@ def on_first_signal(act: Callable[[int], object]) -> None:
 
 
 def note_signals() -> Sequence[int]:
-    """Return a list, empty until the first SIGINT or SIGTERM, which then adds its number to it and does nothing else.
+    """Return a list, empty until the first such signal, which then adds its number to it and does nothing else.
 
     A system call that waits goes on waiting after that (PEP 475), so a server looks at the list now and then.
     """
@@ -29,5 +33,7 @@ def note_signals() -> Sequence[int]:
 
 
 def interrupt_on_sigterm() -> None:
-    """Have SIGTERM raise KeyboardInterrupt in the main thread, as SIGINT does."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Have SIGTERM, or what stands for it, raise KeyboardInterrupt in the main thread, as SIGINT does."""
+    for number in _STOPPING:
+        if number != signal.SIGINT:  # which the shell may have had ignored
+            signal.signal(number, signal.default_int_handler)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from spec.codec import RequestError, check_message, check_name
 from spec.limits import MESSAGE_BYTES
 from spec.options import ClientOptions
+from spec.program.system import read_lines
 
 
 def read_texts(options: ClientOptions, reject: Callable[[str], object]) -> Iterator[str]:
@@ -30,7 +31,7 @@ def read_texts(options: ClientOptions, reject: Callable[[str], object]) -> Itera
 
 def _lines(service: str) -> Iterator[bytes]:
     if not sys.stdin.isatty():
-        yield from (line.removesuffix(b"\n").removesuffix(b"\r") for line in sys.stdin.buffer)
+        yield from (line.removesuffix(b"\n").removesuffix(b"\r") for line in read_lines(sys.stdin.buffer))
         return
     prompting = sys.stdout.isatty()  # CLI-5
     line = b""
@@ -42,7 +43,7 @@ def _lines(service: str) -> Iterator[bytes]:
         if prompting and not line:
             print()  # after Ctrl-C or Ctrl-D the cursor still stands behind the prompt
     if line:
-        yield line.removesuffix(b"\n")
+        yield line.removesuffix(b"\n").removesuffix(b"\r")
 
 
 def checked_text(service: str, encoded: bytes) -> str:

@@ -1,7 +1,8 @@
 """Settings of the core's tests."""
 
-from collections.abc import Iterator
-from time import tzset
+import sys
+import time
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -12,10 +13,21 @@ settings.load_profile("spec")
 
 
 @pytest.fixture
-def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Have the person live in UTC."""
+def live_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Return what moves the person to a time zone."""
+    if sys.platform == "win32":
+        pytest.skip("a program cannot choose its time zone on Windows")
     with monkeypatch.context() as zone:
-        zone.setenv("TZ", "UTC")
-        tzset()
-        yield
-    tzset()
+
+        def move(name: str) -> None:
+            zone.setenv("TZ", name)
+            time.tzset()
+
+        yield move
+    time.tzset()
+
+
+@pytest.fixture
+def utc(live_in: Callable[[str], None]) -> None:
+    """Have the person live in UTC."""
+    live_in("UTC")

@@ -1,7 +1,5 @@
 """The command line that all programs share: SPEC.md, sections 12 and 13."""
 
-import os
-import resource
 import sys
 from collections.abc import Callable
 from decimal import Decimal
@@ -196,35 +194,3 @@ def test_wrong_usage_of_a_client(words: list[str], capsys: Capture) -> None:
 def test_texts_at_the_limits(service: str, text: str) -> None:
     """CLI-8: what a server takes a client sends."""
     assert parse_client_options([service, text], "udp").text == text
-
-
-@pytest.mark.parametrize(
-    ("soft", "hard", "clients", "expected"),
-    [
-        (1024, 4096, 1000, None),
-        (256, 4096, 1000, (1019, 4096)),
-        (256, 1019, 1000, (1019, 1019)),
-        (256, resource.RLIM_INFINITY, 1000, (1019, resource.RLIM_INFINITY)),
-        (resource.RLIM_INFINITY, resource.RLIM_INFINITY, 10**6, None),
-    ],
-)
-def test_a_tcp_server_may_open_a_file_for_each_client(
-    soft: int, hard: int, clients: int, expected: object, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """LOAD-3, ERR-10: busy comes at the limit of clients, not before it."""
-    limits: list[object] = []
-    monkeypatch.setattr(os, "listdir", lambda directory: ["0", "1", "2"])
-    monkeypatch.setattr(resource, "getrlimit", lambda which: (soft, hard))
-    monkeypatch.setattr(resource, "setrlimit", lambda which, limit: limits.append(limit))
-    assert parse_server_options(["echo", "--max-clients", str(clients)], "tcp").max_clients == clients
-    assert limits == ([] if expected is None else [expected])
-    assert parse_server_options(["echo", "--max-clients", "999999"], "udp").max_clients == 999999, (
-        "one socket serves all"
-    )
-
-
-def test_more_clients_than_files(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
-    """SRV-10, SRV-12."""
-    monkeypatch.setattr(os, "listdir", lambda directory: ["0", "1", "2"])
-    monkeypatch.setattr(resource, "getrlimit", lambda which: (256, 1018))
-    assert_wrong(lambda words, _: parse_server_options(words, "tcp"), ["echo", "--max-clients", "1000"], capsys)

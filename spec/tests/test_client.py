@@ -1,5 +1,6 @@
 """What clients over both transports share: SPEC.md, section 13."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -62,19 +63,25 @@ def test_a_tick_without_a_field(field: str) -> None:
 
 @pytest.mark.parametrize("zone", ["UTC+12", "UTC-14", "UTC"])
 @pytest.mark.parametrize("time", ["0001-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z"])
-def test_a_time_at_the_ends_of_the_calendar(time: str, zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_time_at_the_ends_of_the_calendar(time: str, zone: str, live_in: Callable[[str], None]) -> None:
     """CLI-11: shown or malformed, no other error."""
-    from time import tzset
-
-    monkeypatch.setenv("TZ", zone)
-    tzset()
+    live_in(zone)
     try:
         assert parse_tick(Reply("TICK", TICK | {"time": time})).time.tzinfo is not None
     except ReplyError as error:
         assert str(error) == "no such time"
-    finally:
-        monkeypatch.undo()
-        tzset()
+
+
+def test_a_time_that_the_system_cannot_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CLI-11. Windows has no local time before 1970."""
+
+    class Moment(datetime):
+        def astimezone(self, zone: object = None) -> "Moment":
+            raise OSError(22, "Invalid argument")
+
+    monkeypatch.setattr("spec.client.datetime", Moment)
+    with pytest.raises(ReplyError, match="no such time"):
+        parse_tick(Reply("TICK", TICK))
 
 
 def test_the_interval_of_an_ok() -> None:

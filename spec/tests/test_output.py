@@ -44,7 +44,8 @@ def test_a_reader_that_has_gone(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sys, "stdout", stream)
         say("lost")
         say("lost too")
-        assert os.path.samestat(os.fstat(writer), os.stat(os.devnull))
+        if sys.platform != "win32":  # where the null device cannot be told from others
+            assert os.path.samestat(os.fstat(writer), os.stat(os.devnull))
         monkeypatch.undo()
     reader, writer = os.pipe()
     os.close(reader)
@@ -56,6 +57,7 @@ def test_a_reader_that_has_gone(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.undo()
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux alone has a device that is always full")
 def test_a_full_disk(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     """LOAD-3: a server serves on; a client says so, and not that the network failed (CLI-10)."""
     for speak in say, show:
@@ -68,7 +70,7 @@ def test_a_full_disk(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
                     show("lost")
                 assert exit_.value.code == 1
             monkeypatch.undo()
-    assert capsys.readouterr().err == "error: cannot print: No space left on device\n"
+    assert capsys.readouterr().err.startswith("error: cannot print: No space left on device")
 
 
 def test_closed_streams(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,7 +89,7 @@ def test_closed_streams(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_explain() -> None:
     """SRV-12, CLI-10."""
-    assert explain(OSError(98, "Address already in use")) == "Address already in use"
+    assert explain(OSError(98, "Address already in use")).startswith("Address already in use")
     assert explain(OSError("no words of its own")) == "no words of its own"
     assert explain(KeyboardInterrupt()) == "stopped"
     with pytest.raises(UnicodeError) as wrong:

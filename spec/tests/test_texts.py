@@ -14,7 +14,7 @@ class Stream(io.TextIOWrapper):
     """Standard input or output that is, or is not, a terminal."""
 
     def __init__(self, content: bytes = b"", *, terminal: bool = False) -> None:
-        super().__init__(io.BytesIO(content), encoding="utf-8", write_through=True)
+        super().__init__(io.BytesIO(content), encoding="utf-8", newline="\n", write_through=True)
         self.terminal = terminal
 
     def isatty(self) -> bool:

@@ -161,20 +161,14 @@ def usages(host: str, port: int) -> Iterator[list[str]]:
 
 def bad_texts(service: Service) -> list[bytes]:
     """Return messages or names that SPEC.md forbids. NUL is not among them: no argument can hold it."""
-    texts = [
-        b"\x1b[31m",
-        b"a\nb",
-        b"\r",
-        b"\x7f",
-        "\x85".encode(),
-        b"\xff",
-        b"\xc0\x80",
-        b"\xed\xa0\x80",
-        b"\xf4\x90\x80\x80",
-    ]
+    texts = [b"\x1b[31m", b"a\nb", b"\r", b"\x7f", "\x85".encode()]
     if service == "echo":
         return [*texts, b"x" * (MESSAGE_BYTES + 1), "ж".encode() * (MESSAGE_BYTES // 2) + b"x"]
     return [*texts, b"", b" ", " Анна".encode(), "Анна ".encode(), b"\t", b"a\tb", b"x" * (NAME_CHARACTERS + 1)]
+
+
+NOT_UTF_8 = b"\xff", b"\xc0\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80"
+"""Bytes that are not well-formed UTF-8 (RFC 3629)."""
 
 
 def judge_wrong_usage(programs: Sequence[Program], server: ScriptedServer, may_print: list[str]) -> None:
@@ -207,8 +201,9 @@ def test_sends_no_bad_text(target: Target, service: Service, transport: Transpor
     with scripted(transport) as server:
         words = [service, "--host", server.host, "--port", str(server.port)]
         given = [([*words, os.fsdecode(text)], b"") for text in bad_texts(service)]
-        # No line at all, an empty name or a control character, and NUL, which no argument can hold.
-        given += [(words, stdin) for stdin in (b"", b"\r\n" if service == "time" else b"\r\r\n", b"nul\0")]
+        # No line at all, an empty name or a control character, and what no argument can hold.
+        inputs = [b"", b"\r\n" if service == "time" else b"\r\r\n", b"nul\0", *NOT_UTF_8]
+        given += [(words, stdin) for stdin in inputs]
         for batch in batches(profile.divide(given, TRANSPORTS.index(transport), len(TRANSPORTS))):
             with ExitStack() as stack:
                 programs = [
@@ -216,6 +211,16 @@ def test_sends_no_bad_text(target: Target, service: Service, transport: Transpor
                     for more, stdin in batch
                 ]
                 judge_wrong_usage(programs, server, [f"connected to {server.url(service)}"])
+
+
+@pytest.mark.requirement("CLI-8", "CLI-10")
+def test_sends_no_argument_that_is_not_utf_8(target: Target, service: Service, transport: Transport) -> None:
+    target.need("argument-bytes")
+    with scripted(transport) as server, ExitStack() as stack:
+        words = [service, "--host", server.host, "--port", str(server.port)]
+        given = [[*words, os.fsdecode(text)] for text in NOT_UTF_8]
+        programs = [stack.enter_context(target.program(transport, "client", *more)) for more in given]
+        judge_wrong_usage(programs, server, [f"connected to {server.url(service)}"])
 
 
 class Terminal:
@@ -246,7 +251,8 @@ class Terminal:
 
 
 @pytest.fixture
-def terminal() -> Iterator[Terminal]:
+def terminal(target: Target) -> Iterator[Terminal]:
+    target.need("terminals")
     terminal = Terminal()
     yield terminal
     terminal.close()

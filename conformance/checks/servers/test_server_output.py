@@ -42,6 +42,7 @@ def test_ready_line(target: Target, service: Service, transport: Transport) -> N
 def test_each_line_is_written_out_into_a_file(
     target: Target, service: Service, transport: Transport, tmp_path: Path
 ) -> None:
+    target.need("output-files")
     file = tmp_path / "output"
     command = [*target.command(transport, "server"), service, "--port", "0"]
     shell = ["sh", "-c", 'exec "$0" "$@" > ' + str(file), *command]

@@ -187,7 +187,7 @@ class Together(RuleBasedStateMachine):
             assert printed() == client.printed, f"the server printed {printed()}; expected {client.printed}"
 
 
-@pytest.mark.options("--interval", INTERVAL, "--max-clients", "1000")
+@pytest.mark.options("--interval", INTERVAL, "--max-clients", "500")
 @pytest.mark.requirement("LOAD-2", "LEASE-4", "SRV-4", "SRV-5", "TCP-8", "TIME-2", "TIME-13", "UDP-5")
 @pytest.mark.needs("ERR-4", "ERR-8", "ERR-9", "TCP-3", "TCP-8", "SRV-4", "SRV-5", "SRV-6")
 def test_clients_together(server: Server, profile: Profile) -> None:
