@@ -14,12 +14,20 @@ from conformance.targets.programs import Program
 from conformance.targets.server import Server
 from conformance.targets.target import Target
 from conformance.targets.terms import Service, Transport
+from conformance.timing import SCALE
 
 StartServer = Callable[..., Server]
 StartClient = Callable[..., Program]
 
 runs_beside = pytest.StashKey[bool]()
 """In the stash of a check that another thread than pytest's runs."""
+
+
+lost_connection = pytest.StashKey[bool]()
+"""In the stash of a check that has failed because its connection ended."""
+
+DYING = 0.5 * SCALE
+"""Seconds that a server which dies may take for it."""
 
 
 class ServerPool:
@@ -60,6 +68,8 @@ def server(
         return
     server = server_pool.get(target, service, transport, _options(request.node))
     yield server
+    if lost_connection in request.node.stash and server.running:
+        server.wait_until(lambda: False, DYING)  # a connection may end a little before its server does
     _require_health(server)
 
 

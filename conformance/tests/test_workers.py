@@ -32,13 +32,18 @@ def select(*requirements: str, workers: Sequence[str] = ("2*popen",)) -> Selecti
 
 def controller() -> psutil.Process:
     """Return the process of pytest that this process has started."""
-    [found] = [each for each in psutil.Process().children() if "pytest" in each.cmdline()]
+    [found] = [each for each in children(psutil.Process()) if "pytest" in each.cmdline()]
     return found
+
+
+def children(process: psutil.Process) -> list[psutil.Process]:
+    """Return the processes that a process has started and that run."""
+    return [each for each in process.children() if each.status() != psutil.STATUS_ZOMBIE]
 
 
 def workers() -> list[psutil.Process]:
     """Return the workers: not by their commands, for a program that a worker starts has the same one for a moment."""
-    return [each for each in controller().children() if "keeper_process" not in " ".join(each.cmdline())]
+    return [each for each in children(controller()) if "keeper_process" not in " ".join(each.cmdline())]
 
 
 @pytest.mark.parametrize("signal", [SIGKILL, SIGTERM], ids=str)
