@@ -131,13 +131,15 @@ def ssh_options(tmp_path: Path) -> Iterator[str]:
         process.stderr.close()
 
 
-def test_workers_on_another_machine(ssh_options: str) -> None:
-    there = f"2*ssh={ssh_options}//python={sys.executable}//chdir={ROOT}"
-    before = set(os.listdir(ROOT))
+def test_workers_on_another_machine(ssh_options: str, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(ROOT, elsewhere, ignore=shutil.ignore_patterns(".*", "__pycache__", "*.egg-info"))
+    before = set(os.listdir(elsewhere))
     here = _outcomes(select("ECHO-3", "TEXT-4"))
     assert here
+    there = f"2*ssh={ssh_options}//python={sys.executable}//chdir={elsewhere}"
     assert _outcomes(select("ECHO-3", "TEXT-4", workers=[there])) == here
-    assert set(os.listdir(ROOT)) == before
+    assert set(os.listdir(elsewhere)) == before
 
 
 def _outcomes(selection: Selection) -> set[tuple[str, str]]:
