@@ -34,6 +34,8 @@ def bind(options: ServerOptions) -> socket.socket:
         sock = stack.enter_context(socket.socket(family, kind, protocol))
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # "::" serves IPv4 too
+        if options.reuse_port:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.bind(address)
         stack.pop_all()  # it is bound: now the caller closes it
         return sock

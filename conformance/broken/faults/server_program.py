@@ -52,6 +52,15 @@ def drops_lines_in_silence() -> None:
         return b"" if line.startswith("lines dropped: ") else good(line)
 
 
+@fault("SRV-18")
+def shares_no_port() -> None:
+    """takes the option --reuse-port and does nothing about it"""
+
+    @wrap(arguments, "parse_server_options")
+    def parse(good: Any, *how: Any) -> Any:
+        return good(*how)._replace(reuse_port=False)
+
+
 @fault("SRV-10")
 def fails_where_it_cannot_complain() -> None:
     """exits with 120 when standard error is full, as a Python program does that leaves that to the interpreter"""
