@@ -20,7 +20,7 @@ from spec.program.signals import note_signals
 from spec.program.system import monotonic
 
 MAX_WAIT = 0.2  # seconds: how often the server looks whether a signal has come
-TICK_GRAIN = 0.002  # seconds: ticks that are due within this time are sent together
+TICK_GRAIN = 0.001  # seconds: the shortest wait for a tick, so that those due until then are sent together
 DRAIN_TIME = 0.5  # seconds for the answers to requests that had arrived when a signal came
 DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)  # Windows has no such flag: there select() is asked first
 
@@ -53,7 +53,7 @@ def serve(sock: socket.socket, endpoint: Endpoint, signals: Sequence[int]) -> No
             answer(sock, endpoint)
             continue
         if not DONT_WAIT or not answer(sock, endpoint, DONT_WAIT):
-            wait = min(max(0.0, deadline + TICK_GRAIN - monotonic()), MAX_WAIT)
+            wait = min(max(TICK_GRAIN, deadline - monotonic()), MAX_WAIT)
             if select.select([sock], [], [], wait)[0]:
                 answer(sock, endpoint, DONT_WAIT)  # what arrived before the deadline is answered before it
         for datagram, address in endpoint.wake(monotonic(), time.time()):
