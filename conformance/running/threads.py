@@ -16,17 +16,17 @@ from unittest import SkipTest
 import pytest
 
 from conformance.as_client import exchange, shrinking
-from conformance.as_client.peers import Ended, Reset
 from conformance.patience import begin_target
 from conformance.prerequisites import BUILT_ON
 from conformance.prerequisites import place as place_of
 from conformance.running.admission import Admission
 from conformance.running.cases import decode, load_case
 from conformance.running.checks import cell_of, citations, parameters_of, unit_of
-from conformance.running.fixtures import lost_connection, own_server, runs_beside, starting_clients, starting_servers
+from conformance.running.fixtures import blame_death, own_server, runs_beside, starting_clients, starting_servers
 from conformance.running.options import admission_key, profile_of
 from conformance.running.preflight import try_program
 from conformance.running.stalls import Moment, Stalls, busy_since, this_moment
+from conformance.targets.server import Server
 from conformance.targets.target import Target
 from conformance.targets.terms import Service, Transport
 
@@ -142,9 +142,10 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Count what has failed. What runs in a thread has been counted there."""
+    server = item.funcargs.get("server") if isinstance(item, pytest.Function) else None
+    if call.excinfo and isinstance(server, Server):
+        blame_death(server, call.excinfo.value)
     report = yield
-    if call.excinfo and isinstance(call.excinfo.value, Ended | Reset):
-        item.stash[lost_connection] = True
     if report.failed and runs_beside not in item.stash:
         item.config.stash[admission_key].note_failed_check(item)
     return report
