@@ -40,9 +40,8 @@ def execute(options: argparse.Namespace) -> int:
         raise UsageError(str(error)) from None
     enter_own_network()
     exercise, console = EXERCISES[options.number], Console(highlight=False)
-    console.print(
-        f"[bold]{say('exercise {number}', number=exercise.number)}[/]: {escape(say(exercise.title))}", soft_wrap=True
-    )
+    heading = say("exercise {number}", number=exercise.number)
+    console.print(f"[bold]{heading}[/]: {escape(say(exercise.title))}", soft_wrap=True)
     with Exam(exercise, submission) as exam:
         try:
             levels = ladder(exam)
@@ -58,15 +57,17 @@ def execute(options: argparse.Namespace) -> int:
                     taken[level] += each.error is None
                     _print(console, each, hint=options.hint)
             except UndecidedError as error:
-                console.print(f"[magenta]{say('not judged')}[/]: {escape(str(error))}", soft_wrap=True)
+                undecided = say("not judged")
+                console.print(f"[magenta]{undecided}[/]: {escape(str(error))}", soft_wrap=True)
                 return NOT_JUDGED
             if taken[level] < len(levels[level]):
                 break
-    total = {"number": exercise.number, "taken": sum(taken.values()), "all": sum(map(len, levels.values()))}
     holds = all(taken[level] == len(levels[level]) for level in wanted)
-    console.print(f"[bold {'green' if holds else 'yellow'}]{say('exercise {number}: {taken} of {all}', **total)}[/]")
+    counts = {"taken": sum(taken.values()), "all": sum(map(len, levels.values()))}
+    where = say("exercise {number}: {taken} of {all}", number=exercise.number, **counts)
+    console.print(f"[bold {'green' if holds else 'yellow'}]{where}[/]")
     if holds and (further := LEVELS[len(wanted) :]):
-        console.print(f"{say('next')}: --level {further[0]}")
+        console.print(say("next: {option}", option=f"--level {further[0]}"))
     return CONFORMS if holds else FAILS
 
 
@@ -77,7 +78,7 @@ def _print(console: Console, taken: Taken[Exam], *, hint: bool) -> None:
         _print_error(console, taken.error)
         console.print(f"    {escape(say(taken.step.why))}", style="dim", soft_wrap=True)
         if hint:
-            console.print(f"    {say('hint')}: {escape(say(taken.step.hint))}", soft_wrap=True)
+            console.print(escape(say("    hint: {hint}", hint=say(taken.step.hint))), soft_wrap=True)
 
 
 def _print_error(console: Console, error: StepError) -> None:
