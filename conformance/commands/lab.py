@@ -6,13 +6,15 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+from conformance.commands.files import require_directories, write_json
 from conformance.commands.selecting import UsageError
 from conformance.labs import texts
-from conformance.labs.assignment import LEVELS, ladder
+from conformance.labs.assignment import LEVELS
 from conformance.labs.exam import Exam
 from conformance.labs.exercises import EXERCISES
-from conformance.labs.ladder import StepError, Taken, UndecidedError, climb
+from conformance.labs.ladder import StepError, Taken
 from conformance.labs.network import enter_own_network
+from conformance.labs.results import judge
 from conformance.labs.submission import SubmissionError, find_submission
 from conformance.labs.texts import say
 from conformance.running.verdicts import CONFORMS, FAILS, NOT_JUDGED
@@ -28,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--all", action="store_true", help="try all steps of a level; by default the first that fails ends it")
     add("--hint", action="store_true", help="say what to try at a step that fails")
     add("--lang", choices=texts.LANGUAGES, help="in which language (default: that of the locale)")
+    add("--json", type=Path, metavar="FILE", help="write what was found")
 
 
 def execute(options: argparse.Namespace) -> int:
@@ -38,33 +41,28 @@ def execute(options: argparse.Namespace) -> int:
         submission = find_submission(options.programs or [Path()])
     except SubmissionError as error:
         raise UsageError(str(error)) from None
+    require_directories(options.json)
     enter_own_network()
     exercise, console = EXERCISES[options.number], Console(highlight=False)
     heading = say("exercise {number}", number=exercise.number)
     console.print(f"[bold]{heading}[/]: {escape(say(exercise.title))}", soft_wrap=True)
-    with Exam(exercise, submission) as exam:
-        try:
-            levels = ladder(exam)
-        except StepError as error:
-            _print_error(console, error)
-            return FAILS
-        taken = dict.fromkeys(LEVELS, 0)
-        wanted = LEVELS[: LEVELS.index(options.level) + 1]
-        for level in wanted:
-            console.print(f"[bold]{say(level)}[/]")
-            try:
-                for each in climb(levels[level], exam, through=options.all):
-                    taken[level] += each.error is None
-                    _print(console, each, hint=options.hint)
-            except UndecidedError as error:
-                undecided = say("not judged")
-                console.print(f"[magenta]{undecided}[/]: {escape(str(error))}", soft_wrap=True)
-                return NOT_JUDGED
-            if taken[level] < len(levels[level]):
-                break
-    holds = all(taken[level] == len(levels[level]) for level in wanted)
-    counts = {"taken": sum(taken.values()), "all": sum(map(len, levels.values()))}
-    where = say("exercise {number}: {taken} of {all}", number=exercise.number, **counts)
+    wanted = LEVELS[: LEVELS.index(options.level) + 1]
+    result = judge(
+        exercise,
+        submission,
+        wanted,
+        through=options.all,
+        enter=lambda level: console.print(f"[bold]{escape(say(level))}[/]"),
+        tried=lambda taken: _print(console, taken, hint=options.hint),
+    )
+    if options.json:
+        write_json(options.json, result.to_json())
+    if result.undecided:
+        undecided = say("not judged")
+        console.print(f"[magenta]{undecided}[/]: {escape(result.undecided)}", soft_wrap=True)
+        return NOT_JUDGED
+    holds = all(name in result.levels and result.levels[name].is_whole for name in wanted)
+    where = say("exercise {number}: {taken} of {all}", number=exercise.number, taken=result.taken, all=result.count)
     console.print(f"[bold {'green' if holds else 'yellow'}]{where}[/]")
     if holds and (further := LEVELS[len(wanted) :]):
         console.print(say("next: {option}", option=f"--level {further[0]}"))

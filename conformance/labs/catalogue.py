@@ -17,14 +17,14 @@ from conformance.labs.texts import LOCALE
 
 RUSSIAN = LOCALE / "ru" / "LC_MESSAGES" / "labs.po"
 KEYWORDS = {"say": None, "mark": None}
-_USERS = "conformance/labs/*.py", "conformance/commands/*.py"
+_USERS = {"conformance/labs/*.py": "python", "conformance/commands/*.py": "python", "conformance/labs/**/*.j2": "jinja2"}
 
 
 def texts() -> Iterator[str]:
     """Yield each text that the sources want to have translated."""
-    for pattern in _USERS:
+    for pattern, kind in _USERS.items():
         for file in sorted(ROOT.glob(pattern)):
-            for _, text, _, _ in extract_from_file("python", file, keywords=KEYWORDS):
+            for _, text, _, _ in extract_from_file(kind, file, keywords=KEYWORDS):
                 yield str(text)
 
 

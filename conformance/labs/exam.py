@@ -109,7 +109,9 @@ class Exam:
 
 
 def last_error(console: Console) -> str:
-    """Return the last line that a program printed on standard error, or what it printed at all."""
+    """Return why a program was ended, or its last line on standard error, or what it printed at all."""
+    if console.program.ended_because:
+        return console.program.ended_because
     lines = [line for line in console.errors if line.strip()]
     return lines[-1] if lines else console.text
 
