@@ -188,9 +188,7 @@ def require_parts(exam: Exam, message: str) -> Console:
             came = say("{file} ended with {error}", file=name, error=shown(last_error(program)))
             raise StepError(expected, came, parts.mistake(said_by(client)) or cause_of_a_cut(exam, message, program))
     came = say("the client printed {text}", text=shown(client.text))
-    cause = parts.mistake(client.text) or (
-        cause_of_silence(exam) if len(lacking) == 4 else cause_of_a_cut(exam, message, None)
-    )
+    cause = parts.mistake(client.text) or cause_of_silence(exam) or cause_of_a_cut(exam, message, None)
     raise StepError(expected, came, cause)
 
 

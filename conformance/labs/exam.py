@@ -48,7 +48,12 @@ class Exam:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the programs."""
         self._programs.close()
+        self._server = None
 
     def source(self, file: Path) -> Source:
         """Return the source of one of the programs. Raises StepError if it is no Python."""

@@ -4,20 +4,22 @@ from conformance.labs.console import Console
 from conformance.labs.exam import Exam, last_error
 from conformance.labs.texts import say
 
+MANY = 500
+"""A message of more bytes than that may be cut."""
+
 
 def cause_of_a_cut(exam: Exam, message: str, ended: Console | None) -> str:
     """Return why a part of an answer may be missing: in the reader's language, empty if nothing is known.
 
     `ended` is the program that ended with an error; None: both ran on.
     """
-    if ended and "UnicodeDecodeError" in last_error(ended):
-        if len(message.encode()) > 500:
-            return _too_small(exam) or say("a letter was cut in two at the end of what recv() returned")
-        return say("what came was not UTF-8: were the bytes reversed?")
-    if ended and "ConnectionResetError" in last_error(ended):
+    if len(message.encode()) > MANY and (cause := _too_small(exam)):
+        return cause
+    error = last_error(ended) if ended else ""
+    if "UnicodeDecodeError" in error:
+        return say("what came was not UTF-8: were the bytes reversed, or a letter cut in two?")
+    if "ConnectionResetError" in error and exam.exercise.transport == "udp":
         return say("a datagram to a port that nobody has comes back as ConnectionResetError: catch it and go on")
-    if len(message.encode()) > 500:
-        return _too_small(exam)
     return ""
 
 

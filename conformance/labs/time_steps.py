@@ -23,6 +23,8 @@ SHORTEST, LONGEST = INTERVAL - 1, INTERVAL + 1.5 * SCALE
 WATCHED = TIMES * INTERVAL - 1 + SCALE
 """Seconds in which three ticks come, the first at once or after an interval."""
 
+OTHERS_NAME = mark("the name is another client's: each address has its own, keep them in a dictionary")
+
 _CLOCK = re.compile(r"(?<!\d)([01]?\d|2[0-3])[:.]([0-5]\d)(?:[:.]([0-5]\d))?(?!\d)")
 
 
@@ -157,7 +159,7 @@ def take_own_names(exam: Exam) -> None:
             raise StepError(
                 say("{name} gets its own name alone", name=client.name),
                 say("its client printed {text}", text=shown(client.console.text)),
-                say("each address has its own name: keep them in a dictionary"),
+                say(OTHERS_NAME),
             )
 
 
@@ -202,7 +204,8 @@ def _require_own(exam: Exam, client: Watched) -> None:
         if failed(program):
             raise StepError(expected, say("{file} ended with {error}", file=name, error=shown(last_error(program))))
     came = say("the client printed {text}", text=shown(said_by(client.console)))
-    raise StepError(expected, came, cause_of_silence(exam))
+    others = [name for name in NAMES if name != client.name and name in text]
+    raise StepError(expected, came, say(OTHERS_NAME) if others else cause_of_silence(exam))
 
 
 STEPS = [
