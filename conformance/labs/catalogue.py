@@ -17,7 +17,11 @@ from conformance.labs.texts import LOCALE
 
 RUSSIAN = LOCALE / "ru" / "LC_MESSAGES" / "labs.po"
 KEYWORDS = {"say": None, "mark": None}
-_USERS = {"conformance/labs/*.py": "python", "conformance/commands/*.py": "python", "conformance/labs/**/*.j2": "jinja2"}
+_USERS = {
+    "conformance/labs/*.py": "python",
+    "conformance/commands/*.py": "python",
+    "conformance/labs/**/*.j2": "jinja2",
+}
 
 
 def texts() -> Iterator[str]:
