@@ -177,6 +177,6 @@ def _write_pages(directory: Path, persons: Sequence[str], cells: Cells, weights:
     try:
         from conformance.labs import class_page  # takes packages that nothing else takes
     except ModuleNotFoundError as error:
-        raise UsageError(f"--html needs the Python module {error.name}: pip install 'sockspec[compare]'") from None
+        raise UsageError(f"--html needs the Python module {error.name}: pip install 'sockspec[labs]'") from None
     numbers = sorted({number for _, number in cells})
     class_page.write(directory, numbers, _rows(persons, cells, weights), cells, language)

@@ -1,6 +1,9 @@
 """``sockspec lab``: judges an exercise as it is assigned, step by step."""
 
 import argparse
+import subprocess
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from rich.console import Console
@@ -29,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--level", choices=LEVELS, default=LEVELS[0], help="how far to go (default: %(default)s)")
     add("--all", action="store_true", help="try all steps of a level; by default the first that fails ends it")
     add("--hint", action="store_true", help="say what to try at a step that fails")
+    add("--watch", action="store_true", help="again whenever a file has been saved, until Ctrl-C")
     add("--lang", choices=texts.LANGUAGES, help="in which language (default: that of the locale)")
     add("--json", type=Path, metavar="FILE", help="write what was found")
 
@@ -42,6 +46,8 @@ def execute(options: argparse.Namespace) -> int:
     except SubmissionError as error:
         raise UsageError(str(error)) from None
     require_directories(options.json)
+    if options.watch:
+        return _watch({file.parent for file in submission})
     enter_own_network()
     exercise, console = EXERCISES[options.number], Console(highlight=False)
     heading = say("exercise {number}", number=exercise.number)
@@ -67,6 +73,20 @@ def execute(options: argparse.Namespace) -> int:
     if holds and (further := LEVELS[len(wanted) :]):
         console.print(say("next: {option}", option=f"--level {further[0]}"))
     return CONFORMS if holds else FAILS
+
+
+def _watch(directories: Iterable[Path]) -> int:
+    """Judge in a process of its own each time, and again whenever a file of Python or a manifest has changed."""
+    try:
+        from watchfiles import PythonFilter, watch
+    except ModuleNotFoundError as error:
+        raise UsageError(f"--watch needs the Python module {error.name}: pip install 'sockspec[labs]'") from None
+    command = [sys.executable, "-m", "conformance", *(word for word in sys.argv[1:] if not word.startswith("--w"))]
+    subprocess.run(command, check=False)
+    for _ in watch(*directories, watch_filter=PythonFilter(extra_extensions=[".toml"]), raise_interrupt=False):
+        print()
+        subprocess.run(command, check=False)
+    return CONFORMS
 
 
 def _print(console: Console, taken: Taken[Exam], *, hint: bool) -> None:

@@ -11,8 +11,9 @@ from markupsafe import Markup
 
 from conformance.labs.exercises import EXERCISES
 from conformance.labs.texts import say
-from conformance.reports.page.page import TEMPLATES as STYLES
+from conformance.reports import page
 
+STYLES = Path(page.__file__).with_name("templates")
 TEMPLATES = Path(__file__).with_name("templates")
 
 

@@ -39,8 +39,8 @@ class Console:
     apart from the rest: they are in `errors`.
     """
 
-    def __init__(self, file: Path) -> None:
-        """Start a program in its own directory, without arguments."""
+    def __init__(self, file: Path, *words: str) -> None:
+        """Start a program in its own directory, with these arguments."""
         self._master, terminal = pty.openpty()
         settings = termios.tcgetattr(terminal)
         settings[3] &= ~termios.ECHO
@@ -48,7 +48,9 @@ class Console:
         self._changed = threading.Condition()
         self._bytes = b""
         try:
-            self.program = Program([sys.executable, file.name], cwd=file.parent, stdin=terminal, stdout=terminal)
+            self.program = Program(
+                [sys.executable, file.name, *words], cwd=file.parent, stdin=terminal, stdout=terminal
+            )
         except BaseException:
             os.close(self._master)
             raise
