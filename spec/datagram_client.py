@@ -39,7 +39,7 @@ class DatagramClient(Client):
 
     def sent(self, now: float) -> None:
         super().sent(now)
-        self._send_again = now + self._pause()  # CLI-13
+        self._plan(now)  # CLI-13
 
     def receive(self, data: bytes, now: float) -> bytes:
         """Take one datagram, which is one reply."""
@@ -68,8 +68,12 @@ class DatagramClient(Client):
 
     def _send(self, now: float) -> bytes:
         self._sendings += 1
-        self._send_again = now + self._pause()
+        self._plan(now)
         return self._request
+
+    def _plan(self, now: float) -> None:
+        """Set when to send the request again; it was sent last at ``now``."""
+        self._send_again = now + self._pause()
 
     @abstractmethod
     def _pause(self) -> float:
@@ -112,6 +116,7 @@ class TimeDatagramClient(DatagramClient):
         self._name = ""
         self._interval = 0.0
         self._patience = options.timeout
+        self._renewal = math.inf
         self._may_answer_challenge = True
         self._ticks = TickPrinter(show, lambda tick, last: tick.time > last.time)
 
@@ -120,13 +125,22 @@ class TimeDatagramClient(DatagramClient):
         return self._send_new(build_request(ticks.VERB, text), now)
 
     def wake(self, now: float) -> bytes:
+        if now >= self._renewal:
+            self._sendings = 0  # what is sent next is a renewal, not a repetition of the last one
         out = super().wake(now)
         self._may_answer_challenge = self._may_answer_challenge or bool(out)
         return out
 
+    def _plan(self, now: float) -> None:
+        super()._plan(now)
+        if self.subscribed:
+            if self._sendings == 1:
+                self._renewal = now + self._interval  # CLI-18
+            self._send_again = min(self._send_again, self._renewal)
+
     def _pause(self) -> float:
         if self.subscribed:
-            return self._interval  # CLI-18
+            return self._interval / 2  # CLI-28
         return RETRANSMISSIONS[min(self._sendings, len(RETRANSMISSIONS)) - 1]
 
     def _take(self, reply: Reply, now: float) -> bytes:
@@ -158,9 +172,8 @@ class TimeDatagramClient(DatagramClient):
         self._interval = subscribed_interval(reply, SUBSCRIBED_OVER_UDP)
         self.connect()
         self._patience = patience(self._options, self._interval)
-        renewal = now + self._interval
         # A server may come back with a shorter interval (CLI-21)
-        self._send_again = min(self._send_again, renewal) if self.subscribed else renewal
+        self._send_again = self._renewal = min(self._renewal, now + self._interval)
         self.subscribed = True
 
 

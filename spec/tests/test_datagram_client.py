@@ -48,7 +48,7 @@ def proof(token: str) -> bytes:
 
 
 def leased(interval: int = 3) -> bytes:
-    return f"OK\nname: Анна\ninterval: {interval}\nlease: {3 * interval}\n\n".encode()
+    return f"OK\nname: Анна\ninterval: {interval}\nlease: {4 * interval}\n\n".encode()
 
 
 def tick(seq: int, second: int) -> bytes:
@@ -131,14 +131,17 @@ def test_waits_count_from_when_the_transport_has_taken_the_request(service: str)
 
 
 def test_renewals_count_from_when_the_transport_has_taken_the_last() -> None:
-    """CLI-18; and none puts off the end (CLI-7)."""
+    """CLI-18, CLI-28; and none puts off the end (CLI-7)."""
     person = subscriber(timeout=10.0)
     person.client.sent(NOW)
     assert person.client.wake(NOW + 3) == proof("a")
     person.client.sent(NOW + 3.25)
+    assert person.client.deadline == NOW + 4.75
+    assert person.client.wake(NOW + 4.75) == proof("a")
+    person.client.sent(NOW + 5)
     assert person.client.deadline == NOW + 6.25
     assert person.client.wake(NOW + 6.25) == proof("a")
-    person.client.sent(NOW + 7.5)
+    person.client.sent(NOW + 9.5)
     assert person.client.deadline == NOW + 10
 
 
@@ -249,13 +252,24 @@ def test_challenges_start_no_storm() -> None:
 
 
 def test_a_lease_is_renewed_every_interval() -> None:
-    """CLI-18: whatever answers the renewals have; ticks keep the client patient."""
+    """CLI-18, CLI-28: whatever answers the renewals have; one without an OK is repeated. Ticks keep the client patient."""
     person = subscriber()
-    for second in range(1, 13):
-        person.client.receive(tick(second, second), NOW + second)
-        assert person.client.wake(NOW + second) == (b"" if second % 3 else proof("a"))
-        if second % 6 == 0:
-            person.client.receive(leased(), NOW + second)
+    sent = []
+    for half in range(1, 49):
+        now = NOW + half / 2
+        person.client.receive(tick(half, half), now)
+        if person.client.wake(now):
+            sent.append(half / 2)
+        if half in (12, 24, 25):
+            person.client.receive(leased(), now)
+    assert sent == [3, 4.5, 6, 9, 10.5, 12, 15, 16.5, 18, 19.5, 21, 22.5, 24]
+
+
+def test_a_renewal_that_is_held_up_is_no_repetition() -> None:
+    """CLI-28: after it the client waits for half an interval again."""
+    person = subscriber()
+    assert person.client.wake(NOW + 7) == proof("a")
+    assert [at for at, _ in sendings(person, 12)] == [8.5, 10, 11.5]
 
 
 def test_a_renewal_that_is_challenged_goes_on_with_the_new_token() -> None:
@@ -264,16 +278,16 @@ def test_a_renewal_that_is_challenged_goes_on_with_the_new_token() -> None:
     assert person.client.wake(NOW + 3) == proof("a")
     assert person.client.receive(challenge("b"), NOW + 3.5) == proof("b")
     assert person.client.receive(leased(), NOW + 3.75) == b""
-    assert sendings(person, 9) == [(6.5, proof("b"))]
+    assert [at for at, _ in sendings(person, 9)] == [6.5, 8]
 
 
 def test_the_patience_of_a_subscriber() -> None:
     """CLI-7: the longer of the timeout and the lease's intervals, since the last reply."""
     person = subscriber(timeout=4.0)
     person.client.receive(tick(1, 1), NOW + 1)
-    assert [at for at, _ in sendings(person, 9.9)] == [3, 6, 9]
+    assert [at for at, _ in sendings(person, 12.9)] == [3, 4.5, 6, 7.5, 9, 10.5, 12]
     assert person.client.waiting
-    sendings(person, 10)
+    sendings(person, 13)
     assert (person.client.waiting, person.client.status) == (False, UNREACHABLE)
     assert person.complaints == ["no answer any more (time+udp://127.0.0.1:7)"]
 

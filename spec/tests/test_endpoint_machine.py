@@ -31,7 +31,7 @@ CLIENTS: dict[Address, str] = {
     ("::1", 50001, 0, 0): "[::1]:50001",
 }
 MAX_CLIENTS = 2
-INTERVALS = {"0.125": "0.375", "0.5": "1.5", "3": "9"}
+INTERVALS = {"0.125": "0.5", "0.5": "2", "3": "12"}
 """Each with its lease, as both are written."""
 
 addresses = st.sampled_from([*CLIENTS])

@@ -215,10 +215,10 @@ def test_the_patience_of_a_subscriber() -> None:
     person = asking("Анна", "time", timeout=4.0)
     assert person.client.deadline == NOW + 4
     person.hear(OK, NOW + 1)
-    assert person.client.deadline == NOW + 10
+    assert person.client.deadline == NOW + 13
     person.hear(TICKS[1], NOW + 2)
-    assert person.client.deadline == NOW + 11
-    person.client.wake(NOW + 11)
+    assert person.client.deadline == NOW + 14
+    person.client.wake(NOW + 14)
     assert person.client.status == UNREACHABLE
 
 

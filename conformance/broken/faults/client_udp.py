@@ -135,9 +135,31 @@ def forgets_further_tokens() -> None:
 def renews_only_after_an_answer() -> None:
     """renews no more once a renewal got lost"""
 
+    @wrap(TimeDatagramClient, "_plan")
+    def plan(good: Any, self: TimeDatagramClient, now: float) -> None:
+        good(self, now)
+        if self.subscribed:
+            self._send_again = self._renewal = math.inf
+
+
+@fault("CLI-28", service="time", transport="udp")
+def repeats_no_renewal() -> None:
+    """does not repeat a renewal that has no answer"""
+
     @wrap(TimeDatagramClient, "_pause")
     def pause(good: Any, self: TimeDatagramClient) -> Any:
-        return math.inf if self.subscribed else good(self)
+        return self._interval if self.subscribed else good(self)
+
+
+@fault("CLI-18", service="time", transport="udp")
+def repeats_renewals_that_have_an_answer() -> None:
+    """sends a renewal every half interval, whether or not the last was answered"""
+
+    @wrap(TimeDatagramClient, "_renewed")
+    def renewed(good: Any, self: TimeDatagramClient, reply: Reply, now: float) -> None:
+        planned = self._send_again
+        good(self, reply, now)
+        self._send_again = min(planned, self._send_again)
 
 
 @fault("CLI-18", service="time", transport="udp")
@@ -180,10 +202,10 @@ def keeps_its_first_interval() -> None:
 
     @wrap(TimeDatagramClient, "_renewed")
     def renewed(good: Any, self: TimeDatagramClient, *how: Any) -> None:
-        subscribed, interval, planned = self.subscribed, self._interval, self._send_again
+        subscribed, interval, planned = self.subscribed, self._interval, self._renewal
         good(self, *how)
         if subscribed:
-            self._interval, self._send_again = interval, planned
+            self._interval, self._renewal, self._send_again = interval, planned, planned
 
 
 @fault("CLI-17", service="time", transport="udp")

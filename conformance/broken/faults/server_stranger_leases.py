@@ -169,7 +169,7 @@ def renews_for_a_new_name_alone() -> None:
 
 
 @fault("LEASE-9", transport="udp", service="time")
-def lets_a_lease_last_four_intervals() -> None:
+def lets_a_lease_last_for_one_more_tick() -> None:
     """sends one tick more, at the end of a lease"""
 
     def change(held: Any, former: Any, now: float, interval: float) -> None:

@@ -228,8 +228,8 @@ def test_stays_while_answers_of_one_kind_come(target: Target, transport: Transpo
 @pytest.mark.slow
 @pytest.mark.requirement("CLI-7", "CLI-10")
 def test_gives_up_when_ticks_end(target: Target, transport: Transport) -> None:
-    """Once subscribed, it waits for the longer of the timeout and three intervals, from the last reply on."""
-    waits = {(1.0, 0.5): 1.5, (1.5, 0.1): 1.5}  # (timeout, seconds of the interval): patience
+    """Once subscribed, it waits for the longer of the timeout and four intervals, from the last reply on."""
+    waits = {(1.0, 0.4): 1.6, (1.5, 0.1): 1.5}  # (timeout, seconds of the interval): patience
     with ExitStack() as stack:
         talks = []
         for (timeout, seconds), patience in waits.items():

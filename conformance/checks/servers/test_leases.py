@@ -201,7 +201,7 @@ def test_who_returned_no_token_costs_no_memory(start_server: StartServer) -> Non
 @pytest.mark.requirement("LEASE-8")
 @pytest.mark.options("--interval", MIDDLE)
 def test_a_renewal_prolongs_the_lease(server: Server) -> None:
-    """Without a renewal the lease ends with tick 3 or 4; renewed after tick 3 it lasts for tick 5."""
+    """Without a renewal the lease ends with tick 4 or 5; renewed after tick 4 it lasts for tick 6."""
     with UdpPeer(server.address) as peer:
         subscription = Subscription(peer, "Анна")
         while (tick := subscription.tick()).seq < LEASE_INTERVALS:

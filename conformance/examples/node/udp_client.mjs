@@ -79,21 +79,22 @@ async function time() {
   const printTick = tickPrinter(({ time }) => time); // RFC 3339 in UTC sorts as text
   let token;
   let interval; // milliseconds, once subscribed
+  let renewAt = Infinity; // the next renewal; between two of them is a repetition (CLI-28)
   let sendings = 0; // of a request that has had no answer
   let sendAt; // the next one that is no answer itself
   let mayAnswer; // a CHALLENGE (CLI-17)
 
   const sendTime = () => {
     send(`TIME ${name}\n${token === undefined ? '' : `token: ${token}\n`}`);
-    sendAt = now() + (interval ?? RESEND[sendings] ?? RESEND.at(-1));
+    sendAt = now() + (interval / 2 || (RESEND[sendings] ?? RESEND.at(-1)));
+    if (interval && now() >= renewAt) renewAt = now() + interval;
+    sendAt = Math.min(sendAt, renewAt);
     sendings += 1;
     mayAnswer = true;
   };
   const answerChallenge = () => {
-    const renewal = sendAt;
-    sendings = 0; // a new request
+    sendings = 0; // a new request; it puts off no renewal (CLI-18)
     sendTime();
-    if (interval) sendAt = renewal; // which no answer puts off (CLI-18)
     mayAnswer = false;
   };
   const patience = () => now() + Math.max(timeout, LEASE_INTERVALS * (interval ?? 0));
@@ -112,9 +113,8 @@ async function time() {
         break;
       case 'OK':
         hasSubscribed();
-        if (!interval) sendAt = Infinity;
         interval = Number(reply.fields.interval) * 1000;
-        sendAt = Math.min(sendAt, now() + interval);
+        sendAt = renewAt = Math.min(renewAt, now() + interval);
         giveUpAt = patience();
         break;
       case 'TICK':
