@@ -252,7 +252,7 @@ def test_challenges_start_no_storm() -> None:
 
 
 def test_a_lease_is_renewed_every_interval() -> None:
-    """CLI-18, CLI-28: whatever answers the renewals have; one without an OK is repeated. Ticks keep the client patient."""
+    """CLI-18, CLI-28: one without an OK is repeated. Ticks keep the client patient."""
     person = subscriber()
     sent = []
     for half in range(1, 49):

@@ -8,6 +8,7 @@ export const REPLY_BYTES = 32768;
 export const NAME_CHARACTERS = 64;
 export const TOKEN_CHARACTERS = 20;
 export const TOKEN_INTERVALS = 10;
+export const TOKEN_SECONDS = 2;
 export const LEASE_INTERVALS = 4;
 export const INTERVAL_MIN = 0.01; // seconds
 export const INTERVAL_MAX = 86400; // seconds
