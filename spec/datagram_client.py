@@ -2,11 +2,13 @@
 
 import math
 from abc import abstractmethod
+from datetime import datetime, timezone
 
 from spec import echo, ticks
 from spec.client import (
     Client,
     Print,
+    Tick,
     TickPrinter,
     challenge_token,
     malformed,
@@ -17,6 +19,7 @@ from spec.client import (
     unexpected,
 )
 from spec.codec import Reply, ReplyError, build_request, parse_reply
+from spec.limits import LATE_SECONDS, LEASE_INTERVALS
 from spec.options import ClientOptions
 from spec.replies import ECHOED_OVER_UDP, SUBSCRIBED_OVER_UDP
 
@@ -42,14 +45,13 @@ class DatagramClient(Client):
         self._plan(now)  # CLI-13
 
     def receive(self, data: bytes, now: float) -> bytes:
-        """Take one datagram, which is one reply."""
+        """Take one datagram, which is one reply. Then do what is due: there may be another datagram at once."""
+        out = b""
         try:
-            reply = parse_reply(data)
-            out = self._take(reply, now)
+            out = self._take(parse_reply(data), now)
         except ReplyError as error:
             self._complain(malformed(error))  # CLI-11: and wait on
-            return b""
-        return out
+        return out or self.wake(now)
 
     def wake(self, now: float) -> bytes:
         super().wake(now)
@@ -108,6 +110,58 @@ class EchoDatagramClient(DatagramClient):
         return b""
 
 
+class TickOrder:
+    """Tells which ticks are newer: CLI-20. ``now`` is seconds on a monotonic clock, and set by the caller."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self._lease = 0.0
+        self._renewed = math.inf
+        self._latest = datetime.min.replace(tzinfo=timezone.utc)
+        self._first_ticks: set[tuple[int, datetime]] = set()
+        self._settled = self._may_begin_until = -math.inf
+
+    def renewed(self, interval: float, *, challenged: bool) -> None:
+        """Take note of an OK. ``challenged``: whether a CHALLENGE has come since the last one."""
+        is_first = self._renewed == math.inf
+        if not is_first and (challenged or self.now - self._renewed >= self._lease):
+            self._may_begin_until = self.now + LEASE_INTERVALS * interval
+        self._renewed = self.now
+        self._lease = LEASE_INTERVALS * interval
+
+    def is_newer(self, tick: Tick, last: Tick) -> bool:
+        """Return whether a tick is newer than the last one printed; if so, it is printed."""
+        self._latest = max(self._latest, last.time)
+        if last.seq <= LEASE_INTERVALS:
+            self._first_ticks.add((last.seq, last.time))
+        if tick.time > self._latest:
+            if tick.seq <= last.seq:
+                self._begin(tick)
+            return True
+        if self.now < self._settled:
+            return False  # it is a late one of the subscription before
+        if tick.seq > last.seq:
+            return True
+        if self.now >= self._may_begin_until or tick.seq > LEASE_INTERVALS or self._fits(tick):
+            return False
+        self._begin(tick)
+        return True
+
+    def _begin(self, tick: Tick) -> None:
+        """Take note that a new subscription has begun; this is the first tick of it that has come."""
+        self._latest = tick.time
+        self._first_ticks.clear()
+        self._settled = self.now + max(self._lease, LATE_SECONDS)
+        self._may_begin_until = -math.inf
+
+    def _fits(self, tick: Tick) -> bool:
+        """Return whether the tick may be of the present subscription: a duplicate, or late."""
+        return all(
+            (seq < tick.seq) == (time < tick.time) and (seq == tick.seq) == (time == tick.time)
+            for seq, time in self._first_ticks
+        )
+
+
 class TimeDatagramClient(DatagramClient):
     """Proves its address, subscribes under a name, renews the lease and prints ticks."""
 
@@ -118,7 +172,9 @@ class TimeDatagramClient(DatagramClient):
         self._patience = options.timeout
         self._renewal = math.inf
         self._may_answer_challenge = True
-        self._ticks = TickPrinter(show, lambda tick, last: tick.time > last.time)
+        self._challenged = False
+        self._order = TickOrder()
+        self._ticks = TickPrinter(show, self._order.is_newer)
 
     def _request_for(self, text: str, now: float) -> bytes:
         self._name = text
@@ -144,24 +200,27 @@ class TimeDatagramClient(DatagramClient):
         return RETRANSMISSIONS[min(self._sendings, len(RETRANSMISSIONS)) - 1]
 
     def _take(self, reply: Reply, now: float) -> bytes:
+        self._order.now = now
         if reply.status == "ERR":
             self._refuse(reply)
-            return b""
-        if reply.status == "CHALLENGE":
+        elif reply.status == "CHALLENGE":
             return self._prove(reply, now)
-        if reply.status == "OK":
+        elif reply.status == "OK":
             self._renewed(reply, now)
         else:
-            tick = parse_tick(reply)
+            tick, printed = parse_tick(reply), self._ticks.printed
             self.connect()
             self._ticks.take(tick)
             self.waiting = self._ticks.printed != self._options.ticks
+            if self._ticks.printed == printed:
+                return b""  # CLI-7: a duplicate is no sign of life
         self._give_up = now + self._patience
         return b""
 
     def _prove(self, reply: Reply, now: float) -> bytes:
         token = challenge_token(reply)
         self.connect()
+        self._challenged = True
         self._request = build_request(ticks.VERB, self._name, token=token)
         if not self._may_answer_challenge:  # CLI-17
             return b""
@@ -172,6 +231,8 @@ class TimeDatagramClient(DatagramClient):
         self._interval = subscribed_interval(reply, SUBSCRIBED_OVER_UDP)
         self.connect()
         self._patience = patience(self._options, self._interval)
+        self._order.renewed(self._interval, challenged=self._challenged)
+        self._challenged = False
         # A server may come back with a shorter interval (CLI-21)
         self._send_again = self._renewal = min(self._renewal, now + self._interval)
         self.subscribed = True

@@ -17,14 +17,14 @@ from conformance.expected.services import SERVICE_TABLE
 from conformance.targets.discovery import BUNDLED, TARGET_HELP, find_target
 from conformance.targets.programs import Program
 from conformance.targets.target import Target, TargetError
-from spec.limits import LEASE_INTERVALS
+from spec.limits import LEASE_INTERVALS, TOKEN_INTERVALS_END, TOKEN_SECONDS_END
 
 INSIDE = "SOCKSPEC_LOSES"
 """The environment variable that says that this process runs in a namespace that loses datagrams already."""
 
 TOOLS = "unshare", "ip", "nft"
 SETTLING = 10
-"""Seconds before leases are counted. The first requests and answers get lost, too, and are repeated only after seconds."""
+"""Seconds before leases are counted: the first requests get lost, too, and are repeated only after seconds."""
 
 
 def main() -> int:
@@ -66,11 +66,24 @@ def measure(target: Target, loss: float, interval: float, clients: int, seconds:
         printed, ended = ticks(programs) - printed, count(server.output, "left") - ended
         for program in programs:
             assert program.running and not program.errors, program.describe("it did not last")
-    last = 2 * (LEASE_INTERVALS - 1)
     return (
-        f"{target.name}: {ended} leases ended in {lasted:.0f} intervals of {interval:g} s; by arithmetic"
-        f" {lasted * loss**last:.1f}, as {last} datagrams in a row get lost; {printed / lasted:.1%} of the ticks came"
+        f"{target.name}: {ended} leases ended in {lasted:.0f} intervals of {interval:g} s, by arithmetic"
+        f" {lasted * ends_per_interval(loss, interval):.1f}; {printed / lasted:.1%} of the ticks came"
     )
+
+
+def ends_per_interval(loss: float, interval: float) -> float:
+    """Return how many leases of one client end in an interval, on average.
+
+    In a lease a client sends each renewal twice. Now and then its token has run out, and one of these sendings has to
+    bring a CHALLENGE first, which the client answers at once, and then with each further sending.
+    """
+    sendings = 2 * (LEASE_INTERVALS - 1)
+    unchallenged = 1 - (1 - loss) ** 2
+    challenged_at = [unchallenged**before * (1 - unchallenged) for before in range(sendings)]
+    lost = unchallenged**sendings + sum(p * loss ** (sendings - before) for before, p in enumerate(challenged_at))
+    intervals = max(TOKEN_INTERVALS_END, TOKEN_SECONDS_END / interval)
+    return float(loss**sendings + lost / intervals)
 
 
 def count(lines: Sequence[str], what: str) -> int:

@@ -257,8 +257,7 @@ def test_a_lease_is_renewed_every_interval() -> None:
     sent = []
     for half in range(1, 49):
         now = NOW + half / 2
-        person.client.receive(tick(half, half), now)
-        if person.client.wake(now):
+        if person.client.receive(tick(half, half), now):
             sent.append(half / 2)
         if half in (12, 24, 25):
             person.client.receive(leased(), now)
@@ -362,6 +361,68 @@ def test_a_restart_with_another_interval_is_survived() -> None:
     person.client.wake(NOW + 7)
     sendings(person, 100)
     assert person.client.waiting and person.client.status == 0
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_flood_of_datagrams_stops_no_timer(service: str) -> None:
+    """CLI-7, CLI-13: the socket is never empty."""
+    person = asking("Анна", service, timeout=4.0)
+    late = echo_datagram("another") if service == "echo" else b"?"
+    sent = [n / 64 for n in range(1, 64 * 5) if person.client.waiting and person.client.receive(late, NOW + n / 64)]
+    assert sent == [1, 3]
+    assert person.client.status == UNREACHABLE and not person.client.waiting
+
+
+def test_a_tick_that_is_not_newer_is_no_sign_of_life() -> None:
+    """CLI-7."""
+    person = subscriber(timeout=1.0)
+    for second in range(13):
+        assert person.client.waiting
+        person.client.receive(tick(1, 1), NOW + second)
+    assert person.client.status == UNREACHABLE and len(person.shown) == 2
+
+
+def times_shown(person: Person) -> list[str]:
+    return [line.removeprefix("Анна 2026-11-23T09:00:").removesuffix(".000+00:00") for line in person.shown[1:]]
+
+
+@pytest.mark.usefixtures("utc")
+def test_the_wall_clock_may_be_set_back() -> None:
+    """CLI-20: within a subscription ``seq`` tells what is newer; duplicates stay hidden."""
+    person = subscriber()
+    for seq, second in ((1, 40), (2, 59), (3, 20), (2, 59), (1, 40), (5, 26), (4, 23), (5, 26), (6, 29)):
+        person.client.receive(tick(seq, second), NOW + seq)
+    assert times_shown(person) == ["40", "59", "20", "26", "29"]
+
+
+@pytest.mark.usefixtures("utc")
+@pytest.mark.parametrize("how", ["restart", "lease", "renewal"])
+def test_the_wall_clock_may_be_set_back_at_a_restart(how: str) -> None:
+    """CLI-20, CLI-21: but a renewal that comes in time starts nothing."""
+    person = subscriber()
+    for seq, second in ((1, 40), (2, 43), (3, 46), (9, 59)):
+        person.client.receive(tick(seq, second), NOW + 1)
+    now = NOW + (13 if how == "lease" else 11)
+    person.client.wake(now)
+    if how == "restart":
+        person.client.receive(challenge("b"), now)
+    person.client.receive(leased(), now)
+    for seq, second in ((9, 59), (2, 43), (8, 56)):  # late and doubled
+        person.client.receive(tick(seq, second), now)
+    for seq, second in ((1, 20), (1, 20), (2, 23), (1, 20), (3, 26)):
+        person.client.receive(tick(seq, second), now + seq)
+    assert times_shown(person)[4:] == ([] if how == "renewal" else ["20", "23", "26"])
+
+
+@pytest.mark.usefixtures("utc")
+def test_late_ticks_of_a_former_subscription_stay_hidden_for_a_while() -> None:
+    """CLI-20: for ten seconds and a lease; then a higher ``seq`` is newer again."""
+    person = subscriber()
+    person.client.receive(tick(7, 7), NOW + 1)
+    person.client.receive(tick(1, 30), NOW + 2)
+    for seq, now, shown in ((8, 13, False), (2, 13, False), (2, 14, True)):
+        person.client.receive(tick(seq, 10), NOW + now)
+        assert times_shown(person) == ["07", "30", "10"][: 2 + shown]
 
 
 def test_stopping() -> None:

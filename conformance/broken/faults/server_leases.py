@@ -95,7 +95,7 @@ def accepts_tokens_once() -> None:
 
 @fault("LEASE-5", service="time", transport="udp")
 def has_slots_that_are_too_short() -> None:
-    """has slots of 8 intervals, so that some tokens last no longer"""
+    """has slots that are a fifth too short, so that some tokens last no longer"""
 
     @wrap(Tokens, "__init__")
     def init(good: Any, self: Tokens, secret: bytes, interval: float) -> None:
@@ -105,7 +105,7 @@ def has_slots_that_are_too_short() -> None:
 
 @fault("LEASE-5", service="time", transport="udp")
 def makes_tokens_short_at_short_intervals() -> None:
-    """makes tokens that last for ten intervals, however short these are"""
+    """makes tokens that last for forty intervals, however short these are"""
 
     @wrap(Tokens, "__init__")
     def init(good: Any, self: Tokens, secret: bytes, interval: float) -> None:

@@ -128,7 +128,7 @@ def keeps_two_former_slots() -> None:
 
 @fault("LEASE-6", transport="udp", service="time")
 def measures_a_slot_in_seconds() -> None:
-    """takes a token for 10 to 20 seconds, whatever the interval"""
+    """takes a token for 40 to 80 seconds, whatever the interval"""
 
     @wrap(Tokens, "__init__")
     def init(good: Any, self: Any, secret: bytes, interval: float) -> None:

@@ -38,7 +38,8 @@ from spec.limits import (
 
 SHORT = interval(0.05)
 MIDDLE = interval(0.2)
-LONG = interval(0.25)
+#: At the first interval a token lasts for TOKEN_SECONDS, at the second for TOKEN_INTERVALS intervals.
+TOKENS = interval(0.02), interval(0.07)
 
 #: After SETTLED of STRANGERS requests a server has allocated all that it needs; only records would still grow.
 STRANGERS, SETTLED = 100_000, 10_000
@@ -125,12 +126,14 @@ def test_a_token_is_good_for_its_address_only(server: Server) -> None:
 @pytest.mark.slow
 @pytest.mark.requirement("LEASE-5", "LEASE-6")
 def test_the_life_of_tokens(start_server: StartServer) -> None:
-    """Twenty tokens, spread over the time for which each is valid: a server may count in slots.
-
-    At one of two intervals that time is TOKEN_SECONDS, at the other TOKEN_INTERVALS intervals.
-    """
-    ages = {SHORT: (TOKEN_SECONDS, TOKEN_SECONDS_END)}
-    ages[LONG] = TOKEN_INTERVALS * float(LONG), TOKEN_INTERVALS_END * float(LONG)
+    """Twenty tokens, spread over the time for which each is valid: a server may count in slots."""
+    ages = {
+        seconds: (
+            max(TOKEN_INTERVALS * float(seconds), TOKEN_SECONDS),
+            max(TOKEN_INTERVALS_END * float(seconds), TOKEN_SECONDS_END),
+        )
+        for seconds in TOKENS
+    }
     servers = {seconds: start_server("--interval", seconds) for seconds in ages}
     plan = sorted((ages[seconds][0] / 20 * number, seconds) for number in range(20) for seconds in ages)
     with ExitStack() as stack:

@@ -98,19 +98,18 @@ function formatTick({ name, time }) {
 }
 
 /**
- * Gives the function that prints a tick if it is newer than the last one printed (CLI-20), by what `stampOf` gives, and
- * returns whether that was the last tick wanted.
+ * Gives the function that prints a tick if it is newer than the last one printed (CLI-20), as `isNewer` says, and
+ * returns whether it did, and whether all ticks that are wanted have been printed.
  */
-export function tickPrinter(stampOf) {
-  let newest;
+export function tickPrinter(isNewer) {
   let left = options.ticks ?? Infinity;
   return (tick) => {
-    const stamp = stampOf(tick);
-    if (newest !== undefined && stamp <= newest) return false;
-    newest = stamp;
-    print(formatTick(tick));
-    left -= 1;
-    return left === 0;
+    const printed = isNewer(tick);
+    if (printed) {
+      print(formatTick(tick));
+      left -= 1;
+    }
+    return { printed, done: left === 0 };
   };
 }
 

@@ -69,19 +69,31 @@ async function connectEcho() {
 async function time() {
   const name = await askName();
   const { send, receive } = await connect();
-  const printTick = tickPrinter(({ seq }) => BigInt(seq));
+  let newest = 0n;
+  const printTick = tickPrinter(({ seq }) => {
+    const isNewer = BigInt(seq) > newest;
+    if (isNewer) newest = BigInt(seq);
+    return isNewer;
+  });
   send(`TIME ${name}\n`);
   let interval; // milliseconds, once subscribed
+  let giveUpAt = now() + timeout;
   for (;;) {
-    const { status, fields } = await receive(interval ? Math.max(timeout, LEASE_INTERVALS * interval) : timeout);
+    const { status, fields } = await receive(giveUpAt - now());
     if (status === 'ERR') return onError(fields);
     if ((status === 'OK') === Boolean(interval)) throw new NoService('a reply that answers nothing asked');
     if (status === 'OK') {
       interval = Number(fields.interval) * 1000;
       hasSubscribed();
-    } else if (printTick(fields)) {
-      return 0;
+    } else {
+      const { printed, done } = printTick(fields);
+      if (done) return 0;
+      if (!printed) {
+        if (now() >= giveUpAt) throw new NoService('no answer');
+        continue;
+      }
     }
+    giveUpAt = now() + Math.max(timeout, LEASE_INTERVALS * interval);
   }
 }
 

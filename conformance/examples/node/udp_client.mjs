@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { Inbox, NoService, askName, echo, hasSubscribed, onError, options, run, tickPrinter } from './client.mjs';
 import { now } from './clock.mjs';
 import { complain, formatAddress, print, resolve } from './commandline.mjs';
-import { LEASE_INTERVALS, Malformed, parseReply } from './protocol.mjs';
+import { LATE_SECONDS, LEASE_INTERVALS, Malformed, parseReply } from './protocol.mjs';
 
 const { service, timeout } = options;
 
@@ -67,16 +67,59 @@ async function connectEcho() {
           prove();
           return reply;
         }
+        if (now() >= due) break; // other replies may come for ever
       }
       if (now() >= giveUpAt) throw new NoService('no answer');
     }
   };
 }
 
+/** Which ticks are newer than the last one printed: the table of CLI-20. RFC 3339 in UTC sorts as text. */
+class TickOrder {
+  #last; // seq
+  #latest; // time
+  #firstTicks = new Map(); // of this subscription: seq to time
+  #lease; // milliseconds
+  #okAt;
+  #mistrustsUntil = -Infinity;
+  #mayBeginUntil = -Infinity;
+
+  onOk(interval, challenged) {
+    const lease = LEASE_INTERVALS * interval;
+    if (this.#okAt !== undefined && (challenged || now() >= this.#okAt + this.#lease)) this.#mayBeginUntil = now() + lease;
+    this.#okAt = now();
+    this.#lease = lease;
+  }
+
+  isNewer({ seq, time }) {
+    const number = Number(seq);
+    const isLater = this.#latest === undefined || time > this.#latest;
+    const isHigher = this.#last === undefined || number > this.#last;
+    if (!isLater && now() < this.#mistrustsUntil) return false;
+    if (!isHigher) {
+      if (!isLater && (now() >= this.#mayBeginUntil || number > LEASE_INTERVALS || this.#fits(number, time))) return false;
+      this.#latest = undefined; // a new subscription
+      this.#firstTicks.clear();
+      this.#mistrustsUntil = now() + Math.max(this.#lease ?? 0, 1000 * LATE_SECONDS);
+      this.#mayBeginUntil = -Infinity;
+    }
+    this.#last = number;
+    if (this.#latest === undefined || time > this.#latest) this.#latest = time;
+    if (number <= LEASE_INTERVALS) this.#firstTicks.set(number, time);
+    return true;
+  }
+
+  #fits(number, time) {
+    return [...this.#firstTicks].every(([n, t]) => (n < number) === (t < time) && (n === number) === (t === time));
+  }
+}
+
 async function time() {
   const name = await askName();
   const { send, receive, prove } = await connect();
-  const printTick = tickPrinter(({ time }) => time); // RFC 3339 in UTC sorts as text
+  const order = new TickOrder();
+  const printTick = tickPrinter((fields) => order.isNewer(fields));
+  let challenged = false; // since the last OK
   let token;
   let interval; // milliseconds, once subscribed
   let renewAt = Infinity; // the next renewal; between two of them is a repetition (CLI-28)
@@ -109,17 +152,22 @@ async function time() {
         return onError(reply.fields);
       case 'CHALLENGE':
         token = reply.fields.token;
+        challenged = true;
         if (mayAnswer) answerChallenge();
         break;
       case 'OK':
         hasSubscribed();
         interval = Number(reply.fields.interval) * 1000;
         sendAt = renewAt = Math.min(renewAt, now() + interval);
+        order.onOk(interval, challenged);
+        challenged = false;
         giveUpAt = patience();
         break;
-      case 'TICK':
-        if (printTick(reply.fields)) return 0;
-        giveUpAt = patience();
+      case 'TICK': {
+        const { printed, done } = printTick(reply.fields);
+        if (done) return 0;
+        if (printed) giveUpAt = patience();
+      }
     }
     if (now() >= giveUpAt) throw new NoService('no answer');
     if (now() >= sendAt) sendTime();
