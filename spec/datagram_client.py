@@ -156,8 +156,8 @@ class TickOrder:
 
     def _fits(self, tick: Tick) -> bool:
         """Return whether the tick may be of the present subscription: a duplicate, or late."""
-        return all(
-            (seq < tick.seq) == (time < tick.time) and (seq == tick.seq) == (time == tick.time)
+        return (tick.seq, tick.time) in self._first_ticks or all(
+            seq != tick.seq and (seq < tick.seq) == (time < tick.time)
             for seq, time in self._first_ticks
         )
 

@@ -83,11 +83,10 @@ class NewestTick:
 
     def _begins(self, seq: int, moment: datetime, at: float) -> bool:
         """Whether a tick with neither a higher `seq` nor a later time is of a new subscription."""
-        order = sorted([*self._known.items(), (seq, moment)])
-        if seq > LEASE_INTERVALS or (
-            self._known.get(seq, moment) == moment and [time for _, time in order] == sorted(time for _, time in order)
-        ):
+        if seq > LEASE_INTERVALS or self._known.get(seq) == moment:
             return False
+        if seq not in self._known and all((n < seq) == (known < moment) for n, known in self._known.items()):
+            return False  # it is late
         surely = at < self._begins_surely_until
         self.is_unsure |= surely != (at < self._begins_perhaps_until)
         return surely and self._trusts(at)

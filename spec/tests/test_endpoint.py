@@ -235,6 +235,27 @@ def test_a_lease_that_has_run_out_takes_no_place() -> None:
     assert endpoint.wake(NOW + 15, UTC + 15) == [(tick("Борис", 2, 15), OTHER)]
 
 
+def test_a_refusal_costs_the_same_however_many_are_subscribed() -> None:
+    """ERR-11: of the leases only the one that ends first is looked at, and it is the one not renewed for the longest."""
+    endpoint = an_endpoint("time", max_clients=3)
+    tokens = [subscribe(endpoint, "a", (CLIENT[0], port), NOW + port)[0] for port in range(3)]
+    endpoint.receive(f"TIME a\ntoken: {tokens[0]}".encode(), (CLIENT[0], 0), NOW + 4, UTC)
+    assert isinstance(endpoint, TimeEndpoint)
+    looked_at: list[object] = []
+
+    class Lease(float):
+        def __le__(self, other: object) -> bool:
+            looked_at.append(self)
+            return float(self) <= float(other)  # type: ignore[arg-type]
+
+    for held in endpoint._subscriptions.values():
+        held.lease_end = Lease(held.lease_end)
+    assert subscribe(endpoint, "b", OTHER, NOW + 5)[1] == [ERROR_REPLIES["busy"]]
+    assert looked_at == [NOW + 1 + 12]
+    assert len(subscribe(endpoint, "b", OTHER, NOW + 13)[1]) == 2
+    assert looked_at == [NOW + 13, NOW + 13, NOW + 14]
+
+
 def test_many_clients_each_have_their_name_and_schedule() -> None:
     """TIME-15."""
     endpoint = an_endpoint("time")

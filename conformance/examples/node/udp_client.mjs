@@ -110,7 +110,9 @@ class TickOrder {
   }
 
   #fits(number, time) {
-    return [...this.#firstTicks].every(([n, t]) => (n < number) === (t < time) && (n === number) === (t === time));
+    const ticks = [...this.#firstTicks];
+    if (ticks.some(([n, t]) => n === number && t === time)) return true;
+    return ticks.every(([n, t]) => n !== number && (n < number) === (t < time));
   }
 }
 
