@@ -5,6 +5,7 @@ from collections.abc import Mapping
 NEEDS = {
     "argument-bytes": "arguments that are not UTF-8",
     "output-files": "files as standard output",
+    "sighup": "the signal SIGHUP",
     "terminals": "the suite's pseudo-terminals",
     "udp-addresses": "UDP sockets that are bound to another address than 127.0.0.1",
 }

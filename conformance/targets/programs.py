@@ -266,6 +266,16 @@ class Program:
         self.signal(number)
         return self.wait(within)
 
+    def stop_at_any_moment(self, *numbers: int) -> int:
+        """Send these signals in turn, hundreds a second, until it has ended. Return the exit status."""
+        deadline = time.monotonic() + self.patience
+        for number in itertools.cycle(numbers):
+            if not self.running or time.monotonic() > deadline:
+                break
+            self.signal(number)
+            time.sleep(0.001)
+        return self.wait()
+
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
         """Stop the process (SIGSTOP) for the length of a ``with`` block."""

@@ -66,7 +66,7 @@ def explain(error: BaseException) -> str:
     """Return why a socket could not be opened or used, in words for the user."""
     if isinstance(error, UnicodeError):
         return "not a host name"
-    reason = (isinstance(error, OSError) and error.strerror) or str(error) or "stopped"
+    reason = (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
     if sys.platform == "win32" and isinstance(error, OSError) and (name := errorcode.get(error.errno or 0)):
         return f"{reason} ({name})"  # there the reason is in the language of the system
     return reason

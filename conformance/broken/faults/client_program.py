@@ -13,7 +13,7 @@ from spec import client, text
 from spec.client import Client
 from spec.codec import Reply
 from spec.options import REFUSED, UNREACHABLE, WRONG_USAGE
-from spec.program import arguments, output, texts
+from spec.program import arguments, output, signals, texts
 from spec.stream_client import StreamClient
 
 
@@ -94,6 +94,22 @@ def fails_when_it_is_stopped() -> None:
 def dies_of_a_signal() -> None:
     """does not handle SIGTERM"""
     patch(signal, "signal", lambda number, handler: None)
+
+
+@fault("CLI-6")
+def is_interrupted_by_the_second_signal() -> None:
+    """takes a second signal as it took the first, wherever it then is"""
+
+    @wrap(signals, "on_first_signal")
+    def on_first_signal(good: Any, act: Any) -> None:
+        for number in signals._STOPPING:
+            signal.signal(number, lambda number, frame: act(number))
+
+
+@fault("CLI-6")
+def is_killed_by_sighup() -> None:
+    """lets SIGHUP kill it"""
+    patch(signals, "_STOPPING", (signal.SIGINT, signal.SIGTERM))
 
 
 @fault("CLI-6")

@@ -10,7 +10,7 @@ from conformance.broken import fault, patch, wrap, wrap_handler
 from spec import address, codec, endpoint, options, ticks
 from spec.address import Address
 from spec.endpoint import EchoEndpoint
-from spec.program import arguments, output
+from spec.program import arguments, output, signals
 from spec.session import EchoSession, Session, TimeSession
 
 
@@ -221,10 +221,30 @@ def waits_for_its_port() -> None:
     patch(socket.socket, "setsockopt", setsockopt)
 
 
-@fault("SRV-8", service="echo", transport="tcp")
+@fault("SRV-8")
 def is_killed_by_the_second_signal() -> None:
     """lets a second signal kill it while it stops"""
+    _after_the_first_signal(signal.SIG_DFL)
 
-    @wrap(signal, "signal")
-    def handle(good: Any, number: int, handler: Any) -> None:
-        good(number, signal.SIG_DFL if handler is signal.SIG_IGN else handler)
+
+@fault("SRV-8")
+def complains_of_two_signals() -> None:
+    """writes to standard error when two signals come together"""
+    _after_the_first_signal(signal.SIG_IGN)
+
+
+def _after_the_first_signal(handler: signal.Handlers) -> None:
+    @wrap(signals, "on_first_signal")
+    def on_first_signal(good: Any, act: Any) -> None:
+        def handle(number: int) -> None:
+            for each in signal.SIGINT, signal.SIGTERM:
+                signal.signal(each, handler)
+            act(number)
+
+        good(handle)
+
+
+@fault("SRV-8")
+def is_killed_by_sighup() -> None:
+    """lets SIGHUP kill it"""
+    patch(signals, "_STOPPING", (signal.SIGINT, signal.SIGTERM))

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import cycle
-from signal import SIGINT, SIGTERM
+from signal import SIGHUP, SIGINT, SIGTERM
 
 import pytest
 
@@ -101,13 +101,45 @@ def test_speaks_utf8_in_any_locale(target: Target, service: Service, transport: 
 
 
 @pytest.mark.requirement("CLI-6", "CLI-10")
-@pytest.mark.parametrize("number", [SIGINT, SIGTERM])
+@pytest.mark.parametrize("number", [SIGINT, SIGTERM, SIGHUP])
 def test_is_stopped_before_it_is_done(target: Target, service: Service, transport: Transport, number: int) -> None:
+    if number == SIGHUP:
+        target.need("sighup")
     with Talk(target, service, transport, stdin="привет\n") as talk:
         talk.expect(SERVICE_TABLE[service].request("привет").decode())
         talk.program.stop(number)
         said = len(talk.program.errors) > 0  # SPEC.md leaves open whether that is an error
         talk.ends(1, [talk.connected] if transport == "tcp" else [], [""] * said)
+
+
+@pytest.mark.requirement("CLI-6", "CLI-10")
+def test_is_stopped_by_several_signals(target: Target, service: Service, transport: Transport) -> None:
+    """Two find a paused client, so they come together. They go on until it has ended."""
+    with Talk(target, service, transport, "привет") as talk:
+        talk.expect(SERVICE_TABLE[service].request("привет").decode())
+        with talk.program.paused():
+            talk.program.signal(SIGINT)
+            talk.program.signal(SIGTERM)
+        status = talk.program.stop_at_any_moment(SIGTERM, SIGINT)
+        assert status == 1, talk.program.describe(f"several signals stopped it with status {status}; expected 1")
+        said = min(len(talk.program.errors), 1)  # SPEC.md leaves open whether that is an error
+        talk.ends(1, [talk.connected] if transport == "tcp" else [], [""] * said)
+
+
+@pytest.mark.service("time")
+@pytest.mark.requirement("CLI-6", "CLI-10")
+def test_a_subscriber_is_stopped_by_several_signals(target: Target, transport: Transport) -> None:
+    with Talk(target, "time", transport, "Анна") as talk:
+        talk.subscribe("Анна")
+        talk.send(tick("Анна", 1))
+        lines = tick_lines("Анна", [1])
+        talk.program.expect_line(re.escape(lines[-1]))
+        with talk.program.paused():
+            talk.program.signal(SIGINT)
+            talk.program.signal(SIGTERM)
+        status = talk.program.stop_at_any_moment(SIGTERM, SIGINT)
+        assert status == 0, talk.program.describe(f"several signals stopped it with status {status}; expected 0")
+        talk.ends(0, [talk.connected, *lines])
 
 
 @pytest.mark.requirement("CLI-7", "CLI-10")

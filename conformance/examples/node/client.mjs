@@ -18,7 +18,7 @@ export function hasSubscribed() {
 /** Run the function of the service, which returns the exit status, until it is done or a signal comes. */
 export async function run(services) {
   const stop = () => (statusWhenStopped === 0 ? process.exit(0) : fail(1, 'stopped before it was done'));
-  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, stop);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, stop);
   process.stdout.on('error', () => process.exit(1)); // nobody reads any more
   try {
     process.exit(await services[options.service]());
