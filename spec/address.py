@@ -9,9 +9,14 @@ _IPV4_MAPPED = "::ffff:"
 
 
 def format_address(address: Address) -> str:
-    """``127.0.0.1:7007`` or ``[::1]:7007``; an IPv4 client of ``::`` shows as IPv4."""
+    """``127.0.0.1:7007`` or ``[::1]:7007``; an IPv4 client of ``::`` shows as IPv4.
+
+    A link-local address has its zone, as a number: ``[fe80::1%2]:7007`` (RFC 4007, section 11).
+    """
     host, port = address[:2]
     host = host.removeprefix(_IPV4_MAPPED) if "." in host else host
+    if len(address) > 3 and address[3] and "%" not in host:
+        host = f"{host}%{address[3]}"
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 

@@ -59,9 +59,13 @@ class DatagramClient(Client):
             return b""
         return self._send(now)
 
-    def unreachable(self, reason: str) -> None:
-        if not self.connected:  # else the server may come back (CLI-7)
-            self.fail(f"cannot reach the server: {reason}")
+    def unreachable(self, error: OSError) -> None:
+        """Raise the error, which the socket has reported, if the server has not shown that it is there (CLI-7).
+
+        Another address may be that of a server. One that was there may come back.
+        """
+        if not self.connected:
+            raise error
 
     def _send_new(self, request: bytes, now: float) -> bytes:
         self._request = request
@@ -157,8 +161,7 @@ class TickOrder:
     def _fits(self, tick: Tick) -> bool:
         """Return whether the tick may be of the present subscription: a duplicate, or late."""
         return (tick.seq, tick.time) in self._first_ticks or all(
-            seq != tick.seq and (seq < tick.seq) == (time < tick.time)
-            for seq, time in self._first_ticks
+            seq != tick.seq and (seq < tick.seq) == (time < tick.time) for seq, time in self._first_ticks
         )
 
 

@@ -45,6 +45,7 @@ class StreamClient(Client):
         return self.wake(now)
 
     def unreachable(self, reason: str) -> None:
+        """Call this when the socket reports an error, with the reason in words for the user."""
         self.fail(f"the connection broke: {reason}")
 
     @abstractmethod

@@ -59,6 +59,7 @@ def play(case: Scenario) -> tuple[list[Event], Conduct]:
                 now = client.deadline
                 out = client.wake(now)
             elif (act := coming.popleft()).via == "reset":
+                assert isinstance(client, StreamClient)
                 client.unreachable("reset")
             elif case.transport == "udp" or act.data or act.via == "finish":
                 out = client.receive(act.data, now)

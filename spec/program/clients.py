@@ -1,21 +1,71 @@
-"""What each client program does with its client, whatever the transport: SPEC.md, CLI-4 and CLI-6."""
+"""What each client program does with its client, whatever the transport: SPEC.md, CLI-4, CLI-6 and CLI-7."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import TypeVar
 
 from spec.client import Client
-from spec.options import ClientOptions
+from spec.options import UNREACHABLE, ClientOptions
+from spec.program.output import explain, fail
 from spec.program.signals import Stopped, heed_no_signal
-from spec.program.system import monotonic
+from spec.program.system import ATTENTION, monotonic
 from spec.program.texts import read_texts
 
+Place = TypeVar("Place")
+Result = TypeVar("Result")
 
-def run_client(client: Client, options: ClientOptions, exchange: Callable[[bytes], object]) -> int:
+
+class Texts:
+    """The texts to send. One that could not be sent for want of a server is kept for the next address."""
+
+    def __init__(self, options: ClientOptions) -> None:
+        self._clients: list[Client] = []
+        self._text: str | None = None
+        self._texts = read_texts(options, lambda reason: self._clients[0].reject(reason))
+
+    def taken_by(self, client: Client) -> Iterator[str]:
+        """Yield the texts that are left. The client takes over the exit status that the one before had."""
+        for before in self._clients:
+            client.status = before.status
+        self._clients = [client]
+        while (text := next(self._texts, None) if self._text is None else self._text) is not None:
+            self._text = text
+            yield text
+            self._text = None
+
+
+def run_client(
+    options: ClientOptions,
+    look_up: Callable[[], Sequence[Place]],
+    talk: Callable[[ClientOptions, Place, float, Texts], int],
+) -> int:
+    """Look up the server's addresses, then talk to the first one where a server is reached; return the exit status.
+
+    ``talk`` gets an address, the seconds left for connecting, and what `ask_all` wants. It raises OSError if no server
+    is reached there. Exits with status 1 if none is reached at all.
+    """
+    deadline = monotonic() + options.timeout
+    try:
+        places = wait_for(look_up, options.timeout)
+        texts = Texts(options)
+        for place in places[:-1]:
+            try:
+                return talk(options, place, max(deadline - monotonic(), 0.001), texts)
+            except OSError:
+                continue
+        return talk(options, places[-1], max(deadline - monotonic(), 0.001), texts)
+    except (OSError, UnicodeError) as error:
+        fail(f"cannot reach {options.url}: {explain(error)}", UNREACHABLE)
+
+
+def ask_all(client: Client, texts: Texts, exchange: Callable[[bytes], object]) -> int:
     """Ask the server about each text in turn, until all are answered or a signal comes; return the exit status.
 
-    ``exchange`` gets a request, sends it and goes on until the client is no longer ``waiting``.
+    ``exchange`` gets a request, sends it and goes on until the client is no longer ``waiting``. Passes on its OSError.
     """
     try:
-        for text in read_texts(options, client.reject):
+        for text in texts.taken_by(client):
             exchange(client.ask(text, monotonic()))
             if client.over:
                 break
@@ -23,3 +73,32 @@ def run_client(client: Client, options: ClientOptions, exchange: Callable[[bytes
     except Stopped:
         client.stop()
     return client.status
+
+
+def wait_for(call: Callable[[], Result], seconds: float) -> Result:
+    """Return what a call returns, or raise its OSError or UnicodeError; raise TimeoutError after so many seconds.
+
+    The call is made in a thread, which is left alone if a signal comes or the time is up: the system's look-up of a
+    host heeds neither.
+    """
+    results: SimpleQueue[tuple[Result, None] | tuple[None, OSError | UnicodeError]] = SimpleQueue()
+
+    def make() -> None:
+        try:
+            results.put((call(), None))
+        except (OSError, UnicodeError) as error:
+            results.put((None, error))
+
+    Thread(target=make, daemon=True).start()
+    deadline = monotonic() + seconds
+    while True:
+        left = deadline - monotonic()
+        try:
+            result, error = results.get(timeout=max(0, min(left, ATTENTION)))
+        except Empty:
+            if left <= 0:
+                raise TimeoutError("the look-up of the host takes too long") from None
+            continue
+        if error is not None:
+            raise error
+        return result  # type: ignore[return-value]  # which is None only beside an error

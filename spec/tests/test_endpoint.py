@@ -236,7 +236,7 @@ def test_a_lease_that_has_run_out_takes_no_place() -> None:
 
 
 def test_a_refusal_costs_the_same_however_many_are_subscribed() -> None:
-    """ERR-11: of the leases only the one that ends first is looked at, and it is the one not renewed for the longest."""
+    """ERR-11: of the leases only the one that ends first is looked at: the one not renewed for longest."""
     endpoint = an_endpoint("time", max_clients=3)
     tokens = [subscribe(endpoint, "a", (CLIENT[0], port), NOW + port)[0] for port in range(3)]
     endpoint.receive(f"TIME a\ntoken: {tokens[0]}".encode(), (CLIENT[0], 0), NOW + 4, UTC)

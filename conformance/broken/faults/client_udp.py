@@ -198,7 +198,7 @@ def renews_without_the_token() -> None:
 @fault("CLI-21", service="time", transport="udp")
 def gives_up_while_the_server_restarts() -> None:
     """gives up when the port is unreachable, although the server was there"""
-    patch(DatagramClient, "unreachable", lambda self, reason: self.fail(f"cannot reach the server: {reason}"))
+    patch(DatagramClient, "unreachable", lambda self, error: self.fail(f"cannot reach the server: {error}"))
 
 
 @fault("CLI-21", service="time", transport="udp")

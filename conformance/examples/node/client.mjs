@@ -1,12 +1,21 @@
 // What the clients of both transports do in the same way (section 13).
-import { whenDue } from './clock.mjs';
-import { clientOptions, complain, display, fail, print } from './commandline.mjs';
+import { now, whenDue } from './clock.mjs';
+import { clientOptions, complain, display, fail, print, resolve } from './commandline.mjs';
 import { Fault, LineSplitter, MESSAGE_BYTES, parseInput } from './protocol.mjs';
 
 export const options = clientOptions();
 
 /** A peer that is not there, or not as section 13 wants it: exit status 1. */
 export class NoService extends Error {}
+
+/** The server's addresses as {address, family}, to be tried in this order; NoService if there are none by that moment. */
+export function addresses(giveUpAt) {
+  return new Promise((found, reject) => {
+    const giveUp = (why) => reject(new NoService(`no server: ${why}`));
+    const cancel = whenDue(() => giveUpAt, () => giveUp('its name was not found in time'));
+    resolve(options.host).then(found, (error) => giveUp(error.message)).finally(cancel);
+  });
+}
 
 let statusWhenStopped = 1;
 

@@ -1,51 +1,76 @@
 // The UDP client: echo, or time with tokens and leases.
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { Inbox, NoService, askName, echo, hasSubscribed, onError, options, run, tickPrinter } from './client.mjs';
+import {
+  Inbox, NoService, addresses, askName, echo, hasSubscribed, onError, options, run, tickPrinter,
+} from './client.mjs';
 import { now } from './clock.mjs';
-import { complain, formatAddress, print, resolve } from './commandline.mjs';
+import { complain, formatAddress, print } from './commandline.mjs';
 import { LATE_SECONDS, LEASE_INTERVALS, Malformed, parseReply } from './protocol.mjs';
 
 const { service, timeout } = options;
 
 const RESEND = [1000, 2000, 4000]; // milliseconds from each sending of a request to the next (CLI-13)
 
-/** A socket that sends to the server alone. */
-async function reach() {
-  try {
-    const { address, family } = await resolve(options.host);
-    const socket = createSocket(family === 6 ? 'udp6' : 'udp4');
-    socket.connect(options.port, address);
-    await once(socket, 'connect');
-    return socket;
-  } catch (error) {
-    throw new NoService(`no server: ${error.message}`);
-  }
+/** A socket that sends to the server alone. Throws if there is no way to it. */
+async function reach({ address, family }) {
+  const socket = createSocket(family === 6 ? 'udp6' : 'udp4');
+  socket.connect(options.port, address);
+  await once(socket, 'connect');
+  return socket;
 }
 
 /** Returns how to send text, to receive a well-formed reply by a moment, and to take one for a proof (CLI-2). */
 async function connect() {
-  const socket = await reach();
-  const server = socket.remoteAddress();
+  const untried = await addresses(now() + timeout);
   const inbox = new Inbox();
   let proved = false;
-  socket.on('message', (datagram, peer) => {
-    // the kernel drops other peers' datagrams, but not between bind and connect
-    if (peer.address !== server.address || peer.port !== server.port) return;
-    try {
-      inbox.push(parseReply(datagram, service, 'udp'));
-    } catch (error) {
-      if (!(error instanceof Malformed)) throw error;
-      complain(error.message);
-    }
-  });
-  const onFailure = (error) => {
-    // a port that is unreachable, say; a server that has been there may be restarting
-    if (error && !proved) inbox.fail(`no server: ${error.message}`);
+  let socket;
+  let server;
+  let lastSent;
+  const send = (text) => {
+    const sender = socket;
+    lastSent = text;
+    sender.send(text, (error) => error && onFailure(sender, error));
   };
-  socket.on('error', onFailure);
+  // A port that is unreachable, say. There may be another address; and a server that was there may be restarting.
+  const onFailure = async (failed, error) => {
+    if (proved || failed !== socket) return;
+    if (untried.length === 0) {
+      inbox.fail(`no server: ${error.message}`);
+      return;
+    }
+    await open();
+    if (lastSent !== undefined) send(lastSent);
+  };
+  const open = async () => {
+    let failure = new Error('no address');
+    socket = undefined;
+    while (socket === undefined && untried.length > 0) {
+      try {
+        socket = await reach(untried.shift());
+      } catch (error) {
+        failure = error;
+      }
+    }
+    if (socket === undefined) throw new NoService(`no server: ${failure.message}`);
+    server = socket.remoteAddress();
+    const opened = socket;
+    opened.on('error', (error) => onFailure(opened, error));
+    opened.on('message', (datagram, peer) => {
+      // the kernel drops other peers' datagrams, but not between bind and connect
+      if (peer.address !== server.address || peer.port !== server.port) return;
+      try {
+        inbox.push(parseReply(datagram, service, 'udp'));
+      } catch (error) {
+        if (!(error instanceof Malformed)) throw error;
+        complain(error.message);
+      }
+    });
+  };
+  await open();
   return {
-    send: (text) => socket.send(text, onFailure),
+    send,
     receive: (due) => inbox.next(due),
     prove: () => {
       if (!proved) print(`connected to ${service}+udp://${formatAddress(server)}`);
