@@ -5,28 +5,13 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from spec.address import format_url
+from spec.address import host_and_port
 from spec.codec import RECEIVE_BYTES
-from spec.options import ClientOptions
 from spec.program.arguments import parse_client_options
-from spec.program.clients import Texts, ask_all, run_client
-from spec.program.output import complain, explain, show
-from spec.program.signals import stop_on_signal
+from spec.program.clients import ClientRun, run_client
+from spec.program.output import explain
 from spec.program.system import ATTENTION, monotonic
 from spec.stream_client import StreamClient, open_stream_client
-
-
-def connect(place: tuple[Any, ...], seconds: float) -> socket.socket:
-    """Return a socket that is connected to that address. Raises OSError, after so many seconds at the latest."""
-    *kind, _, address = place
-    sock = socket.socket(*kind)
-    try:
-        sock.settimeout(seconds)
-        sock.connect(address)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
 
 
 def converse(sock: socket.socket, client: StreamClient, out: bytes) -> None:
@@ -44,13 +29,12 @@ def converse(sock: socket.socket, client: StreamClient, out: bytes) -> None:
         client.unreachable(explain(error))
 
 
-def talk(options: ClientOptions, place: tuple[Any, ...], seconds: float, texts: Texts) -> int:
+def talk(place: tuple[Any, ...], seconds: float, run: ClientRun) -> int:
     """Ask the server at an address that `getaddrinfo()` gave; return the exit status. Raises OSError."""
-    sock = connect(place, seconds)
+    sock = socket.create_connection(host_and_port(place[-1]), seconds)
     try:
-        url = format_url(options.service, options.transport, sock.getpeername())
-        client = open_stream_client(options, url, show, complain)
-        return ask_all(client, texts, lambda request: converse(sock, client, request))
+        client = run.open(open_stream_client, sock.getpeername())
+        return run.ask(client, lambda request: converse(sock, client, request))
     finally:
         sock.close()
 
@@ -58,7 +42,6 @@ def talk(options: ClientOptions, place: tuple[Any, ...], seconds: float, texts: 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the client with these arguments (None: the process's own) and return the exit status."""
     options = parse_client_options(arguments, "tcp")
-    stop_on_signal()
     return run_client(options, lambda: socket.getaddrinfo(options.host, options.port, type=socket.SOCK_STREAM), talk)
 
 

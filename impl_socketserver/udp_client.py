@@ -9,23 +9,18 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
 
-from spec.address import format_url
 from spec.codec import DATAGRAM_BYTES
 from spec.datagram_client import DatagramClient, open_datagram_client
-from spec.options import ClientOptions
 from spec.program.arguments import parse_client_options
-from spec.program.clients import Texts, ask_all, run_client
-from spec.program.output import complain, show
-from spec.program.signals import stop_on_signal
+from spec.program.clients import ClientRun, run_client
 from spec.program.system import ATTENTION, monotonic
 
 
-def connect(place: tuple[Any, ...], seconds: float) -> socket.socket:
-    """Return a socket that is connected to that address. Raises OSError, after so many seconds at the latest."""
+def connect(place: tuple[Any, ...]) -> socket.socket:
+    """Return a socket that is connected to that address. Raises OSError."""
     *kind, _, address = place
     with ExitStack() as stack:
         sock = stack.enter_context(socket.socket(*kind))
-        sock.settimeout(seconds)
         sock.connect(address)
         stack.pop_all()  # it is connected: now the caller closes it
         return sock
@@ -49,18 +44,16 @@ def converse(sock: socket.socket, client: DatagramClient, out: bytes) -> None:
             client.unreachable(error)
 
 
-def talk(options: ClientOptions, place: tuple[Any, ...], seconds: float, texts: Texts) -> int:
+def talk(place: tuple[Any, ...], _: float, run: ClientRun) -> int:
     """Ask the server at an address that `getaddrinfo()` gave; return the exit status. Raises OSError."""
-    with connect(place, seconds) as sock:
-        url = format_url(options.service, options.transport, sock.getpeername())
-        client = open_datagram_client(options, url, show, complain)
-        return ask_all(client, texts, lambda request: converse(sock, client, request))
+    with connect(place) as sock:
+        client = run.open(open_datagram_client, sock.getpeername())
+        return run.ask(client, lambda request: converse(sock, client, request))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the client with these arguments (None: the process's own) and return the exit status."""
     options = parse_client_options(arguments, "udp")
-    stop_on_signal()
     return run_client(options, lambda: socket.getaddrinfo(options.host, options.port, type=socket.SOCK_DGRAM), talk)
 
 

@@ -19,7 +19,7 @@ from spec.client import (
     unexpected,
 )
 from spec.codec import Reply, ReplyError, build_request, parse_reply
-from spec.limits import LATE_SECONDS, LEASE_INTERVALS
+from spec.limits import COMPLAINTS_A_SECOND, LATE_SECONDS, LEASE_INTERVALS
 from spec.options import ClientOptions
 from spec.replies import ECHOED_OVER_UDP, SUBSCRIBED_OVER_UDP
 
@@ -35,6 +35,8 @@ class DatagramClient(Client):
         self._request = b""
         self._sendings = 0
         self._send_again = math.inf
+        self._complaints = self._unreported = 0
+        self._second = -math.inf
 
     @property
     def deadline(self) -> float:
@@ -50,8 +52,21 @@ class DatagramClient(Client):
         try:
             out = self._take(parse_reply(data), now)
         except ReplyError as error:
-            self._complain(malformed(error))  # CLI-11: and wait on
+            self._report(error, now)  # CLI-11: and wait on
         return out or self.wake(now)
+
+    def _report(self, error: ReplyError, now: float) -> None:
+        """Report a malformed reply; of very many in a second, only how many there were."""
+        if now >= self._second + 1:
+            if self._unreported:
+                self._complain(f"{self._unreported} more malformed replies")
+            self._complaints = self._unreported = 0
+            self._second = now
+        if self._complaints < COMPLAINTS_A_SECOND:
+            self._complaints += 1
+            self._complain(malformed(error))
+        else:
+            self._unreported += 1
 
     def wake(self, now: float) -> bytes:
         super().wake(now)

@@ -3,32 +3,59 @@
 from collections.abc import Callable, Iterator, Sequence
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
-from spec.client import Client
+from spec.address import Address, format_url
+from spec.client import Client, Print
 from spec.options import UNREACHABLE, ClientOptions
-from spec.program.output import explain, fail
-from spec.program.signals import Stopped, heed_no_signal
+from spec.program.output import complain, explain, fail, show
+from spec.program.signals import Stopped, heed_no_signal, stop_on_signal
 from spec.program.system import ATTENTION, monotonic
 from spec.program.texts import read_texts
+
+AnyClient = TypeVar("AnyClient", bound=Client)
+OpenClient: TypeAlias = Callable[[ClientOptions, str, Print, Print], AnyClient]
+"""``open_datagram_client`` or ``open_stream_client``."""
 
 Place = TypeVar("Place")
 Result = TypeVar("Result")
 
 
-class Texts:
-    """The texts to send. One that could not be sent for want of a server is kept for the next address."""
+class ClientRun:
+    """One run of a client program: its options, and the texts that it has still to send."""
 
     def __init__(self, options: ClientOptions) -> None:
-        self._clients: list[Client] = []
+        self._options = options
         self._text: str | None = None
+        self._clients: list[Client] = []
         self._texts = read_texts(options, lambda reason: self._clients[0].reject(reason))
 
-    def taken_by(self, client: Client) -> Iterator[str]:
-        """Yield the texts that are left. The client takes over the exit status that the one before had."""
+    def open(self, open_client: OpenClient[AnyClient], address: Address) -> AnyClient:
+        """Return the client for a socket that was just connected to that address."""
+        url = format_url(self._options.service, self._options.transport, address)
+        client = open_client(self._options, url, show, complain)
         for before in self._clients:
             client.status = before.status
         self._clients = [client]
+        return client
+
+    def ask(self, client: Client, exchange: Callable[[bytes], object]) -> int:
+        """Ask the server about each text in turn, until all are answered or a signal comes; return the exit status.
+
+        ``exchange`` gets a request, sends it and goes on until the client is no longer ``waiting``. If it raises
+        OSError, so does this, and the text is kept for the next address.
+        """
+        try:
+            for text in self._texts_left():
+                exchange(client.ask(text, monotonic()))
+                if client.over:
+                    break
+            heed_no_signal()
+        except Stopped:
+            client.stop()
+        return client.status
+
+    def _texts_left(self) -> Iterator[str]:
         while (text := next(self._texts, None) if self._text is None else self._text) is not None:
             self._text = text
             yield text
@@ -38,41 +65,26 @@ class Texts:
 def run_client(
     options: ClientOptions,
     look_up: Callable[[], Sequence[Place]],
-    talk: Callable[[ClientOptions, Place, float, Texts], int],
+    talk: Callable[[Place, float, ClientRun], int],
 ) -> int:
     """Look up the server's addresses, then talk to the first one where a server is reached; return the exit status.
 
-    ``talk`` gets an address, the seconds left for connecting, and what `ask_all` wants. It raises OSError if no server
-    is reached there. Exits with status 1 if none is reached at all.
+    ``talk`` gets an address, the seconds left for connecting, and the run. It raises OSError if no server
+    is reached there. Exits with status 1 if none is reached at all, or at a signal (CLI-6).
     """
+    stop_on_signal()
     deadline = monotonic() + options.timeout
     try:
         places = wait_for(look_up, options.timeout)
-        texts = Texts(options)
+        run = ClientRun(options)
         for place in places[:-1]:
             try:
-                return talk(options, place, max(deadline - monotonic(), 0.001), texts)
+                return talk(place, max(deadline - monotonic(), 0.001), run)
             except OSError:
                 continue
-        return talk(options, places[-1], max(deadline - monotonic(), 0.001), texts)
+        return talk(places[-1], max(deadline - monotonic(), 0.001), run)
     except (OSError, UnicodeError) as error:
         fail(f"cannot reach {options.url}: {explain(error)}", UNREACHABLE)
-
-
-def ask_all(client: Client, texts: Texts, exchange: Callable[[bytes], object]) -> int:
-    """Ask the server about each text in turn, until all are answered or a signal comes; return the exit status.
-
-    ``exchange`` gets a request, sends it and goes on until the client is no longer ``waiting``. Passes on its OSError.
-    """
-    try:
-        for text in texts.taken_by(client):
-            exchange(client.ask(text, monotonic()))
-            if client.over:
-                break
-        heed_no_signal()
-    except Stopped:
-        client.stop()
-    return client.status
 
 
 def wait_for(call: Callable[[], Result], seconds: float) -> Result:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from spec.codec import ERROR_REPLIES
 from spec.datagram_client import EchoDatagramClient, TimeDatagramClient, open_datagram_client
 from spec.echo import echo_datagram
-from spec.limits import REPLY_BYTES
+from spec.limits import COMPLAINTS_A_SECOND, REPLY_BYTES
 from spec.options import REFUSED, UNREACHABLE
 from spec.program import output
 from spec.tests.support import HIDDEN, NOW, SERVICES, client_options, messages, replies
@@ -198,6 +198,15 @@ def test_a_malformed_reply_is_reported_and_then_as_if_nothing_had_come(service: 
     assert len(person.complaints) == 1 and person.complaints[0].startswith("a malformed reply: ")
     assert person.shown == []
     assert (person.client.waiting, person.client.status, person.client.deadline) == (True, 0, deadline)
+
+
+def test_not_each_of_very_many_malformed_replies_is_reported() -> None:
+    """CLI-11: what is left out is counted."""
+    person = asking(timeout=9.0)
+    for n in range(1000):
+        person.client.receive(b"?", NOW + n / 512)
+    assert len(person.complaints) == 2 * COMPLAINTS_A_SECOND + 1
+    assert person.complaints[COMPLAINTS_A_SECOND] == "412 more malformed replies"
 
 
 def test_an_unreachable_port() -> None:

@@ -7,10 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from spec.client import Client
 from spec.datagram_client import open_datagram_client
-from spec.options import ClientOptions
-from spec.program.clients import Texts, ask_all, run_client, wait_for
+from spec.program.clients import ClientRun, run_client, wait_for
 from spec.program.signals import Stopped
 from spec.stream_client import open_stream_client
 from spec.tests.support import client_options
@@ -21,14 +19,16 @@ URL = "echo+tcp://127.0.0.1:7007"
 
 @pytest.fixture(autouse=True)
 def _signals(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("spec.program.clients.heed_no_signal", lambda: None)
+    for name in ("heed_no_signal", "stop_on_signal"):
+        monkeypatch.setattr(f"spec.program.clients.{name}", lambda: None)
 
 
 def run(texts: str, monkeypatch: pytest.MonkeyPatch, failing: dict[str, object]) -> tuple[list[str], int, str]:
     """Return the texts that were sent, the exit status and what was complained about."""
-    options = client_options("echo", "tcp")
     complaints: list[str] = []
-    client = open_stream_client(options, URL, lambda line: None, complaints.append)
+    monkeypatch.setattr("spec.program.clients.complain", complaints.append)
+    run_ = ClientRun(client_options("echo", "tcp"))
+    client = run_.open(open_stream_client, ("127.0.0.1", 7007))
     sent: list[str] = []
 
     def exchange(request: bytes) -> None:
@@ -42,7 +42,7 @@ def run(texts: str, monkeypatch: pytest.MonkeyPatch, failing: dict[str, object])
         client.waiting = False
 
     monkeypatch.setattr(sys, "stdin", Stream(texts.encode()))
-    status = ask_all(client, Texts(options), exchange)
+    status = run_.ask(client, exchange)
     assert isinstance(sys.stdin, io.TextIOWrapper)
     return sent, status, "\n".join(complaints)
 
@@ -65,12 +65,12 @@ def test_a_signal_ends_the_conversation(monkeypatch: pytest.MonkeyPatch) -> None
     assert (sent, status) == (["one"], 1) and complaint == f"stopped ({URL})"
 
 
-def refuse_but(last: str, asked: list[tuple[str, str]]) -> Callable[[ClientOptions, str, float, Texts], int]:
+def refuse_but(last: str, asked: list[tuple[str, str]]) -> Callable[[str, float, ClientRun], int]:
     """Return a conversation that is refused at its first request, but at that place."""
 
-    def talk(options: ClientOptions, place: str, seconds: float, texts: Texts) -> int:
-        assert 0 < seconds <= options.timeout
-        client: Client = open_datagram_client(options, place, lambda line: None, lambda line: None)
+    def talk(place: str, seconds: float, run: ClientRun) -> int:
+        assert 0 < seconds <= 10
+        client = run.open(open_datagram_client, (place, 7007))
 
         def exchange(request: bytes) -> None:
             asked.append((place, request.decode()))
@@ -78,7 +78,7 @@ def refuse_but(last: str, asked: list[tuple[str, str]]) -> Callable[[ClientOptio
                 raise ConnectionRefusedError("refused")
             client.waiting = False
 
-        return ask_all(client, texts, exchange)
+        return run.ask(client, exchange)
 
     return talk
 

@@ -171,9 +171,9 @@ def says_each_error_twice() -> None:
         self._complain(reason)
         good(self, reason)
 
-    @wrap(clients, "ask_all")
-    def run(good: Any, asked: Any, *how: Any) -> Any:
-        status = good(asked, *how)
+    @wrap(clients.ClientRun, "ask")
+    def run(good: Any, self: Any, asked: Any, *how: Any) -> Any:
+        status = good(self, asked, *how)
         if status == UNREACHABLE:
             asked._complain("giving up")
         return status
