@@ -19,7 +19,7 @@ from spec.program.signals import note_signals
 from spec.program.system import monotonic
 
 MAX_WAIT = 0.2  # seconds: how often the server looks whether a signal has come
-TICK_GRAIN = 0.002  # seconds: ticks that are due within this time are sent together
+TICK_GRAIN = 0.001  # seconds: the shortest wait for a tick, so that those due until then are sent together
 DRAIN_TIME = 0.5  # seconds for the answers to requests that had arrived when a signal came
 DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)  # Windows has no such flag: there select() is asked first
 
@@ -34,6 +34,8 @@ def bind(options: ServerOptions) -> socket.socket:
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # "::" serves IPv4 too
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+        if options.reuse_port:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.bind(address)
     except BaseException:
         sock.close()
@@ -53,7 +55,7 @@ def serve(sock: socket.socket, endpoint: Endpoint, signals: Sequence[int]) -> No
             answer(sock, endpoint)
             continue
         if not DONT_WAIT or not answer(sock, endpoint, DONT_WAIT):
-            wait = min(max(0.0, deadline + TICK_GRAIN - monotonic()), MAX_WAIT)
+            wait = min(max(TICK_GRAIN, deadline - monotonic()), MAX_WAIT)
             if select.select([sock], [], [], wait)[0]:
                 answer(sock, endpoint, DONT_WAIT)  # what arrived before the deadline is answered before it
         for datagram, address in endpoint.wake(monotonic(), time.time()):

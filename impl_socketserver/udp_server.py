@@ -43,6 +43,7 @@ class Server(socketserver.UDPServer):
 
     def __init__(self, options: ServerOptions) -> None:
         """Bind to the first address of the host. Raises OSError."""
+        self.options = options
         address: Any
         self.address_family, _, _, _, address = socket.getaddrinfo(
             options.host, options.port, type=socket.SOCK_DGRAM, flags=socket.AI_PASSIVE
@@ -63,6 +64,8 @@ class Server(socketserver.UDPServer):
         if self.address_family == socket.AF_INET6:
             self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # "::" serves IPv4 too
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+        if self.options.reuse_port:  # from Python 3.11 on, allow_reuse_port says so
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         super().server_bind()
 
     def service_actions(self) -> None:

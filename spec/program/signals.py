@@ -5,6 +5,8 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 
+from spec.options import UNREACHABLE
+
 if sys.platform == "win32":
     _STOPPING = signal.SIGINT, signal.SIGTERM, signal.SIGBREAK  # the last: Ctrl-Break, or the window is closed
 else:
@@ -15,7 +17,7 @@ class Stopped(SystemExit):
     """Raised in the main thread of a client by the first signal. Where nothing catches it, the exit status is 1."""
 
     def __init__(self) -> None:
-        super().__init__("error: stopped")  # which the interpreter prints on standard error
+        super().__init__(UNREACHABLE)
 
 
 def on_first_signal(act: Callable[[int], object]) -> None:

@@ -29,11 +29,13 @@ def prints_the_host_as_it_was_given() -> None:
 @fault("CLI-1", service="time")
 def keeps_lines_in_a_buffer() -> None:
     """writes its lines into a pipe only when there are many, or when it ends"""
+    patch(output, "show", lambda line: sys.stdout.buffer.write(f"{line}\n".encode()))
 
-    @wrap(output, "use_utf8")
-    def use_utf8(good: Any) -> None:
-        good()
-        sys.stdout.reconfigure(line_buffering=False)  # type: ignore[union-attr]
+
+@fault("CLI-8", service="echo")
+def fails_where_it_cannot_complain() -> None:
+    """exits with 120 when standard error is full, as a Python program does that leaves that to the interpreter"""
+    patch(output, "complain", lambda line: print(f"error: {line!r}", file=sys.stderr))
 
 
 @fault("CLI-4", service="echo")

@@ -25,6 +25,7 @@ from conformance.expected.services import SERVICE_TABLE
 from conformance.profiles import Profile
 from conformance.targets.host import with_hosts
 from conformance.targets.programs import Program
+from conformance.targets.redirected import UNWRITABLE, unwritable
 from conformance.targets.target import Target
 from conformance.targets.terms import SERVICES, TRANSPORTS, Service, Transport
 from conformance.timing import PATIENCE
@@ -111,8 +112,8 @@ def test_takes_what_follows_the_options_as_its_text(
 @pytest.mark.requirement("CLI-1", "CLI-3", "CLI-19")
 @pytest.mark.needs("CLI-3", "CLI-16", "CLI-19")
 def test_speaks_utf8_in_any_locale(target: Target, service: Service, transport: Transport) -> None:
-    surroundings = {"LC_ALL": "C", "LANG": "C"}
-    for words, stdin in (["привет"], ""), ([], "привет\n"):
+    for words, stdin, locale in (["привет"], "", "C"), ([], "привет\n", "C"), (["привет"], "", "ru_RU.KOI8-R"):
+        surroundings = {"LC_ALL": locale, "LANG": locale}
         with Talk(target, service, transport, *ENOUGH[service], *words, stdin=stdin, env=surroundings) as talk:
             with about("CLI-4" if stdin else ENOUGH_SAID[service]):
                 lines = serve(talk, "привет")
@@ -244,6 +245,14 @@ def test_refuses_wrong_usage(target: Target, transport: Transport, profile: Prof
             with ExitStack() as stack:
                 programs = [stack.enter_context(target.program(transport, "client", *words)) for words in batch]
                 judge_wrong_usage(programs, server, [])
+
+
+@pytest.mark.requirement("CLI-8")
+@pytest.mark.parametrize("where", UNWRITABLE)
+def test_refuses_wrong_usage_that_cannot_be_told(target: Target, transport: Transport, where: str) -> None:
+    with unwritable(target, transport, "client", where, "echo", "--port", "x") as program:
+        came = program.wait()
+        assert came == 2, program.describe(f"standard error is {where}, and its exit status is {came}; expected 2")
 
 
 @pytest.mark.divided

@@ -99,7 +99,7 @@ export async function echo(connect) {
 /** A tick as CLI-19 shows it, in the person's time zone. */
 function formatTick({ name, time }) {
   const date = new Date(time);
-  const east = -date.getTimezoneOffset(); // minutes
+  const east = Math.trunc(-date.getTimezoneOffset()); // minutes; RFC 3339 has no seconds in an offset
   const local = new Date(date.getTime() + east * 60000).toISOString().slice(0, -1);
   const two = (number) => String(number).padStart(2, '0');
   const offset = `${east < 0 ? '-' : '+'}${two(Math.floor(Math.abs(east) / 60))}:${two(Math.abs(east) % 60)}`;
