@@ -43,7 +43,7 @@ class LineWriter:
     def write(self, line: str) -> None:
         """Write a line, and wait as long as that takes. Raises OSError."""
         if self._raw:
-            _write(self._raw, _encode(line), waits=True)
+            _write(self._raw, _encode(line))
         else:
             self._stream.write(f"{line}\n")
 
@@ -58,7 +58,7 @@ class LineWriter:
             rest = _encode(line)
             if self._at_once and not self._waiting and not self._thread:
                 try:
-                    rest = _write(self._at_once, rest, waits=False)
+                    rest = rest[self._at_once.write(rest) or 0 :]  # a pipe takes all or nothing, up to PIPE_BUF
                 except OSError:  # the reader has gone, or the disk is full
                     self._broken = True
                     return
@@ -92,7 +92,7 @@ class LineWriter:
                     return
             try:
                 for line in lines:
-                    _write(self._raw, line, waits=True)
+                    _write(self._raw, line)
             except OSError:
                 self._broken = True
 
@@ -120,17 +120,11 @@ def _encode(line: str) -> bytes:
     return f"{line}\n".encode("utf-8", "backslashreplace")
 
 
-def _write(file: RawIOBase, data: bytes, *, waits: bool) -> bytes:
-    """Write to a file and return what it does not take now, which is nothing if this ``waits``. Raises OSError.
-
-    A pipe takes all of a line or nothing, since no line is longer than PIPE_BUF.
-    """
+def _write(file: RawIOBase, data: bytes) -> None:
+    """Write all of it. Raises OSError."""
     while data:
         count = file.write(data)
-        if count is not None:
-            data = data[count:]
-        elif waits:  # somebody who has it open, too, has made it non-blocking
+        if count is None:  # somebody who has it open, too, has made it non-blocking
             time.sleep(PAUSE)
         else:
-            break
-    return data
+            data = data[count:]
