@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 
 from spec.address import format_url
-from spec.codec import DATAGRAM_BYTES
+from spec.codec import DATAGRAM_BYTES, RECEIVE_BUFFER_BYTES
 from spec.endpoint import Endpoint, open_endpoint
 from spec.options import UNREACHABLE, ServerOptions
 from spec.program.arguments import parse_server_options
@@ -33,6 +33,7 @@ def bind(options: ServerOptions) -> socket.socket:
     try:
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # "::" serves IPv4 too
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
         if options.reuse_port:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.bind(address)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from spec.address import format_url
-from spec.codec import DATAGRAM_BYTES
+from spec.codec import DATAGRAM_BYTES, RECEIVE_BUFFER_BYTES
 from spec.endpoint import Endpoint, open_endpoint
 from spec.options import UNREACHABLE, ServerOptions
 from spec.program.arguments import parse_server_options
@@ -34,6 +34,7 @@ def bind(options: ServerOptions) -> socket.socket:
         sock = stack.enter_context(socket.socket(family, kind, protocol))
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # "::" serves IPv4 too
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
         if options.reuse_port:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.bind(address)

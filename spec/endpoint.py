@@ -147,7 +147,7 @@ class TimeEndpoint(Endpoint):
         self._interval_seconds = float(options.interval)
         self._max_clients = options.max_clients
         self._tokens = Tokens(secret, self._interval_seconds)
-        self._subscriptions: dict[Address, _Subscription] = {}
+        self._subscriptions: OrderedDict[Address, _Subscription] = OrderedDict()  # the longest not renewed first
         self._timers: Timers[_Subscription] = Timers()
 
     @property
@@ -186,6 +186,7 @@ class TimeEndpoint(Endpoint):
                 self._say(subscription, f"is now {visible(name)}")
             subscription.name = name  # TIME-13
             subscription.lease_end = lease_end
+            self._subscriptions.move_to_end(address)
             return [leased]
         if len(self._subscriptions) >= self._max_clients:
             self._end_leases(now)
@@ -199,8 +200,8 @@ class TimeEndpoint(Endpoint):
         return [leased, first]  # TIME-5
 
     def _end_leases(self, now: float) -> None:
-        for subscription in [held for held in self._subscriptions.values() if held.lease_end <= now]:
-            self._end(subscription)
+        while self._subscriptions and (oldest := next(iter(self._subscriptions.values()))).lease_end <= now:
+            self._end(oldest)
 
     def _end(self, subscription: _Subscription) -> None:
         self._timers.disarm(subscription)
