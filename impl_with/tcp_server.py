@@ -90,9 +90,9 @@ class Server:
 
     def wake(self, now: float) -> float | None:
         """Send the ticks that are due and drop idle clients; return when that is next to be done (None: never)."""
-        utc = time.time()
         for connection in self.timers.due(now):
-            self.send(connection, connection.session.wake(now, utc, blocked=bool(connection.unsent)))
+            # Not the times of the first one: to send to all of them takes long, and a pause may come in between
+            self.send(connection, connection.session.wake(monotonic(), time.time(), blocked=bool(connection.unsent)))
         return self.timers.deadline
 
     def accept(self) -> bool:
@@ -160,7 +160,8 @@ class Server:
         with connection.sock:
             self.selector.unregister(connection.sock)
             self.connections.remove(connection)
-            self.timers.disarm(connection)
+            self.timers.disarm(connection)  # which may keep the connection for a while, but not its bytes:
+            connection.unsent = b""
             connection.session.close()
 
 

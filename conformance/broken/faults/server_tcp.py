@@ -2,6 +2,7 @@
 
 import selectors
 import socket
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -12,7 +13,7 @@ from impl_raw.tcp_server import Connection, Server
 from spec import session
 from spec.codec import ERROR_REPLIES, RECEIVE_BYTES
 from spec.limits import LINE_BYTES
-from spec.session import BUSY, Session
+from spec.session import BUSY, Session, TimeSession
 
 
 def _at_end_of_stream(connection: Connection) -> bool:
@@ -319,7 +320,6 @@ def ticks_on_after_half_close() -> None:
 @fault("TIME-17", transport="tcp", service="time")
 def queues_ticks() -> None:
     """keeps the ticks for a client that does not read"""
-    from spec.session import TimeSession
 
     @wrap(TimeSession, "wake")
     def wake(good: Any, self: TimeSession, now: float, utc: float, *, blocked: bool) -> Any:
@@ -328,6 +328,23 @@ def queues_ticks() -> None:
     @wrap(Server, "send")
     def send(good: Any, self: Server, connection: Connection, data: bytes) -> None:
         good(self, connection, data if data is connection.unsent else connection.unsent + data)
+
+
+@fault("TIME-8", transport="tcp", service="time")
+def reads_the_clocks_once_for_many_ticks() -> None:
+    """takes the time before the first of the ticks that are due for the time of all"""
+    times = []
+
+    @wrap(Server, "wake")
+    def wake_all(good: Any, self: Server, now: float) -> Any:
+        times.append((now, time.time()))
+        deadline = good(self, now)
+        times.clear()
+        return deadline
+
+    @wrap(TimeSession, "wake")
+    def wake(good: Any, self: TimeSession, now: float, utc: float, *, blocked: bool) -> Any:
+        return good(self, *(times[0] if times else (now, utc)), blocked=blocked)
 
 
 @fault("ERR-10", transport="tcp")

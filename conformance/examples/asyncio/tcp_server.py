@@ -107,9 +107,8 @@ class Server:
         self.alarm.set(self.timers.deadline)
 
     def wake(self) -> None:
-        now, utc = time.monotonic(), time.time()
-        for connection in self.timers.due(now):
-            connection.send(connection.session.wake(now, utc, blocked=connection.blocked))
+        for connection in self.timers.due(time.monotonic()):
+            connection.send(connection.session.wake(time.monotonic(), time.time(), blocked=connection.blocked))
             if connection.session.expired:
                 connection.transport.abort()
             else:
