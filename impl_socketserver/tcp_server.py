@@ -17,7 +17,7 @@ from spec.program.arguments import parse_server_options
 from spec.program.output import explain, fail, say
 from spec.program.signals import on_first_signal
 from spec.program.system import ATTENTION, KEEPS_AFTER_SHUT_RD, monotonic
-from spec.session import BUSY, open_session
+from spec.session import BUSY, TURN_LINES, open_session
 
 POLL_INTERVAL = 0.2  # seconds: how often serve_forever() looks whether it is to stop
 DRAIN_TIME = 0.5  # seconds for clients to take their last replies after a signal
@@ -40,17 +40,19 @@ class Handler(socketserver.BaseRequestHandler):
                 if self.session.deadline <= now:
                     self.send(self.session.wake(now, time.time(), blocked=False))
                     continue
-                self.request.settimeout(min(self.session.deadline - now, ATTENTION))
-                try:
-                    data = self.request.recv(RECEIVE_BYTES)
-                except TimeoutError:
-                    if self.server.stopping:
+                data = b""
+                if not self.session.behind:
+                    self.request.settimeout(min(self.session.deadline - now, ATTENTION))
+                    try:
+                        data = self.request.recv(RECEIVE_BYTES)
+                    except TimeoutError:
+                        if self.server.stopping:
+                            return
+                        continue
+                    if not data:
                         return
-                    continue
-                if not data:
-                    return
                 with self.server.turn:
-                    replies = self.session.receive(data, monotonic(), time.time())
+                    replies = self.session.receive(data, monotonic(), time.time(), TURN_LINES)
                 self.send(replies)
 
     def finish(self) -> None:

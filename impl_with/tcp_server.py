@@ -16,7 +16,7 @@ from spec.program.arguments import parse_server_options
 from spec.program.output import explain, fail, say
 from spec.program.signals import note_signals
 from spec.program.system import monotonic
-from spec.session import BUSY, Session, open_session
+from spec.session import BUSY, TURN_LINES, Session, open_session
 from spec.timers import Timers
 
 MAX_WAIT = 0.2  # seconds: how often the server looks whether a signal has come
@@ -32,6 +32,7 @@ class Connection:
         self.sock = sock
         self.session = session
         self.unsent = b""
+        self.sending = False  # whether replies are left, to send or even to build: until then, nothing is received
 
 
 class Server:
@@ -58,7 +59,7 @@ class Server:
         self.stopping = True
         while monotonic() < drained:
             for connection in list(self.connections):
-                if not connection.unsent:
+                if not connection.sending:
                     self.receive(connection, monotonic())
             if not self.connections:
                 break
@@ -83,7 +84,7 @@ class Server:
             if key.data is None:
                 self.accept()
             elif events & selectors.EVENT_WRITE:
-                self.send(key.data, key.data.unsent)
+                self.send(key.data, key.data.unsent or key.data.session.receive(b"", now, time.time(), TURN_LINES))
             else:
                 self.receive(key.data, now)
         self.wake(monotonic())
@@ -127,12 +128,12 @@ class Server:
         except OSError:
             data = b""
         if data:
-            self.send(connection, connection.session.receive(data, now, time.time()))
+            self.send(connection, connection.session.receive(data, now, time.time(), TURN_LINES))
         else:
             self.drop(connection)
 
     def send(self, connection: Connection, data: bytes) -> None:
-        """Send what the socket takes. Keep the rest, and until it is sent receive nothing from this client."""
+        """Send what the socket takes, keep the rest. While replies are left, receive nothing from this client."""
         if data:
             try:
                 sent = connection.sock.send(data)
@@ -143,11 +144,12 @@ class Server:
                 return
             if connection.unsent and sent:
                 connection.session.sent(monotonic())
-            unsent = data[sent:]
-            if bool(unsent) != bool(connection.unsent):
-                interest = selectors.EVENT_WRITE if unsent else selectors.EVENT_READ
+            connection.unsent = data[sent:]
+            sending = bool(connection.unsent) or connection.session.behind
+            if sending != connection.sending:
+                connection.sending = sending
+                interest = selectors.EVENT_WRITE if sending else selectors.EVENT_READ
                 self.selector.modify(connection.sock, interest, connection)
-            connection.unsent = unsent
         if connection.session.expired:
             self.drop(connection)
         else:

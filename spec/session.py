@@ -17,6 +17,10 @@ from spec.text import visible
 BUSY = ERROR_REPLIES["busy"]
 """The reply to a connection over the limit of clients; close it then (ERR-10)."""
 
+TURN_LINES = 64
+"""Lines of one client to answer before the others have their turn, so that whoever pipelines thousands holds nobody up
+(LOAD-3)."""
+
 Announce = Callable[[str], object]
 """Takes a line about a client, for standard output (SRV-4 to SRV-6)."""
 
@@ -55,6 +59,8 @@ class Session(ABC):
         """``client`` is the client's address as ``format_address`` writes it, ``now`` when it was accepted."""
         self.expired = False
         """Whether the client was idle for the idle timeout: close the connection (LOAD-4)."""
+        self.behind = False
+        """Whether ``receive`` has left lines for the next turn: call it again, without bytes, before you receive."""
         self._client = client
         self._announce = announce
         self._idle_timeout = options.idle_timeout
@@ -66,11 +72,12 @@ class Session(ABC):
         """When to call ``wake`` next, on the clock of ``now``."""
         return self._active + self._idle_timeout
 
-    def receive(self, data: bytes, now: float, utc: float) -> bytes:
-        """Return the replies to the lines that these bytes complete (TCP-1 to TCP-5)."""
-        *lines, partial = (self._partial + data).split(b"\n")
+    def receive(self, data: bytes, now: float, utc: float, most: int = -1) -> bytes:
+        """Return the replies to the lines that these bytes complete (TCP-1 to TCP-5): to all, or to so many at most."""
+        *lines, rest = (self._partial + data).split(b"\n", most)
+        self.behind = len(lines) == most and b"\n" in rest
         # An overlong line stays overlong when its tail is dropped, though the last byte kept be a CR (TCP-7, LOAD-6)
-        self._partial = partial[: LINE_BYTES + 2]
+        self._partial = rest if self.behind else rest[: LINE_BYTES + 2]
         if not lines:
             return b""
         self._active = now

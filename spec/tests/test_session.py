@@ -76,6 +76,19 @@ def test_each_complete_line_has_one_reply(service: str, stream: bytes) -> None:
         assert statuses in ([b"OK"], [b"ERR"], [b"OK", b"TICK"])
 
 
+@given(st.sampled_from(SERVICES), request_streams, st.integers(1, 4))
+def test_a_turn_answers_some_lines_and_leaves_the_others(service: str, stream: bytes, most: int) -> None:
+    """LOAD-3, TCP-2, TCP-5: and all turns together bring what one receive() would."""
+    session = a_session(service)
+    turns = [session.receive(stream, NOW, UTC, most)]
+    while session.behind:
+        turns.append(session.receive(b"", NOW, UTC, most))
+    whole = a_session(service)
+    assert b"".join(turns) == whole.receive(stream, NOW, UTC)
+    assert session._partial == whole._partial and not whole.behind
+    assert len(turns) == max(-(-stream.count(b"\n") // most), 1)
+
+
 def test_a_line_is_not_answered_before_its_lf() -> None:
     """TCP-4, TCP-9."""
     session = a_session("echo")

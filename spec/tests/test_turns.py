@@ -10,7 +10,7 @@ import pytest
 import impl_raw.tcp_server
 import impl_with.tcp_server
 from spec.codec import parse_reply
-from spec.tests.support import NOW, UTC, rfc3339, server_options, split_replies
+from spec.tests.support import NOW, UTC, code_of, rfc3339, server_options, split_replies
 
 Connect = Callable[[], socket.socket]
 
@@ -74,6 +74,22 @@ def test_a_pause_between_two_ticks(server: Any, connect: Connect, clock: SimpleN
     assert sorted((tick.fields["seq"], tick.fields["time"]) for tick in ticks) == [
         (seq, rfc3339(round((UTC + seconds) * 1000))) for seq, seconds in (("12", 33.25), ("2", 3), ("22", 63.5))
     ]
+
+
+def test_thousands_of_lines_of_one_client(server: Any, connect: Connect) -> None:
+    """LOAD-3: others have their turn between them. TCP-5, TCP-8: all are answered, though the end has come."""
+    crowd, other = connect(), connect()
+    crowd.sendall(b"\n" * 16384 + b"TIME \n")
+    crowd.shutdown(socket.SHUT_WR)
+    other.send(b"\n")
+    server.step((), float("inf"))
+    assert len(split_replies(other.recv(1000))) == 1
+    assert len(split_replies(crowd.recv(1 << 20))) < 1000
+    stream = b""
+    while len(server.connections) == 2:
+        server.step((), float("inf"))
+        stream += crowd.recv(1 << 20) if server.connections else b""
+    assert code_of(split_replies(stream)[-1]) == "bad-name"
 
 
 def test_the_bytes_of_who_has_left_are_not_kept(server: Any, connect: Connect) -> None:

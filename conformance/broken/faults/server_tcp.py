@@ -38,10 +38,10 @@ def answers_the_last_first() -> None:
     """answers the lines of one segment from the last to the first"""
 
     @wrap(Session, "receive")
-    def receive(good: Any, self: Session, data: bytes, now: float, utc: float) -> Any:
+    def receive(good: Any, self: Session, data: bytes, *how: Any) -> Any:
         *lines, partial = (self._partial + data).split(b"\n")
         self._partial = b""
-        return good(self, b"\n".join([*lines[::-1], partial]), now, utc)
+        return good(self, b"\n".join([*lines[::-1], partial]), *how)
 
 
 @fault("TCP-3", transport="tcp")
@@ -49,8 +49,8 @@ def decodes_each_segment() -> None:
     """takes a character that is cut between two segments for a wrong one"""
 
     @wrap(Session, "receive")
-    def receive(good: Any, self: Session, data: bytes, now: float, utc: float) -> Any:
-        return good(self, data if data.endswith(b"\n") else data.decode(errors="replace").encode(), now, utc)
+    def receive(good: Any, self: Session, data: bytes, *how: Any) -> Any:
+        return good(self, data if data.endswith(b"\n") else data.decode(errors="replace").encode(), *how)
 
 
 @fault("TCP-3", transport="tcp")
@@ -59,11 +59,11 @@ def forgets_half_a_line() -> None:
     heard: dict[int, float] = {}
 
     @wrap(Session, "receive")
-    def receive(good: Any, self: Session, data: bytes, now: float, utc: float) -> Any:
+    def receive(good: Any, self: Session, data: bytes, now: float, *how: Any) -> Any:
         if now - heard.get(id(self), now) > 2:
             self._partial = b""
         heard[id(self)] = now
-        return good(self, data, now, utc)
+        return good(self, data, now, *how)
 
 
 @fault("TCP-4", transport="tcp")
@@ -71,8 +71,8 @@ def takes_a_segment_for_a_line() -> None:
     """answers what has come, with its LF or without"""
 
     @wrap(Session, "receive")
-    def receive(good: Any, self: Session, data: bytes, now: float, utc: float) -> Any:
-        return good(self, data if data.endswith(b"\n") else data + b"\n", now, utc)
+    def receive(good: Any, self: Session, data: bytes, *how: Any) -> Any:
+        return good(self, data if data.endswith(b"\n") else data + b"\n", *how)
 
 
 @fault("TCP-5", transport="tcp")
@@ -80,8 +80,8 @@ def answers_one_line_of_a_segment() -> None:
     """answers only the first line of a segment"""
 
     @wrap(Session, "receive")
-    def receive(good: Any, self: Session, data: bytes, now: float, utc: float) -> Any:
-        return good(self, data[: data.find(b"\n") + 1] or data, now, utc)
+    def receive(good: Any, self: Session, data: bytes, *how: Any) -> Any:
+        return good(self, data[: data.find(b"\n") + 1] or data, *how)
 
 
 @fault("TCP-5", transport="tcp", service="echo")
@@ -112,8 +112,8 @@ def takes_the_rest_for_a_line() -> None:
     """answers an overlong line when the limit is reached, and takes its rest for another line"""
 
     @wrap(Session, "receive")
-    def receive(good: Any, self: Session, data: bytes, now: float, utc: float) -> Any:
-        replies = good(self, data, now, utc)
+    def receive(good: Any, self: Session, data: bytes, *how: Any) -> Any:
+        replies = good(self, data, *how)
         if len(self._partial) > LINE_BYTES + 1:
             self._partial = b""
             replies += ERROR_REPLIES["too-long"]
@@ -246,6 +246,12 @@ def never_closes_whom_it_refuses() -> None:
     patch(tcp_server, "refuse", refuse)
 
 
+@fault("LOAD-3", transport="tcp", service="echo")
+def answers_all_lines_of_one_client_first() -> None:
+    """answers all lines that one client has sent before it looks at the others"""
+    patch(session, "TURN_LINES", -1)
+
+
 @fault("LOAD-4", transport="tcp")
 def keeps_idle_connections() -> None:
     """never closes an idle connection"""
@@ -260,9 +266,9 @@ def counts_bytes_as_life() -> None:
     """takes a byte for a sign of life"""
 
     @wrap(Session, "receive")
-    def receive(good: Any, self: Session, data: bytes, now: float, utc: float) -> Any:
+    def receive(good: Any, self: Session, data: bytes, now: float, *how: Any) -> Any:
         self._active = now
-        return good(self, data, now, utc)
+        return good(self, data, now, *how)
 
 
 @fault("LOAD-5", transport="tcp", service="echo")
@@ -290,11 +296,11 @@ def keeps_a_line_to_its_end() -> None:
     kept: list[bytes] = []
 
     @wrap(Session, "receive")
-    def receive(good: Any, self: Session, data: bytes, now: float, utc: float) -> Any:
+    def receive(good: Any, self: Session, data: bytes, *how: Any) -> Any:
         kept.append(data)
         if b"\n" in data:
             kept.clear()
-        return good(self, data, now, utc)
+        return good(self, data, *how)
 
 
 @fault("TIME-16", transport="tcp", service="time")

@@ -12,7 +12,7 @@ from spec.address import Address, format_address
 from spec.codec import RECEIVE_BYTES
 from spec.options import ServerOptions
 from spec.program.output import say
-from spec.session import BUSY, open_session
+from spec.session import BUSY, TURN_LINES, open_session
 from spec.timers import Timers
 
 PIECE = 65536  # bytes of replies written at once, so that a slow reader's progress shows (LOAD-4)
@@ -40,8 +40,29 @@ class Connection(asyncio.BufferedProtocol):
         return self.server.buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        self.send(self.session.receive(bytes(self.server.buffer[:nbytes]), time.monotonic(), time.time()))
+        self.answer(bytes(self.server.buffer[:nbytes]))
+        if self.session.behind:
+            self.transport.pause_reading()
+            self.go_on()
+
+    def answer(self, data: bytes) -> None:
+        """Send the replies to some lines."""
+        self.send(self.session.receive(data, time.monotonic(), time.time(), TURN_LINES))
         self.server.arm(self)
+
+    def go_on(self) -> None:
+        """Answer further lines when the others have had their turn, or receive."""
+        if self.blocked or self.transport.is_closing():
+            return
+        if self.session.behind:
+            asyncio.get_running_loop().call_soon(self.take_turn)
+        else:
+            self.transport.resume_reading()
+
+    def take_turn(self) -> None:
+        if not self.blocked:
+            self.answer(b"")
+            self.go_on()
 
     def pause_writing(self) -> None:
         self.blocked = True
@@ -51,8 +72,7 @@ class Connection(asyncio.BufferedProtocol):
         self.blocked = False
         self.session.sent(time.monotonic())
         self.send(b"")
-        if not self.blocked:
-            self.transport.resume_reading()
+        self.go_on()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.server.forget(self)
