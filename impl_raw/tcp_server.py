@@ -12,6 +12,7 @@ from spec.address import format_address, format_url
 from spec.codec import RECEIVE_BYTES
 from spec.options import UNREACHABLE, ServerOptions
 from spec.program.arguments import parse_server_options
+from spec.program.open_files import EXHAUSTED, PAUSE
 from spec.program.output import explain, fail, say
 from spec.program.signals import note_signals
 from spec.program.system import monotonic
@@ -41,6 +42,7 @@ class Server:
         self.options = options
         self.listener = listener
         self.connections: set[Connection] = set()
+        self.room = options.max_clients  # for so many more clients
         self.timers: Timers[Connection] = Timers()
         self.stopping = False
         self.selector = selectors.DefaultSelector()
@@ -99,18 +101,21 @@ class Server:
         """Accept a connection; return whether there was one to accept."""
         try:
             sock, address = self.listener.accept()
-        except OSError:
+        except OSError as error:
+            if error.errno in EXHAUSTED:
+                time.sleep(PAUSE)
             return False
         try:
             sock.setblocking(False)
-            if len(self.connections) >= self.options.max_clients:
+            refused = not self.room
+            if refused:
                 refuse(sock)
-                return True
-            session = open_session(self.options, format_address(address), monotonic(), say)
+            session = open_session(self.options, format_address(address), monotonic(), say, refused=refused)
             try:
                 connection = Connection(sock, session)
                 self.selector.register(sock, selectors.EVENT_READ, connection)
                 self.connections.add(connection)
+                self.room -= session.counts
                 self.timers.arm(connection, session.deadline)
             except BaseException:
                 session.close()
@@ -165,6 +170,7 @@ class Server:
         try:
             self.selector.unregister(connection.sock)
             self.connections.remove(connection)
+            self.room += connection.session.counts
             self.timers.disarm(connection)  # which may keep the connection for a while, but not its bytes:
             connection.unsent = b""
             connection.session.close()
@@ -182,6 +188,8 @@ def listen(options: ServerOptions) -> socket.socket:
         if os.name == "posix":  # on Windows it would let two servers have one port
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # inherited by each connection
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux: for so many milliseconds a client may be out of reach
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, options.idle_milliseconds)
         if family == socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # "::" serves IPv4 too
         listener.bind(address)
@@ -194,14 +202,12 @@ def listen(options: ServerOptions) -> socket.socket:
 
 
 def refuse(sock: socket.socket) -> None:
-    """Answer ``busy``. Read what the client has sent: at close(), unread bytes would send RST instead of FIN."""
+    """Say ``busy``, and that no more follows. To close it now would send RST if the client has sent a request."""
     try:
         sock.send(BUSY)
-        sock.recv(RECEIVE_BYTES)
-    except OSError:
+        sock.shutdown(socket.SHUT_WR)
+    except OSError:  # the client has gone already
         pass
-    finally:
-        sock.close()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -8,18 +8,21 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from queue import SimpleQueue
 from typing import Any
 
 from spec.address import format_address, format_url
 from spec.codec import RECEIVE_BYTES
 from spec.options import UNREACHABLE, ServerOptions
 from spec.program.arguments import parse_server_options
+from spec.program.open_files import EXHAUSTED, PAUSE
 from spec.program.output import explain, fail, say
 from spec.program.signals import on_first_signal
 from spec.program.system import ATTENTION, KEEPS_AFTER_SHUT_RD, monotonic
 from spec.session import BUSY, TURN_LINES, open_session
 
 POLL_INTERVAL = 0.2  # seconds: how often serve_forever() looks whether it is to stop
+LINGERING = 100  # refused connections that are waited for at a time
 DRAIN_TIME = 0.5  # seconds for clients to take their last replies after a signal
 
 
@@ -30,8 +33,8 @@ class Handler(socketserver.BaseRequestHandler):
     request: socket.socket
 
     def setup(self) -> None:
-        client = format_address(self.client_address)
-        self.session = open_session(self.server.options, client, monotonic(), self.server.announce)
+        client, refused = format_address(self.client_address), self.request in self.server.refused
+        self.session = open_session(self.server.options, client, monotonic(), self.server.announce, refused=refused)
 
     def handle(self) -> None:
         with suppress(OSError):  # the client has broken the connection, or takes nothing any more
@@ -79,6 +82,7 @@ class Server(socketserver.ThreadingTCPServer):
         """Listen on the first address of the host. Raises OSError."""
         self.options = options
         self.connections: set[socket.socket] = set()
+        self.refused: set[socket.socket] = set()  # those of them that are no clients
         self.changed = threading.Condition()
         self.turn = threading.Lock()  # one computes at a time anyway; those that wait for it do not slow drain() down
         self.idle = False
@@ -91,20 +95,45 @@ class Server(socketserver.ThreadingTCPServer):
 
     def server_bind(self) -> None:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # inherited by each connection
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux: for so many milliseconds a client may be out of reach
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, self.options.idle_milliseconds)
         if self.address_family == socket.AF_INET6:
             self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # "::" serves IPv4 too
         super().server_bind()
 
+    def get_request(self) -> Any:
+        try:
+            return super().get_request()
+        except OSError as error:
+            if error.errno in EXHAUSTED:
+                time.sleep(PAUSE)
+            raise
+
     def verify_request(self, request: Any, client_address: Any) -> bool:
         with self.changed:
-            if len(self.connections) < self.options.max_clients:
-                self.connections.add(request)
+            self.connections.add(request)
+            if len(self.connections) - len(self.refused) <= self.options.max_clients:
                 return True
+        return self.refuse(request)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request(request, client_address)
+        except RuntimeError:  # the system has no more threads
+            if request not in self.refused:
+                self.refuse(request)
+            self.shutdown_request(request)
+
+    def refuse(self, request: socket.socket) -> bool:
+        """Say ``busy``, and that no more follows; return whether a thread is to wait until the client has seen it."""
+        with self.changed:
+            self.refused.add(request)
         with suppress(OSError):
             request.setblocking(False)
             request.send(BUSY)
-            request.recv(RECEIVE_BYTES)  # unread bytes would turn FIN into RST
-        return False
+            request.shutdown(socket.SHUT_WR)
+            request.recv(RECEIVE_BYTES)  # if it is closed now, unread bytes would turn FIN into RST
+        return len(self.refused) <= LINGERING
 
     def shutdown_request(self, request: Any) -> None:
         super().shutdown_request(request)
@@ -113,6 +142,7 @@ class Server(socketserver.ThreadingTCPServer):
     def forget(self, connection: socket.socket) -> None:
         with self.changed:
             self.connections.discard(connection)
+            self.refused.discard(connection)
             self.changed.notify_all()
 
     def announce(self, line: str) -> None:
@@ -153,8 +183,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (OSError, UnicodeError) as error:
         fail(f"cannot listen on {options.url}: {explain(error)}", UNREACHABLE)
     with server:
-        # shutdown() waits for serve_forever(), which runs in this thread: it needs a thread of its own
-        on_first_signal(lambda number: threading.Thread(target=server.shutdown).start())
+        signals: SimpleQueue[int] = SimpleQueue()
+
+        def stop() -> None:
+            signals.get()
+            server.shutdown()  # which waits for serve_forever(), so it needs a thread of its own
+
+        threading.Thread(target=stop, daemon=True).start()  # now: later the system may have no more threads
+        on_first_signal(signals.put)
         say(f"waiting for clients on {format_url(options.service, 'tcp', server.server_address)}")
         server.serve_forever(POLL_INTERVAL)
         server.drain()

@@ -13,6 +13,7 @@ from spec.address import format_address, format_url
 from spec.codec import RECEIVE_BYTES
 from spec.options import UNREACHABLE, ServerOptions
 from spec.program.arguments import parse_server_options
+from spec.program.open_files import EXHAUSTED, PAUSE
 from spec.program.output import explain, fail, say
 from spec.program.signals import note_signals
 from spec.program.system import monotonic
@@ -42,6 +43,7 @@ class Server:
         self.options = options
         self.listener = listener
         self.connections: set[Connection] = set()
+        self.room = options.max_clients  # for so many more clients
         self.timers: Timers[Connection] = Timers()
         self.stopping = False
         self.selector = selectors.DefaultSelector()
@@ -100,19 +102,22 @@ class Server:
         """Accept a connection; return whether there was one to accept."""
         try:
             sock, address = self.listener.accept()
-        except OSError:
+        except OSError as error:
+            if error.errno in EXHAUSTED:
+                time.sleep(PAUSE)
             return False
         with ExitStack() as stack:
             stack.enter_context(sock)
             sock.setblocking(False)
-            if len(self.connections) >= self.options.max_clients:
+            refused = not self.room
+            if refused:
                 refuse(sock)
-                return True
-            session = open_session(self.options, format_address(address), monotonic(), say)
+            session = open_session(self.options, format_address(address), monotonic(), say, refused=refused)
             stack.callback(session.close)
             connection = Connection(sock, session)
             self.selector.register(sock, selectors.EVENT_READ, connection)
             self.connections.add(connection)
+            self.room -= session.counts
             self.timers.arm(connection, session.deadline)
             stack.pop_all()  # it is among the clients: now drop() undoes all this
         return True
@@ -162,6 +167,7 @@ class Server:
         with connection.sock:
             self.selector.unregister(connection.sock)
             self.connections.remove(connection)
+            self.room += connection.session.counts
             self.timers.disarm(connection)  # which may keep the connection for a while, but not its bytes:
             connection.unsent = b""
             connection.session.close()
@@ -177,6 +183,8 @@ def listen(options: ServerOptions) -> socket.socket:
         if os.name == "posix":  # on Windows it would let two servers have one port
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # inherited by each connection
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux: for so many milliseconds a client may be out of reach
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, options.idle_milliseconds)
         if family == socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # "::" serves IPv4 too
         listener.bind(address)
@@ -187,10 +195,10 @@ def listen(options: ServerOptions) -> socket.socket:
 
 
 def refuse(sock: socket.socket) -> None:
-    """Answer ``busy``. Read what the client has sent: at close(), unread bytes would send RST instead of FIN."""
-    with suppress(OSError):
+    """Say ``busy``, and that no more follows. To close it now would send RST if the client has sent a request."""
+    with suppress(OSError):  # the client has gone already
         sock.send(BUSY)
-        sock.recv(RECEIVE_BYTES)
+        sock.shutdown(socket.SHUT_WR)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

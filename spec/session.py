@@ -15,7 +15,10 @@ from spec.options import ServerOptions
 from spec.text import visible
 
 BUSY = ERROR_REPLIES["busy"]
-"""The reply to a connection over the limit of clients; close it then (ERR-10)."""
+"""What to send to a connection over the limit of clients, before its sending side is shut down (ERR-10)."""
+
+LINGER = 0.5
+"""Seconds for which such a connection is received from: until then it may not have seen that it is refused."""
 
 TURN_LINES = 64
 """Lines of one client to answer before the others have their turn, so that whoever pipelines thousands holds nobody up
@@ -54,6 +57,8 @@ class Session(ABC):
     """
 
     handlers: ClassVar[Handlers]
+    counts: ClassVar[bool] = True
+    """Whether it is one of the clients that the limit is for."""
 
     def __init__(self, options: ServerOptions, client: str, now: float, announce: Announce) -> None:
         """``client`` is the client's address as ``format_address`` writes it, ``now`` when it was accepted."""
@@ -162,9 +167,28 @@ class TimeSession(Session):
     handlers: ClassVar[Handlers] = {ticks.VERB: _subscribe}
 
 
-def open_session(options: ServerOptions, client: str, now: float, announce: Announce) -> Session:
-    """Return the session of a connection that was just accepted. The arguments are those of ``Session``."""
-    kind = EchoSession if options.service == "echo" else TimeSession
+class RefusedSession(Session):
+    """A connection over the limit of clients: nothing that comes is answered (ERR-10)."""
+
+    handlers: ClassVar[Handlers] = {}
+    counts = False
+
+    def __init__(self, options: ServerOptions, client: str, now: float, announce: Announce) -> None:
+        super().__init__(options._replace(idle_timeout=LINGER), client, now, announce)
+
+    def receive(self, data: bytes, now: float, utc: float, most: int = -1) -> bytes:
+        """Return no bytes."""
+        return b""
+
+    def close(self) -> None:
+        """Announce nothing."""
+
+
+def open_session(
+    options: ServerOptions, client: str, now: float, announce: Announce, *, refused: bool = False
+) -> Session:
+    """Return the session of a connection that was just accepted. The other arguments are those of ``Session``."""
+    kind = RefusedSession if refused else EchoSession if options.service == "echo" else TimeSession
     return kind(options, client, now, _announce_nothing if options.quiet else announce)
 
 

@@ -2,8 +2,15 @@
 
 import os
 import sys
+from errno import EMFILE, ENFILE, ENOBUFS, ENOMEM
 
 from spec.limits import CLIENTS_DEFAULT
+
+EXHAUSTED = frozenset({EMFILE, ENFILE, ENOBUFS, ENOMEM})
+"""Errors of ``accept()`` after which it fails again at once: the connection waits for a file or for memory."""
+
+PAUSE = 0.005
+"""Seconds to do nothing after such an error: a server that tries again and again takes a core."""
 
 if sys.platform == "win32":
     _SELECTED = 512  # so many sockets, the listener among them, CPython's select() takes there

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from spec.codec import ERROR_REPLIES
 from spec.limits import LINE_BYTES
-from spec.session import BUSY, EchoSession, Session, TimeSession
+from spec.session import BUSY, LINGER, EchoSession, Session, TimeSession, open_session
 from spec.tests.support import (
     NOW,
     SERVICES,
@@ -17,6 +17,7 @@ from spec.tests.support import (
     names,
     request_streams,
     rfc3339,
+    server_options,
     split_replies,
 )
 
@@ -114,6 +115,19 @@ def test_verbs_of_the_other_service() -> None:
 def test_busy() -> None:
     """ERR-10."""
     assert ERROR_REPLIES["busy"] == BUSY and code_of(BUSY) == "busy"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_who_is_refused_is_not_answered_and_not_waited_for(service: str) -> None:
+    """ERR-10."""
+    announced: list[str] = []
+    session = open_session(server_options(service, "tcp"), "127.0.0.1:50312", NOW, announced.append, refused=True)
+    assert not session.counts and a_session(service).counts
+    assert session.receive(b"ECHO a\nTIME a\n", NOW + 0.25, UTC) == b""
+    assert session.deadline == NOW + LINGER
+    assert session.wake(NOW + LINGER, UTC, blocked=False) == b"" and session.expired
+    session.close()
+    assert announced == []
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -52,7 +52,7 @@ def keeps_whom_it_refuses() -> None:
             sock.send(BUSY)
         while kept and kept[0][0] < time.monotonic():
             kept.pop(0)[1].close()
-        kept.append((time.monotonic() + 60, sock))
+        kept.append((time.monotonic() + 60, sock.dup()))
 
     patch(tcp_server, "refuse", refuse)
 

@@ -4,7 +4,6 @@ import selectors
 import socket
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
 from conformance.broken import fault, patch, wrap
@@ -146,18 +145,20 @@ def answers_an_unended_line() -> None:
 @fault("ERR-10", transport="tcp")
 def refuses_without_a_word() -> None:
     """closes a connection over the limit of clients without saying busy"""
-    patch(tcp_server, "refuse", socket.socket.close)
+    patch(tcp_server, "refuse", lambda sock: sock.shutdown(socket.SHUT_RDWR))
 
 
 @fault("ERR-10", transport="tcp")
 def refuses_without_reading() -> None:
     """closes a connection over the limit of clients with its request unread, so that the reset overtakes the reply"""
+    patch(tcp_server, "refuse", lambda sock: sock.send(BUSY))
+    patch(session, "LINGER", 0)
 
-    def refuse(sock: socket.socket) -> None:
-        with sock, suppress(OSError):
-            sock.send(BUSY)
 
-    patch(tcp_server, "refuse", refuse)
+@fault("ERR-10", transport="tcp")
+def refuses_in_haste() -> None:
+    """closes a connection over the limit of clients before its request can have come"""
+    patch(session, "LINGER", 0)
 
 
 @fault("ERR-10", transport="tcp")
@@ -237,13 +238,10 @@ def never_closes_whom_it_refuses() -> None:
     """keeps the socket of each connection that it refuses"""
     kept = []
 
-    def refuse(sock: socket.socket) -> None:
-        kept.append(sock)
-        with suppress(OSError):
-            sock.send(BUSY)
-            sock.shutdown(socket.SHUT_WR)
-
-    patch(tcp_server, "refuse", refuse)
+    @wrap(tcp_server, "refuse")
+    def refuse(good: Any, sock: socket.socket) -> None:
+        kept.append(sock.dup())
+        good(sock)
 
 
 @fault("LOAD-3", transport="tcp", service="echo")
@@ -356,15 +354,12 @@ def reads_the_clocks_once_for_many_ticks() -> None:
 @fault("ERR-10", transport="tcp")
 def keeps_refused_connections() -> None:
     """sends busy and shuts its side, but does not close the connection"""
-    kept: list[socket.socket] = []
+    kept = []
 
-    def refuse(sock: socket.socket) -> None:
-        kept.append(sock)
-        with suppress(OSError):
-            sock.send(ERROR_REPLIES["busy"])
-            sock.shutdown(socket.SHUT_WR)
-
-    patch(tcp_server, "refuse", refuse)
+    @wrap(tcp_server, "refuse")
+    def refuse(good: Any, sock: socket.socket) -> None:
+        kept.append(sock.dup())
+        good(sock)
 
 
 @fault("ERR-10", transport="tcp")
@@ -375,7 +370,7 @@ def counts_the_refused() -> None:
     def refuse(good: Any, sock: socket.socket) -> None:
         good(sock)
         for server in servers:
-            server.options = server.options._replace(max_clients=0)
+            server.room -= 1
 
     servers: list[Server] = []
 

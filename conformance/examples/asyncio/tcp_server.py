@@ -24,10 +24,10 @@ class Connection(asyncio.BufferedProtocol):
     # Not a plain Protocol: for that one, asyncio allocates 256 KiB at each receive
     __slots__ = ("blocked", "server", "session", "sock", "transport", "unsent")
 
-    def __init__(self, server: "Server", sock: socket.socket, client: str) -> None:
+    def __init__(self, server: "Server", sock: socket.socket, client: str, *, refused: bool) -> None:
         self.server = server
         self.sock = sock
-        self.session = open_session(server.options, client, time.monotonic(), say)
+        self.session = open_session(server.options, client, time.monotonic(), say, refused=refused)
         self.blocked = False
         self.unsent = b""
 
@@ -35,6 +35,9 @@ class Connection(asyncio.BufferedProtocol):
         self.transport = transport
         transport.set_write_buffer_limits(0)  # pause_writing() as soon as the socket has not taken all
         self.server.arm(self)
+        if not self.session.counts:
+            transport.write(BUSY)
+            transport.write_eof()
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self.server.buffer
@@ -94,6 +97,7 @@ class Server:
         self.listener = listener
         self.buffer = memoryview(bytearray(RECEIVE_BYTES))  # each connection copies what is its own before the next
         self.connections: set[Connection] = set()
+        self.room = options.max_clients  # for so many more clients
         self.opening: set[asyncio.Task[object]] = set()
         self.timers: Timers[Connection] = Timers()
         self.alarm = Alarm(self.wake)
@@ -106,16 +110,14 @@ class Server:
                 sock, address = self.listener.accept()
             except OSError:
                 return
-            if len(self.connections) >= self.options.max_clients:
-                refuse(sock)
-            else:
-                self.open(sock, address)
+            self.open(sock, address)
 
     def open(self, sock: socket.socket, address: Address) -> None:
         """Let the event loop serve a connection."""
         sock.setblocking(False)
-        connection = Connection(self, sock, format_address(address))
+        connection = Connection(self, sock, format_address(address), refused=not self.room)
         self.connections.add(connection)
+        self.room -= connection.session.counts
         loop = asyncio.get_running_loop()
         task = loop.create_task(loop.connect_accepted_socket(lambda: connection, sock))
         self.opening.add(task)  # the loop's own reference is weak
@@ -137,6 +139,7 @@ class Server:
 
     def forget(self, connection: Connection) -> None:
         self.connections.remove(connection)
+        self.room += connection.session.counts
         self.timers.disarm(connection)
         if not self.connections:
             self.empty.set()
@@ -155,14 +158,6 @@ class Server:
                 await asyncio.wait_for(self.empty.wait(), DRAIN)
         for connection in self.connections:
             connection.transport.abort()
-
-
-def refuse(sock: socket.socket) -> None:
-    """Answer a client with `busy`. First read what it has sent: unread bytes would turn FIN into RST."""
-    sock.setblocking(False)
-    with sock, suppress(OSError):
-        sock.send(BUSY)
-        sock.recv(RECEIVE_BYTES)
 
 
 async def serve(options: ServerOptions, listener: socket.socket, stopping: Awaitable[object]) -> None:

@@ -1,0 +1,83 @@
+"""TCP servers for which the system has no file, no thread, or no word from a client's machine any more."""
+
+import errno
+import socket
+import threading
+from collections.abc import Iterator
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+import impl_raw.tcp_server
+import impl_socketserver.tcp_server
+import impl_with.tcp_server
+from spec.program.open_files import PAUSE
+from spec.session import BUSY
+from spec.tests.support import server_options
+
+OPTIONS = server_options("echo", "tcp", idle_timeout=7.25, quiet=True)
+
+
+@pytest.fixture(params=[impl_raw.tcp_server, impl_with.tcp_server], ids=["raw", "with"])
+def program(request: pytest.FixtureRequest) -> ModuleType:
+    module: ModuleType = request.param
+    return module
+
+
+@pytest.fixture
+def threading_server() -> Iterator[Any]:
+    with impl_socketserver.tcp_server.Server(OPTIONS) as server:
+        yield server
+
+
+def no_file() -> None:
+    raise OSError(errno.EMFILE, "Too many open files")
+
+
+def no_thread(_: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+def test_a_server_without_a_free_file_does_not_spin(program: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    with program.listen(OPTIONS) as listener, socket.create_connection(listener.getsockname(), timeout=20):
+        server = program.Server(OPTIONS, listener)
+        monkeypatch.setattr(program, "time", SimpleNamespace(sleep=pauses.append))
+        server.listener = SimpleNamespace(accept=no_file)
+        server.step((), float("inf"))
+        assert pauses == [PAUSE]
+        server.close()
+
+
+def test_the_same_on_socketserver(threading_server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(impl_socketserver.tcp_server, "time", SimpleNamespace(sleep=pauses.append))
+    with socket.create_connection(threading_server.server_address, timeout=20), monkeypatch.context() as patches:
+        without_file = SimpleNamespace(accept=no_file, gettimeout=lambda: 20, fileno=threading_server.socket.fileno)
+        patches.setattr(threading_server, "socket", without_file)
+        threading_server.handle_request()
+    assert pauses == [PAUSE]
+
+
+def test_a_client_without_a_thread_is_refused(
+    threading_server: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """ERR-10, SRV-13."""
+    monkeypatch.setattr(threading.Thread, "start", no_thread)
+    with socket.create_connection(threading_server.server_address, timeout=20) as client:
+        threading_server.handle_request()
+        assert client.recv(1000) == BUSY and client.recv(1000) == b""
+    assert not threading_server.connections and capsys.readouterr().err == ""
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="the system has no such option")
+@pytest.mark.parametrize("name", ["raw", "with", "socketserver"])
+def test_a_client_may_be_out_of_reach_for_the_idle_timeout(name: str, threading_server: Any) -> None:
+    """LOAD-4."""
+    program = {"raw": impl_raw.tcp_server, "with": impl_with.tcp_server}.get(name)
+    listener = program.listen(OPTIONS) if program else threading_server.socket.dup()
+    with listener, socket.create_connection(listener.getsockname(), timeout=20):
+        listener.setblocking(True)
+        with listener.accept()[0] as accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 7250
