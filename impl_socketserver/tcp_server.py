@@ -21,7 +21,8 @@ from spec.program.signals import on_first_signal
 from spec.program.system import ATTENTION, KEEPS_AFTER_SHUT_RD, monotonic
 from spec.session import BUSY, TURN_LINES, open_session
 
-POLL_INTERVAL = 0.2  # seconds: how often serve_forever() looks whether it is to stop
+POLL_INTERVAL = 0.1  # seconds: how often serve_forever() looks whether it is to stop
+SWITCH_INTERVAL = 0.1  # seconds; by default each waiting thread wakes every 5 ms, and thousands do nothing else
 LINGERING = 100  # refused connections that are waited for at a time
 DRAIN_TIME = 0.5  # seconds for clients to take their last replies after a signal
 
@@ -33,7 +34,7 @@ class Handler(socketserver.BaseRequestHandler):
     request: socket.socket
 
     def setup(self) -> None:
-        client, refused = format_address(self.client_address), self.request in self.server.refused
+        client, refused = format_address(self.client_address), self.request not in self.server.clients
         self.session = open_session(self.server.options, client, monotonic(), self.server.announce, refused=refused)
 
     def handle(self) -> None:
@@ -54,9 +55,7 @@ class Handler(socketserver.BaseRequestHandler):
                         continue
                     if not data:
                         return
-                with self.server.turn:
-                    replies = self.session.receive(data, monotonic(), time.time(), TURN_LINES)
-                self.send(replies)
+                self.send(self.session.receive(data, monotonic(), time.time(), TURN_LINES))
 
     def finish(self) -> None:
         self.server.forget(self.request)  # first: after the line "left", another client may connect at once
@@ -82,9 +81,8 @@ class Server(socketserver.ThreadingTCPServer):
         """Listen on the first address of the host. Raises OSError."""
         self.options = options
         self.connections: set[socket.socket] = set()
-        self.refused: set[socket.socket] = set()  # those of them that are no clients
+        self.clients: set[socket.socket] = set()  # all of them but those that are refused
         self.changed = threading.Condition()
-        self.turn = threading.Lock()  # one computes at a time anyway; those that wait for it do not slow drain() down
         self.idle = False
         self.stopping = self.stopped = False
         address: Any
@@ -110,40 +108,39 @@ class Server(socketserver.ThreadingTCPServer):
             raise
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
-        with self.changed:
-            self.connections.add(request)
-            if len(self.connections) - len(self.refused) <= self.options.max_clients:
-                return True
-        return self.refuse(request)
+        self.connections.add(request)
+        if len(self.clients) < self.options.max_clients:
+            self.clients.add(request)
+            return True
+        self.refuse(request)
+        return len(self.connections) - len(self.clients) <= LINGERING
 
     def process_request(self, request: Any, client_address: Any) -> None:
         try:
             super().process_request(request, client_address)
         except RuntimeError:  # the system has no more threads
-            if request not in self.refused:
+            if request in self.clients:
                 self.refuse(request)
             self.shutdown_request(request)
 
-    def refuse(self, request: socket.socket) -> bool:
-        """Say ``busy``, and that no more follows; return whether a thread is to wait until the client has seen it."""
-        with self.changed:
-            self.refused.add(request)
+    def refuse(self, request: socket.socket) -> None:
+        """Say ``busy``, and that no more follows. A thread, if there is one, waits until the client has seen it."""
         with suppress(OSError):
             request.setblocking(False)
             request.send(BUSY)
             request.shutdown(socket.SHUT_WR)
             request.recv(RECEIVE_BYTES)  # if it is closed now, unread bytes would turn FIN into RST
-        return len(self.refused) <= LINGERING
 
     def shutdown_request(self, request: Any) -> None:
         super().shutdown_request(request)
         self.forget(request)
 
     def forget(self, connection: socket.socket) -> None:
-        with self.changed:
-            self.connections.discard(connection)
-            self.refused.discard(connection)
-            self.changed.notify_all()
+        self.clients.discard(connection)
+        self.connections.discard(connection)
+        if not self.connections:  # only then: thousands that leave at once would wait for each other here
+            with self.changed:
+                self.changed.notify_all()
 
     def announce(self, line: str) -> None:
         """Print a line about a client; none after the server has stopped."""
@@ -152,32 +149,29 @@ class Server(socketserver.ThreadingTCPServer):
                 say(line)
 
     def drain(self) -> None:
-        """Answer what has arrived already, for DRAIN_TIME at most, then cut the remaining connections."""
+        """Answer what has arrived already, for DRAIN_TIME at most."""
         drained = monotonic() + DRAIN_TIME
         self.timeout = 0
         while not self.idle and monotonic() < drained:  # connections that wait to be accepted
             self.handle_request()
         self.stopping = True
-        if KEEPS_AFTER_SHUT_RD:
-            self.shut_down_all(socket.SHUT_RD)  # the stream ends after the bytes that have arrived
+        for sock in list(self.connections) if KEEPS_AFTER_SHUT_RD else ():
+            if monotonic() >= drained:
+                break
+            with suppress(OSError):
+                sock.shutdown(socket.SHUT_RD)  # the stream ends after the bytes that have arrived
         with self.changed:
             self.changed.wait_for(lambda: not self.connections, max(0.0, drained - monotonic()))
             self.stopped = True
-        self.shut_down_all(socket.SHUT_RDWR)
 
     def handle_timeout(self) -> None:
         self.idle = True
-
-    def shut_down_all(self, how: int) -> None:
-        with self.changed:
-            for sock in self.connections:
-                with suppress(OSError):
-                    sock.shutdown(how)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the server with these arguments (None: the process's own) and return the exit status."""
     options = parse_server_options(arguments, "tcp")
+    sys.setswitchinterval(SWITCH_INTERVAL)
     try:
         server = Server(options)
     except (OSError, UnicodeError) as error:

@@ -1,9 +1,14 @@
 """TCP servers for which the system has no file, no thread, or no word from a client's machine any more."""
 
 import errno
+import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -14,7 +19,10 @@ import impl_socketserver.tcp_server
 import impl_with.tcp_server
 from spec.program.open_files import PAUSE
 from spec.session import BUSY
-from spec.tests.support import server_options
+from spec.tests.support import code_of, server_options
+
+if sys.platform != "win32":
+    import resource
 
 OPTIONS = server_options("echo", "tcp", idle_timeout=7.25, quiet=True)
 
@@ -81,3 +89,25 @@ def test_a_client_may_be_out_of_reach_for_the_idle_timeout(name: str, threading_
         listener.setblocking(True)
         with listener.accept()[0] as accepted:
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 7250
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there another process's limits can be set")
+def test_a_server_without_threads_says_busy_and_stops() -> None:
+    """ERR-10, SRV-8, SRV-13: there is no memory for another thread's stack."""
+    command = [sys.executable, "-m", "impl_socketserver.tcp_server", "echo", "--port", "0", "--quiet"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as server, ExitStack() as stack:
+        stack.callback(server.kill)
+        assert server.stdout and server.stderr
+        port = int(server.stdout.readline().rpartition(":")[2])
+        pages = int(Path(f"/proc/{server.pid}/statm").read_text().split()[0])
+        room = pages * os.sysconf("SC_PAGE_SIZE") + (32 << 20)
+        resource.prlimit(server.pid, resource.RLIMIT_AS, (room, room))
+        answers = set()
+        for _ in range(40):
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
+            client.send(b"ECHO a\n")
+            answers.add(code_of(client.recv(1000)))
+        server.terminate()
+        assert (server.wait(20), server.stdout.read(), server.stderr.read()) == (0, "stopped\n", "")
+        assert answers <= {"OK", "busy"} and "busy" in answers
