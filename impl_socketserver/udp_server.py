@@ -65,8 +65,7 @@ class Server(socketserver.UDPServer):
         super().server_bind()
 
     def service_actions(self) -> None:
-        deadline = self.endpoint.deadline
-        if deadline is not None and deadline <= monotonic():
+        while (deadline := self.endpoint.deadline) is not None and deadline <= monotonic():
             for datagram, address in self.endpoint.wake(monotonic(), time.time()):
                 self.send(datagram, address)
 
