@@ -8,10 +8,13 @@ import math
 import threading
 import time
 
-from conformance.timing import CHECK_TIMEOUT, PATIENCE
+from conformance.timing import CHECK_TIMEOUT, PATIENCE, SCALE
 
 SHARES = 1, 0.5, 0.25, 0.25, 0.1
 """The share of `PATIENCE` that is waited for a server after no, one, two and more waits in vain for it."""
+
+SHORTEST = min(1 * SCALE, PATIENCE)
+"""The least that is waited for a server: it has so long to stop (SRV-8), and a busy machine starts a program later."""
 
 CHECK_LIMIT = 0.9 * CHECK_TIMEOUT
 """Seconds after which a check fails by itself, before pytest would end it. A check in a thread pytest cannot end."""
@@ -67,7 +70,7 @@ def patience(within: float | None = None) -> float:
     """
     require_time()
     share = SHARES[min(_Target.in_vain, len(SHARES) - 1)]
-    seconds = PATIENCE * share if within is None else within
+    seconds = max(PATIENCE * share, SHORTEST) if within is None else within
     if _check.was_in_vain:
         seconds = min(seconds, PATIENCE / 5)
     return min(seconds, _check.end - time.monotonic())

@@ -12,6 +12,9 @@ _SHOWN_EVENTS = 12
 
 SHOWN_BYTES = 160
 
+END_OF_STREAM = "end of stream"
+"""The note of an event: a side has closed its sending side."""
+
 FIRST_EVENTS, LAST_EVENTS = 100, 900
 FIRST_BYTES, LAST_BYTES = 1 << 16, 1 << 18
 EVENT_BYTES = 1 << 16
@@ -118,6 +121,11 @@ _recent = _Recent()
 def recent_exchanges() -> list[Exchange]:
     """Return the last exchanges of the check that this thread runs."""
     return list(_recent.exchanges)
+
+
+def has_stream_ended() -> bool:
+    """Return whether the server has ended the stream in a recent exchange of this thread's check."""
+    return any(event.side == "S" and event.note == END_OF_STREAM for each in _recent.exchanges for event in each.events)
 
 
 def forget_exchanges() -> None:

@@ -33,7 +33,8 @@ def require_reply(came: Reply | bytes, expected: bytes | None, prefix: str = "")
         status, fields = Reply(good, 0.0).parse()
         expected_status, expected_fields = Reply(expected, 0.0).parse()
     except Malformed:
-        raise AssertionError(f"{problem}; that is no reply") from None
+        error = AssertionError(f"{problem}; that is no reply")
+        raise (blame(error, "REP-2") if b"\r\n" in raw else error) from None
     if status == expected_status and [*fields] == [*expected_fields]:
         _require_values(fields, expected_fields, prefix)
     if status == expected_status and {*fields} >= {*expected_fields}:

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from conformance.addresses import Address, show_address
-from conformance.as_client.exchange import SHOWN_BYTES, Exchange, as_text
+from conformance.as_client.exchange import END_OF_STREAM, SHOWN_BYTES, Exchange, as_text
 from conformance.blame import blame
 from conformance.expected.fields import STATUSES, Status
 from conformance.patience import note_wait, patience, require_time
@@ -282,7 +282,7 @@ class TcpPeer(Peer):
 
     def _read(self, deadline: float) -> bool:
         data = self._receive(deadline, 1 << 18)
-        self._at = self.exchange.add("S", data, "" if data else "end of stream")
+        self._at = self.exchange.add("S", data, "" if data else END_OF_STREAM)
         self._buffer += data
         if len(self._buffer) > MOST_UNREAD:
             raise Malformed(f"the server sent more than {MOST_UNREAD} bytes: {as_text(self._buffer[:SHOWN_BYTES])}…")

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple
 
 from conformance.addresses import OWN_HOST, show_address
-from conformance.as_client.exchange import Exchange, as_text
+from conformance.as_client.exchange import END_OF_STREAM, Exchange, as_text
 from conformance.clocks import wall_minus_monotonic
 from conformance.targets.interrupts import ATTENTION, raise_if_interrupted
 from conformance.targets.terms import Service, Transport
@@ -203,7 +203,7 @@ class ScriptedTcp(ScriptedServer):
             data, at, _ = _receive(sock)
         except ConnectionError:
             data, at = b"", None
-        at = self.exchange.add("C", data, "" if data else "end of stream", at=at)
+        at = self.exchange.add("C", data, "" if data else END_OF_STREAM, at=at)
         if not data:
             self._closed += 1
             self._selector.unregister(sock)
@@ -233,7 +233,7 @@ class ScriptedTcp(ScriptedServer):
     def finish(self) -> None:
         """Shut down the sending side, so that the client reads an end of stream (FIN)."""
         connection = self._connection()
-        self.exchange.add("S", b"", "end of stream")
+        self.exchange.add("S", b"", END_OF_STREAM)
         connection.shutdown(socket.SHUT_WR)
 
     def reset(self) -> None:
@@ -248,7 +248,7 @@ class ScriptedTcp(ScriptedServer):
 
     def wait_closed(self, within: float = PATIENCE) -> None:
         """Wait until the client has closed all its connections. Raises AssertionError after so many seconds."""
-        self.wait_for(lambda: self._closed == len(self._connections), "end of stream", within)
+        self.wait_for(lambda: self._closed == len(self._connections), END_OF_STREAM, within)
 
     def close(self) -> None:
         super().close()

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from conformance.as_client.exchange import has_stream_ended
+from conformance.as_client.peers import Ended, Reset
 from conformance.as_client.shrinking import begin_check
 from conformance.blame import blame, blamed
 from conformance.running.checks import parameters_of
@@ -23,11 +25,11 @@ runs_beside = pytest.StashKey[bool]()
 """In the stash of a check that another thread than pytest's runs."""
 
 
-lost_connection = pytest.StashKey[bool]()
-"""In the stash of a check that has failed because its connection ended."""
-
 DYING = 0.5 * SCALE
-"""Seconds that a server which dies may take for it."""
+"""Seconds that a server which dies may take for it, after it has ended a connection that was to go on."""
+
+MAYBE_DYING = 0.05 * SCALE
+"""The same, after it has ended a connection that may have been at its end."""
 
 
 class ServerPool:
@@ -68,9 +70,22 @@ def server(
         return
     server = server_pool.get(target, service, transport, _options(request.node))
     yield server
-    if lost_connection in request.node.stash and server.running and not target.url:
-        server.wait_until(lambda: False, DYING)  # a connection may end a little before its server does
     _require_health(server)
+
+
+def blame_death(server: Server, error: BaseException) -> None:
+    """Let a failure be about the death of the server that was asked, if that has died."""
+    lost = isinstance(error, Ended | Reset)
+    if lost or has_stream_ended():
+        server.ends_within(DYING if lost else MAYBE_DYING)
+    if has_died(server) and isinstance(error, AssertionError) and blamed(error) in (None, "SRV-13"):  # its traceback
+        error.args = (server.describe(f"the server died: {error}"),)
+        vars(error)["requirement"] = "LOAD-3"
+
+
+def has_died(server: Server) -> bool:
+    """Return whether a server has ended by itself: with an error, and not by a signal."""
+    return not server.running and server.process.returncode > 0
 
 
 @contextmanager
@@ -78,7 +93,11 @@ def own_server(item: pytest.Function) -> Iterator[Server]:
     """A server for one check alone, with that check's parameters, judged as a shared one is."""
     target, service, transport = (parameters_of(item)[name] for name in ("target", "service", "transport"))
     with target.server(service, transport, *_options(item)) as server:
-        yield server
+        try:
+            yield server
+        except AssertionError as error:
+            blame_death(server, error)
+            raise
         _require_health(server)
 
 
@@ -114,15 +133,9 @@ def starting_servers(target: Target, service: Service, transport: Transport) -> 
         try:
             yield start
         except AssertionError as error:
-            dead = next((each for each in started if has_died(each)), None)
-            if dead is None or blamed(error) is not None:
-                raise
-            raise blame(AssertionError(dead.describe("the server died")), "LOAD-3") from None
-
-
-def has_died(server: Server) -> bool:
-    """Return whether a server has ended by itself: with an error, and not by a signal."""
-    return not server.running and server.process.returncode > 0 and bool(server.errors)
+            for server in started:
+                blame_death(server, error)
+            raise
 
 
 @contextmanager

@@ -7,9 +7,8 @@ what never comes, or fail for that reason, and say nothing about their own requi
 
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from signal import SIGTERM
-from subprocess import TimeoutExpired
 
 from conformance.addresses import OWN_HOST
 from conformance.as_client import peers
@@ -91,10 +90,8 @@ class _Trial:
 
     def _has_died(self, observed: Exception) -> bool:
         """Return whether the server has ended. A connection may end a little before its server does."""
-        if isinstance(observed, peers.Ended | peers.Reset) and not self.target.url:
-            with suppress(TimeoutExpired):
-                self.server.process.wait(ENDING)
-        return not self.server.running
+        has_ended = isinstance(observed, peers.Ended | peers.Reset)
+        return self.server.ends_within(ENDING if has_ended else 0)
 
     def holds(self, *requirements: str) -> bool:
         return not self.admission.has_failed(self.cell, *requirements)

@@ -1,9 +1,14 @@
-"""When the judge itself could not run; what it measured then says little about the judged."""
+"""When the judge, or the machine that it shares with the judged, had too little time to run.
 
+What was measured then says little about the judged.
+"""
+
+import re
 import threading
 import time
+from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from conformance.timing import SCALE
 
@@ -15,6 +20,19 @@ TURN = 0.02
 
 LONG = 0.05 * SCALE
 """How late such a turn comes in a stall, in seconds."""
+
+PRESSURE = Path("/proc/pressure/cpu")
+"""Where Linux says for how long some process had to wait for a processor (Documentation/accounting/psi.rst)."""
+
+BUSY = 0.8
+"""The share of the time in which some process waits on a busy machine; the suite alone causes less."""
+
+
+class Moment(NamedTuple):
+    """A time, of ``time.monotonic``, and the seconds since boot in which some process waited for a processor."""
+
+    at: float
+    waited: float
 
 
 class Stalls:
@@ -35,10 +53,10 @@ class Stalls:
         self._ended.set()
         self._thread.join()
 
-    def since(self, start: float) -> bool:
-        """Whether a stall has ended after that time, of ``time.monotonic``, or ends within a turn."""
+    def since(self, start: Moment) -> bool:
+        """Return whether a stall has ended after that moment, or ends within a turn."""
         self._ended.wait(2 * TURN)
-        return self._last > start
+        return self._last > start.at
 
     def _watch(self) -> None:
         before = time.monotonic()
@@ -47,3 +65,18 @@ class Stalls:
             if now - before > TURN + LONG:
                 self._last = now
             before = now
+
+
+def this_moment() -> Moment:
+    """Return the present one. Where no one counts what waited, nothing has."""
+    try:
+        found = re.match(r"some .* total=(\d+)", PRESSURE.read_text(encoding="ascii"))
+    except OSError:
+        found = None
+    return Moment(time.monotonic(), int(found[1]) / 1e6 if found else 0)
+
+
+def busy_since(start: Moment) -> bool:
+    """Return whether the machine has had more to do than it could, for most of the time since that moment."""
+    now = this_moment()
+    return now.waited - start.waited > BUSY * (now.at - start.at)

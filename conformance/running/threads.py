@@ -2,11 +2,11 @@
 
 So do those that mostly wait, which are marked ``slow``, with a server of their own. A failure while the judge itself
 was held up is no proof: such a check is run again, and fails when it has failed so often, or once with a judge that
-kept its time.
+kept its time. So is a failure on a busy machine, where the program may have been held up, while few checks fail.
 """
 
 import inspect
-import time
+import itertools
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
@@ -16,22 +16,24 @@ from unittest import SkipTest
 import pytest
 
 from conformance.as_client import exchange, shrinking
-from conformance.as_client.peers import Ended, Reset
 from conformance.patience import begin_target
 from conformance.prerequisites import BUILT_ON
 from conformance.prerequisites import place as place_of
 from conformance.running.admission import Admission
 from conformance.running.cases import decode, load_case
 from conformance.running.checks import cell_of, citations, parameters_of, unit_of
-from conformance.running.fixtures import lost_connection, own_server, runs_beside, starting_clients, starting_servers
+from conformance.running.fixtures import blame_death, own_server, runs_beside, starting_clients, starting_servers
 from conformance.running.options import admission_key, profile_of
 from conformance.running.preflight import try_program
-from conformance.running.stalls import Stalls
+from conformance.running.stalls import Moment, Stalls, busy_since, this_moment
+from conformance.targets.server import Server
 from conformance.targets.target import Target
 from conformance.targets.terms import Service, Transport
 
 AT_ONCE = 4
 ATTEMPTS = 4
+DOUBTED = 2
+"""Of so many failures of a unit it is doubted whether they are the busy machine's."""
 
 LAST = (99,)
 """Sorts after each place of a requirement."""
@@ -70,12 +72,12 @@ class Unit:
         checks = [item for item in items if isinstance(item, pytest.Function) and unit_of(item) == name]
         if preflight:
             _try_programs(checks, admission)
-        stalls = self._ended.enter_context(Stalls())
+        doubts = _Doubts(self._ended.enter_context(Stalls()))
         threads = ThreadPoolExecutor(AT_ONCE)
         self._ended.callback(threads.shutdown, cancel_futures=True)
         for item in checks:
             if runs_beside in item.stash:
-                item.obj = _result(threads.submit(_run, item, item.obj, stalls, admission))
+                item.obj = _result(threads.submit(_run, item, item.obj, doubts, admission))
 
     def end(self) -> None:
         """Wait for the checks that run, and start no others."""
@@ -140,9 +142,10 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Count what has failed. What runs in a thread has been counted there."""
+    server = item.funcargs.get("server") if isinstance(item, pytest.Function) else None
+    if call.excinfo and isinstance(server, Server):
+        blame_death(server, call.excinfo.value)
     report = yield
-    if call.excinfo and isinstance(call.excinfo.value, Ended | Reset):
-        item.stash[lost_connection] = True
     if report.failed and runs_beside not in item.stash:
         item.config.stash[admission_key].note_failed_check(item)
     return report
@@ -160,17 +163,31 @@ def _may_run_beside(item: pytest.Function) -> bool:
     return alone and names <= {*parameters_of(item), *PROGRAMS}
 
 
-def _run(item: pytest.Function, check: Callable[..., None], stalls: Stalls, admission: Admission) -> None:
-    for attempt in range(1, ATTEMPTS + 1):
+class _Doubts:
+    """Whether what fails in a unit may be the machine's fault."""
+
+    def __init__(self, stalls: Stalls) -> None:
+        self._stalls = stalls
+        self._failures = itertools.count()
+
+    def about(self, attempt: int, start: Moment) -> bool:
+        """Return whether a check is to be run again whose attempt, from 1 on, began at that moment and has failed."""
+        if attempt == ATTEMPTS:
+            return False
+        return self._stalls.since(start) or (attempt == 1 and busy_since(start) and next(self._failures) < DOUBTED)
+
+
+def _run(item: pytest.Function, check: Callable[..., None], doubts: _Doubts, admission: Admission) -> None:
+    for attempt in itertools.count(1):
         admission.require(item)
-        start = time.monotonic()
+        start = this_moment()
         try:
             _run_once(item, check)
             return
         except SkipTest:
             raise
         except (Exception, pytest.fail.Exception):
-            if attempt == ATTEMPTS or not stalls.since(start):
+            if not doubts.about(attempt, start):
                 admission.note_failed_check(item)
                 raise
 

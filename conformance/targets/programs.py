@@ -261,6 +261,12 @@ class Program:
         self._reader.join(PATIENCE)
         return status
 
+    def ends_within(self, seconds: float) -> bool:
+        """Return whether the process ends by itself within that many seconds. Its output may end a little earlier."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(seconds)
+        return not self.running
+
     def stop(self, number: int = SIGTERM, within: float | None = None) -> int:
         """Send a signal and return the exit status, as `wait` does."""
         self.signal(number)

@@ -209,12 +209,12 @@ PROGRAMS: dict[str, Faulty] = {
     "no-control": Faulty({"ERR-8"}, "tcp", "echo", patched(NO_CONTROL)),
     "silent-errors": Faulty({"ERR-1"}, "tcp", "echo", patched(SILENT_ERRORS)),
     "one-reply": Faulty({"TCP-1"}, "tcp", "echo", patched(ONE_REPLY)),
-    "one-client": Faulty({"LOAD-2"}, "tcp", "echo", planted("LOAD-2/serves_one_at_a_time")),
+    "one-client": Faulty({"LOAD-2", "SRV-8"}, "tcp", "echo", planted("LOAD-2/serves_one_at_a_time")),
     "sigterm": Faulty({"SRV-8"}, "tcp", "echo", planted("SRV-8/is_killed_by_sigterm")),
     "dies": Faulty({"LOAD-3"}, "tcp", "echo", patched(DIES)),
     "crlf-replies": Faulty({"REP-2"}, "tcp", "echo", planted("REP-2/ends_lines_with_crlf")),
     "another-port": Faulty({"UDP-4"}, "udp", "echo", planted("UDP-4/answers_from_another_port", "udp")),
-    "drifts": Faulty({"TIME-10"}, "tcp", "time", planted("TIME-10/drifts")),
+    "drifts": Faulty({"TIME-7", "TIME-10"}, "tcp", "time", planted("TIME-10/drifts")),
     # Several at once: one of them has to be named.
     "lab": Faulty(LAB_FAULTS, "tcp", "echo", LAB),
     "lab-udp": Faulty({"SRV-2", "SRV-3", "SRV-8", "TEXT-2", "UDP-2", "LOAD-3", "ERR-1"}, "udp", "echo", UDP_LAB),
@@ -246,7 +246,9 @@ while True:
 """,
     ),
     # Clients.
-    "client": Faulty({"CLI-4", "CLI-7", "CLI-8", "CLI-9", "CLI-10", "CLI-11"}, "tcp", "echo", CLIENT, "client"),
+    "client": Faulty(
+        {"CLI-1", "CLI-4", "CLI-7", "CLI-8", "CLI-9", "CLI-10", "CLI-11"}, "tcp", "echo", CLIENT, "client"
+    ),
     "client-buffers": Faulty(
         {"CLI-1"}, "tcp", "time", planted("CLI-1/keeps_lines_in_a_buffer", role="client"), "client"
     ),

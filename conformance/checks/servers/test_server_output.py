@@ -55,6 +55,7 @@ def test_each_line_is_written_out_into_a_file(
 
 @TIME
 @pytest.mark.requirement("SRV-1")
+@pytest.mark.needs("LEASE-1", "TIME-2")
 def test_output_is_utf_8(start_server: StartServer) -> None:
     """Also in a locale without UTF-8."""
     server = start_server(env={"LC_ALL": "C", "LANG": "C"})
