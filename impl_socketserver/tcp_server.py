@@ -15,7 +15,7 @@ from spec.address import format_address, format_url
 from spec.codec import RECEIVE_BYTES
 from spec.options import UNREACHABLE, ServerOptions
 from spec.program.arguments import parse_server_options
-from spec.program.open_files import EXHAUSTED, PAUSE
+from spec.program.open_files import pause_if_exhausted
 from spec.program.output import explain, fail, say
 from spec.program.signals import on_first_signal
 from spec.program.system import ATTENTION, KEEPS_AFTER_SHUT_RD, monotonic
@@ -103,8 +103,7 @@ class Server(socketserver.ThreadingTCPServer):
         try:
             return super().get_request()
         except OSError as error:
-            if error.errno in EXHAUSTED:
-                time.sleep(PAUSE)
+            pause_if_exhausted(error)
             raise
 
     def verify_request(self, request: Any, client_address: Any) -> bool:

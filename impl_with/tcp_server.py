@@ -13,7 +13,7 @@ from spec.address import format_address, format_url
 from spec.codec import RECEIVE_BYTES
 from spec.options import UNREACHABLE, ServerOptions
 from spec.program.arguments import parse_server_options
-from spec.program.open_files import EXHAUSTED, PAUSE
+from spec.program.open_files import pause_if_exhausted
 from spec.program.output import explain, fail, say
 from spec.program.signals import note_signals
 from spec.program.system import monotonic
@@ -103,14 +103,12 @@ class Server:
         try:
             sock, address = self.listener.accept()
         except OSError as error:
-            if error.errno in EXHAUSTED:
-                time.sleep(PAUSE)
+            pause_if_exhausted(error)
             return False
         with ExitStack() as stack:
             stack.enter_context(sock)
             sock.setblocking(False)
-            refused = not self.room
-            if refused:
+            if refused := not self.room:
                 refuse(sock)
             session = open_session(self.options, format_address(address), monotonic(), say, refused=refused)
             stack.callback(session.close)

@@ -17,6 +17,7 @@ import pytest
 import impl_raw.tcp_server
 import impl_socketserver.tcp_server
 import impl_with.tcp_server
+from spec.program import open_files
 from spec.program.open_files import PAUSE
 from spec.session import BUSY
 from spec.tests.support import code_of, server_options
@@ -51,7 +52,7 @@ def test_a_server_without_a_free_file_does_not_spin(program: ModuleType, monkeyp
     pauses: list[float] = []
     with program.listen(OPTIONS) as listener, socket.create_connection(listener.getsockname(), timeout=20):
         server = program.Server(OPTIONS, listener)
-        monkeypatch.setattr(program, "time", SimpleNamespace(sleep=pauses.append))
+        monkeypatch.setattr(open_files, "sleep", pauses.append)
         server.listener = SimpleNamespace(accept=no_file)
         server.step((), float("inf"))
         assert pauses == [PAUSE]
@@ -60,7 +61,7 @@ def test_a_server_without_a_free_file_does_not_spin(program: ModuleType, monkeyp
 
 def test_the_same_on_socketserver(threading_server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr(impl_socketserver.tcp_server, "time", SimpleNamespace(sleep=pauses.append))
+    monkeypatch.setattr(open_files, "sleep", pauses.append)
     with socket.create_connection(threading_server.server_address, timeout=20), monkeypatch.context() as patches:
         without_file = SimpleNamespace(accept=no_file, gettimeout=lambda: 20, fileno=threading_server.socket.fileno)
         patches.setattr(threading_server, "socket", without_file)
