@@ -21,6 +21,7 @@ from spec.program.system import monotonic
 MAX_WAIT = 0.2  # seconds: how often the server looks whether a signal has come
 TICK_GRAIN = 0.002  # seconds: ticks that are due within this time are sent together
 DRAIN_TIME = 0.5  # seconds for the answers to requests that had arrived when a signal came
+Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)  # select() takes no descriptor above 1023
 DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)  # Windows has no such flag: there select() is asked first
 
 
@@ -46,7 +47,7 @@ def serve(sock: socket.socket, endpoint: Endpoint, signals: Sequence[int]) -> No
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", 0, int(MAX_WAIT * 1_000_000)))
     else:  # on Windows it may lose a datagram
         sock.settimeout(MAX_WAIT)
-    selector = selectors.DefaultSelector()  # select() takes no descriptor above 1023
+    selector = Selector()
     selector.register(sock, selectors.EVENT_READ)
     while not signals:
         deadline = endpoint.deadline

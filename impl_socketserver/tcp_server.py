@@ -44,17 +44,20 @@ class Handler(socketserver.BaseRequestHandler):
                 if self.session.deadline <= now:
                     self.send(self.session.wake(now, time.time(), blocked=False))
                     continue
-                data = b""
-                if not self.session.behind:
-                    self.request.settimeout(min(self.session.deadline - now, ATTENTION))
-                    try:
-                        data = self.request.recv(RECEIVE_BYTES)
-                    except TimeoutError:
-                        if self.server.stopping:
-                            return
-                        continue
-                    if not data:
+                if self.session.behind:
+                    with self.server.turn:
+                        replies = self.session.receive(b"", now, time.time(), TURN_LINES)
+                    self.send(replies)
+                    continue
+                self.request.settimeout(min(self.session.deadline - now, ATTENTION))
+                try:
+                    data = self.request.recv(RECEIVE_BYTES)
+                except TimeoutError:
+                    if self.server.stopping:
                         return
+                    continue
+                if not data:
+                    return
                 self.send(self.session.receive(data, monotonic(), time.time(), TURN_LINES))
 
     def finish(self) -> None:
@@ -83,6 +86,7 @@ class Server(socketserver.ThreadingTCPServer):
         self.connections: set[socket.socket] = set()
         self.clients: set[socket.socket] = set()  # all of them but those that are refused
         self.changed = threading.Condition()
+        self.turn = threading.Lock()  # of the clients that have pipelined thousands of lines, one at a time is answered
         self.idle = False
         self.stopping = self.stopped = False
         address: Any

@@ -18,9 +18,9 @@ def never_counts_connections_down() -> None:
     accepted: list[int] = []
 
     @wrap(tcp_server, "open_session")
-    def open_session(good: Any, options: Any, *rest: Any) -> Any:
+    def open_session(good: Any, options: Any, *rest: Any, **named: Any) -> Any:
         accepted.append(1)
-        return good(options, *rest)
+        return good(options, *rest, **named)
 
     @wrap(Server, "accept")
     def accept(good: Any, self: Server) -> Any:

@@ -255,8 +255,8 @@ def keeps_idle_connections() -> None:
     """never closes an idle connection"""
 
     @wrap(session, "open_session")
-    def open_session(good: Any, options: Any, *arguments: Any) -> Any:
-        return good(options._replace(idle_timeout=1e9), *arguments)
+    def open_session(good: Any, options: Any, *arguments: Any, **named: Any) -> Any:
+        return good(options._replace(idle_timeout=1e9), *arguments, **named)
 
 
 @fault("LOAD-4", transport="tcp", service="echo")
