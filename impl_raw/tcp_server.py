@@ -140,6 +140,7 @@ class Server:
 
     def send(self, connection: Connection, data: bytes) -> None:
         """Send what the socket takes, keep the rest. While replies are left, receive nothing from this client."""
+        session = connection.session
         if data:
             try:
                 sent = connection.sock.send(data)
@@ -149,17 +150,17 @@ class Server:
                 self.drop(connection)
                 return
             if connection.unsent and sent:
-                connection.session.sent(monotonic())
+                session.sent(monotonic())
             connection.unsent = data[sent:]
-            sending = bool(connection.unsent) or connection.session.behind
+            sending = bool(connection.unsent) or session.behind
             if sending != connection.sending:
                 connection.sending = sending
                 interest = selectors.EVENT_WRITE if sending else selectors.EVENT_READ
                 self.selector.modify(connection.sock, interest, connection)
-        if connection.session.expired:
+        if session.expired:
             self.drop(connection)
         else:
-            self.timers.arm(connection, connection.session.deadline)
+            self.timers.arm(connection, session.deadline)
 
     def drop(self, connection: Connection) -> None:
         """Forget a connection and close it."""

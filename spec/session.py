@@ -80,9 +80,9 @@ class Session(ABC):
     def receive(self, data: bytes, now: float, utc: float, most: int = -1) -> bytes:
         """Return the replies to the lines that these bytes complete (TCP-1 to TCP-5): to all, or to so many at most."""
         *lines, rest = (self._partial + data).split(b"\n", most)
-        self.behind = len(lines) == most and b"\n" in rest
+        self.behind = behind = len(lines) == most and b"\n" in rest
         # An overlong line stays overlong when its tail is dropped, though the last byte kept be a CR (TCP-7, LOAD-6)
-        self._partial = rest if self.behind else rest[: LINE_BYTES + 2]
+        self._partial = rest if behind else rest[: LINE_BYTES + 2]
         if not lines:
             return b""
         self._active = now
