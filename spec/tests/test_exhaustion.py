@@ -59,6 +59,13 @@ def test_a_server_without_a_free_file_does_not_spin(program: ModuleType, monkeyp
         server.close()
 
 
+def test_a_client_that_has_left_before_it_was_accepted_costs_no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(open_files, "sleep", pauses.append)
+    open_files.pause_if_exhausted(ConnectionAbortedError(errno.ECONNABORTED, "Software caused connection abort"))
+    assert pauses == []
+
+
 def test_the_same_on_socketserver(threading_server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
     monkeypatch.setattr(open_files, "sleep", pauses.append)
