@@ -15,7 +15,7 @@ from spec.options import UNREACHABLE, ClientOptions
 from spec.program.arguments import parse_client_options
 from spec.program.clients import run_client
 from spec.program.output import complain, explain, fail, show
-from spec.program.signals import interrupt_on_sigterm
+from spec.program.signals import stop_on_signal
 from spec.program.system import ATTENTION, monotonic
 
 
@@ -50,10 +50,10 @@ def converse(sock: socket.socket, client: DatagramClient, out: bytes) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the client with these arguments (None: the process's own) and return the exit status."""
     options = parse_client_options(arguments, "udp")
-    interrupt_on_sigterm()
+    stop_on_signal()
     try:
         sock = connect(options)
-    except (OSError, UnicodeError, KeyboardInterrupt) as error:
+    except (OSError, UnicodeError) as error:
         fail(f"cannot reach {options.url}: {explain(error)}", UNREACHABLE)
     with sock:
         url = format_url(options.service, options.transport, sock.getpeername())

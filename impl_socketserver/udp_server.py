@@ -43,6 +43,7 @@ class Server(socketserver.UDPServer):
 
     def __init__(self, options: ServerOptions) -> None:
         """Bind to the first address of the host. Raises OSError."""
+        self.options = options
         address: Any
         self.address_family, _, _, _, address = socket.getaddrinfo(
             options.host, options.port, type=socket.SOCK_DGRAM, flags=socket.AI_PASSIVE
@@ -62,10 +63,13 @@ class Server(socketserver.UDPServer):
         self.socket.setblocking(False)
         if self.address_family == socket.AF_INET6:
             self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # "::" serves IPv4 too
+        if self.options.reuse_port:  # from Python 3.11 on, allow_reuse_port says so
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         super().server_bind()
 
     def service_actions(self) -> None:
-        while (deadline := self.endpoint.deadline) is not None and deadline <= monotonic():
+        now = monotonic()
+        while (deadline := self.endpoint.deadline) is not None and deadline <= now:
             for datagram, address in self.endpoint.wake(monotonic(), time.time()):
                 self.send(datagram, address)
 

@@ -10,7 +10,7 @@ from spec.options import UNREACHABLE
 from spec.program.arguments import parse_client_options
 from spec.program.clients import run_client
 from spec.program.output import complain, explain, fail, show
-from spec.program.signals import interrupt_on_sigterm
+from spec.program.signals import stop_on_signal
 from spec.program.system import ATTENTION, monotonic
 from spec.stream_client import StreamClient, open_stream_client
 
@@ -33,10 +33,10 @@ def converse(sock: socket.socket, client: StreamClient, out: bytes) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the client with these arguments (None: the process's own) and return the exit status."""
     options = parse_client_options(arguments, "tcp")
-    interrupt_on_sigterm()
+    stop_on_signal()
     try:
         sock = socket.create_connection((options.host, options.port), options.timeout)
-    except (OSError, UnicodeError, KeyboardInterrupt) as error:
+    except (OSError, UnicodeError) as error:
         fail(f"cannot reach {options.url}: {explain(error)}", UNREACHABLE)
     with sock:
         url = format_url(options.service, options.transport, sock.getpeername())

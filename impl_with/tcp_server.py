@@ -21,7 +21,7 @@ from spec.session import BUSY, TURN_LINES, Session, open_session
 from spec.timers import Timers
 
 MAX_WAIT = 0.2  # seconds: how often the server looks whether a signal has come
-TICK_GRAIN = 0.002  # seconds: ticks that are due within this time are sent together
+TICK_GRAIN = 0.001  # seconds: the shortest wait for a tick, so that those due until then are sent together
 DRAIN_TIME = 0.5  # seconds for clients to take their last replies after a signal
 BACKLOG = 1024  # connections that the kernel completes before they are accepted
 
@@ -76,7 +76,7 @@ class Server:
     def step(self, signals: Sequence[int], end: float) -> None:
         """Wait for sockets or timers and serve those that are ready; return at a signal or at the time ``end``."""
         deadline = self.timers.deadline
-        wait = MAX_WAIT if deadline is None else min(max(0.0, deadline + TICK_GRAIN - monotonic()), MAX_WAIT)
+        wait = MAX_WAIT if deadline is None else min(max(TICK_GRAIN, deadline - monotonic()), MAX_WAIT)
         for key, events in self.selector.select(wait):
             now = monotonic()
             if signals or now >= end:
@@ -186,6 +186,8 @@ def listen(options: ServerOptions) -> socket.socket:
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, options.idle_milliseconds)
         if family == socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # "::" serves IPv4 too
+        if options.reuse_port:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind(address)
         listener.listen(BACKLOG)
         listener.setblocking(False)

@@ -20,9 +20,8 @@ from spec.program.signals import note_signals
 from spec.program.system import monotonic
 
 MAX_WAIT = 0.2  # seconds: how often the server looks whether a signal has come
-TICK_GRAIN = 0.002  # seconds: ticks that are due within this time are sent together
+TICK_GRAIN = 0.001  # seconds: the shortest wait for a tick, so that those due until then are sent together
 DRAIN_TIME = 0.5  # seconds for the answers to requests that had arrived when a signal came
-Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)  # select() takes no descriptor above 1023
 DONT_WAIT = getattr(socket, "MSG_DONTWAIT", 0)  # Windows has no such flag: there select() is asked first
 
 
@@ -35,6 +34,8 @@ def bind(options: ServerOptions) -> socket.socket:
         sock = stack.enter_context(socket.socket(family, kind, protocol))
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # "::" serves IPv4 too
+        if options.reuse_port:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.bind(address)
         stack.pop_all()  # it is bound: now the caller closes it
         return sock
@@ -46,7 +47,9 @@ def serve(sock: socket.socket, endpoint: Endpoint, signals: Sequence[int]) -> No
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", 0, int(MAX_WAIT * 1_000_000)))
     else:  # on Windows it may lose a datagram
         sock.settimeout(MAX_WAIT)
-    selector = Selector()
+    # select() waits to the microsecond, but on POSIX it takes no descriptor above 1023
+    few = os.name != "posix" or sock.fileno() < 1024
+    selector = selectors.SelectSelector() if few else selectors.PollSelector()
     selector.register(sock, selectors.EVENT_READ)
     while not signals:
         deadline = endpoint.deadline
@@ -54,11 +57,13 @@ def serve(sock: socket.socket, endpoint: Endpoint, signals: Sequence[int]) -> No
             answer(sock, endpoint)
             continue
         if not DONT_WAIT or not answer(sock, endpoint, DONT_WAIT):
-            wait = min(max(0.0, deadline + TICK_GRAIN - monotonic()), MAX_WAIT)
+            wait = min(max(TICK_GRAIN, deadline - monotonic()), MAX_WAIT)
             if selector.select(wait):
                 answer(sock, endpoint, DONT_WAIT)  # what arrived before the deadline is answered before it
-        for datagram, address in endpoint.wake(monotonic(), time.time()):
-            send(sock, datagram, address)
+        now = monotonic()
+        while (deadline := endpoint.deadline) is not None and deadline <= now:
+            for datagram, address in endpoint.wake(monotonic(), time.time()):
+                send(sock, datagram, address)
     selector.close()
     sock.setblocking(False)
     drained = monotonic() + DRAIN_TIME

@@ -8,7 +8,7 @@ import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
 
 from spec.codec import Reply, ReplyError, RequestError, check_name
@@ -168,9 +168,17 @@ def parse_tick(reply: Reply) -> Tick:
     name, time, seq = require(reply, *TICK.fields)
     _check_name(name)
     try:
-        return Tick(name, datetime.fromisoformat(time.replace("Z", "+00:00")).astimezone(), int(seq))
+        return Tick(name, _local(datetime.fromisoformat(time.replace("Z", "+00:00"))), int(seq))
     except (ValueError, OverflowError, OSError):  # the last on Windows, before 1970 and after 3000
         raise ReplyError("no such time") from None
+
+
+def _local(moment: datetime) -> datetime:
+    """Return a moment in the person's time zone, its offset cut to whole minutes: RFC 3339 has no seconds in one."""
+    local = moment.astimezone()
+    offset = local.utcoffset() or timedelta()
+    seconds = timedelta(seconds=math.fmod(offset.total_seconds(), 60))
+    return local.astimezone(timezone(offset - seconds)) if seconds else local
 
 
 def subscribed_interval(reply: Reply, form: ReplyForm) -> float:

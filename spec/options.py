@@ -29,6 +29,7 @@ class ServerOptions(NamedTuple):
     max_clients: int = CLIENTS_DEFAULT
     idle_timeout: float = IDLE_DEFAULT
     quiet: bool = False
+    reuse_port: bool = False
 
     @property
     def url(self) -> str:

@@ -5,7 +5,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from conformance.commands import check_target, compare, demo, diff, listing, replay, run
+from conformance.commands import check_target, compare, demo, diff, grade, init, lab, listing, replay, run
 from conformance.commands.selecting import UsageError
 from conformance.running.runner import JudgeError
 from conformance.running.verdicts import NOT_JUDGED, USAGE, KnownFailuresError
@@ -20,6 +20,9 @@ COMMANDS = {
     "diff": diff,
     "compare": compare,
     "demo": demo,
+    "lab": lab,
+    "grade": grade,
+    "init": init,
 }
 
 

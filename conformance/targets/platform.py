@@ -5,8 +5,10 @@ from collections.abc import Mapping
 NEEDS = {
     "argument-bytes": "arguments that are not UTF-8",
     "output-files": "files as standard output",
+    "sighup": "the signal SIGHUP",
     "terminals": "the suite's pseudo-terminals",
     "udp-addresses": "UDP sockets that are bound to another address than 127.0.0.1",
+    "zone-seconds": "time zones whose offset from UTC has seconds",
 }
 """What some checks need of the platform, in words for a person."""
 

@@ -123,6 +123,8 @@ class Program:
         self._output, self._errors = Output(), Output()
         self._next = 0
         self._ended = False
+        self._reading = threading.Event()
+        self._reading.set()
         self.family = Family(self.pid, mark)
         watcher.add(self)
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -140,6 +142,7 @@ class Program:
                     selector.register(file, selectors.EVENT_READ, _Pipe(file, output))
             while pipes := [key.data for key in selector.get_map().values()]:
                 selector.select()
+                self._reading.wait()
                 taken = [pipe.take() for pipe in pipes]
                 total += sum(map(len, taken))
                 if total > most:
@@ -271,6 +274,25 @@ class Program:
         """Send a signal and return the exit status, as `wait` does."""
         self.signal(number)
         return self.wait(within)
+
+    def stop_at_any_moment(self, *numbers: int) -> int:
+        """Send these signals in turn, hundreds a second, until it has ended. Return the exit status."""
+        deadline = time.monotonic() + self.patience
+        for number in itertools.cycle(numbers):
+            if not self.running or time.monotonic() > deadline:
+                break
+            self.signal(number)
+            time.sleep(0.001)
+        return self.wait()
+
+    @contextlib.contextmanager
+    def unread(self) -> Iterator[None]:
+        """Do not read what the process prints for the length of a ``with`` block."""
+        self._reading.clear()
+        try:
+            yield
+        finally:
+            self._reading.set()
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:

@@ -12,6 +12,7 @@ from spec.limits import CLIENTS_DEFAULT, IDLE_DEFAULT, INTERVAL_DEFAULT, TIMEOUT
 from spec.options import DEFAULT_HOST, DEFAULT_PORTS, WRONG_USAGE, ClientOptions, ServerOptions
 from spec.program.open_files import CLIENTS_HERE, allow_open_files
 from spec.program.output import fail, use_utf8
+from spec.program.system import SHARES_PORTS
 from spec.program.texts import checked_text
 from spec.ticks import parse_interval
 
@@ -28,7 +29,8 @@ def parse_server_options(arguments: Sequence[str] | None, transport: str) -> Ser
     """Return what the arguments (None: this process's own) ask for. Exits with status 2 on wrong usage."""
     use_utf8()
     parser = _parser(
-        "%(prog)s {echo|time} [--host HOST] [--port N] [--interval S] [--max-clients N] [--idle-timeout S] [--quiet]",
+        "%(prog)s {echo|time} [--host HOST] [--port N] [--interval S] [--max-clients N] [--idle-timeout S] [--quiet]"
+        " [--reuse-port]",
         f"A server over {transport.upper()} that keeps sockspec's SPEC.md.",
         _whole(0, 65535),
     )
@@ -38,7 +40,10 @@ def parse_server_options(arguments: Sequence[str] | None, transport: str) -> Ser
     )
     parser.add_argument("--idle-timeout", type=_seconds, default=IDLE_DEFAULT, metavar="S")
     parser.add_argument("--quiet", action="store_true", help="print no lines about clients")
+    parser.add_argument("--reuse-port", action="store_true", help="share the port with other servers that do so")
     options = ServerOptions(transport=transport, **_parse(parser, arguments))
+    if options.reuse_port and not SHARES_PORTS:
+        parser.error("argument --reuse-port: this system lets no two servers share a port")
     if transport == "tcp":
         try:
             allow_open_files(options.max_clients)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from spec.client import Client
 from spec.options import ClientOptions
+from spec.program.signals import Stopped, heed_no_signal
 from spec.program.system import monotonic
 from spec.program.texts import read_texts
 
@@ -18,6 +19,7 @@ def run_client(client: Client, options: ClientOptions, exchange: Callable[[bytes
             exchange(client.ask(text, monotonic()))
             if client.over:
                 break
-    except KeyboardInterrupt:
+        heed_no_signal()
+    except Stopped:
         client.stop()
     return client.status

@@ -3,10 +3,12 @@
 import os
 import sys
 from errno import errorcode
+from functools import cache
 from io import TextIOWrapper
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 from spec.options import UNREACHABLE
+from spec.program.lines import LineWriter
 from spec.text import visible
 
 
@@ -24,36 +26,32 @@ def use_utf8() -> None:
 
 
 def say(line: str) -> None:
-    """Print a server's line on standard output; a line cannot be cut by another thread's.
+    """Print a server's line on standard output, and do not wait for who reads it (SRV-17).
 
-    A server goes on when its output cannot be written: then this line and all later ones are lost.
+    A line cannot be cut by another thread's. A server goes on when its output cannot be written: then this line and
+    all later ones are lost.
     """
-    try:
-        sys.stdout.write(f"{line}\n")
-    except OSError:  # the reader has gone, or the disk is full
-        _discard_output()
+    _writer(sys.stdout).post(line)
 
 
 def show(line: str) -> None:
     """Print a client's line on standard output. Exit with status 1 when it cannot be written."""
     try:
-        sys.stdout.write(f"{line}\n")
+        _writer(sys.stdout).write(line)
     except BrokenPipeError:
-        _discard_output()
         raise SystemExit(UNREACHABLE) from None
     except OSError as error:
-        _discard_output()
         fail(f"cannot print: {explain(error)}", UNREACHABLE)
 
 
-def _discard_output() -> None:
-    """Send standard output to the null device, so that the interpreter's flush at its end does not fail."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 def complain(line: str) -> None:
-    """Print an error as one line on standard error."""
-    print(f"error: {visible(line)}", file=sys.stderr)
+    """Print an error as one line on standard error, and do not wait for who reads it. It may be lost, as with `say`."""
+    _writer(sys.stderr).post(f"error: {visible(line)}")
+
+
+@cache
+def _writer(stream: TextIO) -> LineWriter:
+    return LineWriter(stream)
 
 
 def fail(line: str, status: int) -> NoReturn:
@@ -66,7 +64,7 @@ def explain(error: BaseException) -> str:
     """Return why a socket could not be opened or used, in words for the user."""
     if isinstance(error, UnicodeError):
         return "not a host name"
-    reason = (isinstance(error, OSError) and error.strerror) or str(error) or "stopped"
+    reason = (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
     if sys.platform == "win32" and isinstance(error, OSError) and (name := errorcode.get(error.errno or 0)):
         return f"{reason} ({name})"  # there the reason is in the language of the system
     return reason

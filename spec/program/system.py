@@ -15,10 +15,13 @@ if sys.platform == "win32":
 else:
     from time import monotonic
 
-__all__ = ["ATTENTION", "KEEPS_AFTER_SHUT_RD", "monotonic", "read_lines"]
+__all__ = ["ATTENTION", "KEEPS_AFTER_SHUT_RD", "SHARES_PORTS", "monotonic", "read_lines"]
 
 KEEPS_AFTER_SHUT_RD = sys.platform == "linux"
 """Whether what has arrived at a socket can still be received after SHUT_RD."""
+
+SHARES_PORTS = sys.platform != "win32"
+"""Whether sockets have the option SO_REUSEPORT. Linux spreads clients over who shares a port; others may not."""
 
 ATTENTION = math.inf if sys.platform == "linux" else 0.2
 """Seconds that a call may wait for one socket: on Windows no signal ends it, and SHUT_RD is for Linux alone."""

@@ -8,6 +8,7 @@ import pytest
 
 from spec.limits import MESSAGE_BYTES
 from spec.options import ClientOptions, ServerOptions
+from spec.program import arguments
 from spec.program.arguments import parse_client_options, parse_server_options
 
 Capture = pytest.CaptureFixture[str]
@@ -39,6 +40,15 @@ def test_server_options() -> None:
     options = parse_server_options(words, "udp")
     assert options == ServerOptions("time", "udp", "::1", 0, Decimal("0.05"), 2, 1.5, True)
     assert options.url == "time+udp://[::1]:0"
+
+
+def test_a_port_can_be_shared(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    """SRV-18: where the system has the option."""
+    monkeypatch.setattr(arguments, "SHARES_PORTS", True)
+    assert parse_server_options(["echo", "--reuse-port"], "udp").reuse_port
+    monkeypatch.setattr(arguments, "SHARES_PORTS", False)
+    assert_wrong(parse_server_options, ["echo", "--reuse-port"], capsys)
+    assert not parse_server_options(["echo"], "udp").reuse_port
 
 
 def test_client_defaults() -> None:

@@ -44,7 +44,9 @@ if sys.platform != "win32":
                 number = os.dup2(low.fileno(), 1099)
             with socket.socket(fileno=number) as sock:
                 sock.bind(("127.0.0.1", 0))
-                program.serve(sock, Once(), Once.signals)
+                endpoint = Once()
+                program.serve(sock, endpoint, endpoint.signals)
+                assert endpoint.signals
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
@@ -52,9 +54,11 @@ if sys.platform != "win32":
 class Once(SimpleNamespace):
     """An endpoint for which ticks are due at once, and whose server is then told to stop."""
 
-    signals: list[int] = []  # noqa: RUF012
-    deadline = 0.0
+    def __init__(self) -> None:
+        self.signals: list[int] = []
+        self.deadline: float | None = 0.0
 
     def wake(self, *_: Any) -> list[Any]:
         self.signals.append(1)
+        self.deadline = None
         return []

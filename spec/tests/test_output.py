@@ -44,8 +44,6 @@ def test_a_reader_that_has_gone(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sys, "stdout", stream)
         say("lost")
         say("lost too")
-        if sys.platform != "win32":  # where the null device cannot be told from others
-            assert os.path.samestat(os.fstat(writer), os.stat(os.devnull))
         monkeypatch.undo()
     reader, writer = os.pipe()
     os.close(reader)
@@ -91,7 +89,7 @@ def test_explain() -> None:
     """SRV-12, CLI-10."""
     assert explain(OSError(98, "Address already in use")).startswith("Address already in use")
     assert explain(OSError("no words of its own")) == "no words of its own"
-    assert explain(KeyboardInterrupt()) == "stopped"
+    assert explain(TimeoutError()) == "TimeoutError"
     with pytest.raises(UnicodeError) as wrong:
         "a..b".encode("idna")
     assert "host" in explain(wrong.value)

@@ -7,6 +7,7 @@ import pytest
 
 from spec.client import Client
 from spec.program.clients import run_client
+from spec.program.signals import Stopped
 from spec.stream_client import open_stream_client
 from spec.tests.support import client_options
 from spec.tests.test_texts import Stream
@@ -51,5 +52,5 @@ def test_no_further_text_is_sent_when_none_can_succeed(monkeypatch: pytest.Monke
 
 def test_a_signal_ends_the_conversation(monkeypatch: pytest.MonkeyPatch) -> None:
     """CLI-6."""
-    sent, status, complaint = run("one\ntwo\n", monkeypatch, {"one": KeyboardInterrupt()})
+    sent, status, complaint = run("one\ntwo\n", monkeypatch, {"one": Stopped()})
     assert (sent, status) == (["one"], 1) and complaint == f"stopped ({URL})"

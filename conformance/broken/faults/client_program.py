@@ -13,7 +13,7 @@ from spec import client, text
 from spec.client import Client
 from spec.codec import Reply
 from spec.options import REFUSED, UNREACHABLE, WRONG_USAGE
-from spec.program import arguments, output, texts
+from spec.program import arguments, output, signals, texts
 from spec.stream_client import StreamClient
 
 
@@ -29,11 +29,13 @@ def prints_the_host_as_it_was_given() -> None:
 @fault("CLI-1", service="time")
 def keeps_lines_in_a_buffer() -> None:
     """writes its lines into a pipe only when there are many, or when it ends"""
+    patch(output, "show", lambda line: sys.stdout.buffer.write(f"{line}\n".encode()))
 
-    @wrap(output, "use_utf8")
-    def use_utf8(good: Any) -> None:
-        good()
-        sys.stdout.reconfigure(line_buffering=False)  # type: ignore[union-attr]
+
+@fault("CLI-8", service="echo")
+def fails_where_it_cannot_complain() -> None:
+    """exits with 120 when standard error is full, as a Python program does that leaves that to the interpreter"""
+    patch(output, "complain", lambda line: print(f"error: {line!r}", file=sys.stderr))
 
 
 @fault("CLI-4", service="echo")
@@ -94,6 +96,22 @@ def fails_when_it_is_stopped() -> None:
 def dies_of_a_signal() -> None:
     """does not handle SIGTERM"""
     patch(signal, "signal", lambda number, handler: None)
+
+
+@fault("CLI-6")
+def is_interrupted_by_the_second_signal() -> None:
+    """takes a second signal as it took the first, wherever it then is"""
+
+    @wrap(signals, "on_first_signal")
+    def on_first_signal(good: Any, act: Any) -> None:
+        for number in signals._STOPPING:
+            signal.signal(number, lambda number, frame: act(number))
+
+
+@fault("CLI-6")
+def is_killed_by_sighup() -> None:
+    """lets SIGHUP kill it"""
+    patch(signals, "_STOPPING", (signal.SIGINT, signal.SIGTERM))
 
 
 @fault("CLI-6")

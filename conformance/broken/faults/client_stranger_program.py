@@ -6,12 +6,12 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from conformance.broken import fault, wrap
+from conformance.broken import fault, patch, wrap
 from spec import client, text
 from spec.client import Client
 from spec.codec import Reply
 from spec.options import ClientOptions
-from spec.program import arguments, output, texts
+from spec.program import arguments, lines, output, texts
 
 
 def _shows(change: Any) -> None:
@@ -57,11 +57,8 @@ def is_not_connected_when_refused() -> None:
 def writes_in_the_encoding_of_the_locale() -> None:
     """writes its lines in the encoding that LC_ALL or LANG names"""
 
-    @wrap(output, "use_utf8")
-    def use_utf8(good: Any) -> None:
-        good()
-        if "UTF-8" not in os.environ.get("LC_ALL", "") + os.environ.get("LANG", ""):
-            sys.stdout.reconfigure(encoding="ascii", errors="replace")  # type: ignore[union-attr]
+    if "UTF-8" not in os.environ.get("LC_ALL", "") + os.environ.get("LANG", ""):
+        patch(lines, "_encode", lambda line: f"{line}\n".encode("ascii", "replace"))
 
 
 @fault("CLI-3", transport="tcp", service="echo")

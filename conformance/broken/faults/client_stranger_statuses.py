@@ -2,6 +2,7 @@
 
 import argparse
 import re
+import signal
 import socket
 from typing import Any
 
@@ -55,7 +56,7 @@ def is_content_when_stopped() -> None:
 @fault("CLI-6", transport="udp", service="time")
 def stops_at_sigint_alone() -> None:
     """lets SIGTERM kill it"""
-    patch(signals, "interrupt_on_sigterm", lambda: None)
+    patch(signals, "_STOPPING", (signal.SIGINT,))
 
 
 @fault("CLI-7", transport="tcp", service="echo")

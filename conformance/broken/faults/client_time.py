@@ -4,7 +4,7 @@ import time
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from conformance.broken import fault, wrap
+from conformance.broken import fault, patch, wrap
 from spec import client
 from spec.client import Client, Tick, TickPrinter
 
@@ -14,6 +14,12 @@ def _prints(tick_as: Any) -> None:
     def parse_tick(good: Any, *how: Any) -> Tick:
         tick: Tick = good(*how)
         return tick._replace(time=tick_as(tick.time))
+
+
+@fault("CLI-19", service="time")
+def prints_an_offset_with_seconds() -> None:
+    """prints an offset from UTC to the second where the zone has one"""
+    patch(client, "_local", lambda moment: moment.astimezone())
 
 
 @fault("CLI-19", service="time")

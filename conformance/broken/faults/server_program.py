@@ -10,7 +10,7 @@ from conformance.broken import fault, patch, wrap, wrap_handler
 from spec import address, codec, endpoint, options, ticks
 from spec.address import Address
 from spec.endpoint import EchoEndpoint
-from spec.program import arguments, output
+from spec.program import arguments, lines, output, signals
 from spec.session import EchoSession, Session, TimeSession
 
 
@@ -28,7 +28,43 @@ def says_hello_first() -> None:
 @fault("SRV-1")
 def keeps_lines_back() -> None:
     """writes its lines out only when there are many"""
-    patch(output, "use_utf8", lambda: None)
+    patch(output, "say", lambda line: sys.stdout.buffer.write(f"{line}\n".encode()))
+
+
+@fault("SRV-17")
+def waits_for_its_reader() -> None:
+    """waits until somebody reads its lines"""
+    patch(lines.LineWriter, "post", lines.LineWriter.write)
+
+
+@fault("SRV-17", service="time")
+def waits_for_its_reader_at_the_end() -> None:
+    """does not stop before somebody has read its lines"""
+    patch(lines, "LAST_WAIT", 60)
+
+
+@fault("SRV-17", service="time")
+def drops_lines_in_silence() -> None:
+    """does not say how many lines it has dropped"""
+
+    @wrap(lines, "_encode")
+    def encode(good: Any, line: str) -> Any:
+        return b"" if line.startswith("lines dropped: ") else good(line)
+
+
+@fault("SRV-18")
+def shares_no_port() -> None:
+    """takes the option --reuse-port and does nothing about it"""
+
+    @wrap(arguments, "parse_server_options")
+    def parse(good: Any, *how: Any) -> Any:
+        return good(*how)._replace(reuse_port=False)
+
+
+@fault("SRV-10")
+def fails_where_it_cannot_complain() -> None:
+    """exits with 120 when standard error is full, as a Python program does that leaves that to the interpreter"""
+    patch(output, "complain", lambda line: print(f"error: {line!r}", file=sys.stderr))
 
 
 @fault("SRV-2")
@@ -221,10 +257,30 @@ def waits_for_its_port() -> None:
     patch(socket.socket, "setsockopt", setsockopt)
 
 
-@fault("SRV-8", service="echo", transport="tcp")
+@fault("SRV-8")
 def is_killed_by_the_second_signal() -> None:
     """lets a second signal kill it while it stops"""
+    _after_the_first_signal(signal.SIG_DFL)
 
-    @wrap(signal, "signal")
-    def handle(good: Any, number: int, handler: Any) -> None:
-        good(number, signal.SIG_DFL if handler is signal.SIG_IGN else handler)
+
+@fault("SRV-8")
+def complains_of_two_signals() -> None:
+    """writes to standard error when two signals come together"""
+    _after_the_first_signal(signal.SIG_IGN)
+
+
+def _after_the_first_signal(handler: signal.Handlers) -> None:
+    @wrap(signals, "on_first_signal")
+    def on_first_signal(good: Any, act: Any) -> None:
+        def handle(number: int) -> None:
+            for each in signal.SIGINT, signal.SIGTERM:
+                signal.signal(each, handler)
+            act(number)
+
+        good(handle)
+
+
+@fault("SRV-8")
+def is_killed_by_sighup() -> None:
+    """lets SIGHUP kill it"""
+    patch(signals, "_STOPPING", (signal.SIGINT, signal.SIGTERM))

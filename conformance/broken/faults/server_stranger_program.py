@@ -12,7 +12,7 @@ from impl_raw.tcp_server import Server
 from spec import address, session, text
 from spec.endpoint import EchoEndpoint, TimeEndpoint
 from spec.options import ServerOptions
-from spec.program import output
+from spec.program import lines, output
 from spec.session import TimeSession
 
 
@@ -50,11 +50,8 @@ def is_quiet_altogether() -> None:
 def writes_in_the_encoding_of_the_locale() -> None:
     """writes its lines in the encoding that LC_ALL or LANG names"""
 
-    @wrap(output, "use_utf8")
-    def use_utf8(good: Any) -> None:
-        good()
-        if "UTF-8" not in os.environ.get("LC_ALL", "") + os.environ.get("LANG", ""):
-            sys.stdout.reconfigure(encoding="ascii", errors="replace")  # type: ignore[union-attr]
+    if "UTF-8" not in os.environ.get("LC_ALL", "") + os.environ.get("LANG", ""):
+        patch(lines, "_encode", lambda line: f"{line}\n".encode("ascii", "replace"))
 
 
 @fault("SRV-2", transport="tcp", service="echo")

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import cycle
-from signal import SIGINT, SIGTERM
+from signal import SIGHUP, SIGINT, SIGTERM
 
 import pytest
 
@@ -22,6 +22,7 @@ from conformance.expected.replies import ok, ok_fields, shown, tick, tick_lines
 from conformance.expected.services import SERVICE_TABLE
 from conformance.profiles import Profile
 from conformance.targets.programs import Program
+from conformance.targets.redirected import UNWRITABLE, unwritable
 from conformance.targets.target import Target
 from conformance.targets.terms import SERVICES, TRANSPORTS, Service, Transport
 from conformance.timing import PATIENCE
@@ -92,8 +93,8 @@ def test_takes_what_follows_the_options_as_its_text(
 @pytest.mark.requirement("CLI-1", "CLI-3", "CLI-19")
 @pytest.mark.needs("CLI-3", "CLI-16", "CLI-19")
 def test_speaks_utf8_in_any_locale(target: Target, service: Service, transport: Transport) -> None:
-    surroundings = {"LC_ALL": "C", "LANG": "C"}
-    for words, stdin in (["привет"], ""), ([], "привет\n"):
+    for words, stdin, locale in (["привет"], "", "C"), ([], "привет\n", "C"), (["привет"], "", "ru_RU.KOI8-R"):
+        surroundings = {"LC_ALL": locale, "LANG": locale}
         with Talk(target, service, transport, *ENOUGH[service], *words, stdin=stdin, env=surroundings) as talk:
             with about("CLI-4" if stdin else ENOUGH_SAID[service]):
                 lines = serve(talk, "привет")
@@ -101,13 +102,45 @@ def test_speaks_utf8_in_any_locale(target: Target, service: Service, transport: 
 
 
 @pytest.mark.requirement("CLI-6", "CLI-10")
-@pytest.mark.parametrize("number", [SIGINT, SIGTERM])
+@pytest.mark.parametrize("number", [SIGINT, SIGTERM, SIGHUP])
 def test_is_stopped_before_it_is_done(target: Target, service: Service, transport: Transport, number: int) -> None:
+    if number == SIGHUP:
+        target.need("sighup")
     with Talk(target, service, transport, stdin="привет\n") as talk:
         talk.expect(SERVICE_TABLE[service].request("привет").decode())
         talk.program.stop(number)
         said = len(talk.program.errors) > 0  # SPEC.md leaves open whether that is an error
         talk.ends(1, [talk.connected] if transport == "tcp" else [], [""] * said)
+
+
+@pytest.mark.requirement("CLI-6", "CLI-10")
+def test_is_stopped_by_several_signals(target: Target, service: Service, transport: Transport) -> None:
+    """Two find a paused client, so they come together. They go on until it has ended."""
+    with Talk(target, service, transport, "привет") as talk:
+        talk.expect(SERVICE_TABLE[service].request("привет").decode())
+        with talk.program.paused():
+            talk.program.signal(SIGINT)
+            talk.program.signal(SIGTERM)
+        status = talk.program.stop_at_any_moment(SIGTERM, SIGINT)
+        assert status == 1, talk.program.describe(f"several signals stopped it with status {status}; expected 1")
+        said = min(len(talk.program.errors), 1)  # SPEC.md leaves open whether that is an error
+        talk.ends(1, [talk.connected] if transport == "tcp" else [], [""] * said)
+
+
+@pytest.mark.service("time")
+@pytest.mark.requirement("CLI-6", "CLI-10")
+def test_a_subscriber_is_stopped_by_several_signals(target: Target, transport: Transport) -> None:
+    with Talk(target, "time", transport, "Анна") as talk:
+        talk.subscribe("Анна")
+        talk.send(tick("Анна", 1))
+        lines = tick_lines("Анна", [1])
+        talk.program.expect_line(re.escape(lines[-1]))
+        with talk.program.paused():
+            talk.program.signal(SIGINT)
+            talk.program.signal(SIGTERM)
+        status = talk.program.stop_at_any_moment(SIGTERM, SIGINT)
+        assert status == 0, talk.program.describe(f"several signals stopped it with status {status}; expected 0")
+        talk.ends(0, [talk.connected, *lines])
 
 
 @pytest.mark.requirement("CLI-7", "CLI-10")
@@ -193,6 +226,14 @@ def test_refuses_wrong_usage(target: Target, transport: Transport, profile: Prof
             with ExitStack() as stack:
                 programs = [stack.enter_context(target.program(transport, "client", *words)) for words in batch]
                 judge_wrong_usage(programs, server, [])
+
+
+@pytest.mark.requirement("CLI-8")
+@pytest.mark.parametrize("where", UNWRITABLE)
+def test_refuses_wrong_usage_that_cannot_be_told(target: Target, transport: Transport, where: str) -> None:
+    with unwritable(target, transport, "client", where, "echo", "--port", "x") as program:
+        came = program.wait()
+        assert came == 2, program.describe(f"standard error is {where}, and its exit status is {came}; expected 2")
 
 
 @pytest.mark.divided

@@ -93,6 +93,18 @@ def test_prints_the_time_of_the_persons_zone(target: Target, transport: Transpor
             talk.ends(0, [talk.connected, *(f"Анна {moment}" for moment in zones[zone])], case=zone)
 
 
+@pytest.mark.requirement("CLI-19")
+def test_prints_an_offset_without_seconds(target: Target, transport: Transport) -> None:
+    """Of each zone the offset had some in 1900; the moment is the same without them."""
+    target.need("zone-seconds")
+    shown = {"Europe/Moscow": "14:30:00.000+02:30", "Europe/Dublin": "11:35:00.000-00:25"}
+    for zone, expected in shown.items():
+        with Talk(target, "time", transport, "--ticks", "1", "Анна", env={"TZ": zone}) as talk:
+            talk.subscribe("Анна")
+            talk.send(reply("TICK", ("name", "Анна"), ("time", "1900-01-01T12:00:00.000Z"), ("seq", "1")))
+            talk.ends(0, [talk.connected, f"Анна 1900-01-01T{expected}"], case=zone)
+
+
 @pytest.mark.requirement("CLI-12")
 def test_ignores_fields_that_it_does_not_know(target: Target, transport: Transport) -> None:
     with Talk(target, "time", transport, "--ticks", "1", "Анна") as talk:

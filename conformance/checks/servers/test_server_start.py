@@ -33,6 +33,7 @@ from conformance.profiles import Profile
 from conformance.running.fixtures import StartServer
 from conformance.targets.host import require_address
 from conformance.targets.programs import Program, ProgramError
+from conformance.targets.redirected import UNWRITABLE, unwritable
 from conformance.targets.server import Server
 from conformance.targets.target import Target
 from conformance.targets.terms import TRANSPORTS, Service, Transport
@@ -114,6 +115,16 @@ def test_wrong_usage(target: Target, transport: Transport, profile: Profile) -> 
             programs = [stack.enter_context(target.program(transport, "server", *words)) for words in batch]
             for program in programs:
                 require_refusal(program, 2)
+
+
+@ECHO
+@pytest.mark.requirement("SRV-10")
+@pytest.mark.parametrize("where", UNWRITABLE)
+def test_wrong_usage_that_cannot_be_told(target: Target, transport: Transport, where: str) -> None:
+    program = unwritable(target, transport, "server", where, "echo", "--port", "x")
+    with program:
+        came = program.wait()
+    assert came == 2, program.describe(f"standard error is {where}, and its exit status is {came}; expected 2")
 
 
 @ECHO

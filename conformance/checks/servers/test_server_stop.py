@@ -1,7 +1,7 @@
 """SRV-8 and SRV-9: how a server stops, and which replies it must still send."""
 
 from contextlib import ExitStack, suppress
-from signal import SIGINT, SIGTERM
+from signal import SIGHUP, SIGINT, SIGTERM
 
 import pytest
 
@@ -10,11 +10,12 @@ from conformance.as_client.conversation import Subscription, good_request, split
 from conformance.as_client.exchange import as_text
 from conformance.as_client.judgement import require_replies, require_reply, require_status
 from conformance.as_client.peers import TcpPeer
-from conformance.as_client.server_lines import require_line_count, require_stop
+from conformance.as_client.server_lines import require_line_count, require_output, require_stop
 from conformance.blame import about
 from conformance.expected.oracle import error, expected_reply
 from conformance.expected.services import SERVICE_TABLE
 from conformance.running.fixtures import StartServer
+from conformance.targets.target import Target
 from conformance.timing import interval
 
 ECHO = pytest.mark.service("echo")
@@ -24,11 +25,27 @@ SHORT = interval(0.2)
 
 
 @pytest.mark.requirement("SRV-8")
-@pytest.mark.parametrize("signal", [SIGINT, SIGTERM])
-def test_stop_without_clients(start_server: StartServer, signal: int) -> None:
+@pytest.mark.parametrize("signal", [SIGINT, SIGTERM, SIGHUP])
+def test_stop_without_clients(target: Target, start_server: StartServer, signal: int) -> None:
+    if signal == SIGHUP:
+        target.need("sighup")
     server = start_server()
     require_stop(server, signal)
     require_line_count(server, 2)
+
+
+@pytest.mark.requirement("SRV-8")
+def test_several_signals(start_server: StartServer) -> None:
+    """Two find a paused server, so they come together. They go on until it has ended."""
+    server = start_server()
+    with server.paused():
+        server.signal(SIGINT)
+        server.signal(SIGTERM)
+    status = server.stop_at_any_moment(SIGTERM, SIGINT)
+    assert status == 0, server.describe(f"several signals stopped it with status {status}; expected 0")
+    require_output(server, [f"waiting for clients on {server.url}", "stopped"])
+    with about("SRV-8", "several signals made it write to standard error"):
+        assert server.errors == [], server.describe("expected nothing on standard error")
 
 
 @pytest.mark.requirement("SRV-8")

@@ -1,7 +1,6 @@
 """What the servers of both transports share: the socket, the alarm, start and stop."""
 
 import asyncio
-import signal
 import socket
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
@@ -13,6 +12,7 @@ from spec.address import format_url
 from spec.options import UNREACHABLE, ServerOptions
 from spec.program.arguments import parse_server_options
 from spec.program.output import explain, fail, say
+from spec.program.signals import on_first_signal
 
 DRAIN = 0.5  # seconds: how long what has come is answered, and taken, after a signal
 BACKLOG = 1024  # connections that the kernel completes before they are accepted
@@ -56,6 +56,8 @@ def bound_socket(options: ServerOptions) -> Iterator[socket.socket]:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # "::" serves IPv4 too
+        if options.reuse_port:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.setblocking(False)
         sock.bind(address)
         if options.transport == "tcp":
@@ -73,8 +75,8 @@ def run_server(
 
     async def until_signal(sock: socket.socket) -> None:
         stopping = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+        loop = asyncio.get_running_loop()  # its own handlers are gone when it has ended, but a signal may come then
+        on_first_signal(lambda number: loop.call_soon_threadsafe(stopping.set))
         say(f"waiting for clients on {format_url(options.service, transport, sock.getsockname())}")
         await serve(options, sock, stopping.wait())
 

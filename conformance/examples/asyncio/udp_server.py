@@ -32,8 +32,9 @@ class Server(asyncio.DatagramProtocol):
         self.alarm.set(self.endpoint.deadline)
 
     def wake(self) -> None:
-        while ticks := self.endpoint.wake(time.monotonic(), time.time()):
-            for datagram, address in ticks:
+        now = time.monotonic()
+        while (deadline := self.endpoint.deadline) is not None and deadline <= now:
+            for datagram, address in self.endpoint.wake(time.monotonic(), time.time()):
                 self.transport.sendto(datagram, address)
         self.alarm.set(self.endpoint.deadline)
 

@@ -18,7 +18,7 @@ export function hasSubscribed() {
 /** Run the function of the service, which returns the exit status, until it is done or a signal comes. */
 export async function run(services) {
   const stop = () => (statusWhenStopped === 0 ? process.exit(0) : fail(1, 'stopped before it was done'));
-  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, stop);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, stop);
   process.stdout.on('error', () => process.exit(1)); // nobody reads any more
   try {
     process.exit(await services[options.service]());
@@ -90,7 +90,7 @@ export async function echo(connect) {
 /** A tick as CLI-19 shows it, in the person's time zone. */
 function formatTick({ name, time }) {
   const date = new Date(time);
-  const east = -date.getTimezoneOffset(); // minutes
+  const east = Math.trunc(-date.getTimezoneOffset()); // minutes; RFC 3339 has no seconds in an offset
   const local = new Date(date.getTime() + east * 60000).toISOString().slice(0, -1);
   const two = (number) => String(number).padStart(2, '0');
   const offset = `${east < 0 ? '-' : '+'}${two(Math.floor(Math.abs(east) / 60))}:${two(Math.abs(east) % 60)}`;

@@ -22,7 +22,7 @@ export function rename(client, name) {
 }
 
 /**
- * Serve until SIGINT or SIGTERM. `listen(address, family)` returns a socket that is about to listen, `received()` a
+ * Serve until a signal comes. `listen(address, family)` returns a socket that is about to listen, `received()` a
  * count that grows with what comes, `settled()` whether that has been answered and the transport has the answers.
  */
 export async function serve(transport, { listen, received, settled }) {
@@ -36,7 +36,7 @@ export async function serve(transport, { listen, received, settled }) {
   }
   socket.on('error', () => {}); // of a datagram that did not arrive, say
   process.stdout.on('error', () => {}); // nobody reads the lines any more; clients are served all the same
-  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => stop(received, settled));
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => stop(received, settled));
   print(`waiting for clients on ${options.service}+${transport}://${formatAddress(socket.address())}`);
 }
 

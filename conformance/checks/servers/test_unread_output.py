@@ -1,0 +1,99 @@
+"""SRV-17: a server whose lines nobody reads, for a time or at all."""
+
+import re
+import subprocess
+import time
+from collections.abc import Iterable, Iterator
+from itertools import cycle, islice
+from signal import SIGTERM
+
+import pytest
+
+from conformance.as_client import peers
+from conformance.as_client.conversation import Subscription
+from conformance.as_client.judgement import require_status
+from conformance.as_client.peers import TcpPeer, UdpPeer
+from conformance.blame import about
+from conformance.running.fixtures import StartServer
+from conformance.targets.server import Server
+from conformance.targets.terms import Transport
+from conformance.timing import JUDGE_LATENESS, PATIENCE
+from spec.limits import STOP_SECONDS
+
+LINES = 8000
+"""More than a pipe holds, and than most servers keep."""
+
+DROPPED = re.compile("lines dropped: ([0-9]+)")
+
+
+def talkative(start_server: StartServer, transport: Transport) -> Server:
+    return start_server("--interval", "86400", *(("--max-clients", "1") if transport == "udp" else ()))
+
+
+def say_much(server: Server) -> None:
+    """Make a server of `talkative` print LINES lines. It must answer each request at once."""
+    try:
+        if server.service == "time":
+            rename(server)
+        elif server.transport == "tcp":
+            for _ in range(LINES // 2):
+                with TcpPeer(server.address) as client:
+                    require_status(client.ask(b"ECHO a"), "OK")
+        else:
+            with UdpPeer(server.address) as one, UdpPeer(server.address) as other:  # each is forgotten for the other
+                for peer in islice(cycle([one, other]), LINES // 2):
+                    require_status(peer.ask(b"ECHO a"), "OK")
+    except peers.Observed as observed:
+        raise AssertionError(f"it waits for who reads its lines: {observed}") from None
+
+
+def rename(server: Server) -> None:
+    with peers.connect(server) as peer:
+        subscription = Subscription(peer, "Анна")
+        subscription.tick()
+        for name in islice(cycle(["Борис", "Анна"]), LINES):
+            subscription.request(name)
+            require_status(peer.reply(), "OK")
+
+
+def lines_about_clients(output: Iterable[str]) -> Iterator[int]:
+    """Yield for how many lines about clients each line stands."""
+    for line in output:
+        if dropped := DROPPED.fullmatch(line):
+            yield int(dropped[1])
+        elif line.startswith("client "):
+            yield 1
+
+
+@pytest.mark.requirement("SRV-17")
+@pytest.mark.needs("LOAD-2", "SRV-4", "SRV-5")
+def test_nobody_reads(start_server: StartServer, transport: Transport) -> None:
+    server = talkative(start_server, transport)
+    with server.unread():
+        say_much(server)
+        server.signal(SIGTERM)
+        start = time.monotonic()
+        try:
+            status = server.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            raise AssertionError("it does not stop while nobody reads its lines") from None
+        assert time.monotonic() - start <= STOP_SECONDS + JUDGE_LATENESS, "it did not stop in time"
+    assert status == 0, server.describe(f"its exit status is {status}; expected 0")
+
+
+@pytest.mark.requirement("SRV-17")
+@pytest.mark.needs("LOAD-2", "SRV-4", "SRV-5", "SRV-6")
+def test_nobody_reads_for_a_time(start_server: StartServer, transport: Transport) -> None:
+    """What it printed and what it says it dropped make up all lines."""
+    server = talkative(start_server, transport)
+    with server.unread():
+        say_much(server)
+    least = LINES - 1  # over UDP the last echo client has not left yet
+    server.wait_until(lambda: sum(lines_about_clients(server.output)) >= least)
+    with about("SRV-8"):
+        assert server.stop() == 0, server.describe("expected exit status 0")
+    counted = sum(lines_about_clients(server.output))
+    assert least <= counted <= LINES + 2, server.describe(
+        f"lines about clients and 'lines dropped: N' make up {counted}; expected {least} to {LINES + 2}"
+    )
+    assert server.output[-1] == "stopped", server.describe("expected 'stopped' as the last line")

@@ -1,0 +1,25 @@
+"""The steps of each exercise: as it is assigned, then by SPEC.md, then under load."""
+
+from conformance.labs.echo_steps import echo_steps
+from conformance.labs.exam import Exam
+from conformance.labs.ladder import Step
+from conformance.labs.levels import PROTOCOL, ROBUST, SCHEDULES
+from conformance.labs.source_steps import source_steps
+from conformance.labs.texts import mark
+from conformance.labs.time_steps import STEPS as TIME_STEPS
+
+LEVELS = mark("assignment"), mark("protocol"), mark("robust")
+"""In the order in which one comes to them."""
+
+
+def assignment_steps(exam: Exam) -> list[Step[Exam]]:
+    """Return the steps of an exam's exercise, in the order in which one would take them."""
+    exercise = exam.exercise
+    steps = echo_steps(addition=exercise.addition) if exam.service == "echo" else TIME_STEPS
+    return [*steps, *source_steps(with_block=exercise.with_block, framework=exercise.framework)]
+
+
+def ladder(exam: Exam) -> dict[str, list[Step[Exam]]]:
+    """Return the steps of all levels, by the levels' names in English."""
+    robust = [step for step in ROBUST if step is not SCHEDULES or exam.service == "time"]
+    return dict(zip(LEVELS, (assignment_steps(exam), PROTOCOL, robust), strict=True))

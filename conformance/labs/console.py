@@ -1,0 +1,147 @@
+"""Programs on a pseudo-terminal, where a person starts them, reads them and types."""
+
+import contextlib
+import os
+import pty
+import re
+import signal
+import sys
+import termios
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import psutil
+
+from conformance.labs.texts import say
+from conformance.targets.programs import Program
+from conformance.targets.terms import Transport
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+_READ_BYTES = 1 << 16
+_MOST = 1 << 20
+"""Bytes that a program may print in an exercise; one that prints more prints without end, and is ended."""
+
+_CONTROL_SEQUENCES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07]*\x07|[\x00-\x08\x0b-\x1f\x7f]")
+ENDING = 1.0
+"""Seconds that a program gets to end by itself after Ctrl-C."""
+
+
+class Console:
+    """A Python program whose standard streams are a terminal of its own. Use it in a ``with`` block.
+
+    The terminal does not repeat what is typed, so that all that it shows was printed by the program. Errors are read
+    apart from the rest: they are in `errors`.
+    """
+
+    def __init__(self, file: Path, *words: str) -> None:
+        """Start a program in its own directory, with these arguments."""
+        self._master, terminal = pty.openpty()
+        settings = termios.tcgetattr(terminal)
+        settings[3] &= ~termios.ECHO
+        termios.tcsetattr(terminal, termios.TCSANOW, settings)
+        self._changed = threading.Condition()
+        self._bytes = b""
+        try:
+            self.program = Program(
+                [sys.executable, file.name, *words], cwd=file.parent, stdin=terminal, stdout=terminal
+            )
+        except BaseException:
+            os.close(self._master)
+            raise
+        finally:
+            os.close(terminal)
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def __enter__(self) -> "Self":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.program.kill()
+        self._reader.join(ENDING)
+        os.close(self._master)
+
+    def _read(self) -> None:
+        while True:
+            try:
+                data = os.read(self._master, _READ_BYTES)
+            except OSError:  # EIO: no program has the terminal any more
+                data = b""
+            if len(self._bytes) + len(data) > _MOST:
+                self.program.end_because(say("it printed without end"))
+                data = b""
+            with self._changed:
+                self._bytes += data
+                self._changed.notify_all()
+            if not data:
+                return
+
+    @property
+    def text(self) -> str:
+        """All that the program has printed, without colours; what is not UTF-8 as ``\\xNN``."""
+        with self._changed:
+            return _CONTROL_SEQUENCES.sub("", self._bytes.decode("utf-8", "backslashreplace").replace("\r\n", "\n"))
+
+    @property
+    def errors(self) -> list[str]:
+        """The lines on standard error."""
+        return self.program.errors
+
+    @property
+    def running(self) -> bool:
+        """Whether the program has not ended yet."""
+        return self.program.running
+
+    def type(self, line: str) -> None:
+        """Type a line and press Enter. A line may be longer than what a terminal takes at once."""
+        with contextlib.suppress(OSError):  # the program has ended
+            os.write(self._master, f"{line}\n".encode())
+
+    def wait_for(self, condition: Callable[[], bool], seconds: float) -> bool:
+        """Return whether a condition on the text becomes true in that time, or while the program runs."""
+        deadline = time.monotonic() + seconds
+        while not (met := condition()) and time.monotonic() < deadline:
+            has_ended = not self._reader.is_alive() and self.program.ends_within(0.05)
+            with self._changed:
+                self._changed.wait(0.05)
+            if has_ended:
+                return condition()
+        return met
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C, and kill the program if it does not end."""
+        with contextlib.suppress(ProcessLookupError):
+            self.program.signal(signal.SIGINT)
+        if not self.program.ends_within(ENDING):
+            self.program.end()
+
+    def sockets(self, transport: Transport) -> list[tuple[str, int]]:
+        """Return the addresses, host and port, that the program listens on (TCP) or has bound (UDP)."""
+        found = []
+        with contextlib.suppress(psutil.Error):
+            process = psutil.Process(self.program.pid)
+            for each in [process, *process.children(recursive=True)]:
+                # The name since psutil 6, and the one before.
+                connections = getattr(each, "net_connections", None) or each.connections
+                found += [
+                    (known.laddr.ip, known.laddr.port)
+                    for known in connections(kind=transport)
+                    if known.laddr and (transport == "udp" or known.status == psutil.CONN_LISTEN)
+                ]
+        return found
+
+    def own_ports(self, transport: Transport) -> set[int]:
+        """Return the local ports of all the program's sockets."""
+        with contextlib.suppress(psutil.Error):
+            process = psutil.Process(self.program.pid)
+            connections = getattr(process, "net_connections", None) or process.connections
+            return {known.laddr.port for known in connections(kind=transport) if known.laddr}
+        return set()

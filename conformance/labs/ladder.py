@@ -1,0 +1,67 @@
+"""Steps, one after the other: what each asks for, why, and where to look for a hint."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Generic, NamedTuple, TypeVar
+
+from conformance.labs.texts import say
+
+Subject = TypeVar("Subject")
+
+
+class StepError(Exception):
+    """A step that is not taken yet."""
+
+    def __init__(self, expected: str, came: str, cause: str = "") -> None:
+        """Each in the language of the reader: what was expected, what came, and a likely cause, or nothing."""
+        super().__init__(expected)
+        self.expected, self.came, self.cause = expected, came, cause
+
+
+class UndecidedError(Exception):
+    """What cannot be judged here, for a reason that is not the program's; the message says it."""
+
+
+class Step(NamedTuple, Generic[Subject]):
+    """One thing that a program has to do.
+
+    Attributes:
+        title: what it does then, in English, as a clause
+        why: a sentence on why that matters, in English
+        hint: what to try, in English
+        take: judges it. Raises StepError, and UndecidedError
+        is_basic: whether no other step can be taken without it
+    """
+
+    title: str
+    why: str
+    hint: str
+    take: Callable[[Subject], None]
+    is_basic: bool = False
+
+
+class Taken(NamedTuple, Generic[Subject]):
+    """A step that was tried; `error` is None if it is taken."""
+
+    step: Step[Subject]
+    error: StepError | None
+
+
+def climb(steps: Iterable[Step[Subject]], subject: Subject, *, through: bool = False) -> Iterator[Taken[Subject]]:
+    """Try steps until one fails; `through`: until a basic one fails. Yield each when tried. Raises UndecidedError."""
+    for step in steps:
+        try:
+            step.take(subject)
+        except StepError as error:
+            yield Taken(step, error)
+            if step.is_basic or not through:
+                return
+        else:
+            yield Taken(step, None)
+
+
+def shown(text: str, most: int = 200) -> str:
+    """Return what a program printed as it is shown in a verdict: in quotes, one line, cut in the middle."""
+    text = text.strip().replace("\n", " ⏎ ")
+    if len(text) > most:
+        text = f"{text[: most // 2]} … {text[-most // 2 :]}"
+    return say("“{text}”", text=text) if text else say("nothing")

@@ -1,0 +1,51 @@
+"""Known mistakes, by what was seen and by the source."""
+
+from conformance.labs.console import Console
+from conformance.labs.exam import Exam, last_error
+from conformance.labs.texts import say
+
+MANY = 500
+"""A message of more bytes than that may be cut."""
+
+
+def cause_of_a_cut(exam: Exam, message: str, ended: Console | None) -> str:
+    """Return why a part of an answer may be missing: in the reader's language, empty if nothing is known.
+
+    `ended` is the program that ended with an error; None: both ran on.
+    """
+    if len(message.encode()) > MANY and (cause := _too_small(exam)):
+        return cause
+    error = last_error(ended) if ended else ""
+    if "UnicodeDecodeError" in error:
+        return say("what came was not UTF-8: were the bytes reversed, or a letter cut in two?")
+    if "ConnectionResetError" in error and exam.exercise.transport == "udp":
+        return say("a datagram to a port that nobody has comes back as ConnectionResetError: catch it and go on")
+    return ""
+
+
+def _too_small(exam: Exam) -> str:
+    """Return where too little is received at once, if that stands in a source."""
+    for file in exam.submission:
+        source = exam.source(file)
+        for line, size in source.receives():
+            if size < 8192 and not source.receives_in_a_loop:
+                where = {"file": file.name, "line": line, "size": size}
+                return (
+                    say(
+                        "{file}, line {line}: recvfrom({size}) throws away what a datagram has beyond {size} bytes",
+                        **where,
+                    )
+                    if exam.exercise.transport == "udp"
+                    else say("{file}, line {line}: recv({size}) returns up to {size} bytes, and no message", **where)
+                )
+    if exam.exercise.transport == "tcp" and not any(exam.source(file).receives_in_a_loop for file in exam.submission):
+        return say("one recv() was taken for a whole message: a stream has no messages, go on until its end")
+    return ""
+
+
+def cause_of_silence(exam: Exam) -> str:
+    """Return why nothing may have come at all."""
+    server = exam.server
+    if not server.running:
+        return say("the server had ended")
+    return ""

@@ -1,0 +1,70 @@
+"""Which files a person has handed in: a server and a client."""
+
+import ast
+from pathlib import Path
+from typing import NamedTuple
+
+from conformance.labs.texts import say
+
+
+class SubmissionError(Exception):
+    """The programs are not found; one line that says what was looked for."""
+
+
+class Submission(NamedTuple):
+    """The two programs. Both are files of Python, in any directory."""
+
+    server: Path
+    client: Path
+
+
+def find_submission(words: list[Path]) -> Submission:
+    """Return the programs that are meant: two files, the server first, or the two in a directory.
+
+    In a directory they are ``server.py`` and ``client.py``, else the one file with "server" and the one with "client"
+    in its name, else the one that binds a socket or uses socketserver and the one that reads what is typed.
+    Raises SubmissionError.
+    """
+    if len(words) == 2:
+        for word in words:
+            if not word.is_file():
+                raise SubmissionError(say("{file}: no such file", file=word))
+        return Submission(words[0].absolute(), words[1].absolute())
+    [directory] = words
+    if directory.is_file():
+        raise SubmissionError(say("{file} is one program; name the server's file and the client's", file=directory))
+    if not directory.is_dir():
+        raise SubmissionError(say("{file}: no such directory", file=directory))
+    files = sorted(directory.absolute().glob("*.py"))
+    server, client = _one(files, "server"), _one(files, "client")
+    if server is None or client is None:
+        names = ", ".join(file.name for file in files) or say("no Python files")
+        raise SubmissionError(
+            say(
+                "{directory}: neither server.py and client.py nor two files that can be told apart ({names});"
+                " name the server's file and the client's",
+                directory=directory,
+                names=names,
+            )
+        )
+    return Submission(server, client)
+
+
+def _one(files: list[Path], role: str) -> Path | None:
+    exact = [file for file in files if file.stem.lower() == role]
+    named = [file for file in files if role in file.stem.lower()]
+    alike = [file for file in files if _plays(file) == role]
+    return next((found[0] for found in (exact, named, alike) if len(found) == 1), None)
+
+
+def _plays(file: Path) -> str:
+    """Return which role a file plays by its source: ``server``, ``client`` or nothing."""
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (SyntaxError, ValueError):
+        return ""
+    names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    names |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    if names & {"bind", "create_server", "BaseRequestHandler", "start_server"}:
+        return "server"
+    return "client" if names & {"connect", "create_connection", "sendto"} else ""

@@ -1,0 +1,34 @@
+"""What is said to who does an exercise, in the language of the locale or of ``--lang``."""
+
+import gettext as gnu
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+LOCALE = Path(__file__).parent / "locale"
+LANGUAGES = "en", "ru"
+
+_translations: gnu.NullTranslations = gnu.NullTranslations()
+
+
+def choose(language: str) -> None:
+    """Say everything in that language from now on; one that has no catalogue is English."""
+    global _translations
+    _translations = gnu.translation("labs", LOCALE, [language], fallback=True)
+
+
+def language_of(environment: Mapping[str, str] = os.environ) -> str:
+    """Return the language that a locale asks for, by LC_ALL, LC_MESSAGES and LANG (POSIX, XBD 8.2): ``en``, ``ru``."""
+    name = next((value for key in ("LC_ALL", "LC_MESSAGES", "LANG") if (value := environment.get(key))), "")
+    language = name.split("_")[0].split(".")[0].lower()
+    return language if language in LANGUAGES else "en"
+
+
+def say(text: str, /, **values: object) -> str:
+    """Return a text in the chosen language, with the values in the places of their names."""
+    return _translations.gettext(text).format(**values) if values else _translations.gettext(text)
+
+
+def mark(text: str) -> str:
+    """Return a text as it is. It is translated where it is shown; the name is there for those who collect texts."""
+    return text

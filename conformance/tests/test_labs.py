@@ -1,0 +1,226 @@
+"""Exercises as people answer them: right ones take all steps, and each known mistake gets its name."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from conformance import ROOT
+
+ECHO_UDP_SERVER = """
+import socket
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+server.bind(("localhost", 5000))
+print("Ожидание клиентов")
+while True:
+    data, address = server.recvfrom(65535)
+    message = data.decode()
+    print("Клиент", address)
+    answer = f"{message}\\n{message[::-1]}\\n{message.upper()}\\n{len(message)}"
+    server.sendto(answer.encode(), address)
+"""
+ECHO_UDP_CLIENT = """
+import socket
+client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+print("Подключение произошло")
+client.sendto(input("Сообщение: ").encode(), ("localhost", 5000))
+print(client.recvfrom(65535)[0].decode())
+"""
+ECHO_TCP_SERVER = """
+import socket
+server = socket.create_server(("localhost", 5000))
+print("Waiting for clients")
+while True:
+    connection, address = server.accept()
+    print("client", address)
+    message = connection.makefile(encoding="utf-8", newline="\\n").readline()[:-1]
+    answer = f"{message}\\n{message[::-1]}\\n{message.upper()}\\n{len(message)}\\nwords: {len(message.split())}"
+    connection.sendall(answer.encode())
+    connection.close()
+"""
+ECHO_TCP_CLIENT = """
+import socket
+client = socket.create_connection(("localhost", 5000))
+print("I am connected")
+client.sendall(input("Message: ").encode() + b"\\n")
+print(client.makefile(encoding="utf-8").read())
+"""
+TIME_TCP_SERVER = """
+import socket, threading, time
+from datetime import datetime
+
+def serve(connection, address):
+    with connection:
+        name = connection.recv(1024).decode().strip()
+        print(name, address)
+        try:
+            while True:
+                connection.sendall(f"{name} {datetime.now():%H:%M:%S}\\n".encode())
+                time.sleep(3)
+        except OSError:
+            print(name, "left")
+
+with socket.create_server(("localhost", 5000)) as server:
+    print("Waiting for clients")
+    while True:
+        threading.Thread(target=serve, args=server.accept(), daemon=True).start()
+"""
+TIME_TCP_CLIENT = """
+import socket
+with socket.create_connection(("localhost", 5000)) as client:
+    print("connected")
+    client.sendall(input("Name: ").encode())
+    while data := client.recv(1024):
+        print(data.decode(), end="")
+"""
+TIME_UDP_SERVER = """
+import socket, threading, time
+from datetime import datetime
+clients = {}
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+server.bind(("", 5000))
+print("Waiting for clients")
+
+def send():
+    while True:
+        for address, name in list(clients.items()):
+            server.sendto(f"{name} {datetime.now():%H:%M:%S}".encode(), address)
+        time.sleep(3)
+
+threading.Thread(target=send, daemon=True).start()
+while True:
+    data, address = server.recvfrom(1024)
+    clients[address] = data.decode()
+    print("client", data.decode(), address)
+"""
+TIME_UDP_CLIENT = """
+import socket
+client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+client.sendto(input("Name: ").encode(), ("127.0.0.1", 5000))
+print("connected")
+while True:
+    print(client.recvfrom(1024)[0].decode())
+"""
+FRAMEWORK_UDP_SERVER = """
+import socketserver
+
+class Handler(socketserver.BaseRequestHandler):
+    def handle(self):
+        data, sock = self.request
+        message = data.decode()
+        print("client", self.client_address)
+        answer = f"{message}\\n{message[::-1]}\\n{message.upper()}\\n{len(message)}"
+        sock.sendto(answer.encode(), self.client_address)
+
+socketserver.UDPServer.max_packet_size = 65535
+with socketserver.UDPServer(("localhost", 5000), Handler) as server:
+    print("Waiting for clients")
+    server.serve_forever()
+"""
+GOOD = {
+    1: (ECHO_UDP_SERVER, ECHO_UDP_CLIENT),
+    2: (TIME_UDP_SERVER, TIME_UDP_CLIENT),
+    4: (ECHO_TCP_SERVER, ECHO_TCP_CLIENT),
+    5: (TIME_TCP_SERVER, TIME_TCP_CLIENT),
+    6: (FRAMEWORK_UDP_SERVER, ECHO_UDP_CLIENT),
+}
+
+BAD: dict[str, tuple[int, str, str, str]] = {
+    # name: exercise, where it stands, what stands there instead, what the verdict says
+    "datagram-cut": (1, "recvfrom(65535)", "recvfrom(512)", r"recvfrom\(512\) throws away"),
+    "reversed-bytes": (1, "message[::-1]", "data[::-1].decode(errors='replace')", "the bytes were reversed"),
+    "upper-bytes": (1, "message.upper()", "data.upper().decode()", "Latin letters alone"),
+    "counts-bytes": (1, "len(message)", "len(data)", r"the bytes were counted \(20\)"),
+    "prints-bytes": (1, "[0].decode())", "[0])", "bytes were printed"),
+    "no-address": (1, 'print("Клиент", address)', 'print("Клиент")', "address beside the rest"),
+    "other-transport": (1, ECHO_UDP_SERVER, ECHO_TCP_SERVER, "it opened a TCP port"),
+    "does-not-start": (1, "import socket\nserver", "server", "NameError"),
+    "no-python": (1, "while True:", "while True", "line 6: "),
+    "one-client": (1, "while True:\n", "if True:\n", "the server had ended"),
+    "does-not-say": (1, 'print("Ожидание клиентов")\n', "", "says that the server waits"),
+    "client-does-not-say": (1, 'print("Подключение произошло")\n', "", "with the word “connected”"),
+    "recv-for-a-message": (
+        *(4, 'connection.makefile(encoding="utf-8", newline="\\n").readline()[:-1]'),
+        *("connection.recv(512).decode().strip()", r"recv\(512\) returns up to 512 bytes"),
+    ),
+    "counts-the-line-end": (4, "readline()[:-1]", "readline()", "the end of the line was counted"),
+    "no-addition": (4, "\\nwords: {len(message.split())}", "", "the addition that exercise 4 asks for"),
+    "no-with": (
+        *(5, 'with socket.create_connection(("localhost", 5000)) as client:'),
+        *('client = socket.create_connection(("localhost", 5000))\nif True:', "line 3 opens one without"),
+    ),
+    "first-client-alone": (
+        *(5, "threading.Thread(target=serve, args=server.accept(), daemon=True).start()", "serve(*server.accept())"),
+        "the server serves its first client alone",
+    ),
+    "too-slow": (5, "time.sleep(3)", "time.sleep(6)", "gets the time 3 times"),
+    "ends-with-a-client": (
+        *(5, "except OSError:", "except ZeroDivisionError:"),
+        "",  # the thread of that client ends alone
+    ),
+    "names-mixed": (
+        2,
+        "address, name in list(clients.items())",
+        "address, name in zip(clients, ['Анна'] * 9)",
+        "the name is another client's",
+    ),
+    "no-handler": (6, "(socketserver.BaseRequestHandler)", "(socketserver.BaseRequestHandler, object)", ""),
+    "no-with-server": (
+        *(6, 'with socketserver.UDPServer(("localhost", 5000), Handler) as server:\n'),
+        *(
+            'server = socketserver.UDPServer(("localhost", 5000), Handler)\nif True:\n',
+            "the server object is made without one",
+        ),
+    ),
+}
+
+
+def write(directory: Path, server: str, client: str) -> None:
+    (directory / "server.py").write_text(server, encoding="utf-8")
+    (directory / "client.py").write_text(client, encoding="utf-8")
+
+
+def lab(number: int, directory: Path, *options: str, language: str = "en") -> tuple[int, str]:
+    """Return the exit status and what is said."""
+    command = [sys.executable, "-m", "conformance", "lab", str(number), str(directory), "--lang", language, *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("number", GOOD)
+def test_a_good_answer_takes_all_steps_of_the_assignment(tmp_path: Path, number: int) -> None:
+    write(tmp_path, *GOOD[number])
+    status, said = lab(number, tmp_path)
+    assert status == 0, said
+    assignment = said.partition("protocol\n")[0]
+    assert "✗" not in assignment, said
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_known_mistake_gets_its_name(tmp_path: Path, name: str) -> None:
+    number, good, bad, said_of_it = BAD[name]
+    server, client = GOOD[number]
+    assert (good in server) + (good in client) >= 1
+    write(tmp_path, server.replace(good, bad), client.replace(good, bad) if good not in server else client)
+    status, said = lab(number, tmp_path)
+    if not said_of_it:
+        assert status == 0, said
+        return
+    assert status == 1, said
+    assert re.search(said_of_it, said), said
+    assert said.count("✗") <= 1, said
+
+
+def test_nothing_is_judged_without_two_programs(tmp_path: Path) -> None:
+    status, said = lab(1, tmp_path)
+    assert (status, said.count("\n")) == (2, 1), said
+    assert "no Python files" in said
+
+
+def test_programs_are_found_by_what_they_do(tmp_path: Path) -> None:
+    (tmp_path / "first.py").write_text(ECHO_UDP_SERVER, encoding="utf-8")
+    (tmp_path / "second.py").write_text(ECHO_UDP_CLIENT, encoding="utf-8")
+    status, said = lab(1, tmp_path)
+    assert status == 0, said

@@ -1,0 +1,130 @@
+"""Lines on a stream: written by one who waits for whoever reads them, or by one who never does (SPEC.md, SRV-17)."""
+
+import atexit
+import os
+import stat
+import sys
+import threading
+import time
+from contextlib import suppress
+from io import RawIOBase
+from typing import TextIO
+
+WAITING_LINES = 4096
+"""How many lines are kept for a reader who is slow; any further ones are dropped."""
+LAST_WAIT = 0.3
+"""Seconds that the end of the program waits for such a reader, well below STOP_SECONDS."""
+PAUSE = 0.01
+"""Seconds until a stream that took nothing is tried again, where the system cannot wait for it."""
+
+
+class LineWriter:
+    """Writes whole lines to a stream, in their order, each at once: nothing stays in a buffer of Python's.
+
+    ``write`` waits until the stream has taken the line; ``post`` does not, and may be called in any thread. What
+    the stream does not take at once is written by a thread. After an OSError ``post`` writes nothing more. Of the two
+    methods use one for a stream.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        """Take a stream of UTF-8, as standard output or error. One that is no file of the system never waits."""
+        buffer = getattr(stream, "buffer", None)
+        raw = getattr(buffer, "raw", buffer)  # with python -u there is no buffer in between
+        self._stream = stream
+        self._raw = raw if isinstance(raw, RawIOBase) else None
+        self._at_once = _open_at_once(self._raw) if self._raw else None
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._waiting: list[bytes] = []
+        self._dropped = 0
+        self._broken = False
+        atexit.register(self._end)
+
+    def write(self, line: str) -> None:
+        """Write a line, and wait as long as that takes. Raises OSError."""
+        if self._raw:
+            _write(self._raw, _encode(line))
+        else:
+            self._stream.write(f"{line}\n")
+
+    def post(self, line: str) -> None:
+        """Write a line as soon as the stream takes it, and do not wait for that."""
+        with self._lock:
+            if self._broken:
+                return
+            if self._raw is None:
+                self._stream.write(f"{line}\n")
+                return
+            rest = _encode(line)
+            if self._at_once and not self._waiting and not self._thread:
+                try:
+                    rest = rest[self._at_once.write(rest) or 0 :]  # a pipe takes all or nothing, up to PIPE_BUF
+                except OSError:  # the reader has gone, or the disk is full
+                    self._broken = True
+                    return
+            if not rest:
+                return
+            if len(self._waiting) < WAITING_LINES:
+                self._waiting.append(rest)
+            else:
+                self._dropped += 1
+            if not self._thread:
+                self._start()
+
+    def _start(self) -> None:
+        self._thread = threading.Thread(target=self._write_waiting, daemon=True)
+        try:
+            self._thread.start()
+        except RuntimeError:  # there can be no more threads now: the next line tries again
+            self._thread = None
+
+    def _write_waiting(self) -> None:
+        """Write the lines that wait, until there are none; after them, how many were dropped."""
+        assert self._raw
+        while True:
+            with self._lock:
+                lines, self._waiting = self._waiting, []
+                if self._dropped:
+                    lines.append(_encode(f"lines dropped: {self._dropped}"))
+                    self._dropped = 0
+                if not lines or self._broken:
+                    self._thread = None
+                    return
+            try:
+                for line in lines:
+                    _write(self._raw, line)
+            except OSError:
+                self._broken = True
+
+    def _end(self) -> None:
+        thread = self._thread
+        if thread:
+            thread.join(LAST_WAIT)
+
+
+def _open_at_once(file: RawIOBase) -> RawIOBase | None:
+    """Return the file as one that takes what it can at once; None if the system cannot open it so."""
+    number = file.fileno()
+    mode = os.fstat(number).st_mode
+    if stat.S_ISREG(mode) or (stat.S_ISCHR(mode) and not os.isatty(number)):
+        return file  # nobody who reads is waited for
+    if sys.platform == "linux" and not stat.S_ISSOCK(mode):
+        # A pipe or terminal, opened anew: O_NONBLOCK is for this opening alone, not for others who have it open
+        with suppress(OSError):  # it belongs to another user
+            flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY
+            return open(f"/proc/self/fd/{number}", "wb", buffering=0, opener=lambda path, _: os.open(path, flags))
+    return None
+
+
+def _encode(line: str) -> bytes:
+    return f"{line}\n".encode("utf-8", "backslashreplace")
+
+
+def _write(file: RawIOBase, data: bytes) -> None:
+    """Write all of it. Raises OSError."""
+    while data:
+        count = file.write(data)
+        if count is None:  # somebody who has it open, too, has made it non-blocking
+            time.sleep(PAUSE)
+        else:
+            data = data[count:]
