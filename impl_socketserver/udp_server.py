@@ -69,8 +69,8 @@ class Server(socketserver.UDPServer):
         super().server_bind()
 
     def service_actions(self) -> None:
-        deadline = self.endpoint.deadline
-        if deadline is not None and deadline <= monotonic():
+        now = monotonic()
+        while (deadline := self.endpoint.deadline) is not None and deadline <= now:
             for datagram, address in self.endpoint.wake(monotonic(), time.time()):
                 self.send(datagram, address)
 

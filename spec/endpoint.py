@@ -7,6 +7,7 @@ since 1970.
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import ClassVar, TypeAlias
 
 from spec import echo, ticks
@@ -18,6 +19,9 @@ from spec.replies import CHALLENGE
 from spec.text import visible
 from spec.timers import Timers
 from spec.tokens import Tokens
+
+TICKS_AT_ONCE = 64
+"""Ticks that one ``wake`` returns at most: they have one time, and so many are sent within a millisecond (TIME-12)."""
 
 Announce = Callable[[str], object]
 """Takes a line about a client, for standard output (SRV-4 to SRV-6)."""
@@ -80,7 +84,10 @@ class Endpoint(ABC):
 
     @abstractmethod
     def wake(self, now: float, utc: float) -> list[tuple[bytes, Address]]:
-        """Return the ticks that are due, each with its address, and end what has run out."""
+        """Return ticks that are due, each with its address, and end what has run out.
+
+        There may be more: then ``deadline`` has passed still.
+        """
 
 
 class EchoEndpoint(Endpoint):
@@ -156,7 +163,7 @@ class TimeEndpoint(Endpoint):
 
     def wake(self, now: float, utc: float) -> list[tuple[bytes, Address]]:
         out = []
-        for subscription in self._timers.due(now):
+        for subscription in islice(self._timers.due(now), TICKS_AT_ONCE):
             if subscription.lease_end <= now:
                 self._end(subscription)  # LEASE-9
                 continue
