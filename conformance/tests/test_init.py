@@ -117,6 +117,7 @@ def test_a_manifest_for_programs_that_are_there(tmp_path: Path, capsys: pytest.C
     target = find_target(str(directory))
     assert (target.name, target.services) == ("my-raw", ("echo",))
     assert {*target.commands} == {("tcp", "server"), ("udp", "client")}
+    assert '# tcp_client = ["{python}", "-u", "client.py"]' in (directory / MANIFEST).read_text(encoding="utf-8")
     assert main(["check-target", str(directory)]) == FAILS  # says in a line what it lacks of SPEC.md's command line
     assert "ended before it printed anything" in capsys.readouterr().out
 
