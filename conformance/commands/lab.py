@@ -1,18 +1,23 @@
 """``sockspec lab``: judges an exercise as it is assigned, step by step."""
 
 import argparse
+import subprocess
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 
+from conformance.commands.files import require_directories, write_json
 from conformance.commands.selecting import UsageError
 from conformance.labs import texts
-from conformance.labs.assignment import LEVELS, ladder
+from conformance.labs.assignment import LEVELS
 from conformance.labs.exam import Exam
 from conformance.labs.exercises import EXERCISES
-from conformance.labs.ladder import StepError, Taken, UndecidedError, climb
+from conformance.labs.ladder import StepError, Taken
 from conformance.labs.network import enter_own_network
+from conformance.labs.results import judge
 from conformance.labs.submission import SubmissionError, find_submission
 from conformance.labs.texts import say
 from conformance.running.verdicts import CONFORMS, FAILS, NOT_JUDGED
@@ -27,7 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--level", choices=LEVELS, default=LEVELS[0], help="how far to go (default: %(default)s)")
     add("--all", action="store_true", help="try all steps of a level; by default the first that fails ends it")
     add("--hint", action="store_true", help="say what to try at a step that fails")
+    add("--watch", action="store_true", help="again whenever a file has been saved, until Ctrl-C")
     add("--lang", choices=texts.LANGUAGES, help="in which language (default: that of the locale)")
+    add("--json", type=Path, metavar="FILE", help="write what was found")
 
 
 def execute(options: argparse.Namespace) -> int:
@@ -38,36 +45,48 @@ def execute(options: argparse.Namespace) -> int:
         submission = find_submission(options.programs or [Path()])
     except SubmissionError as error:
         raise UsageError(str(error)) from None
+    require_directories(options.json)
+    if options.watch:
+        return _watch({file.parent for file in submission})
     enter_own_network()
     exercise, console = EXERCISES[options.number], Console(highlight=False)
-    console.print(
-        f"[bold]{say('exercise {number}', number=exercise.number)}[/]: {escape(say(exercise.title))}", soft_wrap=True
+    heading = say("exercise {number}", number=exercise.number)
+    console.print(f"[bold]{heading}[/]: {escape(say(exercise.title))}", soft_wrap=True)
+    wanted = LEVELS[: LEVELS.index(options.level) + 1]
+    result = judge(
+        exercise,
+        submission,
+        wanted,
+        through=options.all,
+        enter=lambda level: console.print(f"[bold]{escape(say(level))}[/]"),
+        tried=lambda taken: _print(console, taken, hint=options.hint),
     )
-    with Exam(exercise, submission) as exam:
-        try:
-            levels = ladder(exam)
-        except StepError as error:
-            _print_error(console, error)
-            return FAILS
-        taken = dict.fromkeys(LEVELS, 0)
-        wanted = LEVELS[: LEVELS.index(options.level) + 1]
-        for level in wanted:
-            console.print(f"[bold]{say(level)}[/]")
-            try:
-                for each in climb(levels[level], exam, through=options.all):
-                    taken[level] += each.error is None
-                    _print(console, each, hint=options.hint)
-            except UndecidedError as error:
-                console.print(f"[magenta]{say('not judged')}[/]: {escape(str(error))}", soft_wrap=True)
-                return NOT_JUDGED
-            if taken[level] < len(levels[level]):
-                break
-    total = {"number": exercise.number, "taken": sum(taken.values()), "all": sum(map(len, levels.values()))}
-    holds = all(taken[level] == len(levels[level]) for level in wanted)
-    console.print(f"[bold {'green' if holds else 'yellow'}]{say('exercise {number}: {taken} of {all}', **total)}[/]")
+    if options.json:
+        write_json(options.json, result.to_json())
+    if result.undecided:
+        undecided = say("not judged")
+        console.print(f"[magenta]{undecided}[/]: {escape(result.undecided)}", soft_wrap=True)
+        return NOT_JUDGED
+    holds = all(name in result.levels and result.levels[name].is_whole for name in wanted)
+    where = say("exercise {number}: {taken} of {all}", number=exercise.number, taken=result.taken, all=result.count)
+    console.print(f"[bold {'green' if holds else 'yellow'}]{where}[/]")
     if holds and (further := LEVELS[len(wanted) :]):
-        console.print(f"{say('next')}: --level {further[0]}")
+        console.print(say("next: {option}", option=f"--level {further[0]}"))
     return CONFORMS if holds else FAILS
+
+
+def _watch(directories: Iterable[Path]) -> int:
+    """Judge in a process of its own each time, and again whenever a file of Python or a manifest has changed."""
+    try:
+        from watchfiles import PythonFilter, watch
+    except ModuleNotFoundError as error:
+        raise UsageError(f"--watch needs the Python module {error.name}: pip install 'sockspec[labs]'") from None
+    command = [sys.executable, "-m", "conformance", *(word for word in sys.argv[1:] if not word.startswith("--w"))]
+    subprocess.run(command, check=False)
+    for _ in watch(*directories, watch_filter=PythonFilter(extra_extensions=[".toml"]), raise_interrupt=False):
+        print()
+        subprocess.run(command, check=False)
+    return CONFORMS
 
 
 def _print(console: Console, taken: Taken[Exam], *, hint: bool) -> None:
@@ -77,7 +96,7 @@ def _print(console: Console, taken: Taken[Exam], *, hint: bool) -> None:
         _print_error(console, taken.error)
         console.print(f"    {escape(say(taken.step.why))}", style="dim", soft_wrap=True)
         if hint:
-            console.print(f"    {say('hint')}: {escape(say(taken.step.hint))}", soft_wrap=True)
+            console.print(escape(say("    hint: {hint}", hint=say(taken.step.hint))), soft_wrap=True)
 
 
 def _print_error(console: Console, error: StepError) -> None:

@@ -5,7 +5,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from conformance.commands import check_target, compare, demo, diff, init, lab, listing, replay, run
+from conformance.commands import check_target, compare, demo, diff, grade, init, lab, listing, replay, run
 from conformance.commands.selecting import UsageError
 from conformance.running.runner import JudgeError
 from conformance.running.verdicts import NOT_JUDGED, USAGE, KnownFailuresError
@@ -21,6 +21,7 @@ COMMANDS = {
     "compare": compare,
     "demo": demo,
     "lab": lab,
+    "grade": grade,
     "init": init,
 }
 

@@ -3,7 +3,7 @@
 from conformance.labs.echo_steps import echo_steps
 from conformance.labs.exam import Exam
 from conformance.labs.ladder import Step
-from conformance.labs.levels import PROTOCOL, ROBUST
+from conformance.labs.levels import PROTOCOL, ROBUST, SCHEDULES
 from conformance.labs.source_steps import source_steps
 from conformance.labs.texts import mark
 from conformance.labs.time_steps import STEPS as TIME_STEPS
@@ -21,4 +21,5 @@ def assignment_steps(exam: Exam) -> list[Step[Exam]]:
 
 def ladder(exam: Exam) -> dict[str, list[Step[Exam]]]:
     """Return the steps of all levels, by the levels' names in English."""
-    return dict(zip(LEVELS, (assignment_steps(exam), PROTOCOL, ROBUST), strict=True))
+    robust = [step for step in ROBUST if step is not SCHEDULES or exam.service == "time"]
+    return dict(zip(LEVELS, (assignment_steps(exam), PROTOCOL, robust), strict=True))

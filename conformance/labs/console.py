@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from conformance.labs.texts import say
 from conformance.targets.programs import Program
 from conformance.targets.terms import Transport
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 _READ_BYTES = 1 << 16
 _MOST = 1 << 20
-"""Characters of a screen that are kept; a program that prints more in an exercise prints without end."""
+"""Bytes that a program may print in an exercise; one that prints more prints without end, and is ended."""
 
 _CONTROL_SEQUENCES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07]*\x07|[\x00-\x08\x0b-\x1f\x7f]")
 ENDING = 1.0
@@ -38,8 +39,8 @@ class Console:
     apart from the rest: they are in `errors`.
     """
 
-    def __init__(self, file: Path) -> None:
-        """Start a program in its own directory, without arguments."""
+    def __init__(self, file: Path, *words: str) -> None:
+        """Start a program in its own directory, with these arguments."""
         self._master, terminal = pty.openpty()
         settings = termios.tcgetattr(terminal)
         settings[3] &= ~termios.ECHO
@@ -47,7 +48,9 @@ class Console:
         self._changed = threading.Condition()
         self._bytes = b""
         try:
-            self.program = Program([sys.executable, file.name], cwd=file.parent, stdin=terminal, stdout=terminal)
+            self.program = Program(
+                [sys.executable, file.name, *words], cwd=file.parent, stdin=terminal, stdout=terminal
+            )
         except BaseException:
             os.close(self._master)
             raise
@@ -72,8 +75,11 @@ class Console:
                 data = os.read(self._master, _READ_BYTES)
             except OSError:  # EIO: no program has the terminal any more
                 data = b""
+            if len(self._bytes) + len(data) > _MOST:
+                self.program.end_because(say("it printed without end"))
+                data = b""
             with self._changed:
-                self._bytes = (self._bytes + data)[-_MOST:]
+                self._bytes += data
                 self._changed.notify_all()
             if not data:
                 return

@@ -197,6 +197,7 @@ START = Step[Exam](
     mark("Who starts a server has to see that it runs."),
     mark("Print the line after bind() (TCP: after listen()), before the loop."),
     take_first_words,
+    is_basic=True,
 )
 NAMED = Step[Exam](
     mark("the server says which client connected"),

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 START = 5 * SCALE
 """Seconds until a server has opened its port."""
 
+WRONG_USAGE = 2
+"""With that status a program ends that wants words after its name."""
+
 ANSWER = 3 * SCALE
 """Seconds until an answer is on the client's screen."""
 
@@ -40,6 +43,7 @@ class Exam:
         self.exercise, self.submission = exercise, submission
         self._programs = ExitStack()
         self._server: Console | None = None
+        self._words: tuple[str, ...] = ()
         self._sources: dict[Path, Source] = {}
 
     def __enter__(self) -> "Self":
@@ -82,10 +86,13 @@ class Exam:
     def _start_server(self) -> Console:
         file, transport = self.submission.server, self.exercise.transport
         self.source(file)
-        console = self._programs.enter_context(Console(file))
+        console = self._programs.enter_context(Console(file, *self._words))
         opened = console.wait_for(lambda: bool(console.sockets(transport)), START)
         if opened:
             return console
+        if not self._words and not console.running and console.program.wait() == WRONG_USAGE:
+            self._words = (self.service,)  # it is on its way to SPEC.md, where the service is a word (SRV-10)
+            return self._start_server()
         expected = say("the server opens a {transport} port and waits", transport=transport.upper())
         errors = "\n".join(console.errors)
         if _IN_USE.search(errors):
@@ -105,11 +112,13 @@ class Exam:
     def client(self) -> Console:
         """Start a client. Raises StepError if its source is no Python."""
         self.source(self.submission.client)
-        return self._programs.enter_context(Console(self.submission.client))
+        return self._programs.enter_context(Console(self.submission.client, *self._words))
 
 
 def last_error(console: Console) -> str:
-    """Return the last line that a program printed on standard error, or what it printed at all."""
+    """Return why a program was ended, or its last line on standard error, or what it printed at all."""
+    if console.program.ended_because:
+        return console.program.ended_because
     lines = [line for line in console.errors if line.strip()]
     return lines[-1] if lines else console.text
 

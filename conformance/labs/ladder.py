@@ -29,12 +29,14 @@ class Step(NamedTuple, Generic[Subject]):
         why: a sentence on why that matters, in English
         hint: what to try, in English
         take: judges it. Raises StepError, and UndecidedError
+        is_basic: whether no other step can be taken without it
     """
 
     title: str
     why: str
     hint: str
     take: Callable[[Subject], None]
+    is_basic: bool = False
 
 
 class Taken(NamedTuple, Generic[Subject]):
@@ -45,13 +47,13 @@ class Taken(NamedTuple, Generic[Subject]):
 
 
 def climb(steps: Iterable[Step[Subject]], subject: Subject, *, through: bool = False) -> Iterator[Taken[Subject]]:
-    """Try steps until one fails; `through`: try all. Yield each when it was tried. Raises UndecidedError."""
+    """Try steps until one fails; `through`: until a basic one fails. Yield each when tried. Raises UndecidedError."""
     for step in steps:
         try:
             step.take(subject)
         except StepError as error:
             yield Taken(step, error)
-            if not through:
+            if step.is_basic or not through:
                 return
         else:
             yield Taken(step, None)

@@ -77,6 +77,13 @@ PROTOCOL = [
     ),
 ]
 
+SCHEDULES = _step(
+    mark("leases, schedules and time hold"),
+    mark("Over UDP nobody says goodbye."),
+    mark("Count from a fixed start: start + n * interval, not sleep(interval)."),
+    *("server", "LEASE-* TIME-*"),
+)
+
 ROBUST = [
     _step(
         mark("the server stops on a signal, and starts again at once"),
@@ -96,12 +103,7 @@ ROBUST = [
         mark("Never wait for one client alone; limit what is kept for each."),
         *("server", "LOAD-* ERR-10 ERR-11"),
     ),
-    _step(
-        mark("leases, schedules and time hold"),
-        mark("Over UDP nobody says goodbye."),
-        mark("Count from a fixed start: start + n * interval, not sleep(interval)."),
-        *("server", "LEASE-* TIME-*"),
-    ),
+    SCHEDULES,
     _step(
         mark("the client bears loss, silence and nonsense"),
         mark("Networks lose, double and delay; servers are down."),

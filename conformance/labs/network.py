@@ -6,10 +6,13 @@ import fcntl
 import os
 import socket
 import struct
+import subprocess
 import sys
 from pathlib import Path
 
 import psutil
+
+from conformance import ROOT
 
 NEW_USER, NEW_NETWORK = 0x10000000, 0x40000000  # CLONE_NEWUSER, CLONE_NEWNET of <sched.h>
 SET_ADDRESS, SET_MASK, GET_FLAGS, SET_FLAGS = 0x8916, 0x891C, 0x8913, 0x8914  # SIOC… of <bits/ioctls.h>
@@ -47,6 +50,12 @@ def enter_own_network() -> bool:
             with contextlib.suppress(OSError):
                 _add(sock, f"lo:{number}".encode(), address)
     return True
+
+
+def has_own_network() -> bool:
+    """Return whether a process can have a network of its own here; it is tried in one."""
+    source = f"from {__name__} import enter_own_network as enter; raise SystemExit(not enter())"
+    return subprocess.run([sys.executable, "-c", source], cwd=ROOT, capture_output=True, check=False).returncode == 0
 
 
 def _bring_up(sock: socket.socket, name: bytes) -> None:

@@ -219,7 +219,7 @@ STEPS = [
     Step[Exam](
         mark("a client gets its name and the time"),
         mark("This is the exercise."),
-        mark('Send f"{name} {datetime.now():%H:%M:%S}" to the client.'),
+        mark("Send name + datetime.now().strftime(' %H:%M:%S') to the client."),
         take_first,
     ),
     Step[Exam](

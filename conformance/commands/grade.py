@@ -1,0 +1,182 @@
+"""``sockspec grade``: judges the exercises of a class, a directory for each person."""
+
+import argparse
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from conformance.commands.files import require_directories, write_json
+from conformance.commands.selecting import UsageError, positive
+from conformance.labs import texts
+from conformance.labs.exercises import EXERCISES
+from conformance.labs.network import has_own_network
+from conformance.labs.results import read_result
+from conformance.labs.roster import (
+    AT_ONCE,
+    Cell,
+    ClassError,
+    Weights,
+    find_tasks,
+    judge_class,
+    read_weights,
+)
+from conformance.labs.texts import say
+from conformance.running.verdicts import CONFORMS, NOT_JUDGED
+
+HELP = "judge the exercises of a class: a directory for each person, in it lab1, lab2, ..."
+
+Cells = Mapping[tuple[str, int], Cell]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("directories", nargs="+", type=Path, metavar="DIRECTORY", help="a person's directory, or one of all persons'")
+    add("--weights", type=Path, metavar="FILE", help="TOML: points in [exercises], shares in [levels]")
+    add("--workers", "-n", type=positive, metavar="N", help=f"exercises at once (default: {AT_ONCE})")
+    add("--json", type=Path, metavar="FILE", help="write all that was found")
+    add("--resume", type=Path, metavar="FILE", help="judge only what has changed since that --json was written")
+    add("--csv", type=Path, metavar="FILE", help="write the table")
+    add("--html", type=Path, metavar="DIR", help="write the table as a page, and a page for each person")
+    add("--gradescope", type=Path, metavar="FILE", help="write a results.json for graders; for one person")
+    add("--lang", choices=texts.LANGUAGES, help="in which language (default: that of the locale)")
+
+
+def execute(options: argparse.Namespace) -> int:
+    language = options.lang or texts.language_of()
+    texts.choose(language)
+    try:
+        tasks = find_tasks(options.directories)
+        weights = read_weights(options.weights) if options.weights else Weights()
+    except ClassError as error:
+        raise UsageError(str(error)) from None
+    persons = list(dict.fromkeys(task.person for task in tasks))
+    if options.gradescope and len(persons) != 1:
+        raise UsageError(say("--gradescope is for one person; there are {count}", count=len(persons)))
+    require_directories(options.json, options.csv, options.html, options.gradescope)
+    known = _read(options.resume) if options.resume and options.resume.exists() else {}
+    console = Console(highlight=False)
+    at_once = options.workers or AT_ONCE
+    if at_once > 1 and not has_own_network():
+        console.print(say("programs share this machine's ports, so they are judged one after the other"))
+        at_once = 1
+    cells: dict[tuple[str, int], Cell] = {}
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    problem = ""
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        bar = progress.add_task(say("judging"), total=len(tasks))
+        try:
+            for task, cell in judge_class(tasks, known, weights.last_level, language, at_once):
+                cells[task.person, task.exercise] = cell
+                progress.advance(bar)
+        except KeyboardInterrupt:
+            problem = say("interrupted")
+    console.print(_table(persons, cells, weights))
+    for (person, number), cell in sorted(cells.items()):
+        if cell.result.undecided:
+            console.print(f"[magenta]{escape(person)}, {number}[/]: {escape(cell.result.undecided)}", soft_wrap=True)
+    if options.json:
+        write_json(options.json, [{"person": key[0], **cell.to_json()} for key, cell in sorted(cells.items())])
+    if options.csv:
+        _write_csv(options.csv, persons, cells, weights)
+    if options.gradescope:
+        write_json(options.gradescope, _gradescope(cells, weights))
+    if options.html:
+        _write_pages(options.html, persons, cells, weights, language)
+    if problem:
+        console.print(f"[magenta]{escape(problem)}[/]")
+    return NOT_JUDGED if problem or any(cell.result.undecided for cell in cells.values()) else CONFORMS
+
+
+def _read(file: Path) -> dict[tuple[str, int], Cell]:
+    try:
+        whole = json.loads(file.read_text(encoding="utf-8"))
+        results = [(each["person"], each["digest"], read_result(each["result"])) for each in whole]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UsageError(say("{file}: not written by --json of this command", file=file)) from None
+    return {(person, result.exercise): Cell(digest, result) for person, digest, result in results}
+
+
+def _shown(cell: Cell | None) -> str:
+    """Return steps taken of those of the level that was reached, or a word."""
+    if cell is None:
+        return "–"
+    if cell.result.undecided:
+        return "?"
+    tried = [level for level in cell.result.levels.values() if level.steps]
+    return f"{tried[-1].taken}/{tried[-1].count}" if tried else "–"
+
+
+def _rows(persons: Sequence[str], cells: Cells, weights: Weights) -> list[tuple[str, list[str], float, float]]:
+    """Return a row for each person: name, what each exercise came to, points, and points that can be had."""
+    numbers = sorted({number for _, number in cells})
+    most = sum(weights.exercises.get(number, 0) for number in numbers)
+    rows = []
+    for person in persons:
+        own = [cells.get((person, number)) for number in numbers]
+        points = sum(weights.points(cell.result) for cell in own if cell and not cell.result.undecided)
+        rows.append((person, [_shown(cell) for cell in own], points, most))
+    return rows
+
+
+def _table(persons: Sequence[str], cells: Cells, weights: Weights) -> Table:
+    table = Table()
+    table.add_column(say("person"))
+    for number in sorted({number for _, number in cells}):
+        table.add_column(str(number), justify="right")
+    table.add_column(say("points"), justify="right")
+    for person, shown, points, most in _rows(persons, cells, weights):
+        colours = ["green" if _is_whole(each) else "magenta" if each == "?" else "yellow" for each in shown]
+        coloured = [f"[{colour}]{each}[/]" for colour, each in zip(colours, shown, strict=True)]
+        table.add_row(escape(person), *coloured, f"{points:.1f}/{most:g}")
+    return table
+
+
+def _is_whole(shown: str) -> bool:
+    taken, _, count = shown.partition("/")
+    return bool(count) and taken == count
+
+
+def _write_csv(file: Path, persons: Sequence[str], cells: Cells, weights: Weights) -> None:
+    numbers = sorted({number for _, number in cells})
+    with file.open("w", encoding="utf-8-sig", newline="") as out:  # spreadsheets take it for Latin-1 without the mark
+        writer = csv.writer(out)
+        writer.writerow(["person", *numbers, "points", "of"])
+        for person, shown, points, most in _rows(persons, cells, weights):
+            writer.writerow([person, *shown, f"{points:.2f}", f"{most:g}"])
+
+
+def _gradescope(cells: Cells, weights: Weights) -> dict[str, object]:
+    """Return what graders of Gradescope's kind read: a test for each exercise, with its steps as the output."""
+    tests = []
+    for (_, number), cell in sorted(cells.items()):
+        result = cell.result
+        lines = [result.undecided] if result.undecided else []
+        for level in result.levels.values():
+            for step in level.steps:
+                lines.append(f"{'✓' if step.taken else '✗'} {step.title}")
+                lines += [f"    {text}" for text in (step.expected, step.came, step.cause) if text]
+        tests.append(
+            {
+                "number": str(number),
+                "name": say("exercise {number}", number=number) + f": {say(EXERCISES[number].title)}",
+                "score": round(0.0 if result.undecided else weights.points(result), 2),
+                "max_score": weights.exercises.get(number, 0),
+                "output": "\n".join(lines),
+            }
+        )
+    return {"tests": tests}
+
+
+def _write_pages(directory: Path, persons: Sequence[str], cells: Cells, weights: Weights, language: str) -> None:
+    try:
+        from conformance.labs import class_page  # takes packages that nothing else takes
+    except ModuleNotFoundError as error:
+        raise UsageError(f"--html needs the Python module {error.name}: pip install 'sockspec[labs]'") from None
+    numbers = sorted({number for _, number in cells})
+    class_page.write(directory, numbers, _rows(persons, cells, weights), cells, language)
