@@ -102,7 +102,7 @@ def test_the_commands_of_a_page(number: int, language: str, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("language", INDEX)
 def test_the_first_five_minutes(language: str, tmp_path: Path) -> None:
-    _, commands = blocks(INDEX[language], "sh")
+    _, commands, grading = blocks(INDEX[language], "sh")
     init, lab = commands.splitlines()
     sockspec(init, tmp_path, language)
     holes = [line for block in blocks(INDEX[language], "python") for line in block.splitlines()]
@@ -113,6 +113,13 @@ def test_the_first_five_minutes(language: str, tmp_path: Path) -> None:
         assert line in shown
     complete(1, tmp_path)
     assert "✗" not in sockspec(lab, tmp_path, language)
+    own = tmp_path / "class" / "Anna" / "lab1"
+    own.mkdir(parents=True)
+    for name in "server.py", "client.py":
+        (tmp_path / name).rename(own / name)
+    for line in grading.splitlines():
+        assert "7/7" in sockspec(line, tmp_path, language)
+    assert {path.name for path in tmp_path.iterdir()} >= {"marks.json", "marks.csv", "pages"}
 
 
 def sockspec(line: str, directory: Path, language: str, status: int = 0) -> str:
