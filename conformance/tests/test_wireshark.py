@@ -205,10 +205,10 @@ BAD_REQUESTS: dict[str, tuple[Transport, bytes]] = {
 
 @pytest.fixture(scope="module")
 def bad(tmp_path_factory: pytest.TempPathFactory) -> list[Message]:
-    """A request and a reply for each expert item, each in an exchange of its own, on a port that is not known."""
+    """A request and a reply for each expert item, each in an exchange of its own; the replies from ports that are not known."""
     exchanges = []
     for number, (transport, reply) in enumerate(BAD.values()):
-        exchange = Exchange("bad", transport, ("127.0.0.1", 50000 + number), ("127.0.0.1", 4007))
+        exchange = Exchange("bad", transport, ("127.0.0.1", 50000 + number), ("127.0.0.1", 4000 + number))
         exchange.add("C", b"ECHO a\n")
         exchange.add("S", reply)
         exchanges.append(exchange)

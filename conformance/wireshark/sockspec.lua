@@ -112,7 +112,7 @@ end
 -- Text for the column Info: on one line, not too long.
 local function shown(text)
    if not is_utf_8(text) then text = text:gsub("[\128-\255]", "?") end
-   text = text:gsub("[%z\1-\31\127]", "?"):gsub("\194[\128-\159]", "?")
+   text = text:gsub("[\0-\31\127]", "?"):gsub("\194[\128-\159]", "?")
    return #text > 200 and text:sub(1, 200):gsub("[\192-\255][\128-\191]*$", "") .. "..." or text
 end
 
@@ -386,16 +386,19 @@ function sockspec.dissector(tvb, pinfo, tree)
    return tvb:len()
 end
 
-local function is_sockspec(raw, over_tcp)
-   local first, after = raw:match("^([^\r\n]*)\r?\n?(.*)$")
-   if STATUSES[first] then return after:find("^[a-z][a-z0-9-]*: ") end
-   return VERBS[first:match("^[^ ]*")] and is_utf_8(first) and (not over_tcp or raw:find("\n", 1, true))
+-- Whether bytes on a port that is not known are a good request or reply. All packets come here: most need one look.
+local function is_sockspec(tvb, over_tcp)
+   local word = tvb:raw(0, math.min(tvb:len(), #"CHALLENGE\n")):match("^[^ \r\n]*")
+   if not (VERBS[word] or STATUSES[word]) then return false end
+   local raw = tvb:raw()
+   if STATUSES[word] then return raw:find("^[A-Z]+\r?\n[a-z][a-z0-9-]*: ") end
+   return is_utf_8(raw:match("^[^\r\n]*")) and (not over_tcp or raw:find("\n", 1, true))
 end
 
 local function heuristic(tvb, pinfo, tree)
    if tvb:len() == 0 then return false end
    local _, _, from_server, to_server = ends(pinfo)
-   if not (from_server or to_server or is_sockspec(tvb:raw(), pinfo.port_type == 2)) then return false end
+   if not (from_server or to_server or is_sockspec(tvb, pinfo.port_type == 2)) then return false end
    pinfo.conversation = sockspec -- what else passes there need not be recognized
    sockspec.dissector(tvb, pinfo, tree)
    return true
