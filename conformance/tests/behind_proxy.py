@@ -1,0 +1,141 @@
+"""A server program that stands behind a proxy: the suite judges it like any other.
+
+    python -m conformance.tests.behind_proxy {nginx|haproxy} MODULE {echo|time} [OPTIONS]
+
+This process becomes the server of the module; signals, memory and descriptors that the suite looks at are the
+server's own. A second process reads what the server prints, starts the proxy before it, and names the proxy's port in
+the ready line instead of the server's. It ends the proxy when the server has ended.
+"""
+
+import contextlib
+import os
+import random
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import psutil
+
+from conformance import ROOT
+from conformance.addresses import show_address
+from conformance.targets.server import READY
+
+PROXIES = ROOT / "conformance" / "proxies"
+COMMANDS = {
+    "nginx": ["nginx", "-e", "stderr", "-p", "{directory}", "-c", "{directory}/nginx.conf"],
+    "haproxy": ["haproxy", "-db", "-f", "{directory}/haproxy.cfg"],
+}
+CONFIGURATIONS = {"nginx": "nginx.conf", "haproxy": "haproxy.cfg"}
+
+PORTS = {"echo": ("17007", "7007"), "time": ("17037", "7037")}
+"""Of each service the port of the proxy and that of the server, as the configurations have them."""
+
+BELOW_EPHEMERAL = range(20_000, 32_000)
+"""Ports that no client's socket gets by itself."""
+
+TRIES = 5
+STARTING = 10
+"""Seconds in which a proxy has to listen."""
+
+
+class ProxyError(Exception):
+    """A proxy did not start; holds what it printed."""
+
+
+def free_port(host: str) -> int:
+    """Return a port that nobody has at an address, over TCP or UDP."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for port in random.sample(BELOW_EPHEMERAL, 100):
+        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                stack.enter_context(socket.socket(family, kind)).bind((host, port))
+            return port
+    raise ProxyError("no free port")
+
+
+def filled(configuration: str, host: str, ports: Mapping[str, int]) -> str:
+    """Return a configuration with another host, and with these ports for those that it has."""
+    for port, to in ports.items():
+        before = rf"\b127\.0\.0\.1:{port}\b"
+        assert re.search(before, configuration), f"no {before} in the configuration"
+        configuration = re.sub(before, show_address((host, to)), configuration)
+    return configuration
+
+
+@contextlib.contextmanager
+def proxied(proxy: str, service: str, host: str, server: int, listen: int = 0) -> Iterator[int]:
+    """Have a proxy before the server at a port. Yield the proxy's own port: `listen`, by default a free one."""
+    here, there = PORTS[service]
+    with tempfile.TemporaryDirectory(prefix=f"{proxy}-") as name:
+        directory = Path(name)
+        directory.chmod(0o755)
+        for _ in range(TRIES):
+            port = listen or free_port(host)
+            ports = {each: free_port(host) for each, _ in PORTS.values()} | {here: port, there: server}
+            text = (PROXIES / CONFIGURATIONS[proxy]).read_text(encoding="utf-8")
+            (directory / CONFIGURATIONS[proxy]).write_text(filled(text, host, ports), encoding="utf-8")
+            with open(directory / "stderr", "wb") as errors:
+                command = [word.format(directory=directory) for word in COMMANDS[proxy]]
+                process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors)
+            try:
+                if _listens(process, port):
+                    yield port
+                    return
+            finally:
+                process.terminate()
+                process.wait()
+        raise ProxyError((directory / "stderr").read_text(encoding="utf-8", errors="replace"))
+
+
+def _listens(process: subprocess.Popen[bytes], port: int) -> bool:
+    """Wait until somebody has the TCP port; return False when the process has ended before. Nothing tells: look."""
+    deadline = time.monotonic() + STARTING
+    while process.poll() is None and time.monotonic() < deadline:
+        for each in psutil.net_connections("tcp"):
+            if each.laddr and each.laddr.port == port and each.status == psutil.CONN_LISTEN:
+                return True
+        time.sleep(0.01)
+    return False
+
+
+def pass_on(proxy: str, listen: int) -> None:
+    """Copy a server's lines, and start the proxy when the server is ready."""
+    first = sys.stdin.readline()
+    ready = READY.fullmatch(first.rstrip("\n"))
+    if ready is None:
+        sys.stdout.write(first + sys.stdin.read())
+        return
+    host = ready["v4"] or ready["v6"]
+    with proxied(proxy, ready["service"], host, int(ready["port"]), listen) as port:
+        print(f"waiting for clients on {ready['service']}+{ready['transport']}://{show_address((host, port))}")
+        for line in sys.stdin:
+            sys.stdout.write(line)
+
+
+def main() -> None:
+    proxy, module, *arguments = sys.argv[1:]
+    if proxy == "pass-on":
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+        pass_on(module, int(arguments[0]))
+        return
+    listen = "0"
+    if "--port" in arguments:
+        place = arguments.index("--port") + 1
+        listen, arguments[place] = arguments[place], "0"
+    reader = [sys.executable, "-m", "conformance.tests.behind_proxy", "pass-on", proxy, listen]
+    process = subprocess.Popen(reader, stdin=subprocess.PIPE)
+    assert process.stdin
+    os.dup2(process.stdin.fileno(), sys.stdout.fileno())
+    os.execv(sys.executable, [sys.executable, "-m", module, *arguments])
+
+
+if __name__ == "__main__":
+    main()
