@@ -20,8 +20,6 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import psutil
-
 from conformance import ROOT
 from conformance.addresses import show_address
 from conformance.targets.server import READY
@@ -94,12 +92,15 @@ def proxied(proxy: str, service: str, host: str, server: int, listen: int = 0) -
 
 
 def _listens(process: subprocess.Popen[bytes], port: int) -> bool:
-    """Wait until somebody has the TCP port; return False when the process has ended before. Nothing tells: look."""
+    """Wait until somebody listens at a TCP port; return False when the process has ended before. Nothing tells: look.
+
+    To connect would tell as well, but the server would see a client. State 0A is LISTEN, see proc(5).
+    """
     deadline = time.monotonic() + STARTING
     while process.poll() is None and time.monotonic() < deadline:
-        for each in psutil.net_connections("tcp"):
-            if each.laddr and each.laddr.port == port and each.status == psutil.CONN_LISTEN:
-                return True
+        sockets = "".join(Path("/proc/net", name).read_text(encoding="ascii") for name in ("tcp", "tcp6"))
+        if re.search(rf":{port:04X} 0+:0000 0A ", sockets):
+            return True
         time.sleep(0.01)
     return False
 
