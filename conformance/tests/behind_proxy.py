@@ -1,6 +1,8 @@
 """A server program that stands behind a proxy: the suite judges it like any other.
 
-    python -m conformance.tests.behind_proxy {nginx|haproxy} MODULE {echo|time} [OPTIONS]
+    python -m conformance.tests.behind_proxy CONFIGURATION MODULE {echo|time} [OPTIONS]
+
+CONFIGURATION is a file called nginx.conf or haproxy.cfg, with the ports of those in conformance/proxies.
 
 This process becomes the server of the module; signals, memory and descriptors that the suite looks at are the
 server's own. A second process reads what the server prints, starts the proxy before it, and names the proxy's port in
@@ -20,16 +22,13 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from conformance import ROOT
 from conformance.addresses import show_address
 from conformance.targets.server import READY
 
-PROXIES = ROOT / "conformance" / "proxies"
 COMMANDS = {
-    "nginx": ["nginx", "-e", "stderr", "-p", "{directory}", "-c", "{directory}/nginx.conf"],
-    "haproxy": ["haproxy", "-db", "-f", "{directory}/haproxy.cfg"],
+    "nginx.conf": ["nginx", "-e", "stderr", "-p", "{directory}", "-c", "{directory}/nginx.conf"],
+    "haproxy.cfg": ["haproxy", "-db", "-f", "{directory}/haproxy.cfg"],
 }
-CONFIGURATIONS = {"nginx": "nginx.conf", "haproxy": "haproxy.cfg"}
 
 PORTS = {"echo": ("17007", "7007"), "time": ("17037", "7037")}
 """Of each service the port of the proxy and that of the server, as the configurations have them."""
@@ -67,19 +66,18 @@ def filled(configuration: str, host: str, ports: Mapping[str, int]) -> str:
 
 
 @contextlib.contextmanager
-def proxied(proxy: str, service: str, host: str, server: int, listen: int = 0) -> Iterator[int]:
-    """Have a proxy before the server at a port. Yield the proxy's own port: `listen`, by default a free one."""
+def proxied(configuration: Path, service: str, host: str, server: int, listen: int = 0) -> Iterator[int]:
+    """Have a proxy before the server at a port. Yield the proxy's own port: `listen`, or a free one if that is 0."""
     here, there = PORTS[service]
-    with tempfile.TemporaryDirectory(prefix=f"{proxy}-") as name:
+    with tempfile.TemporaryDirectory(prefix="proxy-") as name:
         directory = Path(name)
-        directory.chmod(0o755)
         for _ in range(TRIES):
             port = listen or free_port(host)
             ports = {each: free_port(host) for each, _ in PORTS.values()} | {here: port, there: server}
-            text = (PROXIES / CONFIGURATIONS[proxy]).read_text(encoding="utf-8")
-            (directory / CONFIGURATIONS[proxy]).write_text(filled(text, host, ports), encoding="utf-8")
+            text = configuration.read_text(encoding="utf-8")
+            (directory / configuration.name).write_text(filled(text, host, ports), encoding="utf-8")
             with open(directory / "stderr", "wb") as errors:
-                command = [word.format(directory=directory) for word in COMMANDS[proxy]]
+                command = [word.format(directory=directory) for word in COMMANDS[configuration.name]]
                 process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=errors, stderr=errors)
             try:
                 if _listens(process, port):
@@ -105,7 +103,7 @@ def _listens(process: subprocess.Popen[bytes], port: int) -> bool:
     return False
 
 
-def pass_on(proxy: str, listen: int) -> None:
+def pass_on(configuration: Path, listen: int) -> None:
     """Copy a server's lines, and start the proxy when the server is ready."""
     first = sys.stdin.readline()
     ready = READY.fullmatch(first.rstrip("\n"))
@@ -113,25 +111,25 @@ def pass_on(proxy: str, listen: int) -> None:
         sys.stdout.write(first + sys.stdin.read())
         return
     host = ready["v4"] or ready["v6"]
-    with proxied(proxy, ready["service"], host, int(ready["port"]), listen) as port:
+    with proxied(configuration, ready["service"], host, int(ready["port"]), listen) as port:
         print(f"waiting for clients on {ready['service']}+{ready['transport']}://{show_address((host, port))}")
         for line in sys.stdin:
             sys.stdout.write(line)
 
 
 def main() -> None:
-    proxy, module, *arguments = sys.argv[1:]
-    if proxy == "pass-on":
+    configuration, module, *arguments = sys.argv[1:]
+    if configuration == "pass-on":
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
         sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-        pass_on(module, int(arguments[0]))
+        pass_on(Path(module), int(arguments[0]))
         return
     listen = "0"
     if "--port" in arguments:
         place = arguments.index("--port") + 1
         listen, arguments[place] = arguments[place], "0"
-    reader = [sys.executable, "-m", "conformance.tests.behind_proxy", "pass-on", proxy, listen]
+    reader = [sys.executable, "-m", "conformance.tests.behind_proxy", "pass-on", configuration, listen]
     process = subprocess.Popen(reader, stdin=subprocess.PIPE)
     assert process.stdin
     os.dup2(process.stdin.fileno(), sys.stdout.fileno())
