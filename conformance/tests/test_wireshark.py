@@ -205,10 +205,10 @@ BAD_REQUESTS: dict[str, tuple[Transport, bytes]] = {
 
 @pytest.fixture(scope="module")
 def bad(tmp_path_factory: pytest.TempPathFactory) -> list[Message]:
-    """A request and a reply for each expert item, each in an exchange of its own; the replies from ports that are not known."""
+    """A request and a reply for each expert item, each in its exchange; the replies from ports that are not known."""
     exchanges = []
     for number, (transport, reply) in enumerate(BAD.values()):
-        exchange = Exchange("bad", transport, ("127.0.0.1", 50000 + number), ("127.0.0.1", 4000 + number))
+        exchange = Exchange("bad", transport, ("127.0.0.1", 50000 + number), ("127.0.0.1", 30000 + number))
         exchange.add("C", b"ECHO a\n")
         exchange.add("S", reply)
         exchanges.append(exchange)
@@ -292,3 +292,16 @@ def test_installed_it_shows_the_captures_of_a_run(
 def test_the_dissector_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert main.main(["wireshark"]) == 0
     assert os.path.samefile(capsys.readouterr().out.strip(), ROOT / "conformance" / "wireshark" / "sockspec.lua")
+
+
+def test_its_numbers_are_those_of_the_specification() -> None:
+    """Lua cannot import them."""
+    script = wireshark.DISSECTOR.read_text(encoding="utf-8")
+    found = {
+        name: float(value)
+        for names, values in re.findall(r"^local ([A-Z_, ]+) = ([\d., ]+)$", script, re.MULTILINE)
+        for name, value in zip(names.split(", "), values.split(", "), strict=True)
+    }
+    assert len(found) == 7
+    assert found == {name: getattr(limits, name) for name in found}
+    assert set(re.findall(r"\[(\d+)\] = true", script)) == {str(port) for port in PORTS.values()}
