@@ -3,14 +3,13 @@
 import socket
 import sys
 from collections.abc import Sequence
+from typing import Any
 
-from spec.address import format_url
+from spec.address import host_and_port
 from spec.codec import RECEIVE_BYTES
-from spec.options import UNREACHABLE
 from spec.program.arguments import parse_client_options
-from spec.program.clients import run_client
-from spec.program.output import complain, explain, fail, show
-from spec.program.signals import stop_on_signal
+from spec.program.clients import ClientRun, run_client
+from spec.program.output import explain
 from spec.program.system import ATTENTION, monotonic
 from spec.stream_client import StreamClient, open_stream_client
 
@@ -30,20 +29,20 @@ def converse(sock: socket.socket, client: StreamClient, out: bytes) -> None:
         client.unreachable(explain(error))
 
 
+def talk(place: tuple[Any, ...], seconds: float, run: ClientRun) -> int:
+    """Ask the server at an address that `getaddrinfo()` gave; return the exit status. Raises OSError."""
+    sock = socket.create_connection(host_and_port(place[-1]), seconds)
+    try:
+        client = run.open(open_stream_client, sock.getpeername())
+        return run.ask(client, lambda request: converse(sock, client, request))
+    finally:
+        sock.close()
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the client with these arguments (None: the process's own) and return the exit status."""
     options = parse_client_options(arguments, "tcp")
-    stop_on_signal()
-    try:
-        sock = socket.create_connection((options.host, options.port), options.timeout)
-    except (OSError, UnicodeError) as error:
-        fail(f"cannot reach {options.url}: {explain(error)}", UNREACHABLE)
-    try:
-        url = format_url(options.service, options.transport, sock.getpeername())
-        client = open_stream_client(options, url, show, complain)
-        return run_client(client, options, lambda request: converse(sock, client, request))
-    finally:
-        sock.close()
+    return run_client(options, lambda: socket.getaddrinfo(options.host, options.port, type=socket.SOCK_STREAM), talk)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import os
 import secrets
-import select
+import selectors
 import socket
 import struct
 import sys
@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 
 from spec.address import format_url
-from spec.codec import DATAGRAM_BYTES
+from spec.codec import DATAGRAM_BYTES, RECEIVE_BUFFER_BYTES
 from spec.endpoint import Endpoint, open_endpoint
 from spec.options import UNREACHABLE, ServerOptions
 from spec.program.arguments import parse_server_options
@@ -33,6 +33,7 @@ def bind(options: ServerOptions) -> socket.socket:
     try:
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # "::" serves IPv4 too
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
         if options.reuse_port:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.bind(address)
@@ -48,6 +49,10 @@ def serve(sock: socket.socket, endpoint: Endpoint, signals: Sequence[int]) -> No
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@ll", 0, int(MAX_WAIT * 1_000_000)))
     else:  # on Windows it may lose a datagram
         sock.settimeout(MAX_WAIT)
+    # select() waits to the microsecond, but on POSIX it takes no descriptor above 1023
+    few = os.name != "posix" or sock.fileno() < 1024
+    selector = selectors.SelectSelector() if few else selectors.PollSelector()
+    selector.register(sock, selectors.EVENT_READ)
     while not signals:
         deadline = endpoint.deadline
         if deadline is None:
@@ -55,10 +60,13 @@ def serve(sock: socket.socket, endpoint: Endpoint, signals: Sequence[int]) -> No
             continue
         if not DONT_WAIT or not answer(sock, endpoint, DONT_WAIT):
             wait = min(max(TICK_GRAIN, deadline - monotonic()), MAX_WAIT)
-            if select.select([sock], [], [], wait)[0]:
+            if selector.select(wait):
                 answer(sock, endpoint, DONT_WAIT)  # what arrived before the deadline is answered before it
-        for datagram, address in endpoint.wake(monotonic(), time.time()):
-            send(sock, datagram, address)
+        now = monotonic()
+        while (deadline := endpoint.deadline) is not None and deadline <= now:
+            for datagram, address in endpoint.wake(monotonic(), time.time()):
+                send(sock, datagram, address)
+    selector.close()
     sock.setblocking(False)
     drained = monotonic() + DRAIN_TIME
     while monotonic() < drained and answer(sock, endpoint):

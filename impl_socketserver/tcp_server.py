@@ -8,18 +8,22 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from queue import SimpleQueue
 from typing import Any
 
 from spec.address import format_address, format_url
 from spec.codec import RECEIVE_BYTES
 from spec.options import UNREACHABLE, ServerOptions
 from spec.program.arguments import parse_server_options
+from spec.program.open_files import pause_if_exhausted
 from spec.program.output import explain, fail, say
 from spec.program.signals import on_first_signal
 from spec.program.system import ATTENTION, KEEPS_AFTER_SHUT_RD, monotonic
-from spec.session import BUSY, open_session
+from spec.session import BUSY, TURN_LINES, open_session
 
-POLL_INTERVAL = 0.2  # seconds: how often serve_forever() looks whether it is to stop
+POLL_INTERVAL = 0.1  # seconds: how often serve_forever() looks whether it is to stop
+SWITCH_INTERVAL = 0.1  # seconds; by default each waiting thread wakes every 5 ms, and thousands do nothing else
+LINGERING = 100  # refused connections that are waited for at a time
 DRAIN_TIME = 0.5  # seconds for clients to take their last replies after a signal
 
 
@@ -30,8 +34,8 @@ class Handler(socketserver.BaseRequestHandler):
     request: socket.socket
 
     def setup(self) -> None:
-        client = format_address(self.client_address)
-        self.session = open_session(self.server.options, client, monotonic(), self.server.announce)
+        client, refused = format_address(self.client_address), self.request not in self.server.clients
+        self.session = open_session(self.server.options, client, monotonic(), self.server.announce, refused=refused)
 
     def handle(self) -> None:
         with suppress(OSError):  # the client has broken the connection, or takes nothing any more
@@ -39,6 +43,11 @@ class Handler(socketserver.BaseRequestHandler):
                 now = monotonic()
                 if self.session.deadline <= now:
                     self.send(self.session.wake(now, time.time(), blocked=False))
+                    continue
+                if self.session.behind:
+                    with self.server.turn:
+                        replies = self.session.receive(b"", now, time.time(), TURN_LINES)
+                    self.send(replies)
                     continue
                 self.request.settimeout(min(self.session.deadline - now, ATTENTION))
                 try:
@@ -49,9 +58,7 @@ class Handler(socketserver.BaseRequestHandler):
                     continue
                 if not data:
                     return
-                with self.server.turn:
-                    replies = self.session.receive(data, monotonic(), time.time())
-                self.send(replies)
+                self.send(self.session.receive(data, monotonic(), time.time(), TURN_LINES))
 
     def finish(self) -> None:
         self.server.forget(self.request)  # first: after the line "left", another client may connect at once
@@ -77,8 +84,9 @@ class Server(socketserver.ThreadingTCPServer):
         """Listen on the first address of the host. Raises OSError."""
         self.options = options
         self.connections: set[socket.socket] = set()
+        self.clients: set[socket.socket] = set()  # all of them but those that are refused
         self.changed = threading.Condition()
-        self.turn = threading.Lock()  # one computes at a time anyway; those that wait for it do not slow drain() down
+        self.turn = threading.Lock()  # of the clients that have pipelined thousands of lines, one at a time is answered
         self.idle = False
         self.stopping = self.stopped = False
         address: Any
@@ -89,31 +97,55 @@ class Server(socketserver.ThreadingTCPServer):
 
     def server_bind(self) -> None:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # inherited by each connection
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux: for so many milliseconds a client may be out of reach
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, self.options.idle_milliseconds)
         if self.address_family == socket.AF_INET6:
             self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # "::" serves IPv4 too
         if self.options.reuse_port:  # from Python 3.11 on, allow_reuse_port says so
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         super().server_bind()
 
+    def get_request(self) -> Any:
+        try:
+            return super().get_request()
+        except OSError as error:
+            pause_if_exhausted(error)
+            raise
+
     def verify_request(self, request: Any, client_address: Any) -> bool:
-        with self.changed:
-            if len(self.connections) < self.options.max_clients:
-                self.connections.add(request)
-                return True
+        self.connections.add(request)
+        if len(self.clients) < self.options.max_clients:
+            self.clients.add(request)
+            return True
+        self.refuse(request)
+        return len(self.connections) - len(self.clients) <= LINGERING
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request(request, client_address)
+        except RuntimeError:  # the system has no more threads
+            if request in self.clients:
+                self.refuse(request)
+            self.shutdown_request(request)
+
+    def refuse(self, request: socket.socket) -> None:
+        """Say ``busy``, and that no more follows. A thread, if there is one, waits until the client has seen it."""
         with suppress(OSError):
             request.setblocking(False)
             request.send(BUSY)
-            request.recv(RECEIVE_BYTES)  # unread bytes would turn FIN into RST
-        return False
+            request.shutdown(socket.SHUT_WR)
+            request.recv(RECEIVE_BYTES)  # if it is closed now, unread bytes would turn FIN into RST
 
     def shutdown_request(self, request: Any) -> None:
         super().shutdown_request(request)
         self.forget(request)
 
     def forget(self, connection: socket.socket) -> None:
-        with self.changed:
-            self.connections.discard(connection)
-            self.changed.notify_all()
+        self.clients.discard(connection)
+        self.connections.discard(connection)
+        if not self.connections:  # only then: thousands that leave at once would wait for each other here
+            with self.changed:
+                self.changed.notify_all()
 
     def announce(self, line: str) -> None:
         """Print a line about a client; none after the server has stopped."""
@@ -122,39 +154,42 @@ class Server(socketserver.ThreadingTCPServer):
                 say(line)
 
     def drain(self) -> None:
-        """Answer what has arrived already, for DRAIN_TIME at most, then cut the remaining connections."""
+        """Answer what has arrived already, for DRAIN_TIME at most."""
         drained = monotonic() + DRAIN_TIME
         self.timeout = 0
         while not self.idle and monotonic() < drained:  # connections that wait to be accepted
             self.handle_request()
         self.stopping = True
-        if KEEPS_AFTER_SHUT_RD:
-            self.shut_down_all(socket.SHUT_RD)  # the stream ends after the bytes that have arrived
+        for sock in list(self.connections) if KEEPS_AFTER_SHUT_RD else ():
+            if monotonic() >= drained:
+                break
+            with suppress(OSError):
+                sock.shutdown(socket.SHUT_RD)  # the stream ends after the bytes that have arrived
         with self.changed:
             self.changed.wait_for(lambda: not self.connections, max(0.0, drained - monotonic()))
             self.stopped = True
-        self.shut_down_all(socket.SHUT_RDWR)
 
     def handle_timeout(self) -> None:
         self.idle = True
-
-    def shut_down_all(self, how: int) -> None:
-        with self.changed:
-            for sock in self.connections:
-                with suppress(OSError):
-                    sock.shutdown(how)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the server with these arguments (None: the process's own) and return the exit status."""
     options = parse_server_options(arguments, "tcp")
+    sys.setswitchinterval(SWITCH_INTERVAL)
     try:
         server = Server(options)
     except (OSError, UnicodeError) as error:
         fail(f"cannot listen on {options.url}: {explain(error)}", UNREACHABLE)
     with server:
-        # shutdown() waits for serve_forever(), which runs in this thread: it needs a thread of its own
-        on_first_signal(lambda number: threading.Thread(target=server.shutdown).start())
+        signals: SimpleQueue[int] = SimpleQueue()
+
+        def stop() -> None:
+            signals.get()
+            server.shutdown()  # which waits for serve_forever(), so it needs a thread of its own
+
+        threading.Thread(target=stop, daemon=True).start()  # now: later the system may have no more threads
+        on_first_signal(signals.put)
         say(f"waiting for clients on {format_url(options.service, 'tcp', server.server_address)}")
         server.serve_forever(POLL_INTERVAL)
         server.drain()

@@ -7,23 +7,20 @@ import socket
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
+from typing import Any
 
-from spec.address import format_url
 from spec.codec import DATAGRAM_BYTES
 from spec.datagram_client import DatagramClient, open_datagram_client
-from spec.options import UNREACHABLE, ClientOptions
 from spec.program.arguments import parse_client_options
-from spec.program.clients import run_client
-from spec.program.output import complain, explain, fail, show
-from spec.program.signals import stop_on_signal
+from spec.program.clients import ClientRun, run_client
 from spec.program.system import ATTENTION, monotonic
 
 
-def connect(options: ClientOptions) -> socket.socket:
-    """Return a socket that is connected to the first address of the host. Raises OSError."""
-    family, kind, protocol, _, address = socket.getaddrinfo(options.host, options.port, type=socket.SOCK_DGRAM)[0]
+def connect(place: tuple[Any, ...]) -> socket.socket:
+    """Return a socket that is connected to that address. Raises OSError."""
+    *kind, _, address = place
     with ExitStack() as stack:
-        sock = stack.enter_context(socket.socket(family, kind, protocol))
+        sock = stack.enter_context(socket.socket(*kind))
         sock.connect(address)
         stack.pop_all()  # it is connected: now the caller closes it
         return sock
@@ -44,21 +41,20 @@ def converse(sock: socket.socket, client: DatagramClient, out: bytes) -> None:
         except TimeoutError:
             out = client.wake(monotonic())
         except OSError as error:
-            client.unreachable(explain(error))
+            client.unreachable(error)
+
+
+def talk(place: tuple[Any, ...], _: float, run: ClientRun) -> int:
+    """Ask the server at an address that `getaddrinfo()` gave; return the exit status. Raises OSError."""
+    with connect(place) as sock:
+        client = run.open(open_datagram_client, sock.getpeername())
+        return run.ask(client, lambda request: converse(sock, client, request))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the client with these arguments (None: the process's own) and return the exit status."""
     options = parse_client_options(arguments, "udp")
-    stop_on_signal()
-    try:
-        sock = connect(options)
-    except (OSError, UnicodeError) as error:
-        fail(f"cannot reach {options.url}: {explain(error)}", UNREACHABLE)
-    with sock:
-        url = format_url(options.service, options.transport, sock.getpeername())
-        client = open_datagram_client(options, url, show, complain)
-        return run_client(client, options, lambda request: converse(sock, client, request))
+    return run_client(options, lambda: socket.getaddrinfo(options.host, options.port, type=socket.SOCK_DGRAM), talk)
 
 
 if __name__ == "__main__":

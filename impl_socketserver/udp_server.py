@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from spec.address import format_url
-from spec.codec import DATAGRAM_BYTES
+from spec.codec import DATAGRAM_BYTES, RECEIVE_BUFFER_BYTES
 from spec.endpoint import open_endpoint
 from spec.options import UNREACHABLE, ServerOptions
 from spec.program.arguments import parse_server_options
@@ -63,13 +63,14 @@ class Server(socketserver.UDPServer):
         self.socket.setblocking(False)
         if self.address_family == socket.AF_INET6:
             self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # "::" serves IPv4 too
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
         if self.options.reuse_port:  # from Python 3.11 on, allow_reuse_port says so
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         super().server_bind()
 
     def service_actions(self) -> None:
-        deadline = self.endpoint.deadline
-        if deadline is not None and deadline <= monotonic():
+        now = monotonic()
+        while (deadline := self.endpoint.deadline) is not None and deadline <= now:
             for datagram, address in self.endpoint.wake(monotonic(), time.time()):
                 self.send(datagram, address)
 

@@ -13,10 +13,11 @@ from spec.address import format_address, format_url
 from spec.codec import RECEIVE_BYTES
 from spec.options import UNREACHABLE, ServerOptions
 from spec.program.arguments import parse_server_options
+from spec.program.open_files import pause_if_exhausted
 from spec.program.output import explain, fail, say
 from spec.program.signals import note_signals
 from spec.program.system import monotonic
-from spec.session import BUSY, Session, open_session
+from spec.session import BUSY, TURN_LINES, Session, open_session
 from spec.timers import Timers
 
 MAX_WAIT = 0.2  # seconds: how often the server looks whether a signal has come
@@ -32,6 +33,7 @@ class Connection:
         self.sock = sock
         self.session = session
         self.unsent = b""
+        self.sending = False  # whether replies are left, to send or even to build: until then, nothing is received
 
 
 class Server:
@@ -41,6 +43,7 @@ class Server:
         self.options = options
         self.listener = listener
         self.connections: set[Connection] = set()
+        self.room = options.max_clients  # for so many more clients
         self.timers: Timers[Connection] = Timers()
         self.stopping = False
         self.selector = selectors.DefaultSelector()
@@ -58,7 +61,7 @@ class Server:
         self.stopping = True
         while monotonic() < drained:
             for connection in list(self.connections):
-                if not connection.unsent:
+                if not connection.sending:
                     self.receive(connection, monotonic())
             if not self.connections:
                 break
@@ -83,35 +86,36 @@ class Server:
             if key.data is None:
                 self.accept()
             elif events & selectors.EVENT_WRITE:
-                self.send(key.data, key.data.unsent)
+                self.send(key.data, key.data.unsent or key.data.session.receive(b"", now, time.time(), TURN_LINES))
             else:
                 self.receive(key.data, now)
         self.wake(monotonic())
 
     def wake(self, now: float) -> float | None:
         """Send the ticks that are due and drop idle clients; return when that is next to be done (None: never)."""
-        utc = time.time()
         for connection in self.timers.due(now):
-            self.send(connection, connection.session.wake(now, utc, blocked=bool(connection.unsent)))
+            # Not the times of the first one: to send to all of them takes long, and a pause may come in between
+            self.send(connection, connection.session.wake(monotonic(), time.time(), blocked=bool(connection.unsent)))
         return self.timers.deadline
 
     def accept(self) -> bool:
         """Accept a connection; return whether there was one to accept."""
         try:
             sock, address = self.listener.accept()
-        except OSError:
+        except OSError as error:
+            pause_if_exhausted(error)
             return False
         with ExitStack() as stack:
             stack.enter_context(sock)
             sock.setblocking(False)
-            if len(self.connections) >= self.options.max_clients:
+            if refused := not self.room:
                 refuse(sock)
-                return True
-            session = open_session(self.options, format_address(address), monotonic(), say)
+            session = open_session(self.options, format_address(address), monotonic(), say, refused=refused)
             stack.callback(session.close)
             connection = Connection(sock, session)
             self.selector.register(sock, selectors.EVENT_READ, connection)
             self.connections.add(connection)
+            self.room -= session.counts
             self.timers.arm(connection, session.deadline)
             stack.pop_all()  # it is among the clients: now drop() undoes all this
         return True
@@ -127,12 +131,13 @@ class Server:
         except OSError:
             data = b""
         if data:
-            self.send(connection, connection.session.receive(data, now, time.time()))
+            self.send(connection, connection.session.receive(data, now, time.time(), TURN_LINES))
         else:
             self.drop(connection)
 
     def send(self, connection: Connection, data: bytes) -> None:
-        """Send what the socket takes. Keep the rest, and until it is sent receive nothing from this client."""
+        """Send what the socket takes, keep the rest. While replies are left, receive nothing from this client."""
+        session = connection.session
         if data:
             try:
                 sent = connection.sock.send(data)
@@ -142,16 +147,17 @@ class Server:
                 self.drop(connection)
                 return
             if connection.unsent and sent:
-                connection.session.sent(monotonic())
-            unsent = data[sent:]
-            if bool(unsent) != bool(connection.unsent):
-                interest = selectors.EVENT_WRITE if unsent else selectors.EVENT_READ
+                session.sent(monotonic())
+            connection.unsent = data[sent:]
+            sending = bool(connection.unsent) or session.behind
+            if sending != connection.sending:
+                connection.sending = sending
+                interest = selectors.EVENT_WRITE if sending else selectors.EVENT_READ
                 self.selector.modify(connection.sock, interest, connection)
-            connection.unsent = unsent
-        if connection.session.expired:
+        if session.expired:
             self.drop(connection)
         else:
-            self.timers.arm(connection, connection.session.deadline)
+            self.timers.arm(connection, session.deadline)
 
     def drop(self, connection: Connection) -> None:
         """Forget a connection and close it."""
@@ -160,7 +166,9 @@ class Server:
         with connection.sock:
             self.selector.unregister(connection.sock)
             self.connections.remove(connection)
-            self.timers.disarm(connection)
+            self.room += connection.session.counts
+            self.timers.disarm(connection)  # which may keep the connection for a while, but not its bytes:
+            connection.unsent = b""
             connection.session.close()
 
 
@@ -174,6 +182,8 @@ def listen(options: ServerOptions) -> socket.socket:
         if os.name == "posix":  # on Windows it would let two servers have one port
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # inherited by each connection
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux: for so many milliseconds a client may be out of reach
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, options.idle_milliseconds)
         if family == socket.AF_INET6:
             listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)  # "::" serves IPv4 too
         if options.reuse_port:
@@ -186,10 +196,10 @@ def listen(options: ServerOptions) -> socket.socket:
 
 
 def refuse(sock: socket.socket) -> None:
-    """Answer ``busy``. Read what the client has sent: at close(), unread bytes would send RST instead of FIN."""
-    with suppress(OSError):
+    """Say ``busy``, and that no more follows. To close it now would send RST if the client has sent a request."""
+    with suppress(OSError):  # the client has gone already
         sock.send(BUSY)
-        sock.recv(RECEIVE_BYTES)
+        sock.shutdown(socket.SHUT_WR)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

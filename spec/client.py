@@ -43,7 +43,7 @@ class Client(ABC):
             except TimeoutError:
                 out = client.wake(time.monotonic())
 
-    Call ``unreachable`` for any other OSError. ``status`` is the exit status.
+    Call ``unreachable``, which each transport has its own of, for any other OSError. ``status`` is the exit status.
     """
 
     def __init__(self, options: ClientOptions, url: str, show: Print, complain: Print) -> None:
@@ -95,10 +95,6 @@ class Client(ABC):
         if self.waiting and now >= self._give_up:
             self.fail("no answer" if not self.connected else "no answer any more")
         return b""
-
-    @abstractmethod
-    def unreachable(self, reason: str) -> None:
-        """Call this when the socket reports an error, with the reason in words for the user."""
 
     def fail(self, reason: str, status: int = UNREACHABLE) -> None:
         """End the exchange with an error (CLI-10)."""

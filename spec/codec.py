@@ -18,6 +18,9 @@ RECEIVE_BYTES = 16384
 DATAGRAM_BYTES = 65535
 """Bytes to receive from a UDP socket at once: no datagram is larger."""
 
+RECEIVE_BUFFER_BYTES = 4 << 20
+"""Bytes for a UDP server to ask for as its socket's buffer: of 10,000 clients that come together none is lost."""
+
 _NO_FIELDS: Mapping[str, str] = MappingProxyType({})
 _FIELD_NAME = re.compile("[a-z][a-z0-9-]*")
 _Request: TypeAlias = tuple[bytes, str, Mapping[str, str]]

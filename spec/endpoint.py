@@ -7,6 +7,7 @@ since 1970.
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import ClassVar, TypeAlias
 
 from spec import echo, ticks
@@ -18,6 +19,9 @@ from spec.replies import CHALLENGE
 from spec.text import visible
 from spec.timers import Timers
 from spec.tokens import Tokens
+
+TICKS_AT_ONCE = 64
+"""Ticks that one ``wake`` returns at most: they have one time, and so many are sent within a millisecond (TIME-12)."""
 
 Announce = Callable[[str], object]
 """Takes a line about a client, for standard output (SRV-4 to SRV-6)."""
@@ -80,7 +84,10 @@ class Endpoint(ABC):
 
     @abstractmethod
     def wake(self, now: float, utc: float) -> list[tuple[bytes, Address]]:
-        """Return the ticks that are due, each with its address, and end what has run out."""
+        """Return ticks that are due, each with its address, and end what has run out.
+
+        There may be more: then ``deadline`` has passed still.
+        """
 
 
 class EchoEndpoint(Endpoint):
@@ -147,7 +154,7 @@ class TimeEndpoint(Endpoint):
         self._interval_seconds = float(options.interval)
         self._max_clients = options.max_clients
         self._tokens = Tokens(secret, self._interval_seconds)
-        self._subscriptions: dict[Address, _Subscription] = {}
+        self._subscriptions: OrderedDict[Address, _Subscription] = OrderedDict()  # the longest not renewed first
         self._timers: Timers[_Subscription] = Timers()
 
     @property
@@ -156,7 +163,7 @@ class TimeEndpoint(Endpoint):
 
     def wake(self, now: float, utc: float) -> list[tuple[bytes, Address]]:
         out = []
-        for subscription in self._timers.due(now):
+        for subscription in islice(self._timers.due(now), TICKS_AT_ONCE):
             if subscription.lease_end <= now:
                 self._end(subscription)  # LEASE-9
                 continue
@@ -186,6 +193,7 @@ class TimeEndpoint(Endpoint):
                 self._say(subscription, f"is now {visible(name)}")
             subscription.name = name  # TIME-13
             subscription.lease_end = lease_end
+            self._subscriptions.move_to_end(address)
             return [leased]
         if len(self._subscriptions) >= self._max_clients:
             self._end_leases(now)
@@ -199,8 +207,8 @@ class TimeEndpoint(Endpoint):
         return [leased, first]  # TIME-5
 
     def _end_leases(self, now: float) -> None:
-        for subscription in [held for held in self._subscriptions.values() if held.lease_end <= now]:
-            self._end(subscription)
+        while self._subscriptions and (oldest := next(iter(self._subscriptions.values()))).lease_end <= now:
+            self._end(oldest)
 
     def _end(self, subscription: _Subscription) -> None:
         self._timers.disarm(subscription)

@@ -1,6 +1,7 @@
 """What a program can be asked for, and the statuses it exits with: SPEC.md, sections 12 and 13."""
 
 from decimal import Decimal
+from math import ceil
 from typing import NamedTuple
 
 from spec.address import format_url
@@ -34,6 +35,11 @@ class ServerOptions(NamedTuple):
     def url(self) -> str:
         """Where to listen, with the host as the user wrote it."""
         return format_url(self.service, self.transport, (self.host, self.port))
+
+    @property
+    def idle_milliseconds(self) -> int:
+        """The idle timeout in milliseconds, as the socket option TCP_USER_TIMEOUT takes it: 1 to 2**31 - 1."""
+        return min(ceil(self.idle_timeout * 1000), 2**31 - 1)
 
 
 class ClientOptions(NamedTuple):

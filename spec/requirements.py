@@ -40,4 +40,9 @@ def read_requirements(text: str) -> dict[str, Requirement]:
     return requirements
 
 
-REQUIREMENTS = read_requirements(SPECIFICATION.read_text(encoding="utf-8"))
+_TEXT = SPECIFICATION.read_text(encoding="utf-8")
+
+REQUIREMENTS = read_requirements(_TEXT)
+
+VERSION = re.findall(r"^Version ([0-9.]+)\.", _TEXT, re.MULTILINE)[0]
+"""The version of SPEC.md."""

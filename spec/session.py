@@ -15,7 +15,14 @@ from spec.options import ServerOptions
 from spec.text import visible
 
 BUSY = ERROR_REPLIES["busy"]
-"""The reply to a connection over the limit of clients; close it then (ERR-10)."""
+"""What to send to a connection over the limit of clients, before its sending side is shut down (ERR-10)."""
+
+LINGER = 0.5
+"""Seconds for which such a connection is received from: until then it may not have seen that it is refused."""
+
+TURN_LINES = 64
+"""Lines of one client to answer before the others have their turn, so that whoever pipelines thousands holds nobody up
+(LOAD-3)."""
 
 Announce = Callable[[str], object]
 """Takes a line about a client, for standard output (SRV-4 to SRV-6)."""
@@ -50,11 +57,15 @@ class Session(ABC):
     """
 
     handlers: ClassVar[Handlers]
+    counts: ClassVar[bool] = True
+    """Whether it is one of the clients that the limit is for."""
 
     def __init__(self, options: ServerOptions, client: str, now: float, announce: Announce) -> None:
         """``client`` is the client's address as ``format_address`` writes it, ``now`` when it was accepted."""
         self.expired = False
         """Whether the client was idle for the idle timeout: close the connection (LOAD-4)."""
+        self.behind = False
+        """Whether ``receive`` has left lines for the next turn: call it again, without bytes, before you receive."""
         self._client = client
         self._announce = announce
         self._idle_timeout = options.idle_timeout
@@ -66,11 +77,12 @@ class Session(ABC):
         """When to call ``wake`` next, on the clock of ``now``."""
         return self._active + self._idle_timeout
 
-    def receive(self, data: bytes, now: float, utc: float) -> bytes:
-        """Return the replies to the lines that these bytes complete (TCP-1 to TCP-5)."""
-        *lines, partial = (self._partial + data).split(b"\n")
+    def receive(self, data: bytes, now: float, utc: float, most: int = -1) -> bytes:
+        """Return the replies to the lines that these bytes complete (TCP-1 to TCP-5): to all, or to so many at most."""
+        *lines, rest = (self._partial + data).split(b"\n", most)
+        self.behind = behind = len(lines) == most and b"\n" in rest
         # An overlong line stays overlong when its tail is dropped, though the last byte kept be a CR (TCP-7, LOAD-6)
-        self._partial = partial[: LINE_BYTES + 2]
+        self._partial = rest if behind else rest[: LINE_BYTES + 2]
         if not lines:
             return b""
         self._active = now
@@ -155,9 +167,28 @@ class TimeSession(Session):
     handlers: ClassVar[Handlers] = {ticks.VERB: _subscribe}
 
 
-def open_session(options: ServerOptions, client: str, now: float, announce: Announce) -> Session:
-    """Return the session of a connection that was just accepted. The arguments are those of ``Session``."""
-    kind = EchoSession if options.service == "echo" else TimeSession
+class RefusedSession(Session):
+    """A connection over the limit of clients: nothing that comes is answered (ERR-10)."""
+
+    handlers: ClassVar[Handlers] = {}
+    counts = False
+
+    def __init__(self, options: ServerOptions, client: str, now: float, announce: Announce) -> None:
+        super().__init__(options._replace(idle_timeout=LINGER), client, now, announce)
+
+    def receive(self, data: bytes, now: float, utc: float, most: int = -1) -> bytes:
+        """Return no bytes."""
+        return b""
+
+    def close(self) -> None:
+        """Announce nothing."""
+
+
+def open_session(
+    options: ServerOptions, client: str, now: float, announce: Announce, *, refused: bool = False
+) -> Session:
+    """Return the session of a connection that was just accepted. The other arguments are those of ``Session``."""
+    kind = RefusedSession if refused else EchoSession if options.service == "echo" else TimeSession
     return kind(options, client, now, _announce_nothing if options.quiet else announce)
 
 

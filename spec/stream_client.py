@@ -42,9 +42,10 @@ class StreamClient(Client):
                 raise ReplyError(f"longer than {REPLY_BYTES} bytes")
         except ReplyError as error:
             self.fail(malformed(error))
-        return b""
+        return self.wake(now)
 
     def unreachable(self, reason: str) -> None:
+        """Call this when the socket reports an error, with the reason in words for the user."""
         self.fail(f"the connection broke: {reason}")
 
     @abstractmethod
@@ -92,8 +93,11 @@ class TimeStreamClient(StreamClient):
             self._patience = patience(self._options, subscribed_interval(reply, SUBSCRIBED_OVER_TCP))
             self.subscribed = True
         elif reply.status == "TICK" and self.subscribed:
+            printed = self._ticks.printed
             self._ticks.take(parse_tick(reply))
             self.waiting = self._ticks.printed != self._options.ticks
+            if self._ticks.printed == printed:
+                return  # CLI-7: one that is not newer is no sign of life
         else:
             raise unexpected(reply)
         self._give_up = now + self._patience

@@ -57,11 +57,15 @@ def format_seconds(seconds: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-@lru_cache(maxsize=1)
 def format_time(utc: float) -> str:
     """Return the wall clock's seconds since 1970, UTC, as the field ``time`` (TIME-11, TIME-12)."""
     seconds, fraction = divmod(utc, 1)  # exact, unlike utc * 1000
-    return f"{datetime.fromtimestamp(seconds, timezone.utc):%Y-%m-%dT%H:%M:%S}.{int(fraction * 1000):03}Z"
+    return f"{_format_second(seconds)}.{int(fraction * 1000):03}Z"
+
+
+@lru_cache(maxsize=1)  # of many ticks in one second, each has its own milliseconds
+def _format_second(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, timezone.utc):%Y-%m-%dT%H:%M:%S}"
 
 
 def build_tick(name: str, utc: float, seq: int) -> bytes:

@@ -3,7 +3,7 @@
 import hmac
 
 from spec.address import Address
-from spec.limits import TOKEN_BITS, TOKEN_INTERVALS
+from spec.limits import TOKEN_BITS, TOKEN_INTERVALS, TOKEN_SECONDS
 
 
 class Tokens:
@@ -14,7 +14,7 @@ class Tokens:
 
     def __init__(self, secret: bytes, interval: float) -> None:
         self._secret = secret
-        self._slot_seconds = TOKEN_INTERVALS * interval
+        self._slot_seconds = max(TOKEN_INTERVALS * interval, TOKEN_SECONDS)
 
     def issue(self, address: Address, now: float) -> str:
         """Return the token of that address in the current slot: TOKEN_BITS as hexadecimal digits (LEASE-2, LEASE-3)."""

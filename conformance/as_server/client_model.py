@@ -13,7 +13,7 @@ from conformance.as_server.talk import LATENESS
 from conformance.expected.fields import Status, fields_of
 from conformance.expected.replies import shown, visible
 from conformance.timing import JUDGE_LATENESS
-from spec.limits import LEASE_INTERVALS, REPLY_BYTES
+from spec.limits import LATE_SECONDS, LEASE_INTERVALS, REPLY_BYTES
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -37,6 +37,64 @@ def understood(case: Scenario, data: bytes) -> Reply | None:
     if not all(field.name in fields and field.takes(fields[field.name]) for field in named):
         return None
     return Reply(status, {field.name: fields[field.name] for field in named})
+
+
+class NewestTick:
+    """Which ticks are newer than the last that was printed, by the table of CLI-20. Times as in `Event`."""
+
+    def __init__(self) -> None:
+        self.is_unsure = False
+        """Whether a tick came so close to the end of a time that matters that no verdict is possible."""
+        self._last: tuple[int, datetime] | None = None
+        self._latest: datetime | None = None
+        self._known: dict[int, datetime] = {}  # the first ticks of the present subscription, as printed
+        self._ok_at: float | None = None
+        self._lease = 0.0
+        self._mistrusts_until = -math.inf
+        self._begins_surely_until = self._begins_perhaps_until = -math.inf
+
+    def renew(self, interval: float, at: float, *, challenged: bool) -> None:
+        """Take an `OK`."""
+        if self._ok_at is not None:
+            after = math.inf if challenged else at - self._ok_at - self._lease
+            if after > LATENESS:
+                self._begins_surely_until = at + LEASE_INTERVALS * interval - LATENESS
+            if after > -LATENESS:
+                self._begins_perhaps_until = at + LEASE_INTERVALS * interval + LATENESS
+        self._ok_at, self._lease = at, LEASE_INTERVALS * interval
+
+    def takes(self, seq: int, moment: datetime, at: float) -> bool:
+        """Take a `TICK`; return whether it is to be printed."""
+        if self._last is not None and self._latest is not None:
+            last_seq, later = self._last[0], moment > self._latest
+            if later and seq > last_seq:
+                pass
+            elif later or (seq <= last_seq and self._begins(seq, moment, at)):
+                self._latest, self._known = moment, {}
+                self._mistrusts_until = at + max(self._lease, LATE_SECONDS)
+                self._begins_surely_until = self._begins_perhaps_until = -math.inf
+            elif seq <= last_seq or not self._trusts(at):
+                return False
+        self._last = seq, moment
+        self._latest = max(self._latest or moment, moment)
+        if seq <= LEASE_INTERVALS:
+            self._known[seq] = moment
+        return True
+
+    def _begins(self, seq: int, moment: datetime, at: float) -> bool:
+        """Whether a tick with neither a higher `seq` nor a later time is of a new subscription."""
+        if seq > LEASE_INTERVALS or self._known.get(seq) == moment:
+            return False
+        if seq not in self._known and all((n < seq) == (known < moment) for n, known in self._known.items()):
+            return False  # it is late
+        surely = at < self._begins_surely_until
+        self.is_unsure |= surely != (at < self._begins_perhaps_until)
+        return surely and self._trusts(at)
+
+    def _trusts(self, at: float) -> bool:
+        """Whether no late tick of a former subscription is to be feared any more."""
+        self.is_unsure |= abs(at - self._mistrusts_until) < LATENESS
+        return at >= self._mistrusts_until
 
 
 class ExpectedConduct:
@@ -80,7 +138,9 @@ class ExpectedConduct:
         self._url = url
         self._timeout = timeout
         self._subscribed = False
-        self._newest: datetime | int | None = None
+        self._newest: int | None = None
+        self._order = NewestTick()
+        self._challenged = False
         self._ticks = 0
         self._stream = b""
         for event in transcript:
@@ -144,6 +204,7 @@ class ExpectedConduct:
             self._echoed(reply, data)
         elif reply.status == "CHALLENGE":
             self._connected()
+            self._challenged = True
         else:
             self._served(reply, at)
 
@@ -189,18 +250,28 @@ class ExpectedConduct:
     def _served(self, reply: Reply, at: float) -> None:
         """Take an OK or a TICK of a time server."""
         self._connected()
-        self.waits_since = at
         if reply.status == "OK":
+            self.waits_since = at
             self._subscribed = True
-            self.patience = max(self._timeout, LEASE_INTERVALS * float(reply.fields["interval"]))
+            interval = float(reply.fields["interval"])
+            self.patience = max(self._timeout, LEASE_INTERVALS * interval)
+            self._order.renew(interval, at, challenged=self._challenged)
+            self._challenged = False
+            self.judge_was_late |= self._order.is_unsure
             return
         moment = datetime.fromisoformat(reply.fields["time"].replace("Z", "+00:00"))
-        age = moment if self.case.transport == "udp" else int(reply.fields["seq"])
+        seq = int(reply.fields["seq"])
         line = visible(f"{reply.fields['name']} {moment.isoformat(timespec='milliseconds')}")
-        if self._newest is not None and age <= self._newest:  # type: ignore[operator]  # both of one kind
+        if self.case.transport == "udp":
+            is_newer = self._order.takes(seq, moment, at)
+            self.judge_was_late |= self._order.is_unsure
+        else:
+            is_newer = self._newest is None or seq > self._newest
+        if not is_newer:
             self.forbidden.setdefault(line, "CLI-20")
             return
-        self._newest = age
+        self._newest = seq
+        self.waits_since = at
         self.output.append(line)
         self._ticks += 1
         self.over = self._ticks == self.case.ticks

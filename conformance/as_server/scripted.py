@@ -170,6 +170,14 @@ class ScriptedUdp(ScriptedServer):
         with _bound(host, 0) as stranger:
             self._send(stranger, chunks, f"from {host} port {stranger.getsockname()[1]}")
 
+    def flood(self, chunk: bytes, seconds: float) -> None:
+        """Send a chunk again and again for so many seconds, faster than a client reads. It is recorded once."""
+        self.exchange.add("S", chunk, f"{as_text(chunk)}, again and again for {seconds:g} s")
+        peer, end = self._requests[self._taken - 1].peer, time.monotonic() + seconds
+        while time.monotonic() < end:
+            for _ in range(100):
+                self.socket.sendto(chunk, peer)
+
     def _send(self, sock: socket.socket, chunks: Iterable[bytes], note: str = "") -> None:
         for chunk in chunks:
             self.exchange.add("S", chunk, note and f"{as_text(chunk)} {note}")

@@ -114,7 +114,8 @@ class Talk:
     def request(self, *lines: str) -> Request:
         """Return the next request, whatever it is. If none comes, the message says that these lines were expected."""
         try:
-            return self.server.request()
+            self._last = self.server.request()
+            return self._last
         except AssertionError as error:
             expected = f"; expected {_as_text(lines)}" if lines else ""
             raise AssertionError(self.program.describe(f"{self._nothing_came(error)}{expected}")) from None

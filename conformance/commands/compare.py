@@ -13,6 +13,7 @@ from conformance.commands.judging import judge_selection
 from conformance.commands.selecting import UsageError, find_targets, positive
 from conformance.profiles import PROFILES
 from conformance.reports.json_report import build_report
+from conformance.reports.screen import Screen
 from conformance.running.runner import JudgeError, Selection
 from conformance.running.verdicts import CONFORMS, exit_status, judge, state_of
 from conformance.targets.discovery import BUNDLED, TARGET_HELP, find_target
@@ -47,7 +48,7 @@ def execute(options: argparse.Namespace) -> int:
         from conformance.comparison.tables import WIDTH
     except ModuleNotFoundError as error:
         raise UsageError(f"compare needs the Python module {error.name}: pip install 'sockspec[compare]'") from None
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)
+    console = Screen(width=None if sys.stdout.isatty() else WIDTH)
     targets = find_targets([word for word in options.targets or BUNDLED if _is_there(word, console)])
     baseline = options.baseline or targets[0].name
     if baseline not in [target.name for target in targets]:

@@ -10,6 +10,7 @@ from rich.markup import escape
 
 from conformance.commands import run
 from conformance.commands.selecting import add_selection, find_targets
+from conformance.reports.screen import Screen
 from conformance.targets.programs import Program
 from conformance.targets.target import Target
 from conformance.targets.terms import SERVICES, TRANSPORTS, Service, Transport
@@ -24,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(options: argparse.Namespace) -> int:
-    console = Console(highlight=False)
+    console = Screen()
     for target in find_targets(options.targets):
         show_at_work(console, target, options.transport or TRANSPORTS, options.service or SERVICES)
     arguments = [f"--{name}={value}" for name in ("role", "transport", "service") for value in getattr(options, name)]

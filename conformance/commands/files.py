@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from conformance.commands.selecting import UsageError
 from conformance.comparison.model import Comparison
+from conformance.reports.screen import Screen
 
 PageWriter = Callable[[Path, Comparison | None, Mapping[str, Any] | None], None]
 Result = TypeVar("Result")
@@ -47,7 +48,22 @@ class Writer:
             return None
 
 
+STDOUT = Path("-")
+"""Stands for standard output where a file is named; what is for a person goes to standard error then."""
+
+
+def screen_beside(file: Path | None) -> Screen:
+    """Return where a command speaks to a person that writes to a file, or to standard output."""
+    return Screen(stderr=file == STDOUT)
+
+
 def write_json(path: Path, whole: object) -> None:
+    """Write a whole as JSON. Raises OSError."""
     # Of generated text, surrogates stand alone; in JSON they look as `backslashreplace` writes them.
     text = json.dumps(whole, ensure_ascii=False, indent=1)
-    path.write_text(f"{text}\n", encoding="utf-8", errors="backslashreplace")
+    data = f"{text}\n".encode(errors="backslashreplace")
+    if path == STDOUT:
+        sys.stdout.buffer.write(data)
+        sys.stdout.flush()
+    else:
+        path.write_bytes(data)

@@ -6,12 +6,11 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from conformance.commands.files import require_directories, write_json
+from conformance.commands.files import require_directories, screen_beside, write_json
 from conformance.commands.selecting import UsageError, positive
 from conformance.labs import texts
 from conformance.labs.exercises import EXERCISES
@@ -60,7 +59,7 @@ def execute(options: argparse.Namespace) -> int:
         raise UsageError(say("--gradescope is for one person; there are {count}", count=len(persons)))
     require_directories(options.json, options.csv, options.html, options.gradescope)
     known = _read(options.resume) if options.resume and options.resume.exists() else {}
-    console = Console(highlight=False)
+    console = screen_beside(options.json)
     at_once = options.workers or AT_ONCE
     if at_once > 1 and not has_own_network():
         console.print(say("programs share this machine's ports, so they are judged one after the other"))

@@ -43,11 +43,13 @@ def execute(options: argparse.Namespace) -> int:
         written.append(write_new(directory / MANIFEST, manifest(directory, language)))
     except OSError as error:
         raise UsageError(str(error)) from None
+    if not any(written):
+        return USAGE
     if number:
         print(say("next: complete the lines that have a TODO, then: sockspec lab {number}", number=number), directory)
     else:
         print(say("next: look what {file} says, then: sockspec run", file=MANIFEST), directory)
-    return CONFORMS if any(written) else USAGE
+    return CONFORMS
 
 
 def _read_words(words: list[str]) -> tuple[int | None, Path]:
@@ -77,18 +79,19 @@ def write_new(file: Path, text: str) -> bool:
 def manifest(directory: Path, language: str) -> str:
     """Return a manifest for the programs of a directory; those that are not found stand in it as comments.
 
-    A program is ``udp_server.py``, and so on, or ``server.py`` and ``client.py``, whose source tells the transport.
+    A program is ``udp_server.py``, and so on, or ``server.py`` and ``client.py``, whose source tells the transport; if
+    it does not, the file stands in a comment for each.
     """
     lines, services = [], list(SERVICES)
     for transport in TRANSPORTS:
         for role in ROLES:
-            key, general = f"{transport}_{role}", directory / f"{role}.py"
-            own = directory / f"{key}.py"
-            is_general = not own.is_file() and _transport(general) == transport
-            if is_general and role == "server":
-                services = [_service(general)]
-            file = general if is_general else own
-            lines.append(f'{"" if file.is_file() else "# "}{key} = ["{{python}}", "-u", "{file.name}"]')
+            file, general = directory / f"{transport}_{role}.py", directory / f"{role}.py"
+            is_found = file.is_file()
+            if not is_found and general.is_file() and (told := _transport(general)) in (transport, None):
+                file, is_found = general, told is not None
+                if is_found and role == "server":
+                    services = [_service(general)]
+            lines.append(f'{"" if is_found else "# "}{transport}_{role} = ["{{python}}", "-u", "{file.name}"]')
     return fill(
         "manifest",
         language,
@@ -99,10 +102,10 @@ def manifest(directory: Path, language: str) -> str:
 
 
 def _transport(file: Path) -> Transport | None:
-    """Return the transport of a program; None: there is no such file, or its source does not tell."""
+    """Return the transport of a program; None: its source does not tell. Raises OSError."""
     try:
         nodes = list(ast.walk(Source(file).tree))
-    except (OSError, SyntaxError):
+    except SyntaxError:
         return None
     names = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
     names |= {node.id for node in nodes if isinstance(node, ast.Name)}

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from conformance.commands.files import require_directories, write_json
+from conformance.commands.files import require_directories, screen_beside, write_json
 from conformance.commands.selecting import UsageError
 from conformance.labs import texts
 from conformance.labs.assignment import LEVELS
@@ -27,7 +27,7 @@ HELP = "judge one of seven exercises as it is assigned, in free form"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("number", type=int, choices=EXERCISES, metavar="N", help="the exercise, 1 to 7")
+    add("number", type=int, choices=list(EXERCISES), metavar="N", help="the exercise, 1 to 7")
     add("programs", nargs="*", type=Path, metavar="PATH", help="a directory, or the server's and the client's file")
     add("--level", choices=LEVELS, default=LEVELS[0], help="how far to go (default: %(default)s)")
     add("--all", action="store_true", help="try all steps of a level; by default the first that fails ends it")
@@ -49,7 +49,7 @@ def execute(options: argparse.Namespace) -> int:
     if options.watch:
         return _watch({file.parent for file in submission})
     enter_own_network()
-    exercise, console = EXERCISES[options.number], Console(highlight=False)
+    exercise, console = EXERCISES[options.number], screen_beside(options.json)
     heading = say("exercise {number}", number=exercise.number)
     console.print(f"[bold]{heading}[/]: {escape(say(exercise.title))}", soft_wrap=True)
     wanted = LEVELS[: LEVELS.index(options.level) + 1]

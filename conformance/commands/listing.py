@@ -4,11 +4,11 @@ import argparse
 import sys
 from collections import defaultdict
 
-from rich.console import Console
 from rich.table import Table
 
 from conformance import ROOT
 from conformance.broken.kills import kill_table
+from conformance.reports.screen import Screen
 from conformance.running.runner import plan
 from conformance.running.verdicts import CONFORMS
 from conformance.targets.toml_files import read_toml
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(options: argparse.Namespace) -> int:
-    console = Console(width=None if sys.stdout.isatty() else LISTING_WIDTH)
+    console = Screen(width=None if sys.stdout.isatty() else LISTING_WIDTH)
     if options.unseen:
         console.print(unseen_table())
         return CONFORMS

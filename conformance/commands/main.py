@@ -1,16 +1,19 @@
 """The command line of the suite: ``python -m conformance`` or ``sockspec``."""
 
 import argparse
+import io
 import sys
 import traceback
 from collections.abc import Sequence
+from importlib import metadata
 
-from conformance.commands import check_target, compare, demo, diff, grade, init, lab, listing, replay, run
+from conformance.commands import check_target, compare, completion, demo, diff, grade, init, lab, listing, replay, run
 from conformance.commands.selecting import UsageError
 from conformance.running.runner import JudgeError
 from conformance.running.verdicts import NOT_JUDGED, USAGE, KnownFailuresError
 from conformance.targets.interrupts import heed_interrupts
 from conformance.targets.target import TargetError
+from spec.requirements import VERSION
 
 COMMANDS = {
     "run": run,
@@ -23,12 +26,16 @@ COMMANDS = {
     "lab": lab,
     "grade": grade,
     "init": init,
+    "completion": completion,
 }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return the exit status: 0 conforms, 1 does not, 2 wrong usage, 3 could not be judged."""
-    options = _parser().parse_args(arguments)
+    for stream in sys.stdout, sys.stderr:
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that is not UTF-8 has some letters only
+    options = command_line().parse_args(arguments)
     heed_interrupts()
     try:
         return int(options.execute(options))
@@ -50,11 +57,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return NOT_JUDGED
 
 
-def _parser() -> argparse.ArgumentParser:
+def _version() -> str:
+    try:
+        suite = metadata.version("sockspec")
+    except metadata.PackageNotFoundError:
+        suite = "(not installed)"
+    return f"sockspec {suite}, SPEC.md {VERSION}"
+
+
+def command_line() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
     parser = argparse.ArgumentParser(prog="sockspec", description="Judges implementations of SPEC.md.")
+    parser.add_argument("--version", action="version", version=_version())
     commands = parser.add_subparsers(dest="command", required=True)
     for name, command in COMMANDS.items():
         taking = commands.add_parser(name, help=command.HELP)
         command.add_arguments(taking)
-        taking.set_defaults(execute=command.execute)
+        taking.set_defaults(execute=command.execute, parser=parser)
     return parser

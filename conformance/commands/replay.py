@@ -3,10 +3,9 @@
 import argparse
 from pathlib import Path
 
-from rich.console import Console
-
 from conformance.commands.selecting import UsageError, find_targets
 from conformance.reports import terminal
+from conformance.reports.screen import Screen
 from conformance.running import runner
 from conformance.running.cases import Case, load_case
 from conformance.running.verdicts import CONFORMS, FAILS, NOT_JUDGED
@@ -26,7 +25,7 @@ def execute(options: argparse.Namespace) -> int:
     except ValueError as error:
         raise UsageError(str(error)) from None
     [target] = find_targets([options.target or case.word])
-    console = Console(highlight=False)
+    console = Screen()
     for event in runner.replay(str(options.file.resolve()), case, target):
         if isinstance(event, Case) and event.ran:
             if event.outcome == "passed":

@@ -9,9 +9,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from conformance.commands.files import PageWriter, Writer, page_writer, require_directories, write_json
+from conformance.commands.files import PageWriter, Writer, page_writer, require_directories, screen_beside, write_json
 from conformance.commands.judging import Judged, judge_selection
-from conformance.commands.selecting import UsageError, add_selection, find_targets, positive, positive_seconds
+from conformance.commands.selecting import add_selection, find_requirements, find_targets, positive, positive_seconds
 from conformance.prerequisites import place
 from conformance.profiles import PROFILES
 from conformance.reports import terminal
@@ -31,7 +31,6 @@ from conformance.running.verdicts import (
     state_of,
 )
 from conformance.targets.interrupts import ignored_interrupts
-from spec.requirements import REQUIREMENTS
 
 HELP = "judge targets"
 
@@ -39,7 +38,13 @@ HELP = "judge targets"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_selection(parser)
     add = parser.add_argument
-    add("--requirement", action="append", default=[], metavar="ID", help="only the checks that cite it (repeatable)")
+    add(
+        "--requirement",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="only the checks that cite it: ECHO-3, or ECHO for all of them (repeatable)",
+    )
     add("--profile", choices=list(PROFILES), default="standard", help="how many generated examples and other cases")
     add("--seed", type=int, default=0, metavar="N", help="which of them (default: 0)")
     add("--budget", type=positive_seconds, metavar="S", help="judge each target for so many seconds: 60, 60s or 2m")
@@ -58,8 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(options: argparse.Namespace) -> int:
-    if unknown := [id_ for id_ in options.requirement if id_ not in REQUIREMENTS]:
-        raise UsageError(f"SPEC.md has no requirement {', '.join(unknown)}")
+    requirements = find_requirements(options.requirement)
     known = read_known_failures(options.known_failures) if options.known_failures else {}
     targets = find_targets(options.targets)
     require_directories(options.json, options.junit, options.html)
@@ -68,14 +72,14 @@ def execute(options: argparse.Namespace) -> int:
         options.role,
         options.transport,
         options.service,
-        options.requirement,
+        requirements,
         PROFILES[options.profile]._replace(seed=options.seed),
         options.tx or ([f"{options.workers}*popen"] if options.workers else []),
         options.budget,
         options.fail_fast,
     )
     write_page = page_writer() if options.html else None
-    console, writer = Console(highlight=False), Writer()
+    console, writer = screen_beside(options.json), Writer()
     files: dict[str, Path] = {}
 
     def store(case: Case) -> None:

@@ -1,16 +1,19 @@
 """What several commands take: targets, and a part of the checks."""
 
 import argparse
+import fnmatch
 import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from conformance.as_client import contract
 from conformance.running.runner import JudgeError
-from conformance.targets.discovery import BUNDLED, TARGET_HELP, find_target
+from conformance.targets.discovery import BUNDLED, MANIFEST, TARGET_HELP, find_target
 from conformance.targets.target import Target
 from conformance.targets.terms import ROLES, SERVICES, TRANSPORTS
+from spec.requirements import REQUIREMENTS
 
 
 class UsageError(Exception):
@@ -43,17 +46,33 @@ def positive_seconds(word: str) -> float:
 
 
 def find_targets(words: Sequence[str]) -> list[Target]:
-    """Return the targets that words name; no word: the bundled ones. Of several with one name the later get a number.
+    """Return the targets that words name. Of several with one name the later get a number.
 
-    Raises TargetError.
+    No word: that of the manifest in the current directory, or the bundled ones where there is none. Raises TargetError.
     """
+    words = words or ([MANIFEST] if Path(MANIFEST).is_file() else list(BUNDLED))
     targets: list[Target] = []
     taken: Counter[str] = Counter()
-    for target in map(find_target, dict.fromkeys(words or BUNDLED)):
+    for target in map(find_target, dict.fromkeys(words)):
         taken[target.name] += 1
         number = taken[target.name]
         targets.append(target if number == 1 else replace(target, name=f"{target.name}-{number}"))
     return targets
+
+
+def find_requirements(words: Sequence[str]) -> list[str]:
+    """Return the ids that words name: ``ECHO-3``, ``echo-3``, a group (``ECHO``) or a pattern (``TIME-1*``).
+
+    Raises UsageError for a word that names none.
+    """
+    found: dict[str, None] = {}
+    for word in words:
+        pattern = word.upper()
+        ids = [id_ for id_ in REQUIREMENTS if fnmatch.fnmatchcase(id_, pattern) or id_.startswith(f"{pattern}-")]
+        if not ids:
+            raise UsageError(f"SPEC.md has no requirement {word}")
+        found.update(dict.fromkeys(ids))
+    return list(found)
 
 
 def require_reachable(targets: Sequence[Target]) -> None:

@@ -71,6 +71,7 @@ def _whole() -> Iterator[Load]:
             yield _closed(transport, *((16, 16) if transport == "tcp" else (1, 16)), size)
             yield _open(transport, size, "cyrillic")
     yield _closed("tcp", 16, 64, 32)
+    yield Load("echo", "tcp", "crowded", 100)
     for clients, transport in product((100, 1000), TRANSPORTS):
         yield Load("time", transport, "at once", clients, interval=0.2)
         yield Load("time", transport, "spread", clients, interval=0.2)

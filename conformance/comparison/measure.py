@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import psutil
 
+from conformance.comparison.crowd_load import crowded
 from conformance.comparison.echo_load import closed_loop, open_loop
 from conformance.comparison.figures import LoadError, Sample, measurement
 from conformance.comparison.life import life
@@ -133,6 +134,8 @@ class _Subject:
         if load.pattern not in LOOPS:
             server = self._start(load, stack)
             assert self.usage
+            if load.pattern == "crowded":
+                return crowded(server, load, self.plan.open_seconds)
             return ticks(server, load, self.usage)
         server = self.server or self._start(load, self.stack)
         if load.pattern == "closed":
@@ -163,8 +166,7 @@ class _Subject:
             problem = str(error)
         errors = [line.removeprefix("stderr: ") for line in str(error).splitlines() if line.startswith("stderr: ")]
         if self.server and not self.target.url:
-            self.server.wait_until(lambda: False, DYING)
-            if not self.server.running:
+            if self.server.ends_within(DYING):
                 problem = f"died with status {self.server.wait()}"
             errors = self.server.errors
         return ": ".join([problem, *errors[-1:]])

@@ -12,7 +12,7 @@ FORMAT = 1
 Script = Literal["latin", "cyrillic"]
 """The script of messages; a Cyrillic letter has two bytes in UTF-8."""
 
-Pattern = Literal["closed", "open", "at once", "spread", "life"]
+Pattern = Literal["closed", "open", "at once", "spread", "life", "crowded"]
 """How a load comes.
 
 - ``closed``: each echo client sends its next requests when the last ones are answered.
@@ -20,6 +20,7 @@ Pattern = Literal["closed", "open", "at once", "spread", "life"]
   planned, so that a server that stalls does not stop the clock.
 - ``at once``, ``spread``: the ticks of all subscribers are due at once, or spread evenly over the interval.
 - ``life``: a server starts, and stops.
+- ``crowded``: all clients pipeline empty lines as fast as they are taken, and one more asks beside them.
 """
 
 

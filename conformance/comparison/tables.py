@@ -19,6 +19,7 @@ FIRST = 19
 TITLES: Mapping[tuple[Service, Pattern], str] = {
     ("echo", "closed"): "Echo: each client asks again when it is answered",
     ("echo", "open"): "Echo: requests at a fixed rate, latency from the planned time of each",
+    ("echo", "crowded"): "Echo: one client asks beside others that pipeline empty lines",
     ("time", "at once"): "Time: subscribed one after the other as fast as they are answered, interval by interval",
     ("time", "spread"): "Time: subscribed evenly over an interval",
     ("echo", "life"): "Echo: start and stop",
@@ -31,6 +32,7 @@ SHOWN: Mapping[Pattern, list[str]] = {
     "at once": ["lateness_p99", "server_cpu", "memory"],
     "spread": ["lateness_p99", "server_cpu", "memory"],
     "life": ["start", "stop"],
+    "crowded": ["latency_p50", "latency_p99"],
 }
 """The metrics that the terminal shows; JSON and the page have all."""
 

@@ -1,7 +1,7 @@
 """Loads of a time server: many subscribers, whose ticks are due at once or spread evenly over the interval.
 
 A tick's lateness is measured against the subscriber's own schedule: arrival minus (seq - 1) x interval, minus the least
-of these values. Two intervals are measured: leases over UDP last three, so no renewal comes between, and the CPU time
+of these values. Two intervals are measured: leases over UDP last four, so no renewal comes between, and the CPU time
 is that of ticks alone.
 """
 

@@ -115,7 +115,7 @@ def _interval(facts: Facts) -> str:
 
 
 def _lease(facts: Facts) -> str:
-    return f"{Decimal(facts.interval) * LEASE_INTERVALS:f}"
+    return f"{(Decimal(facts.interval) * LEASE_INTERVALS).normalize():f}"
 
 
 def _code(facts: Facts) -> str:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from conformance.labs.console import Console
 from conformance.labs.exam import ANSWER, CONNECTED, LOG, Exam, failed, last_error, said_by
 from conformance.labs.ladder import Step, StepError, shown
-from conformance.labs.mistakes import cause_of_a_cut, cause_of_silence
+from conformance.labs.mistakes import cause_of_a_cut, cause_of_a_hole, cause_of_silence
 from conformance.labs.texts import mark, say
 
 FIRST = "Привет, Мир"
@@ -186,10 +186,11 @@ def require_parts(exam: Exam, message: str) -> Console:
     for program, name in (server, exam.submission.server.name), (client, exam.submission.client.name):
         if failed(program):
             came = say("{file} ended with {error}", file=name, error=shown(last_error(program)))
-            raise StepError(expected, came, parts.mistake(said_by(client)) or cause_of_a_cut(exam, message, program))
+            cause = cause_of_a_hole(exam) or parts.mistake(said_by(client)) or cause_of_a_cut(exam, message, program)
+            raise StepError(expected, came, cause)
     came = say("the client printed {text}", text=shown(client.text))
-    cause = parts.mistake(client.text) or cause_of_silence(exam) or cause_of_a_cut(exam, message, None)
-    raise StepError(expected, came, cause)
+    cause = cause_of_a_hole(exam) or parts.mistake(client.text) or cause_of_silence(exam)
+    raise StepError(expected, came, cause or cause_of_a_cut(exam, message, None))
 
 
 START = Step[Exam](

@@ -8,6 +8,14 @@ MANY = 500
 """A message of more bytes than that may be cut."""
 
 
+def cause_of_a_hole(exam: Exam) -> str:
+    """Return where a ``...`` of a skeleton still stands in a source, in the reader's language; empty: nowhere."""
+    for file in exam.submission:
+        if lines := exam.source(file).holes():
+            return say("{file}, line {line}: the ... there is still to be filled", file=file.name, line=lines[0])
+    return ""
+
+
 def cause_of_a_cut(exam: Exam, message: str, ended: Console | None) -> str:
     """Return why a part of an answer may be missing: in the reader's language, empty if nothing is known.
 

@@ -7,8 +7,6 @@ from conformance.targets.terms import ROLES, Role
 from conformance.targets.toml_files import read_toml
 
 DIRECTORY = Path(__file__).parent / "skeletons"
-HOLE = "...  # TODO: "
-"""What stands where something is to be written; what it is follows."""
 
 _SAME_CLIENT = {6: 1}
 """Exercises whose client is that of another: only the server is on the framework."""

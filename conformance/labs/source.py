@@ -60,6 +60,15 @@ class Source:
         opening = self.calls_of(OPENING)
         return sorted(call.lineno for call in opening if call not in managed)
 
+    def holes(self) -> list[int]:
+        """Return the lines where ``...`` stands for a value."""
+        bodies = {id(node.value) for node in self._nodes if isinstance(node, ast.Expr)}
+        return sorted(
+            node.lineno
+            for node in self._nodes
+            if isinstance(node, ast.Constant) and node.value is ... and id(node) not in bodies
+        )
+
     @property
     def opens_sockets(self) -> bool:
         """Whether it opens a socket by itself."""

@@ -10,7 +10,7 @@ from conformance.labs.console import Console
 from conformance.labs.echo_steps import START
 from conformance.labs.exam import CONNECTED, LOG, Exam, failed, last_error, said_by
 from conformance.labs.ladder import Step, StepError, shown
-from conformance.labs.mistakes import cause_of_silence
+from conformance.labs.mistakes import cause_of_a_hole, cause_of_silence
 from conformance.labs.texts import mark, say
 from conformance.timing import SCALE
 
@@ -20,7 +20,7 @@ TIMES = 3
 SHORTEST, LONGEST = INTERVAL - 1, INTERVAL + 1.5 * SCALE
 """Seconds between two ticks that are about 3 s."""
 
-WATCHED = TIMES * INTERVAL - 1 + SCALE
+WATCHED = TIMES * INTERVAL + SCALE
 """Seconds in which three ticks come, the first at once or after an interval."""
 
 OTHERS_NAME = mark("the name is another client's: each address has its own, keep them in a dictionary")
@@ -202,10 +202,12 @@ def _require_own(exam: Exam, client: Watched) -> None:
     expected = say("on the client's screen: {parts}", parts=f"{client.name}, {datetime.now():%H:%M:%S}")
     for program, name in (exam.server, exam.submission.server.name), (client.console, exam.submission.client.name):
         if failed(program):
-            raise StepError(expected, say("{file} ended with {error}", file=name, error=shown(last_error(program))))
+            came = say("{file} ended with {error}", file=name, error=shown(last_error(program)))
+            raise StepError(expected, came, cause_of_a_hole(exam))
     came = say("the client printed {text}", text=shown(said_by(client.console)))
     others = [name for name in NAMES if name != client.name and name in text]
-    raise StepError(expected, came, say(OTHERS_NAME) if others else cause_of_silence(exam))
+    cause = say(OTHERS_NAME) if others else cause_of_silence(exam)
+    raise StepError(expected, came, cause_of_a_hole(exam) or cause)
 
 
 STEPS = [

@@ -27,9 +27,11 @@ BUNDLED = {
 EXAMPLES = {manifest.parent.name: manifest for manifest in sorted(ROOT.glob(f"conformance/examples/*/{MANIFEST}"))}
 """Manifests by their names: other ways to write the programs."""
 
+_HINT = "sockspec init {directory} writes one, sockspec lab N {programs} judges an exercise without"
+
 TARGET_HELP = (
     f"{', '.join([*BUNDLED, *EXAMPLES])}, a manifest (TOML), or the URL of a server that runs"
-    f" (default: {', '.join(BUNDLED)})"
+    f" (default: {MANIFEST} here, else {', '.join(BUNDLED)})"
 )
 
 
@@ -56,6 +58,12 @@ def find_target(word: str) -> Target:
     path = Path(word)
     if path.is_dir():
         path /= MANIFEST
+        if not path.exists():
+            raise TargetError(f"{word}: no {MANIFEST} in it; {_HINT.format(directory=word, programs=word)}")
+    if path.suffix == ".py":
+        raise TargetError(
+            f"{word}: a program needs a {MANIFEST}; {_HINT.format(directory=path.parent, programs='SERVER CLIENT')}"
+        )
     if not path.exists():
         raise TargetError(f"{word}: neither {', '.join([*BUNDLED, *EXAMPLES])} nor a manifest nor a URL")
     return read_manifest(path, taken=BUNDLED)

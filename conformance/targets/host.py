@@ -2,6 +2,7 @@
 
 import errno
 import socket
+import subprocess
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -27,6 +28,19 @@ def require_address(transport: Transport, host: str, port: int = 0) -> None:
         if error.errno in (errno.EADDRINUSE, errno.EACCES):
             raise Inconclusive(f"port {port} of {host} is not free on this host: {error.strerror}") from None
         raise
+
+
+def with_hosts(file: str) -> tuple[str, ...]:
+    """Return the words before a command that let its program look names up in that file, in place of /etc/hosts.
+
+    Raises Inconclusive where a program cannot have files of its own.
+    """
+    words = "unshare", "--map-root-user", "--mount", "sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"', file
+    try:
+        subprocess.run([*words, "true"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        raise Inconclusive("a program cannot have an /etc/hosts of its own on this host") from None
+    return words
 
 
 def require_option(transport: Transport, options: Sequence[str]) -> None:

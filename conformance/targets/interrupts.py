@@ -4,7 +4,7 @@ import atexit
 import contextlib
 import threading
 from collections.abc import Iterator
-from signal import SIG_IGN, SIGHUP, SIGINT, SIGTERM, getsignal
+from signal import SIG_DFL, SIG_IGN, SIG_SETMASK, SIGCHLD, SIGHUP, SIGINT, SIGTERM, getsignal, pthread_sigmask
 from signal import signal as set_handler
 from types import FrameType
 from typing import Protocol
@@ -34,12 +34,14 @@ _lock = threading.RLock()  # a second signal may find the handler at work
 def heed_interrupts() -> None:
     """Let SIGINT, SIGTERM and SIGHUP end all programs and raise KeyboardInterrupt.
 
-    In the background SIGINT may be ignored, and would be in all that is started. A SIGHUP that ``nohup`` has had
-    ignored stays so.
+    A program inherits which signals are ignored and blocked: SIGINT in the background, SIGHUP under ``nohup``. What is
+    caught here is as usual in all that is started. A SIGHUP that was ignored still ends nothing.
     """
+    pthread_sigmask(SIG_SETMASK, ())
+    set_handler(SIGCHLD, SIG_DFL)  # where it is ignored, no program has an exit status
     for number in SIGINT, SIGTERM, SIGHUP:
-        if number != SIGHUP or getsignal(number) != SIG_IGN:
-            set_handler(number, _interrupt)
+        is_ignored = number == SIGHUP and getsignal(number) == SIG_IGN
+        set_handler(number, _disregard if is_ignored else _interrupt)
 
 
 @contextlib.contextmanager
@@ -51,6 +53,10 @@ def ignored_interrupts() -> Iterator[None]:
     finally:
         for number, handler in handlers.items():
             set_handler(number, handler)
+
+
+def _disregard(number: int, frame: FrameType | None) -> None:
+    pass
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -41,9 +41,9 @@ def read_manifest(path: Path, taken: Collection[str] = ()) -> Target:
     )
     if manifest:
         raise TargetError(f"{path}: unknown key {', '.join(manifest)} (known: {', '.join(defaults)})")
-    if not isinstance(name, str) or not re.fullmatch(r"\w[\w.-]*", name) or name in taken:
+    if not isinstance(name, str) or not re.fullmatch(r"\w([\w. -]*[\w.-])?", name) or name in taken:
         but = f", and none of {', '.join(taken)}" if taken else ""
-        raise TargetError(f"{path}: name must be letters, digits, '.', '-' and '_'{but}")
+        raise TargetError(f"{path}: name must be letters, digits, '.', '-', '_' and spaces inside{but}")
     if not isinstance(services, list) or not services or not all(service in SERVICES for service in services):
         raise TargetError(f"{path}: services must be a list of {' and '.join(SERVICES)}")
     if not isinstance(place, str) or not (directory := own.joinpath(place).resolve()).is_dir():

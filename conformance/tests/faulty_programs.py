@@ -106,7 +106,7 @@ def ticks(name, addr):
 while True:
     data, addr = s.recvfrom(1024)
     name = data.decode()[5:]
-    s.sendto(f"OK\\nname: {name}\\ninterval: 3\\nlease: 9\\n\\n".encode(), addr)
+    s.sendto(f"OK\\nname: {name}\\ninterval: 3\\nlease: 12\\n\\n".encode(), addr)
     threading.Thread(target=ticks, args=(name, addr), daemon=True).start()
 """
 

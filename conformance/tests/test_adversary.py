@@ -59,6 +59,7 @@ def play(case: Scenario) -> tuple[list[Event], Conduct]:
                 now = client.deadline
                 out = client.wake(now)
             elif (act := coming.popleft()).via == "reset":
+                assert isinstance(client, StreamClient)
                 client.unreachable("reset")
             elif case.transport == "udp" or act.data or act.via == "finish":
                 out = client.receive(act.data, now)
@@ -192,6 +193,12 @@ def _says_nothing(client: DatagramClient, data: bytes, now: float) -> bytes:
 
 PROVE, RECEIVE = TimeDatagramClient._prove, StreamClient.receive
 FORMS = {**spec.client._FORMS, "sha256": re.compile(".*")}
+
+
+def _renews_late(client: TimeDatagramClient, now: float) -> None:
+    client._send_again = client._renewal = now + 1.5
+
+
 PLANTED: list[tuple[Service, Transport, object, str, object, set[str]]] = [
     ("echo", "udp", spec.client, "visible", str, {"SRV-14"}),
     ("echo", "udp", spec.client.Client, "_refuse", lambda client, reply: client.fail("no", 1), {"CLI-9"}),
@@ -207,7 +214,7 @@ PLANTED: list[tuple[Service, Transport, object, str, object, set[str]]] = [
     ("time", "udp", TimeDatagramClient, "_prove", _answers_every_challenge, {"CLI-17"}),
     ("time", "udp", TimeDatagramClient, "_prove", _forgets_the_token, {"CLI-16"}),
     ("time", "udp", TimeDatagramClient, "_prove", _counts_challenges_as_answers, {"CLI-7", "CLI-17"}),
-    ("time", "udp", TimeDatagramClient, "_pause", lambda client: 1.5, {"CLI-18"}),
+    ("time", "udp", TimeDatagramClient, "_plan", _renews_late, {"CLI-18"}),
 ]
 
 

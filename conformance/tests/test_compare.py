@@ -70,7 +70,8 @@ def test_each_pattern_is_measured_over_both_transports(quick: bool) -> None:
     assert len(set(plan.loads)) == len(plan.loads)
     patterns = {"closed", "open", "spread", "life"} | ({"at once"} if not quick else set())
     for transport in TRANSPORTS:
-        assert {load.pattern for load in plan.loads if load.transport == transport} == patterns
+        beside = {"crowded"} if transport == "tcp" and not quick else set()  # over UDP nobody can pipeline
+        assert {load.pattern for load in plan.loads if load.transport == transport} == patterns | beside
     assert sorted(map(repr, plan.loads)) == sorted(repr(load) for group in plan.groups() for load in group)
     for group in plan.groups():
         assert len(group) == 1 or {load.pattern for load in group} <= set(LOOPS)

@@ -26,7 +26,9 @@ def test_each_field_is_complete(field: Field) -> None:
     assert field.choice is None or field.choice.form.fullmatch(field.sample(facts))
 
 
-@pytest.mark.parametrize(("interval", "lease"), [("3", "9"), ("0.05", "0.15"), ("0.01", "0.03"), ("86400", "259200")])
+@pytest.mark.parametrize(
+    ("interval", "lease"), [("3", "12"), ("0.05", "0.2"), ("2.5", "10"), ("0.01", "0.04"), ("86400", "345600")]
+)
 def test_the_lease_is_a_plain_decimal(interval: str, lease: str) -> None:
     assert oracle.ok_fields("time", "udp", "Анна", interval)["lease"] == lease
 

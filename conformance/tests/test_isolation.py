@@ -98,3 +98,15 @@ def test_a_wrong_server_does_not_conform_without_assertions(tmp_path: Path) -> N
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "expected 2" in done.stdout
+
+
+def test_ignored_and_blocked_signals_are_not_handed_on() -> None:
+    """A shell or a supervisor that has ignored or blocked them is no fault of the target."""
+    source = (
+        "import os, signal as s, sys; [s.signal(each, s.SIG_IGN) for each in (s.SIGHUP, s.SIGINT, s.SIGCHLD)];"
+        " s.pthread_sigmask(s.SIG_BLOCK, [s.SIGTERM, s.SIGINT, s.SIGHUP]); os.execv(sys.executable, sys.argv[1:])"
+    )
+    words = ["-m", "conformance", "run", "raw", "--profile=quick", "--requirement=SRV-8", "--requirement=CLI-6"]
+    command = [sys.executable, "-c", source, sys.executable, *words]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -95,6 +95,6 @@ def test_replies_that_are_missing_too_many_or_not_in_order(came: list[bytes | No
 def test_fields_and_statuses() -> None:
     require_fields(Reply(ECHOED, 0.0), {"length": "6"})
     assert fault(require_fields, Reply(ECHOED, 0.0), {"length": "7"}) == ("length is '6'; expected '7'", "ECHO-5")
-    assert "without lease" in fault(require_fields, Reply(ECHOED, 0.0), {"length": "6", "lease": "9"})[0]
+    assert "without lease" in fault(require_fields, Reply(ECHOED, 0.0), {"length": "6", "lease": "12"})[0]
     require_status(Reply(ECHOED, 0.0), "CHALLENGE", "OK")
     assert fault(require_status, Reply(BUSY, 0.0), "CHALLENGE", "OK")[0].endswith("came; expected CHALLENGE or OK")

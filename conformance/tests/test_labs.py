@@ -133,6 +133,7 @@ BAD: dict[str, tuple[int, str, str, str]] = {
     "reversed-bytes": (1, "message[::-1]", "data[::-1].decode(errors='replace')", "the bytes were reversed"),
     "upper-bytes": (1, "message.upper()", "data.upper().decode()", "Latin letters alone"),
     "counts-bytes": (1, "len(message)", "len(data)", r"the bytes were counted \(20\)"),
+    "a-hole": (1, "{message.upper()}", "{...}", r"server.py, line 10: the \.\.\. there is still to be filled"),
     "prints-bytes": (1, "[0].decode())", "[0])", "bytes were printed"),
     "no-address": (1, 'print("Клиент", address)', 'print("Клиент")', "address beside the rest"),
     "other-transport": (1, ECHO_UDP_SERVER, ECHO_TCP_SERVER, "it opened a TCP port"),

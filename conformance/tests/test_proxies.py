@@ -117,9 +117,7 @@ def test_what_holds_behind_a_proxy(configuration: Path, transport: Transport) ->
 @pytest.mark.parametrize("configuration, transport, service, name, id_", DIFFERS)
 def test_what_differs(configuration: Path, transport: Transport, service: Service, name: str, id_: str) -> None:
     choice = f"{CHECKS}/{name}", f"--service={service}", f"--transport={transport}"
-    status, said = check(
-        configuration, transport, f"{CHECKS}/{name}", f"--service={service}", f"--transport={transport}"
-    )
+    status, said = check("--implementation", manifest(configuration, transport), *choice)
     assert status == 1, said
     assert f"\n{id_}. " in said, said
 

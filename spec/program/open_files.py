@@ -2,8 +2,20 @@
 
 import os
 import sys
+from errno import EMFILE, ENFILE, ENOBUFS, ENOMEM
+from time import sleep
 
 from spec.limits import CLIENTS_DEFAULT
+
+PAUSE = 0.005
+"""Seconds to do nothing when ``accept()`` finds no file or memory: who tries again and again takes a core."""
+
+
+def pause_if_exhausted(error: OSError) -> None:
+    """Wait for PAUSE if this error of ``accept()`` is one after which it would fail again at once."""
+    if error.errno in (EMFILE, ENFILE, ENOBUFS, ENOMEM):
+        sleep(PAUSE)
+
 
 if sys.platform == "win32":
     _SELECTED = 512  # so many sockets, the listener among them, CPython's select() takes there

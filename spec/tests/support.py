@@ -170,7 +170,7 @@ _good_values = {
     "sha256": "0" * 64,
     "name": "Анна",
     "interval": "3",
-    "lease": "9",
+    "lease": "12",
     "time": "2026-11-23T09:00:00.000Z",
     "token": "abc",
 }

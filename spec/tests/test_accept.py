@@ -36,7 +36,7 @@ def server(program: ModuleType, accepted: socket.socket) -> Iterator[Any]:
         server.close()
 
 
-def fail(*arguments: object) -> None:
+def fail(*arguments: object, **named: object) -> None:
     raise RuntimeError("injected")
 
 

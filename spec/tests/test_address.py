@@ -13,6 +13,7 @@ from spec.address import Address, format_address, format_url
         (("::ffff:192.0.2.1", 7007, 0, 0), "192.0.2.1:7007"),
         (("::ffff:1:2", 7007, 0, 0), "[::ffff:1:2]:7007"),  # no IPv4 address, although it starts like one
         (("fe80::1%lo", 7007, 0, 1), "[fe80::1%lo]:7007"),
+        (("fe80::1", 7007, 0, 2), "[fe80::1%2]:7007"),
         (("пример.рф", 7007), "пример.рф:7007"),
     ],
 )

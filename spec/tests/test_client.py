@@ -113,8 +113,8 @@ def test_a_malformed_interval(text: str) -> None:
 def test_an_ok_to_time_with_a_bad_name_or_without_a_field() -> None:
     """CLI-11, LEASE-8."""
     for fields in (
-        {"name": "", "interval": "3", "lease": "9"},
-        {"interval": "3", "lease": "9"},
+        {"name": "", "interval": "3", "lease": "12"},
+        {"interval": "3", "lease": "12"},
         {"name": "a", "interval": "3"},
     ):
         with pytest.raises(ReplyError):
@@ -141,8 +141,8 @@ def test_require_names_the_first_missing_field() -> None:
 
 def test_patience() -> None:
     """CLI-7."""
-    assert patience(client_options("time", timeout=10.0), 3) == 10
-    assert patience(client_options("time", timeout=8.0), 3) == 9
+    assert patience(client_options("time", timeout=13.0), 3) == 13
+    assert patience(client_options("time", timeout=11.0), 3) == 12
 
 
 def by_seq(tick: Tick, last: Tick) -> bool:

@@ -32,7 +32,7 @@ from spec.tests.support import (
 
 OTHER = ("127.0.0.1", 50313)
 THIRD = ("::1", 50312, 0, 0)
-LEASED = "OK\nname: Анна\ninterval: 3\nlease: 9\n\n".encode()
+LEASED = "OK\nname: Анна\ninterval: 3\nlease: 12\n\n".encode()
 
 
 def tick(name: str, seq: int, seconds: float = 0) -> bytes:
@@ -151,7 +151,7 @@ def test_a_proof_starts_the_subscription() -> None:
         LEASED.replace("Анна".encode(), "Борис".encode())
     ]
     assert endpoint.wake(NOW + 10.5, UTC + 10.5) == [(tick("Борис", 4, 10.5), CLIENT)], "no burst"
-    assert endpoint.wake(NOW + 13, UTC + 13) == [], "the lease has run out"
+    assert endpoint.wake(NOW + 16, UTC + 16) == [], "the lease has run out"
     assert endpoint.deadline is None
     assert announced == [
         "client Анна (127.0.0.1:50312) connected",
@@ -161,11 +161,11 @@ def test_a_proof_starts_the_subscription() -> None:
 
 
 def test_no_tick_at_the_very_end_of_the_lease() -> None:
-    """LEASE-8, LEASE-9: three intervals, so three ticks."""
+    """LEASE-8, LEASE-9: four intervals, so four ticks."""
     endpoint = an_endpoint("time")
     subscribe(endpoint, "Анна")
-    sent = [endpoint.wake(NOW + seconds, UTC + seconds) for seconds in (3, 6, 9, 12)]
-    assert sent == [[(tick("Анна", 2, 3), CLIENT)], [(tick("Анна", 3, 6), CLIENT)], [], []]
+    sent = [endpoint.wake(NOW + seconds, UTC + seconds) for seconds in (3, 6, 9, 12, 15)]
+    assert sent == [*([(tick("Анна", n, 3 * n - 3), CLIENT)] for n in (2, 3, 4)), [], []]
 
 
 def test_a_lease_renewed_in_its_last_interval() -> None:
@@ -174,12 +174,12 @@ def test_a_lease_renewed_in_its_last_interval() -> None:
     token, _ = subscribe(endpoint, "Анна")
     renewal = f"TIME Анна\ntoken: {token}".encode()
     assert endpoint.receive(renewal, CLIENT, NOW + 1, UTC) == [LEASED]
-    assert endpoint.wake(NOW + 9, UTC + 9) == [(tick("Анна", 4, 9), CLIENT)]
-    assert endpoint.deadline == NOW + 10
-    assert endpoint.receive(renewal, CLIENT, NOW + 9.5, UTC) == [LEASED]
-    assert endpoint.wake(NOW + 10, UTC + 10) == []
-    assert endpoint.deadline == NOW + 12
     assert endpoint.wake(NOW + 12, UTC + 12) == [(tick("Анна", 5, 12), CLIENT)]
+    assert endpoint.deadline == NOW + 13
+    assert endpoint.receive(renewal, CLIENT, NOW + 12.5, UTC) == [LEASED]
+    assert endpoint.wake(NOW + 13, UTC + 13) == []
+    assert endpoint.deadline == NOW + 15
+    assert endpoint.wake(NOW + 15, UTC + 15) == [(tick("Анна", 6, 15), CLIENT)]
 
 
 def test_a_lease_that_has_run_out_starts_anew_without_a_wake_between() -> None:
@@ -187,10 +187,10 @@ def test_a_lease_that_has_run_out_starts_anew_without_a_wake_between() -> None:
     announced: list[str] = []
     endpoint = an_endpoint("time", announced)
     token, _ = subscribe(endpoint, "Анна")
-    out = endpoint.receive(f"TIME Анна\ntoken: {token}".encode(), CLIENT, NOW + 9, UTC)
+    out = endpoint.receive(f"TIME Анна\ntoken: {token}".encode(), CLIENT, NOW + 12, UTC)
     assert out == [LEASED, tick("Анна", 1)]
     assert [line.rpartition(" ")[2] for line in announced] == ["connected", "left", "connected"]
-    assert endpoint.wake(NOW + 12, UTC + 12) == [(tick("Анна", 2, 12), CLIENT)]
+    assert endpoint.wake(NOW + 15, UTC + 15) == [(tick("Анна", 2, 15), CLIENT)]
 
 
 def test_errors_and_challenges_leave_the_subscription() -> None:
@@ -206,7 +206,7 @@ def test_errors_and_challenges_leave_the_subscription() -> None:
         (reply,) = endpoint.receive(request.encode(), CLIENT, NOW + 1, UTC)
         assert code_of(reply) in ("bad-name", "bad-request", "CHALLENGE")
     assert endpoint.wake(NOW + 3, UTC + 3) == [(tick("Анна", 2, 3), CLIENT)]
-    assert endpoint.wake(NOW + 9, UTC + 9) == [], "nor is the lease renewed"
+    assert endpoint.wake(NOW + 12, UTC + 12) == [], "nor is the lease renewed"
 
 
 def test_the_first_of_two_tokens_counts() -> None:
@@ -230,9 +230,30 @@ def test_a_lease_that_has_run_out_takes_no_place() -> None:
     """ERR-11, LEASE-9: whether the timer has rung yet or not."""
     endpoint = an_endpoint("time", max_clients=1)
     subscribe(endpoint, "Анна")
-    assert subscribe(endpoint, "Борис", OTHER, NOW + 8)[1] == [ERROR_REPLIES["busy"]]
-    assert len(subscribe(endpoint, "Борис", OTHER, NOW + 9)[1]) == 2
-    assert endpoint.wake(NOW + 12, UTC + 12) == [(tick("Борис", 2, 12), OTHER)]
+    assert subscribe(endpoint, "Борис", OTHER, NOW + 11)[1] == [ERROR_REPLIES["busy"]]
+    assert len(subscribe(endpoint, "Борис", OTHER, NOW + 12)[1]) == 2
+    assert endpoint.wake(NOW + 15, UTC + 15) == [(tick("Борис", 2, 15), OTHER)]
+
+
+def test_a_refusal_costs_the_same_however_many_are_subscribed() -> None:
+    """ERR-11: of the leases only the one that ends first is looked at: the one not renewed for longest."""
+    endpoint = an_endpoint("time", max_clients=3)
+    tokens = [subscribe(endpoint, "a", (CLIENT[0], port), NOW + port)[0] for port in range(3)]
+    endpoint.receive(f"TIME a\ntoken: {tokens[0]}".encode(), (CLIENT[0], 0), NOW + 4, UTC)
+    assert isinstance(endpoint, TimeEndpoint)
+    looked_at: list[object] = []
+
+    class Lease(float):
+        def __le__(self, other: object) -> bool:
+            looked_at.append(self)
+            return float(self) <= float(other)  # type: ignore[arg-type]
+
+    for held in endpoint._subscriptions.values():
+        held.lease_end = Lease(held.lease_end)
+    assert subscribe(endpoint, "b", OTHER, NOW + 5)[1] == [ERROR_REPLIES["busy"]]
+    assert looked_at == [NOW + 1 + 12]
+    assert len(subscribe(endpoint, "b", OTHER, NOW + 13)[1]) == 2
+    assert looked_at == [NOW + 13, NOW + 13, NOW + 14]
 
 
 def test_many_clients_each_have_their_name_and_schedule() -> None:
@@ -265,7 +286,7 @@ def test_the_interval_of_the_options_counts() -> None:
     """TIME-2, LEASE-8."""
     endpoint = an_endpoint("time", interval=Decimal("0.250"))
     _, (leased, _) = subscribe(endpoint, "a")
-    assert leased == b"OK\nname: a\ninterval: 0.25\nlease: 0.75\n\n"
+    assert leased == b"OK\nname: a\ninterval: 0.25\nlease: 1\n\n"
     assert endpoint.wake(NOW + 0.25, UTC) == [(tick("a", 2), CLIENT)]
 
 

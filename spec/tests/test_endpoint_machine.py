@@ -19,7 +19,7 @@ from spec.address import Address
 from spec.codec import ERROR_REPLIES
 from spec.datagram_client import TimeDatagramClient
 from spec.endpoint import TimeEndpoint
-from spec.limits import LEASE_INTERVALS, TOKEN_INTERVALS, TOKEN_INTERVALS_END
+from spec.limits import LEASE_INTERVALS, TOKEN_INTERVALS, TOKEN_INTERVALS_END, TOKEN_SECONDS, TOKEN_SECONDS_END
 from spec.tests.support import NOW, UTC, client_options, code_of, datagrams, rfc3339, server_options, token_of
 from spec.text import visible
 
@@ -31,7 +31,7 @@ CLIENTS: dict[Address, str] = {
     ("::1", 50001, 0, 0): "[::1]:50001",
 }
 MAX_CLIENTS = 2
-INTERVALS = {"0.125": "0.375", "0.5": "1.5", "3": "9"}
+INTERVALS = {"0.125": "0.5", "0.5": "2", "3": "12"}
 """Each with its lease, as both are written."""
 
 addresses = st.sampled_from([*CLIENTS])
@@ -85,8 +85,8 @@ class TimeServer(RuleBasedStateMachine):
         token = data.draw(st.sampled_from(own[-1:] or [""]) | st.sampled_from([token for _, token in self.issued]))
         out = self.send(address, f"TIME {name}", f"token: {token}")
         age = self.now - self.issued.get((address, token), -math.inf)
-        if age > TOKEN_INTERVALS * self.interval and (
-            age >= TOKEN_INTERVALS_END * self.interval or code_of(out[0]) == "CHALLENGE"
+        if age > max(TOKEN_INTERVALS * self.interval, TOKEN_SECONDS) and (
+            age >= max(TOKEN_INTERVALS_END * self.interval, TOKEN_SECONDS_END) or code_of(out[0]) == "CHALLENGE"
         ):
             self.challenged(address, out)  # LEASE-4, LEASE-6; in between the server is free
         else:

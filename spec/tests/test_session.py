@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from spec.codec import ERROR_REPLIES
 from spec.limits import LINE_BYTES
-from spec.session import BUSY, EchoSession, Session, TimeSession
+from spec.session import BUSY, LINGER, EchoSession, Session, TimeSession, open_session
 from spec.tests.support import (
     NOW,
     SERVICES,
@@ -17,6 +17,7 @@ from spec.tests.support import (
     names,
     request_streams,
     rfc3339,
+    server_options,
     split_replies,
 )
 
@@ -76,6 +77,19 @@ def test_each_complete_line_has_one_reply(service: str, stream: bytes) -> None:
         assert statuses in ([b"OK"], [b"ERR"], [b"OK", b"TICK"])
 
 
+@given(st.sampled_from(SERVICES), request_streams, st.integers(1, 4))
+def test_a_turn_answers_some_lines_and_leaves_the_others(service: str, stream: bytes, most: int) -> None:
+    """LOAD-3, TCP-2, TCP-5: and all turns together bring what one receive() would."""
+    session = a_session(service)
+    turns = [session.receive(stream, NOW, UTC, most)]
+    while session.behind:
+        turns.append(session.receive(b"", NOW, UTC, most))
+    whole = a_session(service)
+    assert b"".join(turns) == whole.receive(stream, NOW, UTC)
+    assert session._partial == whole._partial and not whole.behind
+    assert len(turns) == max(-(-stream.count(b"\n") // most), 1)
+
+
 def test_a_line_is_not_answered_before_its_lf() -> None:
     """TCP-4, TCP-9."""
     session = a_session("echo")
@@ -101,6 +115,19 @@ def test_verbs_of_the_other_service() -> None:
 def test_busy() -> None:
     """ERR-10."""
     assert ERROR_REPLIES["busy"] == BUSY and code_of(BUSY) == "busy"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_who_is_refused_is_not_answered_and_not_waited_for(service: str) -> None:
+    """ERR-10."""
+    announced: list[str] = []
+    session = open_session(server_options(service, "tcp"), "127.0.0.1:50312", NOW, announced.append, refused=True)
+    assert not session.counts and a_session(service).counts
+    assert session.receive(b"ECHO a\nTIME a\n", NOW + 0.25, UTC) == b""
+    assert session.deadline == NOW + LINGER
+    assert session.wake(NOW + LINGER, UTC, blocked=False) == b"" and session.expired
+    session.close()
+    assert announced == []
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -215,11 +215,30 @@ def test_the_patience_of_a_subscriber() -> None:
     person = asking("Анна", "time", timeout=4.0)
     assert person.client.deadline == NOW + 4
     person.hear(OK, NOW + 1)
-    assert person.client.deadline == NOW + 10
+    assert person.client.deadline == NOW + 13
     person.hear(TICKS[1], NOW + 2)
-    assert person.client.deadline == NOW + 11
-    person.client.wake(NOW + 11)
+    assert person.client.deadline == NOW + 14
+    person.client.wake(NOW + 14)
     assert person.client.status == UNREACHABLE
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_flood_of_bytes_puts_off_no_end(service: str) -> None:
+    """CLI-7: an answer that never ends, and never more than a few bytes at a time."""
+    person = asking("hi", service, timeout=4.0)
+    for n in range(64):
+        assert person.client.waiting
+        person.client.receive(b"O", NOW + n / 16)
+    person.client.receive(b"K", NOW + 4)
+    assert (person.client.waiting, person.client.status) == (False, UNREACHABLE)
+
+
+def test_a_tick_that_is_not_newer_is_no_sign_of_life() -> None:
+    """CLI-7."""
+    person = asking("Анна", "time", timeout=1.0)
+    person.hear(OK + TICKS[2], NOW)
+    person.hear(TICKS[2] + TICKS[1], NOW + 11)
+    assert person.client.deadline == NOW + 12
 
 
 def test_stopping() -> None:

@@ -8,6 +8,7 @@ import pytest
 import impl_raw.udp_server
 import impl_socketserver.udp_server
 import impl_with.udp_server
+from spec.codec import RECEIVE_BUFFER_BYTES
 from spec.options import ServerOptions
 from spec.tests.support import an_endpoint
 
@@ -26,6 +27,20 @@ class Socket:
 def test_a_client_that_is_gone_when_its_reply_comes(answer: Any) -> None:
     """LOAD-3; SRV-9: what has arrived after that is still answered."""
     assert answer(Socket(), an_endpoint("echo")) is True
+
+
+def test_a_udp_server_has_a_large_buffer() -> None:
+    """It asks for as much as another socket gets that asks for it."""
+    options = ServerOptions("time", "udp")
+    with socket.socket(type=socket.SOCK_DGRAM) as small, socket.socket(type=socket.SOCK_DGRAM) as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+        usual, large = (sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) for sock in (small, other))
+    assert usual < large
+    for bind in impl_raw.udp_server.bind, impl_with.udp_server.bind:
+        with bind(options) as sock:
+            assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) == large
+    with impl_socketserver.udp_server.Server(options) as server:
+        assert server.socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) == large
 
 
 def test_the_same_on_socketserver(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

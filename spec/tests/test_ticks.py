@@ -139,4 +139,4 @@ def test_replies() -> None:
     """TIME-2, TIME-4, LEASE-8."""
     assert build_tick("Анна", UTC + 3.5, 7) == "TICK\nname: Анна\ntime: 2026-11-23T09:00:03.500Z\nseq: 7\n\n".encode()
     assert build_subscribed("Анна", Decimal("0.050")) == "OK\nname: Анна\ninterval: 0.05\n\n".encode()
-    assert build_leased("Анна", Decimal("0.050")) == "OK\nname: Анна\ninterval: 0.05\nlease: 0.15\n\n".encode()
+    assert build_leased("Анна", Decimal("0.050")) == "OK\nname: Анна\ninterval: 0.05\nlease: 0.2\n\n".encode()

@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spec.limits import TOKEN_BITS, TOKEN_CHARACTERS, TOKEN_INTERVALS, TOKEN_INTERVALS_END
+from spec.limits import (
+    TOKEN_BITS,
+    TOKEN_CHARACTERS,
+    TOKEN_INTERVALS,
+    TOKEN_INTERVALS_END,
+    TOKEN_SECONDS,
+    TOKEN_SECONDS_END,
+)
 from spec.tests.support import CLIENT, NOW, SECRET
 from spec.tokens import Tokens
 
@@ -12,14 +19,14 @@ INTERVAL = 0.25
 moments = st.integers(0, 2**20).map(lambda n: n / 64)
 
 
-@given(moments, st.integers(0, 64 * 10))
-def test_a_token_is_valid_for_its_time_and_no_longer(issued: float, age: int) -> None:
+@given(moments, st.integers(0, 64 * 10), st.sampled_from([0.01, INTERVAL]))
+def test_a_token_is_valid_for_its_time_and_no_longer(issued: float, age: int, interval: float) -> None:
     """LEASE-5, LEASE-6; between the two bounds a server is free."""
-    tokens = Tokens(SECRET, INTERVAL)
+    tokens = Tokens(SECRET, interval)
     token, now = tokens.issue(CLIENT, issued), issued + age / 64
-    if age / 64 <= TOKEN_INTERVALS * INTERVAL:
+    if age / 64 <= max(TOKEN_INTERVALS * interval, TOKEN_SECONDS):
         assert tokens.accepts(token, CLIENT, now)
-    elif age / 64 >= TOKEN_INTERVALS_END * INTERVAL:
+    elif age / 64 >= max(TOKEN_INTERVALS_END * interval, TOKEN_SECONDS_END):
         assert not tokens.accepts(token, CLIENT, now)
 
 

@@ -222,6 +222,15 @@ def hides_its_errors() -> None:
     patch(output, "complain", lambda line: None)
 
 
+@fault("CLI-7")
+def tries_one_address_alone() -> None:
+    """tries the first address of a name alone"""
+
+    @wrap(socket, "getaddrinfo")
+    def getaddrinfo(good: Any, *how: Any, **named: Any) -> Any:
+        return good(*how, **named)[:1]
+
+
 @fault("CLI-22")
 def knows_ipv4_alone() -> None:
     """finds IPv4 addresses only"""

@@ -38,11 +38,10 @@ def says_connected_at_any_datagram() -> None:
 def says_connected_before_it_connects() -> None:
     """says that it is connected before the connection stands"""
 
-    @wrap(socket, "create_connection")
-    def create_connection(good: Any, address: tuple[str, int], *how: Any) -> socket.socket:
+    @wrap(socket.socket, "connect")
+    def connect(good: Any, self: socket.socket, address: tuple[str, int]) -> None:
         print(f"connected to {format_url('echo', 'tcp', address)}")
-        connection: socket.socket = good(address, *how)
-        return connection
+        good(self, address)
 
     @wrap(StreamClient, "__init__")
     def init(good: Any, self: StreamClient, options: Any, url: str, show: Any, complain: Any) -> None:
@@ -108,7 +107,7 @@ def takes_a_challenge_for_an_answer() -> None:
 @fault("CLI-7", service="echo", transport="udp")
 def gives_up_at_an_unreachable_port() -> None:
     """gives up when the port is unreachable, although the server was there"""
-    patch(DatagramClient, "unreachable", lambda self, reason: self.fail(f"cannot reach the server: {reason}"))
+    patch(DatagramClient, "unreachable", lambda self, error: self.fail(f"cannot reach the server: {error}"))
 
 
 @fault("CLI-7", transport="tcp")

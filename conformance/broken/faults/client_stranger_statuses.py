@@ -171,9 +171,9 @@ def says_each_error_twice() -> None:
         self._complain(reason)
         good(self, reason)
 
-    @wrap(clients, "run_client")
-    def run(good: Any, asked: Any, *how: Any) -> Any:
-        status = good(asked, *how)
+    @wrap(clients.ClientRun, "ask")
+    def run(good: Any, self: Any, asked: Any, *how: Any) -> Any:
+        status = good(self, asked, *how)
         if status == UNREACHABLE:
             asked._complain("giving up")
         return status
@@ -196,7 +196,7 @@ def takes_addresses_for_pairs() -> None:
     """dies of an IPv6 address, which has four parts"""
 
     @wrap(udp_client, "connect")
-    def connect(good: Any, options: ClientOptions) -> Any:
-        sock = good(options)
+    def connect(good: Any, *how: Any) -> Any:
+        sock = good(*how)
         _host, _port = sock.getpeername()
         return sock

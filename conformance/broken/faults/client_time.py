@@ -78,6 +78,12 @@ def prints_every_tick() -> None:
 
 
 @fault("CLI-20", service="time", transport="udp")
+def orders_datagrams_by_time() -> None:
+    """tells by time alone which tick is newer"""
+    _prints_if(lambda tick, last: tick.time > last.time)
+
+
+@fault("CLI-20", service="time", transport="udp")
 def orders_datagrams_by_seq() -> None:
     """tells by seq which tick is newer, over UDP too"""
     _prints_if(lambda tick, last: tick.seq > last.seq)

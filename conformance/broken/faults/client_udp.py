@@ -8,7 +8,8 @@ from conformance.broken import fault, patch, wrap
 from spec import datagram_client, ticks
 from spec.client import require
 from spec.codec import Reply, build_request
-from spec.datagram_client import DatagramClient, EchoDatagramClient, TimeDatagramClient
+from spec.datagram_client import DatagramClient, EchoDatagramClient, TickOrder, TimeDatagramClient
+from spec.stream_client import TimeStreamClient
 
 
 @fault("CLI-13", transport="udp")
@@ -43,6 +44,19 @@ def sends_again_although_subscribed() -> None:
         planned = self._send_again
         good(self, reply, now)
         self._send_again = min(planned, self._send_again)
+
+
+@fault("CLI-7", service="time")
+def takes_a_duplicate_for_a_sign_of_life() -> None:
+    """starts its timeout anew with each TICK, though it is not newer"""
+    for kind in (TimeDatagramClient, TimeStreamClient):
+
+        @wrap(kind, "_take")
+        def take(good: Any, self: Any, reply: Reply, now: float) -> Any:
+            out = good(self, reply, now)
+            if reply.status == "TICK":
+                self._give_up = now + self._patience
+            return out
 
 
 @fault("CLI-14", service="echo", transport="udp")
@@ -135,9 +149,31 @@ def forgets_further_tokens() -> None:
 def renews_only_after_an_answer() -> None:
     """renews no more once a renewal got lost"""
 
+    @wrap(TimeDatagramClient, "_plan")
+    def plan(good: Any, self: TimeDatagramClient, now: float) -> None:
+        good(self, now)
+        if self.subscribed:
+            self._send_again = self._renewal = math.inf
+
+
+@fault("CLI-28", service="time", transport="udp")
+def repeats_no_renewal() -> None:
+    """does not repeat a renewal that has no answer"""
+
     @wrap(TimeDatagramClient, "_pause")
     def pause(good: Any, self: TimeDatagramClient) -> Any:
-        return math.inf if self.subscribed else good(self)
+        return self._interval if self.subscribed else good(self)
+
+
+@fault("CLI-18", service="time", transport="udp")
+def repeats_renewals_that_have_an_answer() -> None:
+    """sends a renewal every half interval, whether or not the last was answered"""
+
+    @wrap(TimeDatagramClient, "_renewed")
+    def renewed(good: Any, self: TimeDatagramClient, reply: Reply, now: float) -> None:
+        planned = self._send_again
+        good(self, reply, now)
+        self._send_again = min(planned, self._send_again)
 
 
 @fault("CLI-18", service="time", transport="udp")
@@ -162,7 +198,7 @@ def renews_without_the_token() -> None:
 @fault("CLI-21", service="time", transport="udp")
 def gives_up_while_the_server_restarts() -> None:
     """gives up when the port is unreachable, although the server was there"""
-    patch(DatagramClient, "unreachable", lambda self, reason: self.fail(f"cannot reach the server: {reason}"))
+    patch(DatagramClient, "unreachable", lambda self, error: self.fail(f"cannot reach the server: {error}"))
 
 
 @fault("CLI-21", service="time", transport="udp")
@@ -180,10 +216,10 @@ def keeps_its_first_interval() -> None:
 
     @wrap(TimeDatagramClient, "_renewed")
     def renewed(good: Any, self: TimeDatagramClient, *how: Any) -> None:
-        subscribed, interval, planned = self.subscribed, self._interval, self._send_again
+        subscribed, interval, planned = self.subscribed, self._interval, self._renewal
         good(self, *how)
         if subscribed:
-            self._interval, self._send_again = interval, planned
+            self._interval, self._renewal, self._send_again = interval, planned, planned
 
 
 @fault("CLI-17", service="time", transport="udp")
@@ -217,6 +253,21 @@ def ignores_an_error_once_subscribed() -> None:
     @wrap(TimeDatagramClient, "_take")
     def take(good: Any, self: TimeDatagramClient, reply: Reply, now: float) -> Any:
         return b"" if self.subscribed and reply.status == "ERR" else good(self, reply, now)
+
+
+@fault("CLI-20", service="time", transport="udp")
+def takes_no_clock_that_is_behind() -> None:
+    """prints nothing of a new subscription until the wall clock has caught up"""
+
+    @wrap(TickOrder, "renewed")
+    def renewed(good: Any, self: TickOrder, interval: float, *, challenged: bool) -> None:
+        good(self, interval, challenged=False)
+
+
+@fault("CLI-20", service="time", transport="udp")
+def takes_each_low_number_for_a_new_subscription() -> None:
+    """prints the first ticks again that come late after a CHALLENGE"""
+    patch(TickOrder, "_fits", lambda self, tick: False)
 
 
 @fault("CLI-7", service="echo", transport="udp")

@@ -8,7 +8,7 @@ from spec import endpoint, ticks
 from spec.address import Address
 from spec.codec import RequestError
 from spec.endpoint import TimeEndpoint
-from spec.limits import LEASE_INTERVALS
+from spec.limits import LEASE_INTERVALS, TOKEN_INTERVALS, TOKEN_SECONDS
 from spec.tokens import Tokens
 
 
@@ -95,11 +95,32 @@ def accepts_tokens_once() -> None:
 
 @fault("LEASE-5", service="time", transport="udp")
 def has_slots_that_are_too_short() -> None:
-    """has slots of 8 intervals, so that some tokens last no longer"""
+    """has slots that are a fifth too short, so that some tokens last no longer"""
 
     @wrap(Tokens, "__init__")
     def init(good: Any, self: Tokens, secret: bytes, interval: float) -> None:
-        good(self, secret, 0.8 * interval)
+        good(self, secret, interval)
+        self._slot_seconds *= 0.8
+
+
+@fault("LEASE-5", service="time", transport="udp")
+def makes_tokens_short_at_short_intervals() -> None:
+    """makes tokens that last for forty intervals, however short these are"""
+
+    @wrap(Tokens, "__init__")
+    def init(good: Any, self: Tokens, secret: bytes, interval: float) -> None:
+        good(self, secret, interval)
+        self._slot_seconds = TOKEN_INTERVALS * interval
+
+
+@fault("LEASE-5", service="time", transport="udp")
+def makes_all_tokens_last_equally_long() -> None:
+    """makes tokens that last for two seconds, whatever the interval"""
+
+    @wrap(Tokens, "__init__")
+    def init(good: Any, self: Tokens, secret: bytes, interval: float) -> None:
+        good(self, secret, interval)
+        self._slot_seconds = TOKEN_SECONDS
 
 
 @fault("LEASE-6", service="time", transport="udp")

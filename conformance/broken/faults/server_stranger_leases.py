@@ -128,7 +128,7 @@ def keeps_two_former_slots() -> None:
 
 @fault("LEASE-6", transport="udp", service="time")
 def measures_a_slot_in_seconds() -> None:
-    """takes a token for 10 to 20 seconds, whatever the interval"""
+    """takes a token for 40 to 80 seconds, whatever the interval"""
 
     @wrap(Tokens, "__init__")
     def init(good: Any, self: Any, secret: bytes, interval: float) -> None:
@@ -169,7 +169,7 @@ def renews_for_a_new_name_alone() -> None:
 
 
 @fault("LEASE-9", transport="udp", service="time")
-def lets_a_lease_last_four_intervals() -> None:
+def lets_a_lease_last_for_one_more_tick() -> None:
     """sends one tick more, at the end of a lease"""
 
     def change(held: Any, former: Any, now: float, interval: float) -> None:

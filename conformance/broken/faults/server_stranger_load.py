@@ -18,9 +18,9 @@ def never_counts_connections_down() -> None:
     accepted: list[int] = []
 
     @wrap(tcp_server, "open_session")
-    def open_session(good: Any, options: Any, *rest: Any) -> Any:
+    def open_session(good: Any, options: Any, *rest: Any, **named: Any) -> Any:
         accepted.append(1)
-        return good(options, *rest)
+        return good(options, *rest, **named)
 
     @wrap(Server, "accept")
     def accept(good: Any, self: Server) -> Any:
@@ -52,7 +52,7 @@ def keeps_whom_it_refuses() -> None:
             sock.send(BUSY)
         while kept and kept[0][0] < time.monotonic():
             kept.pop(0)[1].close()
-        kept.append((time.monotonic() + 60, sock))
+        kept.append((time.monotonic() + 60, sock.dup()))
 
     patch(tcp_server, "refuse", refuse)
 

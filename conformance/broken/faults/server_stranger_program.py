@@ -222,9 +222,9 @@ def says_who_left_though_quiet() -> None:
     """prints with --quiet too that a client has left or changed its name"""
 
     @wrap(session, "open_session")
-    def open_session(good: Any, options: ServerOptions, client: str, now: float, announce: Any) -> Any:
+    def open_session(good: Any, options: ServerOptions, client: str, now: float, announce: Any, **named: Any) -> Any:
         def half(line: str) -> None:
             if not options.quiet or not line.endswith(" connected"):
                 announce(line)
 
-        return good(options._replace(quiet=False), client, now, half)
+        return good(options._replace(quiet=False), client, now, half, **named)

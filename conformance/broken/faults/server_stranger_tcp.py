@@ -17,8 +17,8 @@ def _receives(change: Any) -> None:
     """Have `change` stand for a session's receive: it gets the original for these bytes, the session and the bytes."""
 
     @wrap(Session, "receive")
-    def receive(good: Any, self: Session, data: bytes, now: float, utc: float) -> Any:
-        return change(lambda given: good(self, given, now, utc), self, data)
+    def receive(good: Any, self: Session, data: bytes, *how: Any) -> Any:
+        return change(lambda given: good(self, given, *how), self, data)
 
 
 @fault("TCP-1", transport="tcp", service="echo")

@@ -90,8 +90,8 @@ def drops_variation_selectors() -> None:
 
 def _splits_at(end: bytes) -> None:
     @wrap(Session, "receive")
-    def receive(good: Any, self: Session, data: bytes, now: float, utc: float) -> Any:
-        return good(self, data.replace(end, b"\n"), now, utc)
+    def receive(good: Any, self: Session, data: bytes, *how: Any) -> Any:
+        return good(self, data.replace(end, b"\n"), *how)
 
 
 @fault("TEXT-3", transport="tcp", service="echo")
@@ -111,8 +111,8 @@ def takes_a_lone_cr_for_an_end() -> None:
     """takes CR without LF for the end of a line, as text files of old Macs have it"""
 
     @wrap(Session, "receive")
-    def receive(good: Any, self: Session, data: bytes, now: float, utc: float) -> Any:
-        return good(self, data.replace(b"\r\n", b"\n").replace(b"\r", b"\n"), now, utc)
+    def receive(good: Any, self: Session, data: bytes, *how: Any) -> Any:
+        return good(self, data.replace(b"\r\n", b"\n").replace(b"\r", b"\n"), *how)
 
 
 @fault("TEXT-4", transport="udp")

@@ -2,8 +2,8 @@
 
 import selectors
 import socket
+import time
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
 from conformance.broken import fault, patch, wrap
@@ -12,7 +12,7 @@ from impl_raw.tcp_server import Connection, Server
 from spec import session
 from spec.codec import ERROR_REPLIES, RECEIVE_BYTES
 from spec.limits import LINE_BYTES
-from spec.session import BUSY, Session
+from spec.session import BUSY, Session, TimeSession
 
 
 def _at_end_of_stream(connection: Connection) -> bool:
@@ -37,10 +37,10 @@ def answers_the_last_first() -> None:
     """answers the lines of one segment from the last to the first"""
 
     @wrap(Session, "receive")
-    def receive(good: Any, self: Session, data: bytes, now: float, utc: float) -> Any:
+    def receive(good: Any, self: Session, data: bytes, *how: Any) -> Any:
         *lines, partial = (self._partial + data).split(b"\n")
         self._partial = b""
-        return good(self, b"\n".join([*lines[::-1], partial]), now, utc)
+        return good(self, b"\n".join([*lines[::-1], partial]), *how)
 
 
 @fault("TCP-3", transport="tcp")
@@ -48,8 +48,8 @@ def decodes_each_segment() -> None:
     """takes a character that is cut between two segments for a wrong one"""
 
     @wrap(Session, "receive")
-    def receive(good: Any, self: Session, data: bytes, now: float, utc: float) -> Any:
-        return good(self, data if data.endswith(b"\n") else data.decode(errors="replace").encode(), now, utc)
+    def receive(good: Any, self: Session, data: bytes, *how: Any) -> Any:
+        return good(self, data if data.endswith(b"\n") else data.decode(errors="replace").encode(), *how)
 
 
 @fault("TCP-3", transport="tcp")
@@ -58,11 +58,11 @@ def forgets_half_a_line() -> None:
     heard: dict[int, float] = {}
 
     @wrap(Session, "receive")
-    def receive(good: Any, self: Session, data: bytes, now: float, utc: float) -> Any:
+    def receive(good: Any, self: Session, data: bytes, now: float, *how: Any) -> Any:
         if now - heard.get(id(self), now) > 2:
             self._partial = b""
         heard[id(self)] = now
-        return good(self, data, now, utc)
+        return good(self, data, now, *how)
 
 
 @fault("TCP-4", transport="tcp")
@@ -70,8 +70,8 @@ def takes_a_segment_for_a_line() -> None:
     """answers what has come, with its LF or without"""
 
     @wrap(Session, "receive")
-    def receive(good: Any, self: Session, data: bytes, now: float, utc: float) -> Any:
-        return good(self, data if data.endswith(b"\n") else data + b"\n", now, utc)
+    def receive(good: Any, self: Session, data: bytes, *how: Any) -> Any:
+        return good(self, data if data.endswith(b"\n") else data + b"\n", *how)
 
 
 @fault("TCP-5", transport="tcp")
@@ -79,8 +79,8 @@ def answers_one_line_of_a_segment() -> None:
     """answers only the first line of a segment"""
 
     @wrap(Session, "receive")
-    def receive(good: Any, self: Session, data: bytes, now: float, utc: float) -> Any:
-        return good(self, data[: data.find(b"\n") + 1] or data, now, utc)
+    def receive(good: Any, self: Session, data: bytes, *how: Any) -> Any:
+        return good(self, data[: data.find(b"\n") + 1] or data, *how)
 
 
 @fault("TCP-5", transport="tcp", service="echo")
@@ -111,8 +111,8 @@ def takes_the_rest_for_a_line() -> None:
     """answers an overlong line when the limit is reached, and takes its rest for another line"""
 
     @wrap(Session, "receive")
-    def receive(good: Any, self: Session, data: bytes, now: float, utc: float) -> Any:
-        replies = good(self, data, now, utc)
+    def receive(good: Any, self: Session, data: bytes, *how: Any) -> Any:
+        replies = good(self, data, *how)
         if len(self._partial) > LINE_BYTES + 1:
             self._partial = b""
             replies += ERROR_REPLIES["too-long"]
@@ -145,18 +145,20 @@ def answers_an_unended_line() -> None:
 @fault("ERR-10", transport="tcp")
 def refuses_without_a_word() -> None:
     """closes a connection over the limit of clients without saying busy"""
-    patch(tcp_server, "refuse", socket.socket.close)
+    patch(tcp_server, "refuse", lambda sock: sock.shutdown(socket.SHUT_RDWR))
 
 
 @fault("ERR-10", transport="tcp")
 def refuses_without_reading() -> None:
     """closes a connection over the limit of clients with its request unread, so that the reset overtakes the reply"""
+    patch(tcp_server, "refuse", lambda sock: sock.send(BUSY))
+    patch(session, "LINGER", 0)
 
-    def refuse(sock: socket.socket) -> None:
-        with sock, suppress(OSError):
-            sock.send(BUSY)
 
-    patch(tcp_server, "refuse", refuse)
+@fault("ERR-10", transport="tcp")
+def refuses_in_haste() -> None:
+    """closes a connection over the limit of clients before its request can have come"""
+    patch(session, "LINGER", 0)
 
 
 @fault("ERR-10", transport="tcp")
@@ -236,13 +238,16 @@ def never_closes_whom_it_refuses() -> None:
     """keeps the socket of each connection that it refuses"""
     kept = []
 
-    def refuse(sock: socket.socket) -> None:
-        kept.append(sock)
-        with suppress(OSError):
-            sock.send(BUSY)
-            sock.shutdown(socket.SHUT_WR)
+    @wrap(tcp_server, "refuse")
+    def refuse(good: Any, sock: socket.socket) -> None:
+        kept.append(sock.dup())
+        good(sock)
 
-    patch(tcp_server, "refuse", refuse)
+
+@fault("LOAD-3", transport="tcp", service="echo")
+def answers_all_lines_of_one_client_first() -> None:
+    """answers all lines that one client has sent before it looks at the others"""
+    patch(session, "TURN_LINES", -1)
 
 
 @fault("LOAD-4", transport="tcp")
@@ -250,8 +255,8 @@ def keeps_idle_connections() -> None:
     """never closes an idle connection"""
 
     @wrap(session, "open_session")
-    def open_session(good: Any, options: Any, *arguments: Any) -> Any:
-        return good(options._replace(idle_timeout=1e9), *arguments)
+    def open_session(good: Any, options: Any, *arguments: Any, **named: Any) -> Any:
+        return good(options._replace(idle_timeout=1e9), *arguments, **named)
 
 
 @fault("LOAD-4", transport="tcp", service="echo")
@@ -259,9 +264,9 @@ def counts_bytes_as_life() -> None:
     """takes a byte for a sign of life"""
 
     @wrap(Session, "receive")
-    def receive(good: Any, self: Session, data: bytes, now: float, utc: float) -> Any:
+    def receive(good: Any, self: Session, data: bytes, now: float, *how: Any) -> Any:
         self._active = now
-        return good(self, data, now, utc)
+        return good(self, data, now, *how)
 
 
 @fault("LOAD-5", transport="tcp", service="echo")
@@ -289,11 +294,11 @@ def keeps_a_line_to_its_end() -> None:
     kept: list[bytes] = []
 
     @wrap(Session, "receive")
-    def receive(good: Any, self: Session, data: bytes, now: float, utc: float) -> Any:
+    def receive(good: Any, self: Session, data: bytes, *how: Any) -> Any:
         kept.append(data)
         if b"\n" in data:
             kept.clear()
-        return good(self, data, now, utc)
+        return good(self, data, *how)
 
 
 @fault("TIME-16", transport="tcp", service="time")
@@ -319,7 +324,6 @@ def ticks_on_after_half_close() -> None:
 @fault("TIME-17", transport="tcp", service="time")
 def queues_ticks() -> None:
     """keeps the ticks for a client that does not read"""
-    from spec.session import TimeSession
 
     @wrap(TimeSession, "wake")
     def wake(good: Any, self: TimeSession, now: float, utc: float, *, blocked: bool) -> Any:
@@ -330,18 +334,32 @@ def queues_ticks() -> None:
         good(self, connection, data if data is connection.unsent else connection.unsent + data)
 
 
+@fault("TIME-8", transport="tcp", service="time")
+def reads_the_clocks_once_for_many_ticks() -> None:
+    """takes the time before the first of the ticks that are due for the time of all"""
+    times = []
+
+    @wrap(Server, "wake")
+    def wake_all(good: Any, self: Server, now: float) -> Any:
+        times.append((now, time.time()))
+        deadline = good(self, now)
+        times.clear()
+        return deadline
+
+    @wrap(TimeSession, "wake")
+    def wake(good: Any, self: TimeSession, now: float, utc: float, *, blocked: bool) -> Any:
+        return good(self, *(times[0] if times else (now, utc)), blocked=blocked)
+
+
 @fault("ERR-10", transport="tcp")
 def keeps_refused_connections() -> None:
     """sends busy and shuts its side, but does not close the connection"""
-    kept: list[socket.socket] = []
+    kept = []
 
-    def refuse(sock: socket.socket) -> None:
-        kept.append(sock)
-        with suppress(OSError):
-            sock.send(ERROR_REPLIES["busy"])
-            sock.shutdown(socket.SHUT_WR)
-
-    patch(tcp_server, "refuse", refuse)
+    @wrap(tcp_server, "refuse")
+    def refuse(good: Any, sock: socket.socket) -> None:
+        kept.append(sock.dup())
+        good(sock)
 
 
 @fault("ERR-10", transport="tcp")
@@ -352,7 +370,7 @@ def counts_the_refused() -> None:
     def refuse(good: Any, sock: socket.socket) -> None:
         good(sock)
         for server in servers:
-            server.options = server.options._replace(max_clients=0)
+            server.room -= 1
 
     servers: list[Server] = []
 

@@ -58,8 +58,8 @@ def splits_at_separators() -> None:
     from spec.session import Session
 
     @wrap(Session, "receive")
-    def receive(good: Any, self: Session, data: bytes, now: float, utc: float) -> Any:
-        return good(self, data.replace("\u2028".encode(), b"\n"), now, utc)
+    def receive(good: Any, self: Session, data: bytes, *how: Any) -> Any:
+        return good(self, data.replace("\u2028".encode(), b"\n"), *how)
 
 
 @fault("TEXT-4", service="echo")

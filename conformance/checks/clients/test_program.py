@@ -9,8 +9,10 @@ import termios
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import cycle
 from signal import SIGHUP, SIGINT, SIGTERM
+from tempfile import NamedTemporaryFile
 
 import pytest
 
@@ -21,6 +23,7 @@ from conformance.blame import about
 from conformance.expected.replies import ok, ok_fields, shown, tick, tick_lines
 from conformance.expected.services import SERVICE_TABLE
 from conformance.profiles import Profile
+from conformance.targets.host import with_hosts
 from conformance.targets.programs import Program
 from conformance.targets.redirected import UNWRITABLE, unwritable
 from conformance.targets.target import Target
@@ -64,6 +67,22 @@ def test_prints_the_address_of_a_name(target: Target, service: Service, transpor
     with Talk(target, service, transport, *words, host=host, where=where) as talk:
         lines = serve(talk, "привет")
         talk.ends(0, [talk.connected, *lines])
+
+
+@pytest.mark.requirement("CLI-7")
+@pytest.mark.needs("CLI-1", "CLI-3", "CLI-16", "CLI-19", "CLI-22")
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_tries_each_address_of_a_name(target: Target, service: Service, transport: Transport, host: str) -> None:
+    """A name has two addresses, and at one of them nobody listens."""
+    with NamedTemporaryFile("w", prefix="sockspec-hosts-") as hosts:
+        hosts.write("::1 two-addresses\n127.0.0.1 two-addresses\n")
+        hosts.flush()
+        command = *with_hosts(hosts.name), *target.command(transport, "client")
+        resolving = replace(target, commands={(transport, "client"): command})
+        where = ["--host", "two-addresses", "--port", "{port}"]
+        with Talk(resolving, service, transport, *ENOUGH[service], "привет", host=host, where=where) as talk:
+            lines = serve(talk, "привет")
+            talk.ends(0, [talk.connected, *lines])
 
 
 @pytest.mark.requirement("CLI-1")

@@ -4,10 +4,11 @@ import re
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
 
+from conformance.as_server.scripted import ClientLeft
 from conformance.as_server.talk import LONGER, Talk, batches, took
 from conformance.blame import about
 from conformance.expected.replies import (
@@ -240,10 +241,27 @@ def test_stays_while_answers_of_one_kind_come(target: Target, transport: Transpo
 
 
 @pytest.mark.slow
+@pytest.mark.requirement("CLI-7")
+def test_ticks_that_are_not_newer_do_not_put_off_the_end(target: Target, transport: Transport) -> None:
+    timeout = 1.0 * SCALE
+    with Talk(target, "time", transport, "--ticks", "2", "Анна", timeout=timeout) as talk:
+        talk.subscribe("Анна", interval(0.1))
+        last = time.monotonic()
+        with suppress(ClientLeft):
+            for _ in range(20):
+                talk.send(tick("Анна", 1))
+                if talk.program.wait_until(lambda: not talk.program.running, 0.3 * timeout):
+                    break
+        waited = talk.gave_up() - last
+        assert took([waited], [timeout]), f"it waited {waited:g} s; expected {timeout:g} s"
+        talk.ends(1, [talk.connected, *tick_lines("Анна", [1])], [""], renewing=True)
+
+
+@pytest.mark.slow
 @pytest.mark.requirement("CLI-7", "CLI-10")
 def test_gives_up_when_ticks_end(target: Target, transport: Transport) -> None:
-    """Once subscribed, it waits for the longer of the timeout and three intervals, from the last reply on."""
-    waits = {(1.0, 0.5): 1.5, (1.5, 0.1): 1.5}  # (timeout, seconds of the interval): patience
+    """Once subscribed, it waits for the longer of the timeout and four intervals, from the last reply on."""
+    waits = {(1.0, 0.4): 1.6, (1.5, 0.1): 1.5}  # (timeout, seconds of the interval): patience
     with ExitStack() as stack:
         talks = []
         for (timeout, seconds), patience in waits.items():

@@ -15,6 +15,7 @@ from conformance.as_client.conversation import (
     good_request,
     read_tick,
     require_seqs,
+    wait_until,
 )
 from conformance.as_client.exchange import as_text
 from conformance.as_client.judgement import require_reply, require_status
@@ -38,6 +39,8 @@ NEVER = pytest.mark.options("--interval", "86400")
 #: A limit of clients so high that a server that keeps a few percent in reserve is found.
 FULL = 20
 REFUSED_IDLE = interval(1.5)
+#: Seconds that a request may be on its way.
+CROSSING = 0.05
 
 
 def lines_with(code: str, service: Service) -> list[bytes]:
@@ -254,6 +257,25 @@ def test_busy_over_tcp(start_server: StartServer) -> None:
         with TcpPeer(server.address) as fourth:
             require_status(fourth.ask(good), "OK")
         require_reply(first.ask(good), expected_reply(server.service, "tcp", good + b"\n", "86400"))
+
+
+@pytest.mark.transport("tcp")
+@pytest.mark.service("echo")
+@pytest.mark.requirement("ERR-10")
+@pytest.mark.needs("LOAD-2")
+def test_a_request_that_comes_after_busy(start_server: StartServer) -> None:
+    """It crosses the `busy` on its way. The client finds the end of the stream, and no reset."""
+    server = start_server("--max-clients", "1")
+    with TcpPeer(server.address) as client:
+        require_status(client.ask(b"ECHO a"), "OK")
+        for _ in range(3):
+            with TcpPeer(server.address) as refused:
+                answer = refused.reply()
+                require_reply(answer, error("busy"))
+                wait_until(answer.at + CROSSING)
+                for _ in range(2):  # a reset by the first shows at the second
+                    refused.request(b"ECHO b")
+                assert (more := refused.rest()) == b"", f"more bytes than expected: {as_text(more)}"
 
 
 @pytest.mark.transport("tcp")

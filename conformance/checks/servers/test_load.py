@@ -19,7 +19,7 @@ from conformance.expected.oracle import error, expected_reply
 from conformance.expected.services import SERVICE_TABLE
 from conformance.running.fixtures import StartServer
 from conformance.targets.server import Server
-from conformance.timing import JUDGE_LATENESS, interval
+from conformance.timing import JUDGE_LATENESS, SCALE, interval
 from spec.limits import LINE_BYTES, MESSAGE_BYTES, NAME_CHARACTERS, UNSENT_BYTES
 
 NEVER = pytest.mark.options("--interval", "86400")
@@ -31,6 +31,8 @@ BUFFERS = 32 << 20
 SLACK = 16 << 20
 #: Bytes of a line: far more than a garbage collector leaves uncollected.
 ENDLESS = 128 << 20
+#: Seconds until a request is answered, however many lines others have sent: one, and as many for a busy judge.
+ANSWERED = 2 * SCALE
 #: Far more than the descriptors that a server opens and closes for its own purposes.
 REFUSALS = 100
 
@@ -146,6 +148,26 @@ def open_descriptors(server: Server) -> int:
     """Return how many descriptors the server and its children have open."""
     process = psutil.Process(server.pid)
     return sum(each.num_fds() for each in (process, *process.children(recursive=True)))
+
+
+@TCP
+@ECHO
+@pytest.mark.requirement("LOAD-3")
+@pytest.mark.needs("ERR-6", "LOAD-2", "TCP-5")
+def test_a_request_beside_millions_of_lines(server: Server) -> None:
+    """Four hundred clients have pipelined empty lines when another one asks."""
+    with ExitStack() as stack:
+        peer, *crowd = [stack.enter_context(TcpPeer(server.address)) for _ in range(401)]
+        for each in (peer, *crowd):
+            require_status(each.ask(good_request("echo")), "OK")
+        with server.paused():
+            for each in crowd:
+                each.send(b"\n" * 16384)
+            peer.request(good_request("echo"))
+        resumed = time.monotonic()
+        answer = peer.reply()
+        require_status(answer, "OK")
+        assert answer.at - resumed < ANSWERED, f"the answer took {answer.at - resumed:.3f} s"
 
 
 @pytest.mark.transport("udp")

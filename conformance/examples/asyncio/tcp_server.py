@@ -12,7 +12,7 @@ from spec.address import Address, format_address
 from spec.codec import RECEIVE_BYTES
 from spec.options import ServerOptions
 from spec.program.output import say
-from spec.session import BUSY, open_session
+from spec.session import BUSY, TURN_LINES, open_session
 from spec.timers import Timers
 
 PIECE = 65536  # bytes of replies written at once, so that a slow reader's progress shows (LOAD-4)
@@ -24,10 +24,10 @@ class Connection(asyncio.BufferedProtocol):
     # Not a plain Protocol: for that one, asyncio allocates 256 KiB at each receive
     __slots__ = ("blocked", "server", "session", "sock", "transport", "unsent")
 
-    def __init__(self, server: "Server", sock: socket.socket, client: str) -> None:
+    def __init__(self, server: "Server", sock: socket.socket, client: str, *, refused: bool) -> None:
         self.server = server
         self.sock = sock
-        self.session = open_session(server.options, client, time.monotonic(), say)
+        self.session = open_session(server.options, client, time.monotonic(), say, refused=refused)
         self.blocked = False
         self.unsent = b""
 
@@ -35,13 +35,37 @@ class Connection(asyncio.BufferedProtocol):
         self.transport = transport
         transport.set_write_buffer_limits(0)  # pause_writing() as soon as the socket has not taken all
         self.server.arm(self)
+        if not self.session.counts:
+            transport.write(BUSY)
+            transport.write_eof()
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self.server.buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        self.send(self.session.receive(bytes(self.server.buffer[:nbytes]), time.monotonic(), time.time()))
+        self.answer(bytes(self.server.buffer[:nbytes]))
+        if self.session.behind:
+            self.transport.pause_reading()
+            self.go_on()
+
+    def answer(self, data: bytes) -> None:
+        """Send the replies to some lines."""
+        self.send(self.session.receive(data, time.monotonic(), time.time(), TURN_LINES))
         self.server.arm(self)
+
+    def go_on(self) -> None:
+        """Answer further lines when the others have had their turn, or receive."""
+        if self.blocked or self.transport.is_closing():
+            return
+        if self.session.behind:
+            asyncio.get_running_loop().call_soon(self.take_turn)
+        else:
+            self.transport.resume_reading()
+
+    def take_turn(self) -> None:
+        if not self.blocked:
+            self.answer(b"")
+            self.go_on()
 
     def pause_writing(self) -> None:
         self.blocked = True
@@ -51,8 +75,7 @@ class Connection(asyncio.BufferedProtocol):
         self.blocked = False
         self.session.sent(time.monotonic())
         self.send(b"")
-        if not self.blocked:
-            self.transport.resume_reading()
+        self.go_on()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.server.forget(self)
@@ -74,6 +97,7 @@ class Server:
         self.listener = listener
         self.buffer = memoryview(bytearray(RECEIVE_BYTES))  # each connection copies what is its own before the next
         self.connections: set[Connection] = set()
+        self.room = options.max_clients  # for so many more clients
         self.opening: set[asyncio.Task[object]] = set()
         self.timers: Timers[Connection] = Timers()
         self.alarm = Alarm(self.wake)
@@ -86,16 +110,14 @@ class Server:
                 sock, address = self.listener.accept()
             except OSError:
                 return
-            if len(self.connections) >= self.options.max_clients:
-                refuse(sock)
-            else:
-                self.open(sock, address)
+            self.open(sock, address)
 
     def open(self, sock: socket.socket, address: Address) -> None:
         """Let the event loop serve a connection."""
         sock.setblocking(False)
-        connection = Connection(self, sock, format_address(address))
+        connection = Connection(self, sock, format_address(address), refused=not self.room)
         self.connections.add(connection)
+        self.room -= connection.session.counts
         loop = asyncio.get_running_loop()
         task = loop.create_task(loop.connect_accepted_socket(lambda: connection, sock))
         self.opening.add(task)  # the loop's own reference is weak
@@ -107,9 +129,8 @@ class Server:
         self.alarm.set(self.timers.deadline)
 
     def wake(self) -> None:
-        now, utc = time.monotonic(), time.time()
-        for connection in self.timers.due(now):
-            connection.send(connection.session.wake(now, utc, blocked=connection.blocked))
+        for connection in self.timers.due(time.monotonic()):
+            connection.send(connection.session.wake(time.monotonic(), time.time(), blocked=connection.blocked))
             if connection.session.expired:
                 connection.transport.abort()
             else:
@@ -118,6 +139,7 @@ class Server:
 
     def forget(self, connection: Connection) -> None:
         self.connections.remove(connection)
+        self.room += connection.session.counts
         self.timers.disarm(connection)
         if not self.connections:
             self.empty.set()
@@ -136,14 +158,6 @@ class Server:
                 await asyncio.wait_for(self.empty.wait(), DRAIN)
         for connection in self.connections:
             connection.transport.abort()
-
-
-def refuse(sock: socket.socket) -> None:
-    """Answer a client with `busy`. First read what it has sent: unread bytes would turn FIN into RST."""
-    sock.setblocking(False)
-    with sock, suppress(OSError):
-        sock.send(BUSY)
-        sock.recv(RECEIVE_BYTES)
 
 
 async def serve(options: ServerOptions, listener: socket.socket, stopping: Awaitable[object]) -> None:

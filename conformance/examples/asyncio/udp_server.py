@@ -32,8 +32,10 @@ class Server(asyncio.DatagramProtocol):
         self.alarm.set(self.endpoint.deadline)
 
     def wake(self) -> None:
-        for datagram, address in self.endpoint.wake(time.monotonic(), time.time()):
-            self.transport.sendto(datagram, address)
+        now = time.monotonic()
+        while (deadline := self.endpoint.deadline) is not None and deadline <= now:
+            for datagram, address in self.endpoint.wake(time.monotonic(), time.time()):
+                self.transport.sendto(datagram, address)
         self.alarm.set(self.endpoint.deadline)
 
 

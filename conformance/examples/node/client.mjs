@@ -1,12 +1,21 @@
 // What the clients of both transports do in the same way (section 13).
-import { whenDue } from './clock.mjs';
-import { clientOptions, complain, display, fail, print } from './commandline.mjs';
+import { now, whenDue } from './clock.mjs';
+import { clientOptions, complain, display, fail, print, resolve } from './commandline.mjs';
 import { Fault, LineSplitter, MESSAGE_BYTES, parseInput } from './protocol.mjs';
 
 export const options = clientOptions();
 
 /** A peer that is not there, or not as section 13 wants it: exit status 1. */
 export class NoService extends Error {}
+
+/** The server's addresses as {address, family}, to be tried in this order; NoService if there are none by that moment. */
+export function addresses(giveUpAt) {
+  return new Promise((found, reject) => {
+    const giveUp = (why) => reject(new NoService(`no server: ${why}`));
+    const cancel = whenDue(() => giveUpAt, () => giveUp('its name was not found in time'));
+    resolve(options.host).then(found, (error) => giveUp(error.message)).finally(cancel);
+  });
+}
 
 let statusWhenStopped = 1;
 
@@ -98,19 +107,18 @@ function formatTick({ name, time }) {
 }
 
 /**
- * Gives the function that prints a tick if it is newer than the last one printed (CLI-20), by what `stampOf` gives, and
- * returns whether that was the last tick wanted.
+ * Gives the function that prints a tick if it is newer than the last one printed (CLI-20), as `isNewer` says, and
+ * returns whether it did, and whether all ticks that are wanted have been printed.
  */
-export function tickPrinter(stampOf) {
-  let newest;
+export function tickPrinter(isNewer) {
   let left = options.ticks ?? Infinity;
   return (tick) => {
-    const stamp = stampOf(tick);
-    if (newest !== undefined && stamp <= newest) return false;
-    newest = stamp;
-    print(formatTick(tick));
-    left -= 1;
-    return left === 0;
+    const printed = isNewer(tick);
+    if (printed) {
+      print(formatTick(tick));
+      left -= 1;
+    }
+    return { printed, done: left === 0 };
   };
 }
 

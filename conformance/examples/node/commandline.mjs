@@ -27,10 +27,10 @@ export function formatAddress({ address, port }) {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** An IP address of a host as {address, family}, IPv4 if it has one, as the default host; throws if there is none. */
+/** The IP addresses of a host as {address, family}, IPv4 first, as the default host; throws if there is none. */
 export async function resolve(host) {
   if (host === '') throw new Error('the host is empty'); // lookup would take it for "any"
-  return lookup(host, { verbatim: false });
+  return lookup(host, { all: true, verbatim: false });
 }
 
 // Readers of an option's text; undefined for what is not allowed. Durations are in seconds there, in milliseconds here.

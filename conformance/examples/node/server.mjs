@@ -28,7 +28,7 @@ export function rename(client, name) {
 export async function serve(transport, { listen, received, settled }) {
   let socket;
   try {
-    const { address, family } = await resolve(options.host);
+    const [{ address, family }] = await resolve(options.host);
     socket = listen(address, family);
     await once(socket, 'listening');
   } catch (error) {

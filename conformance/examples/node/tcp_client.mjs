@@ -1,9 +1,9 @@
 // The TCP client: echo or time.
 import { once } from 'node:events';
 import { connect as dial } from 'node:net';
-import { Inbox, NoService, askName, echo, hasSubscribed, onError, options, run, tickPrinter } from './client.mjs';
+import { Inbox, NoService, addresses, askName, echo, hasSubscribed, onError, options, run, tickPrinter } from './client.mjs';
 import { now, whenDue } from './clock.mjs';
-import { formatAddress, print, resolve } from './commandline.mjs';
+import { formatAddress, print } from './commandline.mjs';
 import { LEASE_INTERVALS, Malformed, REPLY_BYTES, parseReply } from './protocol.mjs';
 
 const { service, timeout } = options;
@@ -11,16 +11,19 @@ const { service, timeout } = options;
 /** A connected socket. */
 async function reach() {
   const giveUpAt = now() + timeout;
-  try {
-    const { address } = await resolve(options.host);
-    const socket = dial({ host: address, port: options.port, noDelay: true });
-    const cancel = whenDue(() => giveUpAt, () => socket.destroy(new Error('no connection in time')));
-    await once(socket, 'connect');
-    cancel();
-    return socket;
-  } catch (error) {
-    throw new NoService(`no server: ${error.message}`);
+  let failure = new Error('no address');
+  for (const { address } of await addresses(giveUpAt)) {
+    try {
+      const socket = dial({ host: address, port: options.port, noDelay: true });
+      const cancel = whenDue(() => giveUpAt, () => socket.destroy(new Error('no connection in time')));
+      await once(socket, 'connect');
+      cancel();
+      return socket;
+    } catch (error) {
+      failure = error;
+    }
   }
+  throw new NoService(`no server: ${failure.message}`);
 }
 
 /** Connect; returns how to send text, and to receive the next reply within some milliseconds, or else NoService. */
@@ -69,19 +72,31 @@ async function connectEcho() {
 async function time() {
   const name = await askName();
   const { send, receive } = await connect();
-  const printTick = tickPrinter(({ seq }) => BigInt(seq));
+  let newest = 0n;
+  const printTick = tickPrinter(({ seq }) => {
+    const isNewer = BigInt(seq) > newest;
+    if (isNewer) newest = BigInt(seq);
+    return isNewer;
+  });
   send(`TIME ${name}\n`);
   let interval; // milliseconds, once subscribed
+  let giveUpAt = now() + timeout;
   for (;;) {
-    const { status, fields } = await receive(interval ? Math.max(timeout, LEASE_INTERVALS * interval) : timeout);
+    const { status, fields } = await receive(giveUpAt - now());
     if (status === 'ERR') return onError(fields);
     if ((status === 'OK') === Boolean(interval)) throw new NoService('a reply that answers nothing asked');
     if (status === 'OK') {
       interval = Number(fields.interval) * 1000;
       hasSubscribed();
-    } else if (printTick(fields)) {
-      return 0;
+    } else {
+      const { printed, done } = printTick(fields);
+      if (done) return 0;
+      if (!printed) {
+        if (now() >= giveUpAt) throw new NoService('no answer');
+        continue;
+      }
     }
+    giveUpAt = now() + Math.max(timeout, LEASE_INTERVALS * interval);
   }
 }
 

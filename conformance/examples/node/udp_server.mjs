@@ -4,7 +4,7 @@ import { createSocket } from 'node:dgram';
 import { now, startTicks, whenDue } from './clock.mjs';
 import { formatAddress } from './commandline.mjs';
 import {
-  BUSY, LEASE_INTERVALS, TOKEN_CHARACTERS, TOKEN_INTERVALS, datagramLines, echoReply, faultReply, formatReply,
+  BUSY, LEASE_INTERVALS, TOKEN_CHARACTERS, TOKEN_INTERVALS, TOKEN_SECONDS, datagramLines, echoReply, faultReply, formatReply,
   isRequest, parseDatagram, subscribedReply, tickReply,
 } from './protocol.mjs';
 import { options, rename, report, serve } from './server.mjs';
@@ -17,7 +17,8 @@ let received = 0;
 
 // Tokens without memory: a MAC over the address and the number of a slot of time, valid in that slot and the next one.
 const secret = randomBytes(32);
-const slotNow = () => Math.floor(now() / (TOKEN_INTERVALS * interval));
+const slot = Math.max(TOKEN_INTERVALS * interval, 1000 * TOKEN_SECONDS);
+const slotNow = () => Math.floor(now() / slot);
 const tokenOf = (address, slot) =>
   createHmac('sha256', secret).update(`${address} ${slot}`).digest('base64url').slice(0, TOKEN_CHARACTERS);
 

@@ -45,6 +45,12 @@ TOPICS = [
         {"Latency": LATENCIES, "Server CPU per request": ["server_cpu"]},
     ),
     Topic(
+        "crowded",
+        "Echo, beside a crowd",
+        "Clients pipeline empty lines as fast as they are taken. Beside them another one asks; the latency is its.",
+        {"Latency": LATENCIES},
+    ),
+    Topic(
         "at once",
         "Time, all ticks at once",
         "The ticks of all subscribers are due at the same moment. Lateness counts from when a tick was due.",
