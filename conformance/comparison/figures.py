@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy import stats  # type: ignore[import-untyped]
+from scipy import special  # type: ignore[import-untyped]
 
 from conformance.comparison.model import METRICS, Figure, Load, Measurement, Ratio
 
@@ -82,15 +82,14 @@ def ratio(values: Sequence[float], comparisons: int) -> Ratio:
 
     The interval is Bonferroni's: its level is 1 - LEVEL / `comparisons`, the number of all ratios of the run.
     """
-    logs = np.log(values)
+    logs, rounds = np.log(values), len(values)
     middle = float(np.exp(logs.mean()))
-    if len(values) < rounds_needed(comparisons):
-        return Ratio(middle, None, None, len(values))
-    error = float(stats.sem(logs)) or math.ulp(1)  # all alike: the interval is that one value
-    confidence = 1 - LEVEL / comparisons
-    low, high = map(float, np.exp(stats.t.interval(confidence, len(values) - 1, loc=logs.mean(), scale=error)))
+    if rounds < rounds_needed(comparisons):
+        return Ratio(middle, None, None, rounds)
+    reach = special.stdtrit(rounds - 1, 1 - LEVEL / comparisons / 2) * logs.std(ddof=1) / math.sqrt(rounds)
+    low, high = float(np.exp(logs.mean() - reach)), float(np.exp(logs.mean() + reach))
     differs = not low <= 1 <= high and abs(middle - 1) >= LEAST_DIFFERENCE
-    return Ratio(middle, low, high, len(values), differs)
+    return Ratio(middle, low, high, rounds, differs)
 
 
 def measurement(

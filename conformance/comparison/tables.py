@@ -136,9 +136,9 @@ def _ratios(comparison: Comparison) -> Iterator[str]:
     ratios = [ratio for each in comparison.measurements for ratio in each.ratios.values()]
     needed, name = comparison.rounds_needed, escape(comparison.baseline)
     if any(ratio.differs for ratio in ratios):
-        yield f"×: differs from {name}; the ratio, and in parentheses where it lies with all others of the run at 95 %"
+        yield f"×: ratio to {name} where the rounds carry a difference (interval: 95 % for all ratios of the run together)"
     if not all(ratio.differs for ratio in ratios):
-        yield f"≈: no difference from {name} that the rounds carry"
+        yield f"≈: the rounds carry no difference from {name}"
     if any(ratio.rounds < needed for ratio in ratios):
         yield f"[yellow]So many ratios need {needed} rounds or more to carry a difference; those with fewer are ≈[/]"
     if any(each.reason(name) == TOO_FEW_VALUES for each in comparison.measurements for name in METRICS):
