@@ -12,7 +12,7 @@ LOAD_PER_CORE = 0.5
 """From this load average for each core on, a machine counts as busy."""
 
 PRESSURE = 0.1
-"""From this share of time on in which something waited for a core, before the measurements, a machine counts as busy."""
+"""If something waited for a core for this share of the time before, or more, a machine counts as busy."""
 
 STEAL = 0.01
 """From this share of the cores' time on that the hypervisor gave to others, a machine counts as busy."""

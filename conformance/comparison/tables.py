@@ -136,7 +136,7 @@ def _ratios(comparison: Comparison) -> Iterator[str]:
     ratios = [ratio for each in comparison.measurements for ratio in each.ratios.values()]
     needed, name = comparison.rounds_needed, escape(comparison.baseline)
     if any(ratio.differs for ratio in ratios):
-        yield f"×: ratio to {name} where the rounds carry a difference (interval: 95 % for all ratios of the run together)"
+        yield f"×: ratio to {name}, where the rounds carry a difference (interval: 95 %, for all ratios together)"
     if not all(ratio.differs for ratio in ratios):
         yield f"≈: the rounds carry no difference from {name}"
     if any(ratio.rounds < needed for ratio in ratios):

@@ -55,11 +55,12 @@ def test_equal_targets_are_seldom_said_to_differ(noise: Draw) -> None:
     assert sum(any(each.differs for of in run for each in of.values()) for run in runs) <= LEVEL * RUNS
 
 
-@pytest.mark.parametrize("comparisons", [QUICK, WHOLE])
-def test_a_target_that_is_slower_is_found_each_time(comparisons: int) -> None:
+@pytest.mark.parametrize(("comparisons", "loads"), [(QUICK, 5), (WHOLE, LOADS)])
+def test_a_target_that_is_slower_is_found_each_time(comparisons: int, loads: int) -> None:
+    """With --quick five echo loads show a slower server by its CPU time; without, there are many more."""
     rng = np.random.default_rng(1)
     for _ in range(RUNS):
-        found = [each["server_cpu"] for each in compared(rng, NOISES["normal"], 1.15, comparisons)[::2]]
+        found = [each["server_cpu"] for each in compared(rng, NOISES["normal"], 1.15, comparisons)[: 2 * loads : 2]]
         assert any(each.differs for each in found)
         assert all(each.ratio > 1.05 for each in found if each.differs)
 
@@ -68,13 +69,14 @@ def test_a_target_that_is_slower_is_found_each_time(comparisons: int) -> None:
 def test_values_that_are_all_alike(values: list[float], differs: bool) -> None:
     found = ratio(values, QUICK)
     assert found.differs == differs
-    assert (found.low, found.high) == (pytest.approx(values[0]), pytest.approx(values[0]))
+    assert [found.low, found.ratio, found.high] == pytest.approx([values[0]] * 3)
 
 
 def test_too_few_rounds_carry_nothing() -> None:
     needed = rounds_needed(QUICK)
     assert 2 ** (1 - needed) <= LEVEL / QUICK < 2 ** (2 - needed)
-    assert ratio([2.0] * (needed - 1), QUICK) == Ratio(pytest.approx(2.0), None, None, needed - 1)
+    few = ratio([2.0] * (needed - 1), QUICK)
+    assert (few.low, few.high, few.rounds, few.differs) == (None, None, needed - 1, False)
     assert ratio([2.0] * needed, QUICK).differs
     assert max(rounds_needed(QUICK), rounds_needed(WHOLE)) <= ROUNDS
 
