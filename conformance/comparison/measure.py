@@ -172,8 +172,7 @@ class _Subject:
             problem = str(error)
         errors = [line.removeprefix("stderr: ") for line in str(error).splitlines() if line.startswith("stderr: ")]
         if self.server and not self.target.url:
-            self.server.wait_until(lambda: False, DYING)
-            if not self.server.running:
+            if self.server.ends_within(DYING):
                 problem = f"died with status {self.server.wait()}"
             errors = self.server.errors
         return ": ".join([problem, *errors[-1:]])
