@@ -14,7 +14,7 @@ from conformance.comparison.model import Ratio
 RUNS = 200
 NOISE = 0.05
 """The standard deviation of a sample's noise, as a share of its value."""
-QUICK, WHOLE = 50, 312
+QUICK, WHOLE = 50, 304
 """How many ratios a comparison of three targets has, with --quick and without."""
 LOADS, TARGETS, METRICS = 9, 3, ["server_cpu", "latency_p50", "requests_per_second"]
 
