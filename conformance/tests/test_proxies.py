@@ -13,7 +13,6 @@ from conformance import ROOT
 from conformance.as_client.conversation import good_request
 from conformance.as_client.judgement import require_status
 from conformance.as_client.peers import TcpPeer, connect
-from conformance.commands.main import main
 from conformance.targets.server import Server
 from conformance.targets.terms import SERVICES, Service, Transport
 from conformance.timing import interval
@@ -21,7 +20,7 @@ from spec.limits import MESSAGE_BYTES
 from spec.requirements import SPECIFICATION
 
 PROXIES = ROOT / "conformance" / "proxies"
-CHECKS, TIME = "conformance/checks/servers", "test_time.py"
+CHECKS = "conformance/checks/servers"
 NGINX, HAPROXY = PROXIES / "nginx.conf", PROXIES / "haproxy.cfg"
 
 needs_nginx = pytest.mark.skipif(
@@ -58,8 +57,15 @@ DIFFERS = [
     pytest.param(HAPROXY, "tcp", "echo", RESET, "LOAD-3", marks=needs_haproxy, id="haproxy-reset"),
 ]
 
-#: Fails at times: who has connected to the proxy has not always reached the server when that is stopped.
-RACE = "test_server_stop.py::test_who_finds_no_room_is_told_before_the_stop"
+#: These fail at times. Clients that connect to a proxy one after another may reach the server in another order, or only
+#: after it has been stopped.
+LATER = {
+    "test_errors.py::test_a_tcp_server_fills_up_to_its_limit",
+    "test_server_stop.py::test_who_finds_no_room_is_told_before_the_stop",
+}
+#: And HAProxy sometimes resets a client that has half-closed, before all of many replies have come.
+MANY_REPLIES = {"test_tcp.py::test_replies_that_the_socket_does_not_take_at_once"}
+AT_TIMES = {NGINX: LATER, HAPROXY: LATER | MANY_REPLIES}
 
 
 @pytest.fixture(autouse=True)
@@ -87,9 +93,9 @@ def manifest(configuration: Path, transport: Transport) -> str:
     return str(path)
 
 
-def check(configuration: Path, transport: Transport, *words: str) -> tuple[int, str]:
-    """Run checks of servers behind a proxy, chosen by pytest's own options; return its status, and what it says."""
-    words = "-q", "-p", "no:cacheprovider", "--implementation", manifest(configuration, transport), *words
+def check(*words: str) -> tuple[int, str]:
+    """Run checks of servers, chosen by pytest's own options; return its status, and what it says."""
+    words = "-q", "-p", "no:cacheprovider", *words
     run = [sys.executable, "-m", "pytest", *words, "--role=server", "--profile=quick", "--regardless"]
     done = subprocess.run(run, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
     return done.returncode, done.stdout + done.stderr
@@ -99,18 +105,19 @@ def check(configuration: Path, transport: Transport, *words: str) -> tuple[int, 
 @pytest.mark.parametrize("configuration, transport", BEHIND)
 def test_what_holds_behind_a_proxy(configuration: Path, transport: Transport) -> None:
     """All that a client can see, but for what the tables above name; with all options, paused, stopped and full."""
-    left_out = {RACE} | {str(row.values[3]) for row in DIFFERS if row.values[:2] == (configuration, transport)}
+    left_out = AT_TIMES[configuration] | {
+        str(row.values[3]) for row in DIFFERS if row.values[:2] == (configuration, transport)
+    }
     choice = [f"--requirement={id_}" for id_ in SEEN] + [f"--deselect={CHECKS}/{each}" for each in left_out]
-    status, said = check(configuration, transport, CHECKS, *choice)
+    status, said = check("--implementation", manifest(configuration, transport), CHECKS, *choice)
     assert status == 0, said
 
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("configuration, transport, service, name, id_", DIFFERS)
 def test_what_differs(configuration: Path, transport: Transport, service: Service, name: str, id_: str) -> None:
-    status, said = check(
-        configuration, transport, f"{CHECKS}/{name}", f"--service={service}", f"--transport={transport}"
-    )
+    choice = f"{CHECKS}/{name}", f"--service={service}", f"--transport={transport}"
+    status, said = check("--implementation", manifest(configuration, transport), *choice)
     assert status == 1, said
     assert f"\n{id_}. " in said, said
 
@@ -121,7 +128,9 @@ def test_the_proxy_s_url_is_judged(configuration: Path, transport: Transport) ->
     """By its URL a proxy conforms: what differs is not seen in replies, or only by a server with other options."""
     echo, time = (behind(configuration, service, transport) for service in SERVICES)
     with echo, time:
-        assert main(["run", "--profile=quick", echo.url, time.url]) == 0
+        left_out = [f"--deselect={CHECKS}/{each}" for each in AT_TIMES[configuration]]
+        status, said = check("--implementation", echo.url, "--implementation", time.url, CHECKS, *left_out)
+        assert status == 0, said
         assert echo.running and time.running and not echo.errors and not time.errors
 
 
@@ -154,7 +163,13 @@ def test_what_haproxy_keeps_ends_with_the_idle_timeout() -> None:
     [
         ("proxy_half_close on;", "", "test_tcp.py::test_half_close", "echo", "TCP-8"),
         ("proxy_buffer_size 64k;", "", "test_echo.py::test_the_longest_message", "echo", "REQ-4"),
-        ("proxy_timeout 1m;", "proxy_timeout 1m; proxy_responses 1;", f"{TIME}::test_any_name", "time", "TIME-2"),
+        (
+            "proxy_timeout 1m;",
+            "proxy_timeout 1m; proxy_responses 1;",
+            "test_time.py::test_the_answer_to_a_good_name",
+            "time",
+            "TIME-2",
+        ),
     ],
     ids=["half-close", "long replies", "many replies"],
 )
@@ -166,8 +181,8 @@ def test_each_directive_is_needed(
     (tmp_path / NGINX.name).write_text(text.replace(directive, instead), encoding="utf-8")
     transport: Transport = "tcp" if id_.startswith("TCP") else "udp"
     choice = f"{CHECKS}/{name}", f"--service={service}", f"--transport={transport}"
-    status, said = check(tmp_path / NGINX.name, transport, *choice)
+    status, said = check("--implementation", manifest(tmp_path / NGINX.name, transport), *choice)
     assert status == 1, said
     assert f"\n{id_}. " in said, said
-    status, said = check(NGINX, transport, *choice)
+    status, said = check("--implementation", manifest(NGINX, transport), *choice)
     assert status == 0, said
