@@ -61,6 +61,13 @@ def test_a_tick_without_a_field(field: str) -> None:
         parse_tick(Reply("TICK", {name: value for name, value in TICK.items() if name != field}))
 
 
+@pytest.mark.parametrize("year", [2, 1968, 2024, 3004, 9998])
+def test_a_time_of_any_year(year: int) -> None:
+    """CLI-19, also on Windows, which has no local time before 1970 and after 3000."""
+    moment = datetime(year, 2, 28, 12, tzinfo=timezone.utc)
+    assert parse_tick(Reply("TICK", TICK | {"time": f"{year:04}-02-28T12:00:00.000Z"})).time == moment
+
+
 @pytest.mark.parametrize("zone", ["UTC+12", "UTC-14", "UTC"])
 @pytest.mark.parametrize("time", ["0001-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z"])
 def test_a_time_at_the_ends_of_the_calendar(time: str, zone: str, live_in: Callable[[str], None]) -> None:
@@ -95,7 +102,7 @@ def test_an_offset_with_seconds(zone: str, shown: str, live_in: Callable[[str], 
 def test_a_time_that_the_system_cannot_show(
     time: str, shown: str, live_in: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """CLI-19. Windows has no local time before 1970 and after 3000, and its zones have the same rules in all years."""
+    """CLI-19. As on Windows, to which this zone comes in addition: it has the same rules in all years."""
 
     class Moment(datetime):
         def astimezone(self, zone: tzinfo | None = None) -> "Moment":
