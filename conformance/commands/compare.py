@@ -30,10 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--transport", action="append", default=[], choices=TRANSPORTS, help="repeatable; default: both"
     )
     parser.add_argument("--service", action="append", default=[], choices=SERVICES, help="repeatable; default: both")
-    parser.add_argument("--quick", action="store_true", help="fewer loads and shorter samples, half a minute")
     parser.add_argument(
-        "--rounds", type=positive, metavar="N", help="how often each load is measured (default: 9; with --quick: 5)"
+        "--all-pairs", action="store_true", help="show where each two targets disagree, not only with the baseline"
     )
+    parser.add_argument("--quick", action="store_true", help="fewer loads and shorter samples, about a minute")
+    parser.add_argument("--rounds", type=positive, metavar="N", help="how often each load is measured (default: 15)")
     parser.add_argument(
         "--json", type=Path, metavar="FILE", help="write all figures; comparison.schema.json says in what form"
     )

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from conformance.commands.selecting import UsageError
 from conformance.comparison.model import Comparison
+from conformance.reports.json_report import FORMAT
 from conformance.reports.screen import Screen
 
 PageWriter = Callable[[Path, Comparison | None, Mapping[str, Any] | None], None]
@@ -55,6 +56,17 @@ STDOUT = Path("-")
 def screen_beside(file: Path | None) -> Screen:
     """Return where a command speaks to a person that writes to a file, or to standard output."""
     return Screen(stderr=file == STDOUT)
+
+
+def read_report(path: Path) -> dict[str, Any]:
+    """Return a report that `run --json` has written. Raises OSError, and UsageError for another file."""
+    try:
+        whole = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # no UTF-8, or no JSON
+        raise UsageError(f"{path}: {error}") from None
+    if not isinstance(whole, dict) or whole.get("format") != FORMAT or "verdicts" not in whole:
+        raise UsageError(f"{path}: not a report of format {FORMAT}, as `run --json` writes it")
+    return whole
 
 
 def write_json(path: Path, whole: object) -> None:

@@ -7,7 +7,22 @@ import traceback
 from collections.abc import Sequence
 from importlib import metadata
 
-from conformance.commands import check_target, compare, completion, demo, diff, grade, init, lab, listing, replay, run
+from conformance.commands import (
+    badge,
+    changes,
+    check_target,
+    compare,
+    completion,
+    demo,
+    diff,
+    grade,
+    init,
+    lab,
+    listing,
+    replay,
+    run,
+    wireshark,
+)
 from conformance.commands.selecting import UsageError
 from conformance.running.runner import JudgeError
 from conformance.running.verdicts import NOT_JUDGED, USAGE, KnownFailuresError
@@ -26,6 +41,9 @@ COMMANDS = {
     "lab": lab,
     "grade": grade,
     "init": init,
+    "badge": badge,
+    "changes": changes,
+    "wireshark": wireshark,
     "completion": completion,
 }
 

@@ -56,7 +56,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--junit", type=Path, metavar="FILE", help="write JUnit's XML")
     add("--json", type=Path, metavar="FILE", help="write the whole run; report.schema.json says in what form")
     add("--html", type=Path, metavar="FILE", help="write it as a page that opens in a browser, without a network")
-    add("--pcap", type=Path, metavar="DIR", help="write the exchanges of each failure there, for Wireshark")
+    add(
+        "--pcap",
+        type=Path,
+        metavar="DIR",
+        help="write the exchanges of each failure there; `sockspec wireshark` names the dissector",
+    )
     add("--failures", type=Path, metavar="DIR", default=Path("sockspec-failures"), help="where `replay` finds them")
     add("--durations", type=int, default=0, metavar="N", help="show the N checks that took longest")
     add("--hex", action="store_true", help="show what was sent and received in hexadecimal digits too")
@@ -119,6 +124,8 @@ def _report(
         writer.attempt(write_junit, options.junit, judged.cases)
     for id_ in stale(known, verdicts):
         console.print(f"[red]known failure {id_} holds now: take it out of {escape(str(options.known_failures))}[/]")
+    if options.pcap and files:
+        console.print("[dim]captures: `sockspec wireshark --install`, then open them in Wireshark[/]", soft_wrap=True)
     looked_at = f"{selection.profile.name} profile, seed {selection.profile.seed}, {seconds:.1f} s"
     _conclude(console, judged, states, looked_at)
     if not judged.problem and not any(case.outcome not in ("unsupported", "inconclusive") for case in judged.cases):

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from conformance.comparison.busy import Busy
 from conformance.comparison.disagreements import disagreements
 from conformance.comparison.loads import Plan, choose
 from conformance.comparison.machine import describe
@@ -35,20 +36,24 @@ def compare(options: Namespace, targets: Sequence[Target], baseline: str, consol
     services, transports = options.service or SERVICES, options.transport or TRANSPORTS
     plan = choose(services, transports, quick=options.quick, rounds=options.rounds)
     started, began = datetime.now(timezone.utc), time.monotonic()
-    machine = describe(CORES)
+    machine, busy = describe(CORES), Busy()
     profile = PROFILES["quick" if options.quick else "standard"]
     hypothesis.settings.load_profile(profile.name)
     with _Progress(console, plan, len(targets)) as progress:
-        measurements = measure(targets, plan, baseline, progress.sample)
-        found = list(disagreements(targets, services, transports, profile, progress.conversations))
+        measurements, rounds_needed = measure(targets, plan, baseline, progress.sample)
+        was_busy = busy.report()
+        partner = None if options.all_pairs else baseline
+        found = list(disagreements(targets, partner, services, transports, profile, progress.conversations))
     comparison = Comparison(
         started=started.isoformat(timespec="seconds"),
         seconds=round(time.monotonic() - began, 3),
         command=shlex.join(["sockspec", *sys.argv[1:]]),
         machine=machine,
+        busy=was_busy,
         targets=[target.name for target in targets],
         baseline=baseline,
         rounds=plan.rounds,
+        rounds_needed=rounds_needed,
         measurements=measurements,
         disagreements=found,
         sources=[source for target in targets for source in sources(target)],

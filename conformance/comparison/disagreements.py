@@ -1,4 +1,4 @@
-"""Finds what each two of the targets answer differently."""
+"""Finds what targets answer differently from the baseline, or each two of them."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -19,14 +19,16 @@ SHRINKING = 3
 
 def disagreements(
     targets: Sequence[Target],
+    baseline: str | None,
     services: Sequence[Service],
     transports: Sequence[Transport],
     profile: Profile,
     step: Callable[[str], None],
 ) -> Iterator[Disagreement]:
-    """Send each two servers of a service and a transport the same requests, and yield what was found.
+    """Send two servers of a service and a transport the same requests, and yield what was found.
 
-    `step` is called with a text before each pair. A server that does not start is left out.
+    One of the two is of the target called `baseline`; None: each two servers are compared. `step` is called with a text
+    before each pair. A server that does not start is left out.
     """
     for service, transport in product(services, transports):
         with ExitStack() as stack:
@@ -40,6 +42,8 @@ def disagreements(
                     except ProgramError:
                         continue  # the measurements say why
             for (first, one), (second, two) in combinations(servers, 2):
+                if baseline not in (None, first.name, second.name):
+                    continue
                 step(f"{service} over {transport}: {first.name} and {second.name}")
                 yield _compare((first, second), (one, two), profile)
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import psutil
 
-_PACKAGES = "psutil", "hdrhistogram", "uvloop"
+_PACKAGES = "psutil", "scipy", "uvloop"
 
 
 class Cores(NamedTuple):

@@ -12,7 +12,7 @@ import psutil
 
 from conformance.comparison.crowd_load import crowded
 from conformance.comparison.echo_load import closed_loop, open_loop
-from conformance.comparison.figures import LoadError, Sample, measurement
+from conformance.comparison.figures import LoadError, Sample, measurement, pairs, ratio, rounds_needed
 from conformance.comparison.life import life
 from conformance.comparison.loads import LOOPS, Plan
 from conformance.comparison.machine import Usage, choose_cores, pinned, raise_file_limit
@@ -42,13 +42,15 @@ Step = Callable[[Load, str], None]
 """Called before each sample, with the load and the target's name."""
 
 
-def measure(targets: Sequence[Target], plan: Plan, baseline: str, step: Step) -> list[Measurement]:
-    """Measure all loads of a plan; ratios are to the target called `baseline`."""
+def measure(targets: Sequence[Target], plan: Plan, baseline: str, step: Step) -> tuple[list[Measurement], int]:
+    """Measure all loads of a plan; ratios are to the target called `baseline`.
+
+    Return the results, and how many rounds so many ratios need to carry a difference.
+    """
     files = raise_file_limit()
-    measurements: list[Measurement] = []
+    results = {(target.name, load): _Result() for group in plan.groups() for load in group for target in targets}
     with pinned(CORES.generator):
         for loads in plan.groups():
-            results = {(target.name, load): _Result() for load in loads for target in targets}
             for load in loads:
                 if load.clients + SPARE > files:
                     for target in targets:
@@ -56,18 +58,22 @@ def measure(targets: Sequence[Target], plan: Plan, baseline: str, step: Step) ->
             for number in range(max(map(plan.rounds_of, loads))):
                 wanted = [load for load in loads if number < plan.rounds_of(load)]
                 _take_round(targets, wanted, plan, number, results, step)
-            measurements += [
-                measurement(
-                    target.name,
-                    load,
-                    results[target.name, load].samples,
-                    results[baseline, load].samples if target.name != baseline else None,
-                    results[target.name, load].problem,
-                )
-                for load in loads
-                for target in targets
-            ]
-    return measurements
+    paired = {
+        (name, load): pairs(result.samples, results[baseline, load].samples) if name != baseline else {}
+        for (name, load), result in results.items()
+    }
+    comparisons = sum(map(len, paired.values()))
+    measurements = [
+        measurement(
+            name,
+            load,
+            result.samples,
+            {metric: ratio(values, comparisons) for metric, values in paired[name, load].items()},
+            result.problem,
+        )
+        for (name, load), result in results.items()
+    ]
+    return measurements, rounds_needed(comparisons)
 
 
 def _take_round(
@@ -166,8 +172,7 @@ class _Subject:
             problem = str(error)
         errors = [line.removeprefix("stderr: ") for line in str(error).splitlines() if line.startswith("stderr: ")]
         if self.server and not self.target.url:
-            self.server.wait_until(lambda: False, DYING)
-            if not self.server.running:
+            if self.server.ends_within(DYING):
                 problem = f"died with status {self.server.wait()}"
             errors = self.server.errors
         return ": ".join([problem, *errors[-1:]])

@@ -37,7 +37,6 @@ METRICS = {
     "requests_per_second": Metric("requests", "1/s", less_is_better=False),
     "latency_p50": Metric("latency, median", "µs"),
     "latency_p99": Metric("latency, 99 %", "µs"),
-    "latency_p99.9": Metric("latency, 99.9 %", "µs"),
     "lateness_p50": Metric("lateness of ticks, median", "ms"),
     "lateness_p99": Metric("lateness of ticks, 99 %", "ms"),
     "lateness_max": Metric("lateness of ticks, worst", "ms"),
@@ -49,6 +48,8 @@ METRICS = {
     "generator_cpu": Metric("CPU share of the load generator, of one core", "%"),
     "generator_late": Metric("lateness of the load generator, 99 %", "µs"),
 }
+
+TOO_FEW_VALUES = "too few values: in each round, 10 must lie beyond 99 %"
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,21 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class Ratio:
+    """The geometric mean of a target's values divided by the baseline's of the same round.
+
+    The interval from `low` to `high` is corrected for the number of ratios in the run. Both are None if there are too
+    few rounds for a difference. `differs` says whether the rounds carry a difference; if not, the ratio is noise.
+    """
+
+    ratio: float
+    low: float | None
+    high: float | None
+    rounds: int
+    differs: bool = False
+
+
+@dataclass(frozen=True)
 class Measurement:
     """The results of one target under one load, by METRICS' keys.
 
@@ -98,8 +114,16 @@ class Measurement:
     target: str
     load: Load
     figures: dict[str, Figure]
-    ratios: dict[str, Figure] = field(default_factory=dict)
+    ratios: dict[str, Ratio] = field(default_factory=dict)
     problem: str = ""
+
+    def reason(self, metric: str) -> str:
+        """Return in words why there is no figure of that metric; empty: there is one."""
+        if metric in self.figures:
+            return ""
+        if metric.endswith("p99") and metric.replace("p99", "p50") in self.figures:
+            return TOO_FEW_VALUES
+        return self.problem or "not measured"
 
 
 @dataclass(frozen=True)
@@ -135,20 +159,32 @@ class Source:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Targets side by side. `machine` describes the machine and the versions: values by their labels."""
+    """Targets side by side.
+
+    Attributes:
+        machine: describes the machine and the versions: values by their labels
+        busy: in what ways the machine was busy with other work, before and while; empty: it was not
+        rounds_needed: how many rounds a load needs, so that they can carry a difference
+    """
 
     started: str
     """When the run started: UTC, ISO 8601."""
     seconds: float
     command: str
     machine: dict[str, str]
+    busy: list[str]
     targets: list[str]
     baseline: str
     rounds: int
+    rounds_needed: int
     measurements: list[Measurement]
     disagreements: list[Disagreement]
     sources: list[Source]
     format: int = FORMAT
+
+    def loads(self) -> list[Load]:
+        """Return the loads in the order in which they were measured."""
+        return list(dict.fromkeys(each.load for each in self.measurements))
 
     def find(self, target: str, load: Load) -> Measurement | None:
         """Return the results of that target under that load, or None."""

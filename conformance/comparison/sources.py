@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 from pygments.lexer import Lexer
@@ -112,18 +113,18 @@ def longest_function(text: str, lines: set[int]) -> tuple[str, int]:
 
 
 def source_table(found: Sequence[Source]) -> Table:
-    """Return a table of programs by targets: lines of code, the longest function and its lines."""
+    """Return a table of targets by programs: lines of code, the longest function and its lines."""
     table = Table(title="Lines of code, and of the longest function", title_justify="left")
-    table.add_column("program")
-    targets = list(dict.fromkeys(source.target for source in found))
-    for target in targets:
-        table.add_column(escape(target))
-    for transport in TRANSPORTS:
-        for role in ROLES:
-            of = {source.target: source for source in found if (source.transport, source.role) == (transport, role)}
-            if of:
-                cells = (_cell(of[target]) if target in of else "[dim]–[/]" for target in targets)
-                table.add_row(f"{transport.upper()} {role}", *cells)
+    table.add_column("target", overflow="fold")
+    kinds = [
+        {source.target: source for source in found if (source.transport, source.role) == kind}
+        for kind in product(TRANSPORTS, ROLES)
+    ]
+    for (transport, role), of in zip(product(TRANSPORTS, ROLES), kinds, strict=True):
+        if of:
+            table.add_column(f"{transport.upper()} {role}")
+    for target in dict.fromkeys(source.target for source in found):
+        table.add_row(escape(target), *(_cell(of[target]) if target in of else "[dim]–[/]" for of in kinds if of))
     return table
 
 

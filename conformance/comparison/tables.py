@@ -1,20 +1,21 @@
-"""A comparison in the terminal: tables of targets side by side, not wider than 100 columns."""
+"""A comparison in the terminal, not wider than 100 columns.
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+Targets that fit side by side are columns, with a table for each metric; more are rows, with a table for each load.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from conformance.comparison.model import METRICS, Comparison, Figure, Load, Measurement, Pattern
+from conformance.comparison.model import METRICS, TOO_FEW_VALUES, Comparison, Load, Measurement, Pattern
 from conformance.targets.terms import Service
 
 WIDTH = 100
-COLUMNS = 4
-"""How many targets fit into that width; the others get another table below."""
-FIRST = 19
-"""The width of the first column."""
+FIRST, COLUMN = 19, 20
+"""The width of the first column, and of any other."""
 
 TITLES: Mapping[tuple[Service, Pattern], str] = {
     ("echo", "closed"): "Echo: each client asks again when it is answered",
@@ -28,9 +29,9 @@ TITLES: Mapping[tuple[Service, Pattern], str] = {
 
 SHOWN: Mapping[Pattern, list[str]] = {
     "closed": ["server_cpu", "requests_per_second"],
-    "open": ["latency_p50", "latency_p99", "latency_p99.9"],
-    "at once": ["lateness_p99", "server_cpu", "memory"],
-    "spread": ["lateness_p99", "server_cpu", "memory"],
+    "open": ["latency_p50", "latency_p99"],
+    "at once": ["lateness_p50", "lateness_p99", "server_cpu", "memory"],
+    "spread": ["lateness_p50", "lateness_p99", "server_cpu", "memory"],
     "life": ["start", "stop"],
     "crowded": ["latency_p50", "latency_p99"],
 }
@@ -40,11 +41,15 @@ SHOWN: Mapping[Pattern, list[str]] = {
 def print_comparison(console: Console, comparison: Comparison) -> None:
     """Print the tables, then problems, disagreements, and how busy the load generator was."""
     width = min(console.width, WIDTH)
-    several = [comparison.targets[first : first + COLUMNS] for first in range(0, len(comparison.targets), COLUMNS)]
+    for line in comparison.busy:
+        console.print(f"[yellow]The machine was busy: {escape(line)}[/]", width=width)
+    side_by_side = FIRST + COLUMN * len(comparison.targets) <= width
     for (service, pattern), title in TITLES.items():
-        tables = [
-            _table(comparison, targets, service, pattern, metric) for metric in SHOWN[pattern] for targets in several
-        ]
+        loads = [load for load in comparison.loads() if (load.service, load.pattern) == (service, pattern)]
+        if side_by_side:
+            tables = [_metric_table(comparison, loads, metric) for metric in SHOWN[pattern]]
+        else:
+            tables = [_load_table(comparison, load) for load in loads]
         if any(table.row_count for table in tables):
             console.print(f"\n[bold]{title}[/]", width=width)
         for table in tables:
@@ -52,22 +57,35 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
                 console.print()
                 console.print(table, width=width)
     console.print(f"\nmedian (least–greatest) of the rounds, at most {comparison.rounds}", width=width)
-    console.print(f"×: ratio to {escape(comparison.baseline)}, round by round", width=width)
-    for line in [*_problems(comparison), *_disagreements(comparison), *_generator(comparison)]:
+    for line in [*_ratios(comparison), *_problems(comparison), *_disagreements(comparison), *_generator(comparison)]:
         console.print(line, width=width)
 
 
-def _table(comparison: Comparison, targets: Sequence[str], service: Service, pattern: Pattern, metric: str) -> Table:
+def _metric_table(comparison: Comparison, loads: Sequence[Load], metric: str) -> Table:
     """Return a table of one metric: a row for each load that has it, a column for each target."""
+    table = _empty_table(f"{METRICS[metric].title}, {METRICS[metric].unit}", map(escape, comparison.targets))
+    for load in loads:
+        cells = [comparison.find(target, load) for target in comparison.targets]
+        if any(cell and metric in cell.figures for cell in cells):
+            table.add_row(describe(load), *(_cell(cell, metric) for cell in cells))
+    return table
+
+
+def _load_table(comparison: Comparison, load: Load) -> Table:
+    """Return a table of one load: a row for each target, a column for each metric that one of them has."""
+    cells = [comparison.find(target, load) for target in comparison.targets]
+    metrics = [name for name in SHOWN[load.pattern] if any(cell and name in cell.figures for cell in cells)]
+    table = _empty_table(describe(load), [f"{METRICS[name].title}, {METRICS[name].unit}" for name in metrics])
+    for target, cell in zip(comparison.targets, cells, strict=True) if metrics else ():
+        table.add_row(escape(target), *(_cell(cell, metric) for metric in metrics))
+    return table
+
+
+def _empty_table(first: str, others: Iterable[str]) -> Table:
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
-    table.add_column(f"{METRICS[metric].title}, {METRICS[metric].unit}", width=FIRST)
-    for target in targets:
-        table.add_column(escape(target), justify="right", no_wrap=True)
-    for load in dict.fromkeys(each.load for each in comparison.measurements):
-        if (load.service, load.pattern) == (service, pattern):
-            cells = [comparison.find(target, load) for target in targets]
-            if any(cell and metric in cell.figures for cell in cells):
-                table.add_row(describe(load), *(_cell(cell, metric) for cell in cells))
+    table.add_column(first, width=FIRST, overflow="fold")
+    for title in others:
+        table.add_column(title, justify="right", overflow="fold")
     return table
 
 
@@ -90,17 +108,15 @@ def describe(load: Load) -> str:
 def _cell(measurement: Measurement | None, metric: str) -> str:
     if measurement is None or metric not in measurement.figures:
         return "[dim]–[/]"
-    text = f"[bold]{_number(measurement.figures[metric].median)}[/]{_range(measurement.figures[metric], _number)}"
+    figure = measurement.figures[metric]
+    text = f"[bold]{_number(figure.median)}[/]"
+    if figure.least < figure.greatest:
+        text += f" [dim]({_number(figure.least)}–{_number(figure.greatest)})[/]"
     if ratio := measurement.ratios.get(metric):
-        text += f"\n×{_number(ratio.median)}{_range(ratio, _short)}"
+        text += f"\n×{_number(ratio.ratio)}" if ratio.differs else "\n≈"
+        if ratio.low is not None and ratio.high is not None:
+            text += f" [dim]({_short(ratio.low)}–{_short(ratio.high)})[/]"
     return text
-
-
-def _range(figure: Figure, number: Callable[[float], str]) -> str:
-    """Return the least and the greatest sample as text; empty if they are equal."""
-    if figure.least == figure.greatest:
-        return ""
-    return f" [dim]({number(figure.least)}–{number(figure.greatest)})[/]"
 
 
 def _short(value: float) -> str:
@@ -113,6 +129,20 @@ def _number(value: float) -> str:
     if value >= 10_000:
         return f"{value / 1000:,.0f}k"
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _ratios(comparison: Comparison) -> Iterator[str]:
+    """Yield what ×, ≈ and – mean, as far as they are shown."""
+    ratios = [ratio for each in comparison.measurements for ratio in each.ratios.values()]
+    needed, name = comparison.rounds_needed, escape(comparison.baseline)
+    if any(ratio.differs for ratio in ratios):
+        yield f"×: ratio to {name}, where the rounds carry a difference (interval: 95 %, for all ratios together)"
+    if not all(ratio.differs for ratio in ratios):
+        yield f"≈: the rounds carry no difference from {name}"
+    if any(ratio.rounds < needed for ratio in ratios):
+        yield f"[yellow]So many ratios need {needed} rounds or more to carry a difference; those with fewer are ≈[/]"
+    if any(each.reason(name) == TOO_FEW_VALUES for each in comparison.measurements for name in METRICS):
+        yield f"–, 99 %: {TOO_FEW_VALUES}"
 
 
 def _problems(comparison: Comparison) -> Iterator[str]:
@@ -136,7 +166,7 @@ def _disagreements(comparison: Comparison) -> Iterator[str]:
             text = f"{' and '.join(each.targets)}, {each.service} over {each.transport}: {each.difference}"
             yield f"[{colour}]{escape(text)}[/]"
     if comparison.disagreements:
-        yield f"{agreed} conversations were answered alike by each two targets"
+        yield f"{agreed} conversations were answered alike by the two targets that got them"
 
 
 def _generator(comparison: Comparison) -> Iterator[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from conformance.labs.exam import Exam
 from conformance.labs.ladder import Step, StepError, UndecidedError
-from conformance.labs.texts import mark, say
+from conformance.labs.texts import mark, requirement_text, say
 from conformance.profiles import PROFILES
 from conformance.reports.causes import find_causes
 from conformance.running import runner
@@ -129,7 +129,7 @@ def _judge(exam: Exam, role: Role, ids: list[str]) -> None:
         cause = causes[0]
         case = cause.example[0] if cause.example else cause.waiting[0]
         problem = case.problem.removeprefix(f"{cause.requirement} first: ")
-        raise StepError(REQUIREMENTS[cause.requirement].text, problem.strip().partition("\n\n")[0])
+        raise StepError(requirement_text(cause.requirement), problem.strip().partition("\n\n")[0])
     if undecided := [case for case in cases if case.outcome in ("error", "unjudged")]:
         raise UndecidedError(undecided[0].problem)
 

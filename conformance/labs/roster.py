@@ -100,15 +100,15 @@ def read_weights(file: Path) -> Weights:
 def find_tasks(directories: Sequence[Path]) -> list[Task]:
     """Return what is to be judged: of a person's directory each subdirectory with a number from 1 to 7.
 
-    A directory with such subdirectories is a person's; another one holds those of all persons. Raises ClassError if
-    there is nothing.
+    A directory with such subdirectories, and programs in one of them, is a person's; another one holds those of all
+    persons, whatever they are called. Raises ClassError if there is nothing.
     """
     persons: list[Path] = []
     for directory in directories:
         if not directory.is_dir():
             raise ClassError(say("{file}: no such directory", file=directory))
         inside = _directories(directory)
-        persons += [directory] if any(_exercise(each) for each in inside) else inside
+        persons += [directory] if any(_exercise(each) and any(each.glob("*.py")) for each in inside) else inside
     tasks = [
         Task(person.name, number, each)
         for person in persons

@@ -2,13 +2,17 @@
 
 import gettext as gnu
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
+
+from spec.requirements import REQUIREMENTS, SPECIFICATION
 
 LOCALE = Path(__file__).parent / "locale"
 LANGUAGES = "en", "ru"
 
 _translations: gnu.NullTranslations = gnu.NullTranslations()
+_language = "en"
 
 
 def choose(language: str) -> None:
@@ -27,6 +31,16 @@ def language_of(environment: Mapping[str, str] = os.environ) -> str:
 def say(text: str, /, **values: object) -> str:
     """Return a text in the chosen language, with the values in the places of their names."""
     return _translations.gettext(text).format(**values) if values else _translations.gettext(text)
+
+
+def requirement_text(id_: str) -> str:
+    """Return a requirement's sentence in the chosen language. Raises KeyError for an unknown id."""
+    english = REQUIREMENTS[id_].text
+    translated = SPECIFICATION.with_suffix(f".{_language}.md")
+    if not translated.exists():
+        return english
+    found = re.search(rf"^\*\*{id_}\.\*\* ((?:.+\n)+?)<!--", translated.read_text(encoding="utf-8"), re.MULTILINE)
+    return " ".join(found[1].split()) if found else english
 
 
 def mark(text: str) -> str:

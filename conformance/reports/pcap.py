@@ -22,8 +22,9 @@ def write(path: Path, exchanges: Iterable[Exchange]) -> None:
         (packet for exchange in exchanges for packet in _packets(exchange)), key=lambda packet: packet.time
     )
     with PcapWriter(str(path), linktype=LINKTYPE_RAW) as writer:
+        writer.write_header(None)
         for packet in packets:
-            writer.write(packet)
+            writer.write_packet(packet)  # not `write`: it warns of the link type, which is right
 
 
 def _packets(exchange: Exchange) -> Iterator[Packet]:

@@ -1,26 +1,33 @@
 """The command ``compare``: what it measures, of good targets and of others, and how it says so."""
 
 import json
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import hypothesis
 import jsonschema
 import pytest
+from rich.cells import cell_len
+from rich.console import Console
 
 from conformance import ROOT
 from conformance.commands import main
 from conformance.comparison import loads
+from conformance.comparison.busy import Busy
 from conformance.comparison.echo_load import closed_loop, open_loop
-from conformance.comparison.figures import LoadError, measurement, percentiles
+from conformance.comparison.figures import LoadError, measurement
 from conformance.comparison.loads import LOOPS, choose
-from conformance.comparison.model import Figure, Load
-from conformance.comparison.tables import WIDTH
+from conformance.comparison.model import Figure, Load, Ratio
+from conformance.comparison.tables import WIDTH, print_comparison
 from conformance.comparison.tick_load import Subscribers
 from conformance.targets.discovery import BUNDLED, find_target
 from conformance.targets.terms import TRANSPORTS
+from conformance.tests import samples
 from conformance.tests.test_cli import target
 
 ECHO = Load("echo", "tcp", "closed", 16, 1, 32)
@@ -46,22 +53,18 @@ def problems(comparison: dict[str, Any], name: str) -> set[str]:
     return {each["problem"] for each in comparison["measurements"] if each["target"] == name}
 
 
-def test_figures_are_medians_and_ratios_are_of_one_round() -> None:
-    ours = [{"start": 3.0}, None, {"start": 8.0, "stop": 1.0}, {"start": 6.0}, *3 * [{"start": 10.0}]]
-    base = [{"start": 1.0}, {"start": 9.0}, {"start": 2.0}, {"start": 0.0}, *3 * [{"start": 5.0}]]
-    found = measurement("with", ECHO, ours, base, "died")
+def test_figures_are_medians() -> None:
+    taken = [{"start": 3.0}, None, {"start": 8.0, "stop": 1.0}, {"start": 6.0}, *3 * [{"start": 10.0}]]
+    ratios = {"start": Ratio(2.0, None, None, 5)}
+    found = measurement("with", ECHO, taken, ratios, "died")
     assert found.figures == {"start": Figure(9.0, 3.0, 10.0), "stop": Figure(1.0, 1.0, 1.0)}
-    assert found.ratios == {"start": Figure(2.0, 2.0, 4.0)}
-    assert found.problem == "died"
-    assert measurement("with", ECHO, ours[:6], base[:6]).ratios == {}, "of four rounds"
-    assert measurement("raw", ECHO, base).ratios == {}
+    assert (found.ratios, found.problem) == (ratios, "died")
 
 
-def test_percentiles() -> None:
-    found = percentiles(1000 * each for each in range(1, 1001))
-    for name, expected in {"p50": 500_000, "p99": 990_000, "p99.9": 999_000, "max": 1_000_000}.items():
-        assert found[name] == pytest.approx(expected, rel=0.002)
-    assert percentiles([1])["max"] < 200 and percentiles([10**15])["p50"] == pytest.approx(60e9, rel=0.002)
+def test_why_there_is_no_figure_is_said() -> None:
+    found = measurement("with", ECHO, [{"latency_p50": 3.0}], {}, "died")
+    assert [found.reason(name) for name in ("latency_p50", "memory")] == ["", "died"]
+    assert "too few values" in found.reason("latency_p99")
 
 
 @pytest.mark.parametrize("quick", [True, False])
@@ -137,7 +140,8 @@ def test_time_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     for each in comparison["measurements"]:
         assert each["problem"] == ""
         assert each["figures"]["served"]["median"] == each["load"]["clients"]
-        assert {"lateness_p50", "lateness_p99", "lateness_max", "server_cpu", "memory"} <= set(each["figures"])
+        assert {"lateness_p50", "lateness_max", "server_cpu", "memory"} <= set(each["figures"])
+        assert "lateness_p99" not in each["figures"], "of 200 ticks"
 
 
 def test_a_token_that_expires_before_its_subscription_is_replaced() -> None:
@@ -167,15 +171,53 @@ def test_the_json_has_the_published_form_and_tables_fit(capsys: pytest.CaptureFi
     assert not validator.is_valid({**comparison, "rounds": 0})
     output = capsys.readouterr().out
     assert max(map(len, output.splitlines())) <= WIDTH
-    header = [line for line in output.splitlines() if line.startswith("request or tick, µs")]
-    assert [line.split()[4:] for line in header] == [
-        [*BUNDLED, "asyncio"],
-        ["good", "reverses-bytes"],
+    for name in comparison["targets"]:
+        rows = [line for line in output.splitlines() if line.split()[:1] == [name]]
+        assert len(rows) >= 4, "a row for each load"
+    assert [each["targets"] for each in comparison["disagreements"]] == [
+        [name, "with"] if name == "raw" else ["with", name] for name in comparison["targets"] if name != "with"
     ]
-    different = [each for each in comparison["disagreements"] if each["difference"]]
-    assert len(different) == 5 and all("reverses-bytes" in each["targets"] for each in different)
-    assert all(each["forbidden"] and "reversed" in each["difference"] for each in different)
-    assert "×: ratio to with" in output and "the load generator used at most" in output
+    [different] = [each for each in comparison["disagreements"] if each["difference"]]
+    assert "reverses-bytes" in different["targets"] and different["forbidden"]
+    assert "reversed" in different["difference"]
+    assert not any(ratio["differs"] for each in comparison["measurements"] for ratio in each["ratios"].values())
+    assert f"need {comparison['rounds_needed']} rounds or more" in output and "≈: the rounds carry no" in output
+    assert "the load generator used at most" in output
+
+
+def test_each_two_targets_are_compared_if_that_is_asked_for() -> None:
+    _, comparison = compare("raw", "with", target("reverses-bytes"), *TCP_ECHO, "--all-pairs")
+    found = {tuple(each["targets"]): bool(each["difference"]) for each in comparison["disagreements"]}
+    reverses = comparison["targets"][2]
+    assert found == {("raw", "with"): False, ("raw", reverses): True, ("with", reverses): True}
+
+
+@pytest.mark.parametrize("width", [80, 100, 200])
+@pytest.mark.parametrize("count", [2, 4, 5])
+def test_tables_cut_nothing(width: int, count: int) -> None:
+    whole = samples.comparison()
+    few = replace(whole, targets=whole.targets[:count])
+    console = Console(width=width, file=StringIO(), force_terminal=False)
+    print_comparison(console, few)
+    assert isinstance(console.file, StringIO)
+    lines = console.file.getvalue().splitlines()
+    assert max(map(cell_len, lines)) <= min(width, WIDTH)
+    assert lines[0] == "The machine was busy: load average 1.7 on 2 cores before"
+    words = " ".join(lines).split()
+    assert all(name in words for name in few.targets) and "…" not in " ".join(words)
+    for text in ("≈", "×1.22") if count > 2 else ("≈",):
+        assert text in words
+
+
+def test_a_busy_machine_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    cores = os.cpu_count() or 1
+    monkeypatch.setattr("os.getloadavg", lambda: (cores * 0.9, 0.0, 0.0))
+    assert f"load average {cores * 0.9:.1f} on {cores} cores before" in Busy().report()
+    monkeypatch.setattr("os.getloadavg", lambda: (0.0, 0.0, 0.0))
+    assert not any("load average" in line for line in Busy().report())
+    busy = Busy()
+    busy._system = busy._system._replace(user=busy._system.user - 1000, steal=busy._system.steal - 1000)
+    assert [" ".join(line.split()[:2]) for line in busy.report()[-2:]] == ["other processes", "the hypervisor"]
 
 
 def test_what_requires_a_missing_module_is_skipped(capsys: pytest.CaptureFixture[str]) -> None:

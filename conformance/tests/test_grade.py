@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from conformance import ROOT
+from conformance.labs.roster import find_tasks
 from conformance.tests.test_labs import ECHO_TCP_CLIENT, ECHO_TCP_SERVER, ECHO_UDP_CLIENT, ECHO_UDP_SERVER, write
 
 
@@ -75,6 +76,16 @@ def test_wrong_usage(klass: Path, options: list[str], said: str) -> None:
     done = grade(klass, *options)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
     assert said in done.stderr
+
+
+def test_persons_may_have_numbers(tmp_path: Path) -> None:
+    for name in "p1", "p2":
+        (tmp_path / name / "lab1").mkdir(parents=True)
+        (tmp_path / name / "lab1" / "server.py").touch()
+        (tmp_path / name / "lab2").mkdir()
+    tasks = find_tasks([tmp_path])
+    assert [(task.person, task.exercise) for task in tasks] == [("p1", 1), ("p1", 2), ("p2", 1), ("p2", 2)]
+    assert find_tasks([tmp_path / "p1"]) == tasks[:2]
 
 
 def test_wrong_weights(klass: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import string
 import pytest
 
 from conformance.labs import catalogue, texts
+from spec.requirements import REQUIREMENTS
 
 
 def test_each_text_is_translated() -> None:
@@ -31,6 +32,15 @@ def test_what_is_compiled_is_the_catalogue() -> None:
         {each.id: each.string for each in found if each.id} for found in (catalogue.read(), catalogue.read_compiled())
     )
     assert compiled == written, "run: python -m conformance.labs.catalogue"
+
+
+def test_a_requirement_is_said_in_the_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(texts, "_language", "ru")
+    said = {id_: texts.requirement_text(id_) for id_ in REQUIREMENTS}
+    assert said["ECHO-3"].startswith("Значение `reversed`")
+    assert not [id_ for id_, text in said.items() if text == REQUIREMENTS[id_].text]
+    monkeypatch.setattr(texts, "_language", "en")
+    assert texts.requirement_text("ECHO-3") == REQUIREMENTS["ECHO-3"].text
 
 
 @pytest.mark.parametrize(

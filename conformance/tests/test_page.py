@@ -13,7 +13,7 @@ import pytest
 
 from conformance.broken.kills import read_kills
 from conformance.comparison.model import Comparison, Figure
-from conformance.reports.page import page, verdict_view
+from conformance.reports.page import charts, page, verdict_view
 from conformance.reports.page.formats import number, visible
 from conformance.tests import samples
 from spec.requirements import REQUIREMENTS
@@ -169,6 +169,20 @@ def test_figures_that_are_all_nothing(tmp_path: Path) -> None:
     nothing = dict.fromkeys(comparison.measurements[0].figures, Figure(0, 0, 0))
     first = replace(comparison.measurements[0], figures=nothing)
     assert "<svg" in written(tmp_path, replace(comparison, measurements=[first]), None)
+
+
+def test_marks_and_colours_do_not_repeat() -> None:
+    assert len({charts.look(place) for place in range(64)}) == 64
+
+
+@pytest.mark.parametrize("count", [4, 5])
+def test_many_targets_are_rows(tmp_path: Path, count: int) -> None:
+    comparison = samples.comparison()
+    shown = written(tmp_path, replace(comparison, targets=comparison.targets[:count]), None)
+    head = shown.partition("<thead>")[2].partition("</thead>")[0]
+    assert all((f"<bdi>{name}</bdi>" in head) == (count == 4) for name in comparison.targets[:count])
+    for words in ("≈", "× 1.22", "load average 1.7", 'class="whisker"', f"{comparison.rounds_needed} rounds"):
+        assert words in shown
 
 
 def test_a_run_alone(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def test_the_bundled_programs_are_found_and_fit_a_terminal() -> None:
     for source in found:
         assert (ROOT / source.path).read_text(encoding="utf-8") == source.text
         assert 30 < source.code_lines < source.text.count("\n") and source.longest_function_lines > 5
-    console = Console(width=100, record=True, file=io.StringIO())
+    console = Console(width=80, record=True, file=io.StringIO())
     console.print(source_table(found))
     assert all(f" {source.code_lines} " in console.export_text(clear=False) for source in found)
 

@@ -140,7 +140,7 @@ def test_what_examples_there_are() -> None:
         ('[programs]\nudp_server = ["there-is-no-such-program"]', "no program there-is-no-such-program"),
         ('nam = "x"\n[programs]\nudp_server = ["true"]', "unknown key nam"),
         ('name = "raw"\n[programs]\nudp_server = ["true"]', "none of raw"),
-        ('name = "a b"\n[programs]\nudp_server = ["true"]', "name must be"),
+        ('name = "a "\n[programs]\nudp_server = ["true"]', "name must be"),
         ('services = ["chat"]\n[programs]\nudp_server = ["true"]', "services must be"),
         ('services = [["echo"]]\n[programs]\nudp_server = ["true"]', "services must be"),
         ('directory = "nowhere"\n[programs]\nudp_server = ["true"]', "directory must be"),

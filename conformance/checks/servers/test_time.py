@@ -28,6 +28,7 @@ from conformance.blame import about
 from conformance.expected.oracle import error, expected_reply, ok
 from conformance.expected.strategies import arguments
 from conformance.running.fixtures import ServerPool, StartServer
+from conformance.running.stalls import busy_since, this_moment
 from conformance.targets.server import Server
 from conformance.targets.target import Target
 from conformance.targets.terms import Transport
@@ -44,6 +45,7 @@ RUN: dict[Transport, tuple[str, int]] = {"tcp": (interval(0.01), 200), "udp": (i
 MANY_TICKS, SEVERAL = 300, 6
 #: Subscribers whose ticks are due at once: to send them takes a while.
 TOGETHER = 500
+MEASURED_AGAIN = 3
 MIDDLE = interval(0.2)
 LONG = interval(0.3)
 NEVER = pytest.mark.options("--interval", "86400")
@@ -61,16 +63,27 @@ class Run(NamedTuple):
         """Return the greatest lateness that a tick can have had, in seconds; it includes the judge's own."""
         return tick.at - self.subscription.earliest(tick.seq)
 
+    @property
+    def is_late(self) -> bool:
+        """Whether a tick came so late that a busy machine may be the reason."""
+        return max(max(self.lateness(tick), tick.wall - tick.time) for tick in self.ticks) > JUDGE_LATENESS / 2
+
 
 @pytest.fixture(scope="module")
 def run(server_pool: ServerPool, target: Target, transport: Transport) -> Iterator[Run]:
-    """A subscription and many of its ticks."""
+    """A subscription and many of its ticks, measured anew where they came late on a busy machine."""
     option, count = RUN[transport]
     server = server_pool.get(target, "time", transport, ("--interval", option))
-    with peers.connect(server) as peer:
-        wall = time.time()
-        subscription = Subscription(peer, "Анна")
-        yield Run(subscription, wall, subscription.ticks(count))
+    with ExitStack() as peers_of_all:
+        for _ in range(MEASURED_AGAIN + 1):
+            start = this_moment()
+            peer = peers_of_all.enter_context(peers.connect(server))
+            wall = time.time()
+            subscription = Subscription(peer, "Анна")
+            measured = Run(subscription, wall, subscription.ticks(count))
+            if not (measured.is_late and busy_since(start)):
+                break
+        yield measured
 
 
 GOOD_NAMES = [

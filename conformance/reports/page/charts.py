@@ -23,8 +23,16 @@ SHAPES = [
     "M-1,-.5H1V.5H-1Z",
 ]
 WIDTH, HEIGHT = 216, 160  # pixels, without the axes: a telephone shows one panel, a projector four in a row
+WIDE = 480  # the width if there are more targets than fit side by side
+SIDE_BY_SIDE = 4
 LEAST_LOGARITHMIC = 0.001  # µs and ms; what is less is drawn there
 LOGARITHMIC_FROM = 30  # times the least: a linear axis would hide the small ones
+
+
+def look(place: int) -> tuple[str, str]:
+    """Return the shape and the colour of the target at that place; the first 64 pairs of them differ."""
+    turn, number = divmod(place, len(SHAPES))
+    return SHAPES[number], f"var(--target-{(number + turn) % len(SHAPES)})"
 
 
 class Point(NamedTuple):
@@ -64,7 +72,7 @@ def draw(points: Sequence[Point], targets: Sequence[str], places: Sequence[str],
         }
         for point in points
     ]
-    look = [number % len(SHAPES) for number in range(len(targets))]
+    shapes, colours = zip(*map(look, range(len(targets))), strict=True)
     scale = {
         "type": "log" if axis.logarithmic else "linear",
         "domain": [max(axis.least, floor) if axis.logarithmic else 0, axis.greatest],
@@ -87,7 +95,7 @@ def draw(points: Sequence[Point], targets: Sequence[str], places: Sequence[str],
         },
         {
             "mark": {"type": "point", "filled": True, "size": 52, "opacity": 1},
-            "encoding": {"shape": _by_target(targets, [SHAPES[number] for number in look])},
+            "encoding": {"shape": _by_target(targets, shapes)},
         },
     ]
     for layer in layers:
@@ -95,11 +103,11 @@ def draw(points: Sequence[Point], targets: Sequence[str], places: Sequence[str],
     ink, grid = "var(--ink-soft)", "var(--line)"
     specification = {
         "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
-        "width": WIDTH,
+        "width": WIDTH if len(targets) <= SIDE_BY_SIDE else WIDE,
         "height": HEIGHT,
         "background": None,
         "data": {"values": values},
-        "encoding": {"x": x, "y": y, "color": _by_target(targets, [f"var(--target-{number})" for number in look])},
+        "encoding": {"x": x, "y": y, "color": _by_target(targets, colours)},
         "layer": layers,
         "config": {
             "aria": False,

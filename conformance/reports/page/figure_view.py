@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from conformance.comparison.model import METRICS, Comparison, Figure, Load, Pattern
+from conformance.comparison.model import METRICS, Comparison, Figure, Load, Pattern, Ratio
 from conformance.reports.page.charts import Axis, Point, draw
 from conformance.targets.terms import TRANSPORTS
 
-LATENCIES = ("latency_p50", "latency_p99", "latency_p99.9")
+LATENCIES = ("latency_p50", "latency_p99")
 TIME_CHARTS = {
     "Lateness": ("lateness_p50", "lateness_p99", "lateness_max"),
     "Server CPU per tick": ("server_cpu",),
@@ -72,12 +72,13 @@ TOPICS = [
 
 
 TYPICAL_CLIENTS = {"echo": 16, "time": 1000}
-AT_A_GLANCE: list[tuple[Pattern, str]] = [
-    ("closed", "server_cpu"),
-    ("open", "latency_p99"),
-    ("spread", "lateness_p99"),
-    ("spread", "memory"),
+AT_A_GLANCE: list[tuple[Pattern, Sequence[str]]] = [
+    ("closed", ["server_cpu"]),
+    ("open", ["latency_p99", "latency_p50"]),
+    ("spread", ["lateness_p99", "lateness_p50"]),
+    ("spread", ["memory"]),
 ]
+"""Of several metrics the first that was measured: short samples have no 99 %."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class TableCell:
     """A figure and its ratio to the baseline's, or, in words, why there is none."""
 
     figure: Figure | None
-    ratio: Figure | None
+    ratio: Ratio | None
     problem: str
 
 
@@ -160,14 +161,16 @@ def topics(comparison: Comparison) -> list[ShownTopic]:
 def glance(comparison: Comparison) -> list[tuple[str, str, list[TableCell]]]:
     """Return the figures to begin with, each of a typical load: the metric, the load, a cell for each target."""
     rows = []
-    for (pattern, metric), transport in product(AT_A_GLANCE, TRANSPORTS):
-        found = {
-            each.load
+    for (pattern, metrics), transport in product(AT_A_GLANCE, TRANSPORTS):
+        found = [
+            (metric, each.load)
+            for metric in metrics
             for each in comparison.measurements
             if (each.load.pattern, each.load.transport) == (pattern, transport) and metric in each.figures
-        }
+        ]
         if found:
-            table = _table(comparison, [min(found, key=_distance)], metric)
+            metric = found[0][0]
+            table = _table(comparison, [min((load for name, load in found if name == metric), key=_distance)], metric)
             [(load, cells)] = table.rows
             rows.append((f"{table.title}, {table.unit}" if table.unit else table.title, load, cells))
     return rows
@@ -242,14 +245,18 @@ def _chart(comparison: Comparison, loads: Sequence[Load], title: str, metrics: S
 
 
 def _panel(targets: Sequence[str], axis: Axis, name: str, title: str, entries: Sequence[_Entry]) -> Panel:
-    missing: dict[tuple[str, str], list[str]] = {}
+    at: dict[tuple[str, str], list[str]] = {}
     for entry in entries:
         if entry.figure is None:
-            missing.setdefault((entry.target, entry.problem), []).append(entry.place)
+            at.setdefault((entry.target, entry.problem), []).append(entry.place)
+    missing: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for (target, problem), where in at.items():
+        missing.setdefault((problem, tuple(where)), []).append(target)
     places = list(dict.fromkeys(entry.place for entry in entries))
     said = [
-        f"{target}: {problem}" + (f" ({', '.join(at)})" if at != places else "")
-        for (target, problem), at in missing.items()
+        f"{', '.join(names) if len(names) < len(targets) else 'all'}: {problem}"
+        + (f" ({', '.join(where)})" if list(where) != places else "")
+        for (problem, where), names in missing.items()
     ]
     points = [
         Point(entry.target, entry.place, entry.figure, joined="×" not in entry.place)
@@ -267,10 +274,9 @@ def _table(comparison: Comparison, loads: Sequence[Load], metric: str) -> Figure
     return FigureTable(METRICS[metric].title, METRICS[metric].unit, METRICS[metric].less_is_better, rows)
 
 
-def _found(comparison: Comparison, target: str, load: Load, metric: str) -> tuple[Figure | None, Figure | None, str]:
+def _found(comparison: Comparison, target: str, load: Load, metric: str) -> tuple[Figure | None, Ratio | None, str]:
     """Return a figure, its ratio to the baseline's, and why there is none."""
     measurement = comparison.find(target, load)
     if measurement is None:
         return None, None, "not measured"
-    figure = measurement.figures.get(metric)
-    return figure, measurement.ratios.get(metric), "" if figure else measurement.problem or "not measured"
+    return measurement.figures.get(metric), measurement.ratios.get(metric), measurement.reason(metric)

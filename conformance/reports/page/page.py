@@ -41,13 +41,14 @@ def write(path: Path, comparison: Comparison | None, report: Mapping[str, Any] |
         targets=comparison.targets if comparison else judged,
         judged=judged,
         groups=groups,
-        rows=[row for group in groups for row in group.rows],
+        requirements=[row for group in groups for row in group.rows],
         meanings={verdict_view.shown(verdict.name): verdict.value for verdict in Verdict},
         held=verdict_view.held,
         kills=read_kills(),
         glance=figure_view.glance(comparison) if comparison else [],
         topics=figure_view.topics(comparison) if comparison else [],
         kinds=side_by_side.kinds(comparison.sources) if comparison else [],
-        shapes=charts.SHAPES,
+        look=charts.look,
+        side_by_side=charts.SIDE_BY_SIDE,
     )
     path.write_text(page, encoding="utf-8")

@@ -1,0 +1,36 @@
+"""``sockspec wireshark``: the dissector of the protocol, for Wireshark and tshark."""
+
+import argparse
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from conformance import ROOT
+from conformance.running.verdicts import CONFORMS
+
+HELP = "print where Wireshark's dissector of the protocol is, or install it"
+
+DISSECTOR = ROOT / "conformance" / "wireshark" / "sockspec.lua"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--install", action="store_true", help="copy it into your folder of Wireshark's plugins")
+
+
+def execute(options: argparse.Namespace) -> int:
+    if not options.install:
+        print(DISSECTOR)
+        return CONFORMS
+    folder = plugin_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    print(f"installed: {shutil.copy(DISSECTOR, folder)}")
+    print("Wireshark loads it at its next start, or with Analyze, Reload Lua Plugins.")
+    return CONFORMS
+
+
+def plugin_folder() -> Path:
+    """Return the person's own folder of plugins, by the rules of the Wireshark User's Guide, "Plugin Folders"."""
+    if sys.platform == "win32":
+        return Path(os.environ["APPDATA"], "Wireshark", "plugins")
+    return Path.home() / ".local" / "lib" / "wireshark" / "plugins"
