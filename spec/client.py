@@ -165,16 +165,24 @@ def parse_tick(reply: Reply) -> Tick:
     _check_name(name)
     try:
         return Tick(name, _local(datetime.fromisoformat(time.replace("Z", "+00:00"))), int(seq))
-    except (ValueError, OverflowError, OSError):  # the last on Windows, before 1970 and after 3000
+    except (ValueError, OverflowError):
         raise ReplyError("no such time") from None
 
 
 def _local(moment: datetime) -> datetime:
     """Return a moment in the person's time zone, its offset cut to whole minutes: RFC 3339 has no seconds in one."""
-    local = moment.astimezone()
-    offset = local.utcoffset() or timedelta()
+    offset = _offset(moment)
     seconds = timedelta(seconds=math.fmod(offset.total_seconds(), 60))
-    return local.astimezone(timezone(offset - seconds)) if seconds else local
+    return moment.astimezone(timezone(offset - seconds))
+
+
+def _offset(moment: datetime) -> timedelta:
+    """Return the offset from UTC of the person's time zone at a moment."""
+    try:
+        local = moment.astimezone()
+    except OSError:  # Windows has no local time before 1970 and after 3000; each 400 years the calendar is the same
+        local = moment.replace(year=2000 + moment.year % 400).astimezone()
+    return local.utcoffset() or timedelta()
 
 
 def subscribed_interval(reply: Reply, form: ReplyForm) -> float:

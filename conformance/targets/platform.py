@@ -8,6 +8,7 @@ NEEDS = {
     "sighup": "the signal SIGHUP",
     "terminals": "the suite's pseudo-terminals",
     "udp-addresses": "UDP sockets that are bound to another address than 127.0.0.1",
+    "udp-refusals": "reports that nobody listens on a UDP port",
     "zone-seconds": "time zones whose offset from UTC has seconds",
 }
 """What some checks need of the platform, in words for a person."""

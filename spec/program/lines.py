@@ -34,8 +34,10 @@ class LineWriter:
         self._raw = raw if isinstance(raw, RawIOBase) else None
         self._at_once = _open_at_once(self._raw) if self._raw else None
         self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
+        self._changed = threading.Condition(self._lock)
+        self._thread: threading.Thread | None = None  # one for all lines: to start a thread takes long on Windows
         self._waiting: list[bytes] = []
+        self._writing = False  # whether the thread has lines that the stream has not taken yet
         self._dropped = 0
         self._broken = False
         atexit.register(self._end)
@@ -56,7 +58,7 @@ class LineWriter:
                 self._stream.write(f"{line}\n")
                 return
             rest = _encode(line)
-            if self._at_once and not self._waiting and not self._thread:
+            if self._at_once and not self._waiting and not self._writing:
                 try:
                     rest = rest[self._at_once.write(rest) or 0 :]  # a pipe takes all or nothing, up to PIPE_BUF
                 except OSError:  # the reader has gone, or the disk is full
@@ -68,7 +70,9 @@ class LineWriter:
                 self._waiting.append(rest)
             else:
                 self._dropped += 1
-            if not self._thread:
+            if self._thread:
+                self._changed.notify_all()
+            else:
                 self._start()
 
     def _start(self) -> None:
@@ -79,27 +83,29 @@ class LineWriter:
             self._thread = None
 
     def _write_waiting(self) -> None:
-        """Write the lines that wait, until there are none; after them, how many were dropped."""
+        """Write the lines that wait, whenever there are some; after them, how many were dropped."""
         assert self._raw
-        while True:
+        while not self._broken:
             with self._lock:
+                self._changed.wait_for(lambda: self._waiting)
                 lines, self._waiting = self._waiting, []
+                self._writing = True
                 if self._dropped:
                     lines.append(_encode(f"lines dropped: {self._dropped}"))
                     self._dropped = 0
-                if not lines or self._broken:
-                    self._thread = None
-                    return
             try:
                 for line in lines:
                     _write(self._raw, line)
             except OSError:
                 self._broken = True
+            with self._lock:
+                self._writing = False
+                self._changed.notify_all()
 
     def _end(self) -> None:
-        thread = self._thread
-        if thread:
-            thread.join(LAST_WAIT)
+        with self._lock:
+            if self._thread:
+                self._changed.wait_for(lambda: self._broken or not (self._waiting or self._writing), LAST_WAIT)
 
 
 def _open_at_once(file: RawIOBase) -> RawIOBase | None:

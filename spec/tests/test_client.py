@@ -1,7 +1,7 @@
 """What clients over both transports share: SPEC.md, section 13."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone, tzinfo
 
 import pytest
 from hypothesis import given
@@ -61,6 +61,13 @@ def test_a_tick_without_a_field(field: str) -> None:
         parse_tick(Reply("TICK", {name: value for name, value in TICK.items() if name != field}))
 
 
+@pytest.mark.parametrize("year", [2, 1968, 2024, 3004, 9998])
+def test_a_time_of_any_year(year: int) -> None:
+    """CLI-19, also on Windows, which has no local time before 1970 and after 3000."""
+    moment = datetime(year, 2, 28, 12, tzinfo=timezone.utc)
+    assert parse_tick(Reply("TICK", TICK | {"time": f"{year:04}-02-28T12:00:00.000Z"})).time == moment
+
+
 @pytest.mark.parametrize("zone", ["UTC+12", "UTC-14", "UTC"])
 @pytest.mark.parametrize("time", ["0001-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z"])
 def test_a_time_at_the_ends_of_the_calendar(time: str, zone: str, live_in: Callable[[str], None]) -> None:
@@ -83,16 +90,29 @@ def test_an_offset_with_seconds(zone: str, shown: str, live_in: Callable[[str], 
     assert moment.isoformat(timespec="milliseconds") == f"2026-11-23T{shown}"
 
 
-def test_a_time_that_the_system_cannot_show(monkeypatch: pytest.MonkeyPatch) -> None:
-    """CLI-11. Windows has no local time before 1970."""
+@pytest.mark.parametrize(
+    ("time", "shown"),
+    [
+        ("1968-02-29T12:00:00.250Z", "1968-02-29T13:00:00.250+01:00"),
+        ("1900-07-01T23:30:00.000Z", "1900-07-02T01:30:00.000+02:00"),
+        ("3001-01-01T00:00:00.000Z", "3001-01-01T01:00:00.000+01:00"),
+        ("9998-07-01T00:00:00.000Z", "9998-07-01T02:00:00.000+02:00"),
+    ],
+)
+def test_a_time_that_the_system_cannot_show(
+    time: str, shown: str, live_in: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CLI-19. As on Windows, to which this zone comes in addition: it has the same rules in all years."""
 
     class Moment(datetime):
-        def astimezone(self, zone: object = None) -> "Moment":
-            raise OSError(22, "Invalid argument")
+        def astimezone(self, zone: tzinfo | None = None) -> "Moment":
+            if zone is None and not 1970 <= self.year <= 3000:
+                raise OSError(22, "Invalid argument")
+            return super().astimezone(zone)
 
+    live_in("CET-1CEST,M3.5.0,M10.5.0/3")
     monkeypatch.setattr("spec.client.datetime", Moment)
-    with pytest.raises(ReplyError, match="no such time"):
-        parse_tick(Reply("TICK", TICK))
+    assert parse_tick(Reply("TICK", TICK | {"time": time})).time.isoformat(timespec="milliseconds") == shown
 
 
 def test_the_interval_of_an_ok() -> None:

@@ -119,7 +119,7 @@ def test_the_reader_leaves_while_lines_wait(ends: Ends) -> None:
         writer.post(written(number))
     os.close(ends.reader)
     deadline = time.monotonic() + PATIENCE
-    while writer._thread:
+    while not writer._broken:
         assert time.monotonic() < deadline
         time.sleep(0.001)
     writer.post("lost")
