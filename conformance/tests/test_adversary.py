@@ -8,7 +8,7 @@ from collections import deque
 from random import Random
 
 import pytest
-from hypothesis import HealthCheck, Phase, find, given, settings
+from hypothesis import HealthCheck, Phase, example, find, given, settings
 from hypothesis import strategies as st
 
 import spec.client
@@ -81,6 +81,11 @@ def acts(case: Scenario) -> list[tuple[bytes, str]]:
 
 @settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 @given(ALL.flatmap(lambda where: scenarios(*where)))
+@example(
+    Scenario(  # the second token waits for a repetition, which goes on counting
+        *("time", "udp", ("Анна",), 2, (Misbehaviour("the token expired", 1, ""), Misbehaviour("lost", 2, ""))),
+    )
+)
 def test_a_good_client_is_found_good(case: Scenario) -> None:
     transcript, conduct = play(case)
     expected = ExpectedConduct(case, URL, TIMEOUT, transcript)
