@@ -144,7 +144,9 @@ class KillSession:
 
 def _first_line(error: BaseException) -> str:
     """Return what a failure says first, without the command and the state of a program that follow."""
-    said = str(error).partition("\n")[0].partition(f"; {sys.executable} ")[0]
+    said = str(error).partition("\n")[0]
+    if sys.executable in said:  # in a command, perhaps behind a shell's words
+        said = said[: said.index(sys.executable)].rpartition("; ")[0]
     said = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in said)
     return said if len(said) <= SHOWN else f"{said[:SHOWN]}…"
 
