@@ -13,7 +13,7 @@ from conformance.timing import CHECK_TIMEOUT, PATIENCE, SCALE
 SHARES = 1, 0.5, 0.25, 0.25, 0.1
 """The share of `PATIENCE` that is waited for a server after no, one, two and more waits in vain for it."""
 
-SHORTEST = min(1 * SCALE, PATIENCE)
+SHORTEST = min(SCALE, PATIENCE)
 """The least that is waited for a server: it has so long to stop (SRV-8), and a busy machine starts a program later."""
 
 CHECK_LIMIT = 0.9 * CHECK_TIMEOUT

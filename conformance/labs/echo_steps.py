@@ -84,7 +84,7 @@ def take_parts(exam: Exam) -> None:
 
 def take_named(exam: Exam) -> None:
     """The server says which client connected."""
-    client, before, ports = ask(exam, FIRST)
+    _, before, ports = ask(exam, FIRST)
     server = exam.server
 
     def is_named() -> bool:
@@ -97,7 +97,6 @@ def take_named(exam: Exam) -> None:
             say("it printed {text}", text=shown(server.text[len(before) :])),
             say("recvfrom() and accept() return the client's address beside the rest"),
         )
-    del client
 
 
 def take_addition(exam: Exam) -> None:

@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -156,7 +156,6 @@ def judge_class(
     level: str,
     language: str,
     at_once: int = AT_ONCE,
-    judged: Callable[[Task, Cell], None] = lambda task, cell: None,
 ) -> Iterator[tuple[Task, Cell]]:
     """Judge tasks side by side, but for those of which nothing has changed; yield each as it is done."""
     with ThreadPoolExecutor(at_once) as threads:
@@ -170,9 +169,7 @@ def judge_class(
         try:
             for future in as_completed(running):
                 task, now = running[future]
-                cell = Cell(now, future.result())
-                judged(task, cell)
-                yield task, cell
+                yield task, Cell(now, future.result())
         finally:
             threads.shutdown(cancel_futures=True)
 

@@ -139,8 +139,9 @@ def take_interval(exam: Exam) -> None:
 
 def take_time(exam: Exam) -> None:
     """The time is that of now, in the zone of the machine or in UTC."""
-    text = show(exam).first.console.text
-    hour, minute, second = next(iter(_CLOCK.findall(text)))
+    client = show(exam).first
+    _require_own(exam, client)
+    hour, minute, second = _CLOCK.findall(client.console.text)[0]
     told = int(minute) * 60 + int(second or 0)
     moment = datetime.now(timezone.utc)
     # The hour depends on the zone, and of some zones the minutes too: each quarter of an hour is tried.

@@ -214,6 +214,14 @@ def test_a_known_mistake_gets_its_name(tmp_path: Path, name: str) -> None:
     assert said.count("✗") <= 1, said
 
 
+def test_a_server_that_sends_no_time_fails_each_step_that_needs_one(tmp_path: Path) -> None:
+    server, client = GOOD[2]
+    write(tmp_path, server.replace("threading.Thread(target=send, daemon=True).start()\n", ""), client)
+    status, said = lab(2, tmp_path, "--all")
+    assert status == 1, said
+    assert "✗ the time is that of now" in said
+
+
 def test_nothing_is_judged_without_two_programs(tmp_path: Path) -> None:
     status, said = lab(1, tmp_path)
     assert (status, said.count("\n")) == (2, 1), said
