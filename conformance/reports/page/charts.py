@@ -59,10 +59,9 @@ class Axis:
     def at(self, value: float) -> float:
         """Return where a value is drawn: 0 is the axis's beginning, 100 its end; what is beyond is drawn there."""
         first, last = self.ticks[0], self.ticks[-1]
+        share = value / last
         if self.logarithmic:
             share = math.log(max(value, first) / first) / math.log(last / first)
-        else:
-            share = value / last
         return round(100 * min(share, 1), 1)
 
 

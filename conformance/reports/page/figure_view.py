@@ -152,20 +152,22 @@ def glance(comparison: Comparison) -> list[Chart]:
             Chart(_heading(metric), METRICS[metric].unit, METRICS[metric].less_is_better, those)
             for metric, those in panels.items()
         ]
-    panels_of_lines = []
-    for transport in TRANSPORTS:
-        lines = {
-            source.target: source.code_lines
-            for source in comparison.sources
-            if (source.transport, source.role) == (transport, "server")
-        }
-        if lines:
-            marks = [
-                Mark(target, Figure.of([lines[target]])) if target in lines else Mark(target, None, problem="not seen")
-                for target in comparison.targets
-            ]
-            panels_of_lines.append(_glance_panel(f"{transport.upper()} server", marks))
-    return charts + ([Chart("Lines of code", "", True, panels_of_lines)] if panels_of_lines else [])
+    sizes = [panel for panel in (_lines_of_code(comparison, transport) for transport in TRANSPORTS) if panel]
+    return charts + ([Chart("Lines of code", "", True, sizes)] if sizes else [])
+
+
+def _lines_of_code(comparison: Comparison, transport: str) -> Panel | None:
+    """Return the sizes of the servers over a transport; None: no server's own file was found."""
+    lines = {
+        source.target: source.code_lines
+        for source in comparison.sources
+        if (source.transport, source.role) == (transport, "server")
+    }
+    marks = [
+        Mark(target, Figure.of([lines[target]])) if target in lines else Mark(target, None, problem="not seen")
+        for target in comparison.targets
+    ]
+    return _glance_panel(f"{transport.upper()} server", marks) if any(mark.figure for mark in marks) else None
 
 
 def _heading(metric: str) -> str:
