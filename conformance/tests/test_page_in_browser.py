@@ -226,6 +226,7 @@ def test_twelve_targets_on_a_telephone(browser: Any, tmp_path: Path) -> None:
     browsing.close()
 
 
+@pytest.mark.timeout(180)  # axe looks at all text of the kill matrix and of the source
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_has_nothing_to_say(browser: Any, small: str, scheme: str) -> None:
     browsing = Browsing(browser, small)
