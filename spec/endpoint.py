@@ -14,7 +14,7 @@ from typing import ClassVar, TypeAlias
 from spec import echo, ticks
 from spec.address import Address, format_address
 from spec.codec import RequestError, check_name, parse_datagram
-from spec.limits import LEASE_INTERVALS, REPLACED_A_SECOND
+from spec.limits import LEASE_INTERVALS, REPLACED_A_SECOND, REPLACED_AT_ONCE
 from spec.options import ServerOptions
 from spec.replies import CHALLENGE
 from spec.text import visible
@@ -99,7 +99,7 @@ class EchoEndpoint(Endpoint):
         self._max_clients = options.max_clients
         self._idle_timeout = options.idle_timeout
         self._last_heard: OrderedDict[Address, float] = OrderedDict()  # the longest silent first
-        self._second, self._replaced = -math.inf, 0
+        self._replaceable, self._refilled = 0.0, -math.inf
 
     @property
     def deadline(self) -> float | None:
@@ -123,11 +123,13 @@ class EchoEndpoint(Endpoint):
         self._last_heard.move_to_end(address)
 
     def _may_replace(self, now: float) -> bool:
-        """Return whether a new address may take the place of another: so many lines a second are enough (SRV-6)."""
-        if now >= self._second + 1:
-            self._second, self._replaced = now, 0
-        self._replaced += 1
-        return self._replaced <= REPLACED_A_SECOND
+        """Return whether a new address may take the place of another, which makes two lines (SRV-6)."""
+        more = (now - self._refilled) * REPLACED_A_SECOND
+        self._replaceable, self._refilled = min(self._replaceable + more, REPLACED_AT_ONCE), now
+        if self._replaceable < 1:
+            return False
+        self._replaceable -= 1
+        return True
 
     def _forget_longest_silent(self, announce: Announce) -> None:
         address, _ = self._last_heard.popitem(last=False)
