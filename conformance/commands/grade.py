@@ -12,7 +12,6 @@ from rich.table import Table
 
 from conformance.commands.files import require_directories, screen_beside, write_json
 from conformance.commands.selecting import UsageError, positive
-from conformance.labs import texts
 from conformance.labs.exercises import EXERCISES
 from conformance.labs.network import has_own_network
 from conformance.labs.results import read_result
@@ -25,7 +24,8 @@ from conformance.labs.roster import (
     judge_class,
     read_weights,
 )
-from conformance.labs.texts import say
+from conformance.languages import texts
+from conformance.languages.texts import say
 from conformance.running.verdicts import CONFORMS, NOT_JUDGED
 
 HELP = "judge the exercises of a class: a directory for each person, in it lab1, lab2, ..."

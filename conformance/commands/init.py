@@ -6,11 +6,11 @@ import re
 from pathlib import Path
 
 from conformance.commands.selecting import UsageError
-from conformance.labs import texts
 from conformance.labs.exercises import EXERCISES
 from conformance.labs.skeleton import fill, skeletons
 from conformance.labs.source import Source
-from conformance.labs.texts import say
+from conformance.languages import texts
+from conformance.languages.texts import say
 from conformance.running.verdicts import CONFORMS, USAGE
 from conformance.targets.discovery import BUNDLED, MANIFEST
 from conformance.targets.terms import ROLES, SERVICES, TRANSPORTS, Service, Transport

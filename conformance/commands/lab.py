@@ -11,7 +11,6 @@ from rich.markup import escape
 
 from conformance.commands.files import require_directories, screen_beside, write_json
 from conformance.commands.selecting import UsageError
-from conformance.labs import texts
 from conformance.labs.assignment import LEVELS
 from conformance.labs.exam import Exam
 from conformance.labs.exercises import EXERCISES
@@ -19,7 +18,8 @@ from conformance.labs.ladder import StepError, Taken
 from conformance.labs.network import enter_own_network
 from conformance.labs.results import judge
 from conformance.labs.submission import SubmissionError, find_submission
-from conformance.labs.texts import say
+from conformance.languages import texts
+from conformance.languages.texts import say
 from conformance.running.verdicts import CONFORMS, FAILS, NOT_JUDGED
 
 HELP = "judge one of seven exercises as it is assigned, in free form"

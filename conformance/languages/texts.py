@@ -1,4 +1,4 @@
-"""What is said to who does an exercise, in the language of the locale or of ``--lang``."""
+"""What the suite says to a person, in the language of the locale or of ``--lang``."""
 
 import gettext as gnu
 import os
@@ -17,8 +17,9 @@ _language = "en"
 
 def choose(language: str) -> None:
     """Say everything in that language from now on; one that has no catalogue is English."""
-    global _translations
-    _translations = gnu.translation("labs", LOCALE, [language], fallback=True)
+    global _translations, _language
+    _language = language
+    _translations = gnu.translation("suite", LOCALE, [language], fallback=True)
 
 
 def language_of(environment: Mapping[str, str] = os.environ) -> str:
