@@ -16,7 +16,7 @@ from babel.messages.mofile import read_mo, write_mo
 from babel.messages.pofile import read_po, write_po
 
 from conformance import ROOT
-from conformance.languages.foreign import ARGPARSE, SYSTEM
+from conformance.languages.foreign import ARGPARSE, FILES, SYSTEM
 from conformance.languages.texts import LOCALE
 
 NO_DATE = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -81,12 +81,17 @@ PROGRAMS = Translated(
 SUITE = Translated(
     LOCALE / "ru" / "LC_MESSAGES" / "suite.po",
     {
-        "conformance/labs/*.py": "python",
-        "conformance/commands/*.py": "python",
+        **dict.fromkeys(
+            (
+                f"conformance/{room}/*.py"
+                for room in ("as_client", "broken", "commands", "comparison", "labs", "reports", "running", "targets")
+            ),
+            "python",
+        ),
         "conformance/labs/**/*.j2": "jinja2",
     },
     ["say", "mark"],
-    [],
+    [*ARGPARSE, *FILES],
 )
 CATALOGUES = {"programs": PROGRAMS, "suite": SUITE}
 

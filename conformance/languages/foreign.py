@@ -19,6 +19,17 @@ ARGPARSE = (
 )
 """Texts of argparse, from Python 3.10 to 3.13, that somebody can see: errors for wrong words, and help."""
 
+FILES = (
+    "File exists",
+    "Is a directory",
+    "No space left on device",
+    "No such file or directory",
+    "Not a directory",
+    "Permission denied",
+    "Read-only file system",
+)
+"""Why a file cannot be read or written, in the words of Linux."""
+
 SYSTEM = (
     "Address already in use",
     "Address family for hostname not supported",

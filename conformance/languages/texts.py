@@ -3,7 +3,8 @@
 import gettext as gnu
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from spec.requirements import REQUIREMENTS, SPECIFICATION
@@ -22,6 +23,27 @@ def choose(language: str) -> None:
     _translations = gnu.translation("suite", LOCALE, [language], fallback=True)
 
 
+def current() -> str:
+    """Return the chosen language."""
+    return _language
+
+
+@contextmanager
+def argparse_speaking() -> Iterator[None]:
+    """Have argparse speak the chosen language: it asks gettext, which asks the variable LANGUAGE first."""
+    before, domain = os.environ.get("LANGUAGE"), gnu.textdomain()
+    os.environ["LANGUAGE"] = _language
+    gnu.bindtextdomain("suite", str(LOCALE))
+    gnu.textdomain("suite")
+    try:
+        yield
+    finally:
+        gnu.textdomain(domain)
+        del os.environ["LANGUAGE"]
+        if before is not None:
+            os.environ["LANGUAGE"] = before
+
+
 def language_of(environment: Mapping[str, str] = os.environ) -> str:
     """Return the language that a locale asks for, by LC_ALL, LC_MESSAGES and LANG (POSIX, XBD 8.2): ``en``, ``ru``."""
     name = next((value for key in ("LC_ALL", "LC_MESSAGES", "LANG") if (value := environment.get(key))), "")
@@ -31,7 +53,8 @@ def language_of(environment: Mapping[str, str] = os.environ) -> str:
 
 def say(text: str, /, **values: object) -> str:
     """Return a text in the chosen language, with the values in the places of their names."""
-    return _translations.gettext(text).format(**values) if values else _translations.gettext(text)
+    translated = _translations.gettext(text) if text else ""  # of no text gettext has its header
+    return translated.format(**values) if values else translated
 
 
 def requirement_text(id_: str) -> str:

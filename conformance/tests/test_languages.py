@@ -2,15 +2,21 @@
 
 import argparse
 import ast
+import io
+import os
+import re
 import string
+import sys
 
 import pytest
 from babel.messages.extract import extract_from_file
 
 from conformance import ROOT
+from conformance.commands.main import COMMANDS, language_for, main
 from conformance.languages import catalogue, texts
 from conformance.languages.catalogue import CATALOGUES, Translated
 from conformance.languages.foreign import ARGPARSE
+from conformance.targets.discovery import BUNDLED, EXAMPLES
 from spec.requirements import REQUIREMENTS
 
 WRITE = f"run: python -m {catalogue.__name__}"
@@ -66,6 +72,73 @@ def test_what_a_program_says_can_be_translated() -> None:
                 name = getattr(node.func, "attr", getattr(node.func, "id", ""))
                 wrong += [f"{file.name}:{node.lineno}: {name}"] if name in SPEAKING | EXCEPTIONS else []
     assert not wrong, "only a Message can be translated"
+
+
+def test_no_text_of_the_suite_stands_in_another() -> None:
+    """Before Python 3.12, what collects texts does not look into f-strings."""
+    hidden = []
+    for file in ROOT.glob("conformance/*/*.py"):
+        if file.parent.name in ("examples", "tests"):
+            continue
+        for outer in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            for node in ast.walk(outer) if isinstance(outer, ast.JoinedStr) else ():
+                if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "say" and words_in(node.args[0]):
+                    hidden.append(f"{file.relative_to(ROOT)}:{node.lineno}")
+    assert not hidden
+
+
+IDENTIFIERS = re.compile(
+    r"`[^`]*`|\"\$\(.*\)\"|\[[^]]*\]|\{[^}]*\}|\w+(?:\.[a-z]+)+|--?[A-Za-z-]+|\b[A-Z]+\b"
+    r"|lab \w|lab\d|60s|2m|ECHO-3|Ctrl-C|sockspec|pytest-xdist|JUnit|Markdown|Wireshark|exec"
+)
+NAMES = {*COMMANDS, *BUNDLED, *EXAMPLES, "assignment", "echo"}
+"""What stays as it is in any language."""
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_is_russian(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([command, "--lang=ru", "--help"])
+    text = capsys.readouterr().out
+    assert text.startswith("вызов: ") and "показать эту справку" in text
+    english = re.findall("[A-Za-z]{2,}", IDENTIFIERS.sub("", text.partition("\n\n")[2]))
+    assert not set(english) - NAMES
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("words", "out", "err", "language"),
+    [
+        ("run raw", True, False, "ru"),
+        ("run raw", False, True, "en"),
+        ("run raw --json -", False, True, "ru"),
+        ("run raw --json=-", True, False, "en"),
+        ("run raw --lang ru", False, False, "ru"),
+        ("run raw --lang=en", True, True, "en"),
+        ("lab 1 --json -", False, False, "ru"),
+        ("", True, True, "ru"),
+    ],
+)
+def test_the_language_of_a_command(
+    words: str, out: bool, err: bool, language: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LC_ALL", "ru_RU.UTF-8")
+    monkeypatch.setattr(sys, "stdout", Terminal() if out else io.StringIO())
+    monkeypatch.setattr(sys, "stderr", Terminal() if err else io.StringIO())
+    assert language_for(words.split()) == language
+
+
+def test_a_pipe_gets_english(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("LC_ALL", "ru_RU.UTF-8")
+    assert main(["run", "nosuch"]) == 2
+    assert "neither raw, with" in capsys.readouterr().err
+    assert main(["run", "nosuch", "--lang=ru"]) == 2
+    assert "такой цели нет" in capsys.readouterr().err
+    assert "LANGUAGE" not in os.environ, "targets would get it"
 
 
 def test_the_texts_of_argparse_are_those_of_this_python() -> None:
