@@ -1,5 +1,6 @@
 """A TCP server on ``socketserver``: ``handle()`` runs in a thread of its own for each client."""
 
+import math
 import os
 import socket
 import socketserver
@@ -24,6 +25,7 @@ from spec.session import BUSY, TURN_LINES, open_session
 
 POLL_INTERVAL = 0.1  # seconds: how often serve_forever() looks whether it is to stop
 SWITCH_INTERVAL = 0.1  # seconds; by default each waiting thread wakes every 5 ms, and thousands do nothing else
+RECEIVE_TIMEOUT = math.inf if KEEPS_AFTER_SHUT_RD else ATTENTION  # seconds; where SHUT_RD ends recv(), none is needed
 LINGERING = 100  # refused connections that are waited for at a time
 DRAIN_TIME = 0.5  # seconds for clients to take their last replies after a signal
 
@@ -50,7 +52,7 @@ class Handler(socketserver.BaseRequestHandler):
                         replies = self.session.receive(b"", now, time.time(), TURN_LINES)
                     self.send(replies)
                     continue
-                self.request.settimeout(min(self.session.deadline - now, ATTENTION))
+                self.request.settimeout(min(self.session.deadline - now, RECEIVE_TIMEOUT))
                 try:
                     data = self.request.recv(RECEIVE_BYTES)
                 except TimeoutError:

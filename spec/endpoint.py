@@ -4,6 +4,7 @@ Datagrams in, datagrams out, time passed in: ``now`` is seconds on a monotonic c
 since 1970.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -13,7 +14,7 @@ from typing import ClassVar, TypeAlias
 from spec import echo, ticks
 from spec.address import Address, format_address
 from spec.codec import RequestError, check_name, parse_datagram
-from spec.limits import LEASE_INTERVALS
+from spec.limits import LEASE_INTERVALS, REPLACED_A_SECOND
 from spec.message import Message
 from spec.options import ServerOptions
 from spec.replies import CHALLENGE
@@ -99,6 +100,7 @@ class EchoEndpoint(Endpoint):
         self._max_clients = options.max_clients
         self._idle_timeout = options.idle_timeout
         self._last_heard: OrderedDict[Address, float] = OrderedDict()  # the longest silent first
+        self._second, self._replaced = -math.inf, 0
 
     @property
     def deadline(self) -> float | None:
@@ -114,10 +116,19 @@ class EchoEndpoint(Endpoint):
     def _hear(self, address: Address, now: float, announce: Announce) -> None:
         if address not in self._last_heard:
             if len(self._last_heard) >= self._max_clients:
+                if not self._may_replace(now):
+                    return
                 self._forget_longest_silent(announce)
             announce(Message("client {client} connected", client=format_address(address)))
         self._last_heard[address] = now
         self._last_heard.move_to_end(address)
+
+    def _may_replace(self, now: float) -> bool:
+        """Return whether a new address may take the place of another: so many lines a second are enough (SRV-6)."""
+        if now >= self._second + 1:
+            self._second, self._replaced = now, 0
+        self._replaced += 1
+        return self._replaced <= REPLACED_A_SECOND
 
     def _forget_longest_silent(self, announce: Announce) -> None:
         address, _ = self._last_heard.popitem(last=False)

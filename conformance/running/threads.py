@@ -31,6 +31,9 @@ from conformance.targets.target import Target
 from conformance.targets.terms import Service, Transport
 
 AT_ONCE = 4
+WAITING_AT_ONCE = 8
+"""How many checks that mostly wait run beside those."""
+
 ATTEMPTS = 4
 DOUBTED = 2
 """Of so many failures of a unit it is doubted whether they are the busy machine's."""
@@ -73,11 +76,14 @@ class Unit:
         if preflight:
             _try_programs(checks, admission)
         doubts = _Doubts(self._ended.enter_context(Stalls()))
-        threads = ThreadPoolExecutor(AT_ONCE)
-        self._ended.callback(threads.shutdown, cancel_futures=True)
+        threads, waiting = ThreadPoolExecutor(AT_ONCE), ThreadPoolExecutor(WAITING_AT_ONCE)
+        for how in ({}, {"wait": False, "cancel_futures": True}):  # the latter comes first
+            self._ended.callback(threads.shutdown, **how)
+            self._ended.callback(waiting.shutdown, **how)
         for item in checks:
             if runs_beside in item.stash:
-                item.obj = _result(threads.submit(_run, item, item.obj, doubts, admission))
+                pool = waiting if _mostly_waits(item) else threads
+                item.obj = _result(pool.submit(_run, item, item.obj, doubts, admission))
 
     def end(self) -> None:
         """Wait for the checks that run, and start no others."""
@@ -156,10 +162,14 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         unit.end()
 
 
+def _mostly_waits(item: pytest.Function) -> bool:
+    return item.get_closest_marker("slow") is not None
+
+
 def _may_run_beside(item: pytest.Function) -> bool:
     """Whether a check shares no server, or mostly waits, and takes no fixture but the programs that it starts."""
     names = set(inspect.signature(item.obj).parameters)
-    alone = "server" not in names or item.get_closest_marker("slow") is not None
+    alone = "server" not in names or _mostly_waits(item)
     return alone and names <= {*parameters_of(item), *PROGRAMS}
 
 

@@ -30,9 +30,12 @@ def on_first_signal(act: Callable[[int], object]) -> None:
 
     def handle(number: int, _: object) -> None:
         nonlocal came
-        if not came:  # SIG_IGN would not do: Python prints an error if a signal has just come whose handler is gone
-            came = True
-            act(number)
+        if came:  # SIG_IGN would not do: Python prints an error if a signal has just come whose handler is gone
+            return
+        came = True
+        if sys.platform != "win32":  # each further one would begin anew the wait of a call that it interrupts
+            signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+        act(number)
 
     _handle_with(handle)
     atexit.register(_ignore_at_the_end)

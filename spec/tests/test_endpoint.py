@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from spec.codec import ERROR_REPLIES, build_request, parse_datagram, parse_reply
 from spec.endpoint import EchoEndpoint, TimeEndpoint, open_endpoint
+from spec.limits import REPLACED_A_SECOND
 from spec.replies import build_reply
 from spec.tests.support import (
     CLIENT,
@@ -119,6 +120,17 @@ def test_echo_forgets_the_longest_silent_for_a_new_one() -> None:
         "client 127.0.0.1:50313 left",
         "client [::1]:50312 connected",
     ]
+
+
+def test_echo_says_little_of_a_flood_of_addresses() -> None:
+    """SRV-6: each is answered, and one that stays is announced when the flood is over."""
+    announced: list[str] = []
+    endpoint = an_endpoint("echo", announced, max_clients=2)
+    for port in range(1024, 11024):
+        assert len(endpoint.receive(b"ECHO a", ("127.0.0.2", port), NOW + port / 1e5, UTC)) == 1
+    assert len(announced) == 2 + 2 * REPLACED_A_SECOND
+    endpoint.receive(b"ECHO a", CLIENT, NOW + 2, UTC)
+    assert announced[-1] == "client 127.0.0.1:50312 connected"
 
 
 def test_a_quiet_echo_server_keeps_nothing() -> None:

@@ -22,6 +22,10 @@ def handlers() -> Iterator[None]:
     for number in STOPPING[1:]:
         signal.signal(number, signal.SIG_DFL)
     yield
+    if sys.platform != "win32":
+        for number in STOPPING:  # what has come and was blocked is to do nothing
+            signal.signal(number, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
     for number, handler in before:
         signal.signal(number, handler)
 

@@ -1,11 +1,15 @@
 """The messages or the name that a client sends: SPEC.md, CLI-4, CLI-5 and CLI-8."""
 
 import io
+import os
+import queue
 import sys
+from pathlib import Path
 
 import pytest
 
 from spec.limits import MESSAGE_BYTES
+from spec.program import system
 from spec.program.texts import read_texts
 from spec.tests.support import client_options
 
@@ -84,3 +88,37 @@ def test_a_prompt_stands_on_a_terminal_alone(
         assert printed.endswith(": " if content else ": \n") and len(printed.splitlines()) == 1
     else:
         assert printed == ""
+
+
+def test_lines_of_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They come as they are written; while none comes, signals are heeded again and again."""
+    reader, writer = os.pipe()
+    timeouts: list[float | None] = []
+
+    class Waiting(queue.Queue[bytes]):
+        def get(self, block: bool = True, timeout: float | None = None) -> bytes:
+            timeouts.append(timeout)
+            if len(timeouts) == 2:  # nothing has come
+                timeout = 0
+            if len(timeouts) == 3:
+                os.write(writer, b"two\nthree")
+                os.close(writer)
+            return super().get(block, timeout)
+
+    monkeypatch.setattr(system, "Queue", Waiting)
+    with open(reader, "rb") as file:
+        os.write(writer, b"one\n")
+        assert list(system.read_lines(file)) == [b"one\n", b"two\n", b"three"]
+    assert timeouts == [system.ATTENTION] * 5
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there a directory cannot be opened")
+def test_what_cannot_be_read_has_no_lines(tmp_path: Path) -> None:
+    directory = os.open(tmp_path, os.O_RDONLY)
+
+    class Unreadable(io.BytesIO):
+        def fileno(self) -> int:
+            return directory
+
+    assert list(system.read_lines(Unreadable())) == []
+    os.close(directory)

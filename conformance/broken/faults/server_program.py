@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from conformance.broken import fault, patch, wrap, wrap_handler
+from impl_raw import udp_server
 from spec import address, codec, endpoint, options, ticks
 from spec.address import Address
 from spec.endpoint import EchoEndpoint
@@ -184,6 +185,13 @@ def ends_without_a_word() -> None:
     def say(good: Any, line: str) -> None:
         if line != "stopped":
             good(line)
+
+
+@fault("SRV-8", transport="udp")
+def waits_anew_after_each_signal() -> None:
+    """begins to wait anew at each further signal"""
+    patch(signal, "pthread_sigmask", lambda how, numbers: None)
+    patch(udp_server, "MAX_WAIT", 0.9)
 
 
 @fault("SRV-9")

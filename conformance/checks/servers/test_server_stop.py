@@ -1,5 +1,6 @@
 """SRV-8 and SRV-9: how a server stops, and which replies it must still send."""
 
+import time
 from contextlib import ExitStack, suppress
 from signal import SIGHUP, SIGINT, SIGTERM
 
@@ -16,12 +17,14 @@ from conformance.expected.oracle import error, expected_reply
 from conformance.expected.services import SERVICE_TABLE
 from conformance.running.fixtures import StartServer
 from conformance.targets.target import Target
-from conformance.timing import interval
+from conformance.timing import JUDGE_LATENESS, interval
+from spec.limits import STOP_SECONDS
 
 ECHO = pytest.mark.service("echo")
 TCP = pytest.mark.transport("tcp")
 
 SHORT = interval(0.2)
+SOON = 0.2
 
 
 @pytest.mark.requirement("SRV-8")
@@ -38,11 +41,16 @@ def test_stop_without_clients(target: Target, start_server: StartServer, signal:
 def test_several_signals(start_server: StartServer) -> None:
     """Two find a paused server, so they come together. They go on until it has ended."""
     server = start_server()
+    server.wait_until(lambda: False, SOON)  # by then it waits for clients
     with server.paused():
         server.signal(SIGINT)
         server.signal(SIGTERM)
+        start = time.monotonic()
     status = server.stop_at_any_moment(SIGTERM, SIGINT)
     assert status == 0, server.describe(f"several signals stopped it with status {status}; expected 0")
+    took = time.monotonic() - start
+    late = f"it took {took:.1f} s to stop while signals went on; expected at most {STOP_SECONDS} s"
+    assert took <= STOP_SECONDS + JUDGE_LATENESS, server.describe(late)
     require_output(server, [f"waiting for clients on {server.url}", "stopped"])
     with about("SRV-8", "several signals made it write to standard error"):
         assert server.errors == [], server.describe("expected nothing on standard error")
