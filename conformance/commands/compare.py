@@ -45,7 +45,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--html",
         type=Path,
         metavar="FILE",
-        help=say("write a page; without --quick it has the verdicts of a quick run too"),
+        help=say("write a page, with the verdicts of a quick run of the same targets"),
+    )
+    parser.add_argument(
+        "--no-verdicts", action="store_true", help=say("leave the verdicts out of the page, and judge nothing")
     )
 
 
@@ -66,7 +69,7 @@ def execute(options: argparse.Namespace) -> int:
     if options.json:
         write_json(options.json, comparison.to_json())
     if write_page:
-        write_page(options.html, comparison, None if options.quick else _judge_quickly(options, targets, console))
+        write_page(options.html, comparison, None if options.no_verdicts else _judge_quickly(options, targets, console))
     if not any(each.figures for each in comparison.measurements):
         raise JudgeError(say("nothing could be measured"))
     return CONFORMS
@@ -82,12 +85,21 @@ def _is_there(word: str, console: Console) -> bool:
     return True
 
 
-def _judge_quickly(options: argparse.Namespace, targets: list[Target], console: Console) -> dict[str, Any]:
-    """Judge targets by the quick profile; return the report."""
+def _judge_quickly(options: argparse.Namespace, targets: list[Target], console: Console) -> dict[str, Any] | None:
+    """Judge targets by the quick profile, when nothing is measured any more; return the report, None: not judged."""
     profile, start = PROFILES["quick"], time.monotonic()
+    console.print(
+        say("judging for the page, quick profile; {option} leaves it out", option="--no-verdicts"), soft_wrap=True
+    )
     selection = Selection(targets, [], options.transport, options.service, [], profile)
-    judged = judge_selection(console, selection)
+    try:
+        judged = judge_selection(console, selection)
+    except JudgeError as error:  # what was measured is not lost
+        console.print(say("not judged: {problem}", problem=error), markup=False, soft_wrap=True)
+        return None
     verdicts = {target.name: judge(judged.of(target.name)) for target in targets}
     states = {name: state_of(judged.of(name), of, {}, strict=False) for name, of in verdicts.items()}
+    for name, state in states.items():
+        console.print(f"{name}: {say(state.value)}", markup=False, soft_wrap=True)
     status = exit_status(verdicts, {}, strict=False)
     return build_report(judged.cases, verdicts, states, {}, profile, status, time.monotonic() - start)

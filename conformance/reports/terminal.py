@@ -105,10 +105,9 @@ def print_causes(console: Console, causes: Sequence[Cause], *, files_in: Path, h
 
 def _print_cause(console: Console, number: int, cause: Cause, *, hexadecimal: bool) -> None:
     if cause.example is None:
-        problem = cause.waiting[0].problem.removeprefix(f"{cause.requirement} first: ")
         heading = escape(f"{cause.target}: {cause.requirement}")
         console.print(f"{number}. [red]{say(OUTCOMES['failed'])}[/] {heading}", soft_wrap=True)
-        lines = [_sentence(cause.requirement), "", *problem.splitlines()]
+        lines = [_sentence(cause.requirement), "", *cause.problem.splitlines()]
         console.print("\n".join(f"    {line}".rstrip() for line in lines), markup=False, soft_wrap=True)
     else:
         case, file = cause.example

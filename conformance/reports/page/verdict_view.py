@@ -156,11 +156,12 @@ def _cell(id_: str, target: str, verdict: str, cases: Sequence[Case], known: str
         shown = "-".join(part for part in case.parameters.split("-") if part != "*")  # the target's name is above
         check.cases.append((shown, case.seconds))
     failed.sort(key=lambda case: case.effort)
-    failures = [_failure(case) for case in failed[:SHOWN_FAILURES]]
+    failures = [show_failure(case) for case in failed[:SHOWN_FAILURES]]
     return Cell(target, verdict, [*checks.values()], failures, [case.title for case in failed[SHOWN_FAILURES:]], known)
 
 
-def _failure(case: Case) -> Failure:
+def show_failure(case: Case) -> Failure:
+    """Return a failed case as the page shows it."""
     inputs = json.dumps(case.inputs, ensure_ascii=False) if case.inputs is not None else ""
     exchanges = [_exchange(load_exchange(whole)) for whole in case.exchanges[-SHOWN_EXCHANGES:]]
     return Failure(case.title, case.outcome, _cut(case.problem), _cut(inputs), exchanges)

@@ -177,11 +177,11 @@ if (chosen.kind) {
   for (const each of [chosen.left, chosen.right, chosen.fold]) each.addEventListener("change", showPair);
 }
 
-// On paper everything is open; afterwards it is as it was.
+// On paper each cause is open; afterwards it is as it was.
 
 let closed = [];
 addEventListener("beforeprint", () => {
-  closed = [...document.querySelectorAll("details:not([open])")];
+  closed = [...document.querySelectorAll(".cause:not([open])")];
   for (const each of closed) each.open = true;
 });
 addEventListener("afterprint", () => {
