@@ -89,6 +89,8 @@ SUITE = Translated(
             "python",
         ),
         "conformance/labs/**/*.j2": "jinja2",
+        "conformance/reports/page/*.py": "python",
+        "conformance/reports/page/**/*.j2": "jinja2",
     },
     ["say", "mark"],
     [*ARGPARSE, *FILES],

@@ -16,13 +16,13 @@ CONFORMS, FAILS, USAGE, NOT_JUDGED = 0, 1, 2, 3
 class Verdict(enum.Enum):
     """What is said of a requirement and a target. Nothing ever turns a FAIL into a softer word."""
 
-    PASS = "a check passed, and none failed"
-    FAIL = "a check of a MUST failed"
-    WARN = "a check of a SHOULD failed"
-    ERROR = "the judge failed, not the target"
-    NOT_JUDGED = "some of its checks were not run: something else comes first, or the time was up"
-    INCONCLUSIVE = "no check could decide"
-    UNSUPPORTED = "the target declares that it does not offer what it takes"
+    PASS = mark("a check passed, and none failed")
+    FAIL = mark("a check of a MUST failed")
+    WARN = mark("a check of a SHOULD failed")
+    ERROR = mark("the judge failed, not the target")
+    NOT_JUDGED = mark("some of its checks were not run: something else comes first, or the time was up")
+    INCONCLUSIVE = mark("no check could decide")
+    UNSUPPORTED = mark("the target declares that it does not offer what it takes")
 
 
 def judge(cases: Iterable[Case]) -> dict[str, Verdict]:
