@@ -26,6 +26,7 @@ from spec.session import BUSY, TURN_LINES, open_session
 POLL_INTERVAL = 0.1  # seconds: how often serve_forever() looks whether it is to stop
 SWITCH_INTERVAL = 0.1  # seconds; by default each waiting thread wakes every 5 ms, and thousands do nothing else
 RECEIVE_TIMEOUT = math.inf if KEEPS_AFTER_SHUT_RD else ATTENTION  # seconds; where SHUT_RD ends recv(), none is needed
+THREADS = 5000  # clients at most, whatever --max-clients says: with more, a stop may take over a second
 LINGERING = 100  # refused connections that are waited for at a time
 DRAIN_TIME = 0.5  # seconds for clients to take their last replies after a signal
 
@@ -117,7 +118,7 @@ class Server(socketserver.ThreadingTCPServer):
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
         self.connections.add(request)
-        if len(self.clients) < self.options.max_clients:
+        if len(self.clients) < min(self.options.max_clients, THREADS):
             self.clients.add(request)
             return True
         self.refuse(request)

@@ -15,6 +15,7 @@ import pytest
 from conformance import ROOT
 from conformance.commands.main import main
 from conformance.targets.discovery import BUNDLED
+from conformance.targets.terms import Transport
 
 FEW = ["--requirement=ECHO-3", "--profile=quick"]
 
@@ -166,6 +167,13 @@ def test_every_kind_of_target_is_judged_alike(kind: str, transport: str) -> None
     assert all(verdicts[id_] == "PASS" for id_ in ("ECHO-1", "ECHO-3", "ERR-1", "REQ-3", "TEXT-1"))
     problems = {case["problem"] for case in report["cases"] if case["outcome"] == "inconclusive"}
     assert all(problems) and ("URL" in kind) == bool(problems)
+
+
+@pytest.mark.parametrize(("transport", "interval"), [("udp", "0.25"), ("tcp", "7.5")])
+def test_a_time_server_that_runs_already_has_its_own_interval(transport: Transport, interval: str) -> None:
+    with BUNDLED["raw"].server("time", transport, "--interval", interval) as server:
+        status, report = run(server.url, "--profile=quick")
+    assert (status, [case for case in report["cases"] if case["outcome"] == "failed"]) == (0, [])
 
 
 @pytest.mark.parametrize("words", [["echo+udp://127.0.0.1:65536"], ["echo+udp://no.such.host.invalid:7007"]])

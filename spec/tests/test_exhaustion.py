@@ -87,6 +87,20 @@ def test_a_client_without_a_thread_is_refused(
     assert not threading_server.connections and capsys.readouterr().err == ""
 
 
+def test_a_client_beyond_the_threads_is_refused(threading_server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ERR-10: although ``--max-clients`` has room."""
+    monkeypatch.setattr(impl_socketserver.tcp_server, "THREADS", 1)
+    with ExitStack() as clients:
+        first, second = (
+            clients.enter_context(socket.create_connection(threading_server.server_address, timeout=20)) for _ in "ab"
+        )
+        threading_server.handle_request()
+        threading_server.handle_request()
+        assert second.recv(1000) == BUSY and second.recv(1000) == b""
+        first.sendall(b"ECHO a\n")
+        assert first.recv(1000).startswith(b"OK\n")
+
+
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="the system has no such option")
 @pytest.mark.parametrize("name", ["raw", "with", "socketserver"])
 def test_a_client_may_be_out_of_reach_for_the_idle_timeout(name: str, threading_server: Any) -> None:
