@@ -7,7 +7,7 @@ from conformance.labs.console import Console
 from conformance.labs.exam import ANSWER, CONNECTED, LOG, Exam, failed, last_error, said_by
 from conformance.labs.ladder import Step, StepError, shown
 from conformance.labs.mistakes import cause_of_a_cut, cause_of_a_hole, cause_of_silence
-from conformance.labs.texts import mark, say
+from conformance.languages.texts import mark, say
 
 FIRST = "Привет, Мир"
 SECOND = "Ещё одно сообщение"

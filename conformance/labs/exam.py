@@ -11,7 +11,7 @@ from conformance.labs.exercises import Exercise
 from conformance.labs.ladder import StepError, UndecidedError, shown
 from conformance.labs.source import Source
 from conformance.labs.submission import Submission
-from conformance.labs.texts import say
+from conformance.languages.texts import say
 from conformance.targets.terms import Service
 from conformance.timing import SCALE
 

@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 from typing import NamedTuple
 
-from conformance.labs.texts import say
+from conformance.languages.texts import say
 
 
 class SubmissionError(Exception):

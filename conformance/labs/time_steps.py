@@ -11,7 +11,7 @@ from conformance.labs.echo_steps import START
 from conformance.labs.exam import CONNECTED, LOG, Exam, failed, last_error, said_by
 from conformance.labs.ladder import Step, StepError, shown
 from conformance.labs.mistakes import cause_of_a_hole, cause_of_silence
-from conformance.labs.texts import mark, say
+from conformance.languages.texts import mark, say
 from conformance.timing import SCALE
 
 NAMES = "Анна", "Борис"

@@ -13,6 +13,7 @@ import pytest
 
 from conformance.broken.kills import read_kills
 from conformance.comparison.model import Comparison, Figure
+from conformance.languages import texts
 from conformance.reports.page import charts, page, verdict_view
 from conformance.reports.page.formats import number, visible
 from conformance.tests import samples
@@ -79,6 +80,26 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="module")
 def document(whole: str) -> Document:
     return Document(whole)
+
+
+def test_the_page_speaks_the_chosen_language(tmp_path: Path) -> None:
+    texts.choose("ru")
+    try:
+        shown = Document(written(tmp_path, samples.comparison(), samples.report()))
+    finally:
+        texts.choose("en")
+    assert next(shown.all("lang")) == "ru"
+    for words in ("Скорость и цена", "Значение reversed", "не соответствует", "задержка, медиана", "клиентов: 16"):
+        assert words in shown.text
+    assert "Вердикты" in shown.all("aria-label")
+
+
+@pytest.mark.parametrize("template", sorted(page.TEMPLATES.glob("*.j2")), ids=lambda path: path.name)
+def test_no_words_of_a_template_lack_a_translation(template: Path) -> None:
+    text = re.sub(r"{#.*?#}|{%.*?%}|{{.*?}}", "", template.read_text(encoding="utf-8"), flags=re.DOTALL)
+    attributes = " ".join(re.findall(r'(?:aria-label|title)="([^"]*)"', text))
+    words = re.findall("[A-Za-z]{2,}", re.sub("<[^>]*>", "", text) + attributes)
+    assert set(words) <= {"sockspec"}
 
 
 def test_it_is_well_formed_and_refers_to_what_is_there(document: Document) -> None:

@@ -7,15 +7,16 @@ from itertools import product
 from typing import NamedTuple
 
 from conformance.comparison.model import METRICS, Comparison, Figure, Load, Pattern
+from conformance.languages.texts import mark, say
 from conformance.reports.page.charts import Axis, Mark, Panel, Place
 from conformance.targets.terms import TRANSPORTS
 
 LATENCIES = ("latency_p50", "latency_p99")
 TIME_CHARTS = {
-    "Lateness": ("lateness_p50", "lateness_p99", "lateness_max"),
-    "Server CPU per tick": ("server_cpu",),
-    "Resident memory per subscriber": ("memory",),
-    "Subscribers that got their ticks": ("served",),
+    mark("Lateness"): ("lateness_p50", "lateness_p99", "lateness_max"),
+    mark("Server CPU per tick"): ("server_cpu",),
+    mark("Resident memory per subscriber"): ("memory",),
+    mark("Subscribers that got their ticks"): ("served",),
 }
 
 
@@ -31,40 +32,46 @@ class Topic(NamedTuple):
 TOPICS = [
     Topic(
         "closed",
-        "Echo, closed loop",
-        "Each client sends its next requests when the last are answered.",
-        {"Requests per second": ["requests_per_second"], "Server CPU per request": ["server_cpu"]},
+        mark("Echo, closed loop"),
+        mark("Each client sends its next requests when the last are answered."),
+        {mark("Requests per second"): ["requests_per_second"], mark("Server CPU per request"): ["server_cpu"]},
     ),
     Topic(
         "open",
-        "Echo, open loop",
-        "Requests come at a fixed rate, answered or not. Latency counts from when a request was due, "
-        "so a server that stalls does not stop the clock too.",
-        {"Latency": LATENCIES, "Server CPU per request": ["server_cpu"]},
+        mark("Echo, open loop"),
+        mark(
+            "Requests come at a fixed rate, answered or not. Latency counts from when a request was due, "
+            "so a server that stalls does not stop the clock too."
+        ),
+        {mark("Latency"): LATENCIES, mark("Server CPU per request"): ["server_cpu"]},
     ),
     Topic(
         "crowded",
-        "Echo, beside a crowd",
-        "Clients pipeline empty lines as fast as they are taken. Beside them another one asks; the latency is its.",
-        {"Latency": LATENCIES},
+        mark("Echo, beside a crowd"),
+        mark(
+            "Clients pipeline empty lines as fast as they are taken. Beside them another one asks; the latency is its."
+        ),
+        {mark("Latency"): LATENCIES},
     ),
     Topic(
         "at once",
-        "Time, all ticks at once",
-        "The ticks of all subscribers are due at the same moment. Lateness counts from when a tick was due.",
+        mark("Time, all ticks at once"),
+        mark("The ticks of all subscribers are due at the same moment. Lateness counts from when a tick was due."),
         TIME_CHARTS,
     ),
     Topic(
         "spread",
-        "Time, ticks spread over the interval",
-        "The subscribers' ticks are due evenly spread over the interval. Lateness counts from when a tick was due.",
+        mark("Time, ticks spread over the interval"),
+        mark(
+            "The subscribers' ticks are due evenly spread over the interval. Lateness counts from when a tick was due."
+        ),
         TIME_CHARTS,
     ),
     Topic(
         "life",
-        "Start and stop",
-        "From exec to the ready line, and from SIGTERM to the exit.",
-        {"Start and stop": ["start", "stop"]},
+        mark("Start and stop"),
+        mark("From exec to the ready line, and from SIGTERM to the exit."),
+        {mark("Start and stop"): ["start", "stop"]},
     ),
 ]
 
@@ -114,7 +121,7 @@ def topics(comparison: Comparison) -> list[ShownTopic]:
         more = {_heading(metric): [metric] for metric in METRICS if metric in known - drawn}
         charts, others = (
             [
-                _chart(comparison, loads, title, metrics)
+                _chart(comparison, loads, say(title), metrics)
                 for title, metrics in wanted.items()
                 if known.intersection(metrics)
             ]
@@ -127,7 +134,7 @@ def topics(comparison: Comparison) -> list[ShownTopic]:
             if each.problem and (each.figures or not known)
         ]
         if loads:
-            shown.append(ShownTopic(topic.title, topic.lead, charts, others, problems))
+            shown.append(ShownTopic(say(topic.title), say(topic.lead), charts, others, problems))
     return shown
 
 
@@ -149,11 +156,11 @@ def glance(comparison: Comparison) -> list[Chart]:
                 marks = [_mark(comparison, target, load, metric) for target in comparison.targets]
                 panels.setdefault(metric, []).append(_glance_panel(describe(load), marks))
         charts += [
-            Chart(_heading(metric), METRICS[metric].unit, METRICS[metric].less_is_better, those)
+            Chart(_heading(metric), say(METRICS[metric].unit), METRICS[metric].less_is_better, those)
             for metric, those in panels.items()
         ]
     sizes = [panel for panel in (_lines_of_code(comparison, transport) for transport in TRANSPORTS) if panel]
-    return charts + ([Chart("Lines of code", "", True, sizes)] if sizes else [])
+    return charts + ([Chart(say("Lines of code"), "", True, sizes)] if sizes else [])
 
 
 def _lines_of_code(comparison: Comparison, transport: str) -> Panel | None:
@@ -163,15 +170,16 @@ def _lines_of_code(comparison: Comparison, transport: str) -> Panel | None:
         for source in comparison.sources
         if (source.transport, source.role) == (transport, "server")
     }
+    server, unseen = say("server"), say("not seen")
     marks = [
-        Mark(target, Figure.of([lines[target]])) if target in lines else Mark(target, None, problem="not seen")
+        Mark(target, Figure.of([lines[target]])) if target in lines else Mark(target, None, problem=unseen)
         for target in comparison.targets
     ]
-    return _glance_panel(f"{transport.upper()} server", marks) if any(mark.figure for mark in marks) else None
+    return _glance_panel(f"{transport.upper()} {server}", marks) if any(mark.figure for mark in marks) else None
 
 
 def _heading(metric: str) -> str:
-    title = METRICS[metric].title
+    title = say(METRICS[metric].title)
     return title[0].upper() + title[1:]
 
 
@@ -196,20 +204,24 @@ def _kind(load: Load) -> str:
     if load.pattern == "life":
         words.append(load.service)
     if load.message_bytes:
-        words += [f"{load.message_bytes:,} bytes", "Cyrillic" if load.script == "cyrillic" else "Latin"]
+        words.append(say("{bytes} bytes", bytes=f"{load.message_bytes:,}"))
+        words.append(say("Cyrillic") if load.script == "cyrillic" else say("Latin"))
     if load.rate is not None:
-        words.append(f"{load.rate:,.0f} requests/s")
+        words.append(say("{rate} requests/s", rate=f"{load.rate:,.0f}"))
     return ", ".join(words)
 
 
 def _clients(load: Load) -> str:
     if load.pattern == "life":
         return ""
-    words = [f"{load.clients:,} {'subscriber' if load.service == 'time' else 'client'}{'s' * (load.clients > 1)}"]
+    one, many = mark("1 client"), mark("{count} clients")
+    if load.service == "time":
+        one, many = mark("1 subscriber"), mark("{count} subscribers")
+    words = [say(many, count=f"{load.clients:,}") if load.clients > 1 else say(one)]
     if load.outstanding > 1:
-        words.append(f"{load.outstanding} outstanding each")
+        words.append(say("{count} outstanding each", count=load.outstanding))
     if load.interval is not None:
-        words.append(f"every {load.interval:g} s")
+        words.append(say("every {seconds} s", seconds=f"{load.interval:g}"))
     return ", ".join(words)
 
 
@@ -224,7 +236,7 @@ def _chart(comparison: Comparison, loads: Sequence[Load], title: str, metrics: S
         name = kind if len(those) > 1 else describe(those[0])
         shown[name] = [
             Place(
-                METRICS[metric].title if several else _clients(load) * (len(those) > 1),
+                say(METRICS[metric].title) if several else _clients(load) * (len(those) > 1),
                 [_mark(comparison, target, load, metric) for target in comparison.targets],
             )
             for load, metric in product(those, metrics)
@@ -233,12 +245,12 @@ def _chart(comparison: Comparison, loads: Sequence[Load], title: str, metrics: S
     axis = Axis(min(figure.least or figure.median for figure in figures), max(figure.greatest for figure in figures))
     first = METRICS[metrics[0]]
     panels = [Panel(name, places, axis) for name, places in shown.items()]
-    return Chart(title, first.unit, first.less_is_better, panels)
+    return Chart(title, say(first.unit), first.less_is_better, panels)
 
 
 def _mark(comparison: Comparison, target: str, load: Load, metric: str) -> Mark:
     measurement = comparison.find(target, load)
     if measurement is None:
-        return Mark(target, None, problem="not measured")
+        return Mark(target, None, problem=say("not measured"))
     figure = measurement.figures.get(metric)
-    return Mark(target, figure, measurement.ratios.get(metric), measurement.reason(metric))
+    return Mark(target, figure, measurement.ratios.get(metric), say(measurement.reason(metric)))
