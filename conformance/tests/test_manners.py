@@ -57,6 +57,18 @@ def test_a_reader_that_leaves_changes_no_status(directory: Path, end: str) -> No
     assert done.returncode == 0, done.stderr.decode()
 
 
+@pytest.mark.parametrize("words", ["list", "--version", "check-target floor", "lab 1 nowhere", "compare nowhere"])
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_closed_stream_changes_no_status(directory: Path, words: str, closed: str) -> None:
+    command = f"{sys.executable} -m conformance {words}"
+    variables = {**os.environ, "PYTHONPATH": str(ROOT)}
+    usual, without = (
+        subprocess.run(["bash", "-c", each], cwd=directory, env=variables, capture_output=True, check=False)
+        for each in (command, f"{command} {closed}")
+    )
+    assert (without.returncode, b"Traceback" in without.stderr) == (usual.returncode, False), without.stderr.decode()
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
