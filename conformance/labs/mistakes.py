@@ -1,7 +1,8 @@
 """Known mistakes, by what was seen and by the source."""
 
 from conformance.labs.console import Console
-from conformance.labs.exam import Exam, last_error
+from conformance.labs.exam import Exam, failed, last_error
+from conformance.labs.ladder import shown
 from conformance.labs.texts import say
 
 MANY = 500
@@ -55,5 +56,7 @@ def cause_of_silence(exam: Exam) -> str:
     """Return why nothing may have come at all."""
     server = exam.server
     if not server.running:
+        if server.program.ended_because or failed(server):
+            return say("the server ended with {error}", error=shown(last_error(server)))
         return say("the server had ended")
     return ""

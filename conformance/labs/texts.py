@@ -17,7 +17,8 @@ _language = "en"
 
 def choose(language: str) -> None:
     """Say everything in that language from now on; one that has no catalogue is English."""
-    global _translations
+    global _translations, _language
+    _language = language
     _translations = gnu.translation("labs", LOCALE, [language], fallback=True)
 
 
