@@ -67,7 +67,7 @@ def take_interval(exam: Exam) -> None:
                     count=TIMES,
                     seconds=WATCHED,
                 ),
-                say("{count} times", count=len(ticks)),
+                say("times: {count}", count=len(ticks)),
                 say("the loop that sends has to go on after the first time") if ticks else "",
             )
 

@@ -276,13 +276,12 @@ def test_nothing_is_judged_without_two_programs(tmp_path: Path) -> None:
         ("сервер.py", "клиент.py"),
         ("udp_srv.py", "udp-cl.py"),
         ("server/main.py", "client/main.py"),
-        ("один.py", "два.py"),
     ],
 )
 def test_programs_are_found_by_their_names(tmp_path: Path, server: str, client: str) -> None:
-    for name, text in (server, ECHO_UDP_SERVER), (client, ECHO_UDP_CLIENT):
+    for name in server, client:
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text if server == "один.py" else "import asyncio", encoding="utf-8")
+        (tmp_path / name).touch()
     found = find_submission([tmp_path])
     assert found == (tmp_path / server, tmp_path / client)
 
