@@ -80,7 +80,8 @@ class Exam:
                 self._sources[file] = Source(file)
             except SyntaxError as error:
                 expected = say("{file} is a Python program", file=file.name)
-                raise StepError(expected, say("line {line}: {error}", line=error.lineno, error=error.msg)) from None
+                came = say("line {line}: {error}", line=error.lineno, error=error.msg) if error.lineno else error.msg
+                raise StepError(expected, came) from None
         return self._sources[file]
 
     @property
@@ -88,8 +89,7 @@ class Exam:
         """What the two programs do, by the exercise or by the server's source."""
         if len(self.exercise.services) == 1:
             return self.exercise.services[0]
-        source = self.source(self.submission.server)
-        return "time" if source.tells_time and not source.mirrors else "echo"
+        return self.source(self.submission.server).service
 
     @property
     def server(self) -> Console:

@@ -3,6 +3,8 @@
 import ast
 from pathlib import Path
 
+from conformance.targets.terms import Service
+
 OPENING = {"socket", "create_server", "create_connection", "socketpair"}
 OPENING |= {"start_server", "open_connection", "create_datagram_endpoint"}  # of asyncio
 HANDLERS = {"BaseRequestHandler", "StreamRequestHandler", "DatagramRequestHandler"}
@@ -16,15 +18,23 @@ RECEIVING = {"recv", "recvfrom", "recv_into", "recvmsg"}
 
 
 class Source:
-    """One program's source."""
+    """One program's source: its file, and the modules beside it that it imports."""
 
     def __init__(self, file: Path) -> None:
         """Read a file. Raises SyntaxError, and OSError."""
-        try:
-            self.tree = ast.parse(file.read_bytes(), file.name)
-        except ValueError as error:  # NUL
-            raise SyntaxError(str(error)) from None
-        self._nodes = list(ast.walk(self.tree))
+        self._own = list(ast.walk(_parse(file)))
+        self._nodes = self._own[:]
+        self._file_of = dict.fromkeys(self._nodes, file.name)
+        read, left = {file}, _imports(self._own, file)
+        while left:
+            module = left.pop()
+            if module in read or not module.is_file():
+                continue
+            read.add(module)
+            nodes = list(ast.walk(_parse(module)))
+            self._nodes += nodes
+            self._file_of |= dict.fromkeys(nodes, module.name)
+            left += _imports(nodes, module)
         self._names = {node.attr for node in self._nodes if isinstance(node, ast.Attribute)}
         self._names |= {node.id for node in self._nodes if isinstance(node, ast.Name)}
         self._imported = {
@@ -55,20 +65,19 @@ class Source:
         return {line.strip() for text in strings if isinstance(text, str) for line in text.splitlines()}
 
     @property
-    def mirrors(self) -> bool:
-        """Whether it turns a text round or into upper case: an echo server's source does."""
+    def service(self) -> Service:
+        """What a server's source does: it turns a text round or into upper case, or it reads a clock as a person does.
+
+        An echo server may read one, too.
+        """
         steps = [ast.unparse(node.step) for node in self._nodes if isinstance(node, ast.Slice) and node.step]
-        return "-1" in steps or bool(self._names & {"upper", "reversed"})
+        mirrors = "-1" in steps or bool(self._names & {"upper", "reversed"})
+        return "time" if self._names & CLOCKS and not mirrors else "echo"
 
-    @property
-    def tells_time(self) -> bool:
-        """Whether it reads a clock as a person does: a time server's source does, and an echo server's may."""
-        return bool(self._names & CLOCKS)
-
-    def opened_without_with(self) -> list[int]:
-        """Return the lines where a socket is opened that no ``with`` closes."""
+    def opened_without_with(self) -> list[tuple[str, int]]:
+        """Return where a socket is opened that no ``with`` closes: the files' names and the lines."""
         managed = self._managed()
-        return sorted(call.lineno for call in self.calls_of(OPENING) if call not in managed)
+        return sorted((self._file_of[call], call.lineno) for call in self.calls_of(OPENING) if call not in managed)
 
     def _managed(self) -> set[ast.AST]:
         """Return what stands in a ``with``, or has a name that does, or is in a function or class that one calls."""
@@ -101,10 +110,10 @@ class Source:
 
     def holes(self) -> list[int]:
         """Return the lines where ``...`` stands for a value."""
-        bodies = {id(node.value) for node in self._nodes if isinstance(node, ast.Expr)}
+        bodies = {id(node.value) for node in self._own if isinstance(node, ast.Expr)}
         return sorted(
             node.lineno
-            for node in self._nodes
+            for node in self._own
             if isinstance(node, ast.Constant) and node.value is ... and id(node) not in bodies
         )
 
@@ -148,8 +157,9 @@ class Source:
         """Return where it receives with a size that stands there: the lines and the sizes in bytes."""
         found = []
         for call in self.calls_of(RECEIVING):
-            if call.args and isinstance(call.args[0], ast.Constant) and isinstance(call.args[0].value, int):
-                found.append((call.lineno, call.args[0].value))
+            size = call.args[0] if call.args and self._file_of[call] == self._file_of[self._own[0]] else None
+            if isinstance(size, ast.Constant) and isinstance(size.value, int):
+                found.append((call.lineno, size.value))
         return sorted(found)
 
     @property
@@ -179,6 +189,20 @@ class Source:
         if isinstance(node, ast.Name):
             return self._imported.get(node.id, node.id)
         return node.attr if isinstance(node, ast.Attribute) else ""
+
+
+def _parse(file: Path) -> ast.Module:
+    try:
+        return ast.parse(file.read_bytes(), file.name)
+    except ValueError as error:  # NUL
+        raise SyntaxError(str(error)) from None
+
+
+def _imports(nodes: list[ast.AST], file: Path) -> list[Path]:
+    """Return where the modules would be that a file imports from its own directory."""
+    names = {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+    names |= {each.name for node in nodes if isinstance(node, ast.Import) for each in node.names}
+    return [file.parent / f"{name}.py" for name in names if name.isidentifier()]
 
 
 def _line(node: ast.ClassDef) -> int:

@@ -11,6 +11,9 @@ from conformance.labs.mistakes import cause_of_a_hole, cause_of_silence
 from conformance.labs.texts import mark, say
 from conformance.labs.two_clients import INTERVAL, LONGEST, NAMES, SHORTEST, TIMES, WATCHED, Watched, clocks, show
 
+TWICE = 0.5
+"""Seconds between two ticks that were sent together."""
+
 OTHERS_NAME = mark("the name is another client's: each address has its own, keep them in a dictionary")
 
 
@@ -51,7 +54,9 @@ def take_interval(exam: Exam) -> None:
         ticks = client.ticks[:TIMES]
         gaps = [later - earlier for earlier, later in pairwise(ticks)]
         # The first may come at once, and the second by a clock that all clients share.
-        if wrong := [gap for place, gap in enumerate(gaps) if gap > LONGEST or (place and gap < SHORTEST)]:
+        wrong = [gap for place, gap in enumerate(gaps) if gap > LONGEST or (place and gap < SHORTEST)]
+        wrong += [later - earlier for earlier, later in pairwise(client.ticks[TIMES - 1 :]) if later - earlier < TWICE]
+        if wrong:
             raise StepError(
                 say("{name} gets the time every {seconds:g} s", name=client.name, seconds=INTERVAL),
                 say("after {seconds:.1f} s", seconds=wrong[0]),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from conformance import ROOT
+from conformance.labs.source import Source
 from conformance.labs.submission import find_submission
 from conformance.tests.unusual_programs import ONE_LOOP_SERVER, UNUSUAL, WRONG
 
@@ -233,6 +234,24 @@ def test_a_mistake_in_an_unusual_answer_is_seen(tmp_path: Path, name: str) -> No
     status, said = lab(number, tmp_path)
     assert (status, said.count("✗")) == (1, 1), said
     assert re.search(said_of_it, said), said
+
+
+@pytest.mark.parametrize(
+    ("server", "opened"),
+    [(UNUSUAL["wrapped"][1], []), (ECHO_UDP_SERVER, [("beside.py", 3)])],
+    ids=["with", "without"],
+)
+def test_a_program_may_be_in_a_module_beside_it(tmp_path: Path, server: str, opened: list[tuple[str, int]]) -> None:
+    (tmp_path / "beside.py").write_text(server, encoding="utf-8")
+    (tmp_path / "server.py").write_text("import beside", encoding="utf-8")
+    source = Source(tmp_path / "server.py")
+    assert (source.service, source.opened_without_with(), source.opens_sockets) == ("echo", opened, True)
+
+
+def test_a_file_that_is_no_text(tmp_path: Path) -> None:
+    write(tmp_path, "\0", ECHO_UDP_CLIENT)
+    status, said = lab(1, tmp_path)
+    assert (status, "None" in said) == (1, False), said
 
 
 def test_one_client_that_leaves_stops_all(tmp_path: Path) -> None:

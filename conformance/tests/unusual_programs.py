@@ -166,5 +166,13 @@ WRONG = {
         "{START:%H:%M:%S}",
         "read once",
     ),
+    "sends-twice": (
+        *(
+            "common-clock",
+            "        time.sleep(3)",
+            "            server.sendto(now(name), address)\n        time.sleep(3)",
+        ),
+        "after 0",
+    ),
     "greets-by-name": ("common-clock", "{name}: 05", "05", "on the client's screen: Анна"),
 }
