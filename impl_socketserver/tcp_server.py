@@ -14,6 +14,7 @@ from typing import Any
 
 from spec.address import format_address, format_url
 from spec.codec import RECEIVE_BYTES
+from spec.message import Message
 from spec.options import UNREACHABLE, ServerOptions
 from spec.program.arguments import parse_server_options
 from spec.program.open_files import pause_if_exhausted
@@ -183,7 +184,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         server = Server(options)
     except (OSError, UnicodeError) as error:
-        fail(f"cannot listen on {options.url}: {explain(error)}", UNREACHABLE)
+        fail(Message("cannot listen on {url}: {reason}", url=options.url, reason=explain(error)), UNREACHABLE)
     with server:
         signals: SimpleQueue[int] = SimpleQueue()
 
@@ -193,10 +194,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         threading.Thread(target=stop, daemon=True).start()  # now: later the system may have no more threads
         on_first_signal(signals.put)
-        say(f"waiting for clients on {format_url(options.service, 'tcp', server.server_address)}")
+        say(Message("waiting for clients on {url}", url=format_url(options.service, "tcp", server.server_address)))
         server.serve_forever(POLL_INTERVAL)
         server.drain()
-    say("stopped")
+    say(Message("stopped"))
     return 0
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from spec.address import format_url
 from spec.codec import DATAGRAM_BYTES, RECEIVE_BUFFER_BYTES
 from spec.endpoint import open_endpoint
+from spec.message import Message
 from spec.options import UNREACHABLE, ServerOptions
 from spec.program.arguments import parse_server_options
 from spec.program.output import explain, fail, say
@@ -98,14 +99,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         server = Server(options)
     except (OSError, UnicodeError) as error:
-        fail(f"cannot listen on {options.url}: {explain(error)}", UNREACHABLE)
+        fail(Message("cannot listen on {url}: {reason}", url=options.url, reason=explain(error)), UNREACHABLE)
     with server:
         # shutdown() waits for serve_forever(), which runs in this thread: it needs a thread of its own
         on_first_signal(lambda number: threading.Thread(target=server.shutdown).start())
-        say(f"waiting for clients on {format_url(options.service, 'udp', server.server_address)}")
+        say(Message("waiting for clients on {url}", url=format_url(options.service, "udp", server.server_address)))
         server.serve_forever(POLL_INTERVAL[options.service])
         server.drain()
-    say("stopped")
+    say(Message("stopped"))
     return 0
 
 

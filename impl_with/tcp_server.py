@@ -11,6 +11,7 @@ from contextlib import ExitStack, closing, suppress
 
 from spec.address import format_address, format_url
 from spec.codec import RECEIVE_BYTES
+from spec.message import Message
 from spec.options import UNREACHABLE, ServerOptions
 from spec.program.arguments import parse_server_options
 from spec.program.open_files import pause_if_exhausted
@@ -209,11 +210,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         listener = listen(options)
     except (OSError, UnicodeError) as error:
-        fail(f"cannot listen on {options.url}: {explain(error)}", UNREACHABLE)
+        fail(Message("cannot listen on {url}: {reason}", url=options.url, reason=explain(error)), UNREACHABLE)
     with listener, closing(Server(options, listener)) as server:
-        say(f"waiting for clients on {format_url(options.service, 'tcp', listener.getsockname())}")
+        say(Message("waiting for clients on {url}", url=format_url(options.service, "tcp", listener.getsockname())))
         server.serve(signals)
-    say("stopped")
+    say(Message("stopped"))
     return 0
 
 

@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from spec.address import format_url
 from spec.codec import DATAGRAM_BYTES, RECEIVE_BUFFER_BYTES
 from spec.endpoint import Endpoint, open_endpoint
+from spec.message import Message
 from spec.options import UNREACHABLE, ServerOptions
 from spec.program.arguments import parse_server_options
 from spec.program.output import explain, fail, say
@@ -100,12 +101,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         sock = bind(options)
     except (OSError, UnicodeError) as error:
-        fail(f"cannot listen on {options.url}: {explain(error)}", UNREACHABLE)
+        fail(Message("cannot listen on {url}: {reason}", url=options.url, reason=explain(error)), UNREACHABLE)
     with sock:
-        say(f"waiting for clients on {format_url(options.service, 'udp', sock.getsockname())}")
+        say(Message("waiting for clients on {url}", url=format_url(options.service, "udp", sock.getsockname())))
         endpoint = open_endpoint(options, secrets.token_bytes(32), say)
         serve(sock, endpoint, signals)
-    say("stopped")
+    say(Message("stopped"))
     return 0
 
 

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
 
-from spec.codec import Reply, ReplyError, RequestError, check_name
+from spec.codec import REASONS, Reply, ReplyError, RequestError, check_name
 from spec.limits import INTERVAL_MAX, INTERVAL_MIN, LEASE_INTERVALS
+from spec.message import Message, message_of
 from spec.options import REFUSED, UNREACHABLE, WRONG_USAGE, ClientOptions
 from spec.replies import CHALLENGE, ERROR, FIELDS, TICK, ReplyForm
 from spec.text import visible
@@ -93,12 +94,12 @@ class Client(ABC):
     def wake(self, now: float) -> bytes:
         """Return the bytes to send because of the time: a repeated request or a renewal. Give up at the timeout."""
         if self.waiting and now >= self._give_up:
-            self.fail("no answer" if not self.connected else "no answer any more")
+            self.fail(Message("no answer any more") if self.connected else Message("no answer"))
         return b""
 
     def fail(self, reason: str, status: int = UNREACHABLE) -> None:
         """End the exchange with an error (CLI-10)."""
-        self.reject(f"{reason} ({self._url})", status)
+        self.reject(Message("{reason} ({url})", reason=reason, url=self._url), status)
         self.waiting = False
         self.over = status == UNREACHABLE
 
@@ -110,18 +111,20 @@ class Client(ABC):
     def stop(self) -> None:
         """Call this when a signal ends the conversation. For a subscriber that is no error (CLI-6)."""
         if not self.subscribed:
-            self.fail("stopped")
+            self.fail(Message("stopped"))
 
     def connect(self) -> None:
         """The server has shown that it is there: print so, the first time (CLI-1)."""
         if not self.connected:
             self.connected = True
-            self._show(f"connected to {self._url}")
+            self._show(Message("connected to {url}", url=self._url))
 
     def _refuse(self, reply: Reply) -> None:
         code, reason = require(reply, *ERROR.fields)
+        known = REASONS.get(code, "")
+        reason = known if known == reason else reason
         self.connect()
-        self.fail(f"the server answered {code}: {reason}", REFUSED)  # CLI-9
+        self.fail(Message("the server answered {code}: {reason}", code=code, reason=reason), REFUSED)  # CLI-9
         self.over = self.over or code == "busy"
 
     def _answer(self, reply: Reply, form: ReplyForm) -> None:
@@ -166,7 +169,7 @@ def parse_tick(reply: Reply) -> Tick:
     try:
         return Tick(name, _local(datetime.fromisoformat(time.replace("Z", "+00:00"))), int(seq))
     except (ValueError, OverflowError):
-        raise ReplyError("no such time") from None
+        raise ReplyError(Message("no such time")) from None
 
 
 def _local(moment: datetime) -> datetime:
@@ -191,7 +194,7 @@ def subscribed_interval(reply: Reply, form: ReplyForm) -> float:
     _check_name(reply.fields["name"])
     interval = float(reply.fields["interval"])
     if not INTERVAL_MIN <= interval <= INTERVAL_MAX:
-        raise ReplyError("an interval out of bounds")
+        raise ReplyError(Message("an interval out of bounds"))
     return interval
 
 
@@ -208,21 +211,21 @@ def patience(options: ClientOptions, interval: float) -> float:
 
 def malformed(error: ReplyError) -> str:
     """Return how a client reports the error (CLI-11)."""
-    return f"a malformed reply: {error}"
+    return Message("a malformed reply: {problem}", problem=message_of(error))
 
 
 def unexpected(reply: Reply) -> ReplyError:
     """Return the error of a reply whose status does not answer the request."""
-    return ReplyError(f"{reply.status} answers nothing that was asked")
+    return ReplyError(Message("{status} answers nothing that was asked", status=reply.status))
 
 
 def require(reply: Reply, *names: str) -> list[str]:
     """Return the values of these fields. Raises ReplyError if one is missing or not of its form."""
     for name in names:
         if name not in reply.fields:
-            raise ReplyError(f"{reply.status} without {name}")
+            raise ReplyError(Message("{status} without {field}", status=reply.status, field=name))
         if not _FORMS[name].fullmatch(reply.fields[name]):
-            raise ReplyError(f"{name} is not of its form")
+            raise ReplyError(Message("{field} is not of its form", field=name))
     return [reply.fields[name] for name in names]
 
 

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
 from spec.limits import LINE_BYTES, NAME_CHARACTERS, REPLY_BYTES
+from spec.message import Message
 from spec.replies import ERROR, STATUSES
 from spec.text import has_control, has_control_except_tab
 
@@ -27,13 +28,13 @@ _Request: TypeAlias = tuple[bytes, str, Mapping[str, str]]
 
 
 REASONS = {  # in ERR-3's order
-    "too-long": f"a line is at most {LINE_BYTES} bytes",
-    "bad-encoding": "not well-formed UTF-8",
-    "unknown-verb": "no such verb here",
-    "bad-request": "a further line is no field",
-    "bad-character": "a control character",
-    "bad-name": f"1 to {NAME_CHARACTERS} characters, no outer space",
-    "busy": "the server is at its limit of clients",
+    "too-long": Message("a line is at most {limit} bytes", limit=LINE_BYTES),
+    "bad-encoding": Message("not well-formed UTF-8"),
+    "unknown-verb": Message("no such verb here"),
+    "bad-request": Message("a further line is no field"),
+    "bad-character": Message("a control character"),
+    "bad-name": Message("1 to {limit} characters, no outer space", limit=NAME_CHARACTERS),
+    "busy": Message("the server is at its limit of clients"),
 }
 ERROR_REPLIES = {code: ERROR.build(code, reason) for code, reason in REASONS.items()}
 
@@ -146,22 +147,22 @@ def build_request(verb: str, argument: str, **fields: str) -> bytes:
 def parse_reply(reply: bytes) -> Reply:
     """Return the reply that these bytes are, empty line included. Raises ReplyError if they are not one whole reply."""
     if len(reply) > REPLY_BYTES:
-        raise ReplyError(f"longer than {REPLY_BYTES} bytes")
+        raise ReplyError(Message("longer than {limit} bytes", limit=REPLY_BYTES))
     try:
         text = reply.decode()
     except UnicodeDecodeError:
-        raise ReplyError("not well-formed UTF-8") from None
+        raise ReplyError(Message("not well-formed UTF-8")) from None
     if not text.endswith("\n\n"):
-        raise ReplyError("no empty line at its end")
+        raise ReplyError(Message("no empty line at its end"))
     status, *lines = text[:-2].split("\n")
     if status not in STATUSES:
-        raise ReplyError(f"unknown status {status[:20]!r}")
+        raise ReplyError(Message("unknown status {status!r}", status=status[:20]))
     fields: dict[str, str] = {}
     for line in lines:
         name, colon, value = line.partition(": ")
         if not (colon and _FIELD_NAME.fullmatch(name)):
-            raise ReplyError(f"{line[:20]!r} is no field")
+            raise ReplyError(Message("{line!r} is no field", line=line[:20]))
         if has_control_except_tab(value):
-            raise ReplyError(f"a control character in the field {name[:20]}")
+            raise ReplyError(Message("a control character in the field {field}", field=name[:20]))
         fields.setdefault(name, value)
     return Reply(status, fields)

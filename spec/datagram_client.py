@@ -20,6 +20,7 @@ from spec.client import (
 )
 from spec.codec import Reply, ReplyError, build_request, parse_reply
 from spec.limits import COMPLAINTS_A_SECOND, LATE_SECONDS, LEASE_INTERVALS
+from spec.message import Message
 from spec.options import ClientOptions
 from spec.replies import ECHOED_OVER_UDP, SUBSCRIBED_OVER_UDP
 
@@ -59,7 +60,7 @@ class DatagramClient(Client):
         """Report a malformed reply; of very many in a second, only how many there were."""
         if now >= self._second + 1:
             if self._unreported:
-                self._complain(f"{self._unreported} more malformed replies")
+                self._complain(Message("{count} more malformed replies", count=self._unreported))
             self._complaints = self._unreported = 0
             self._second = now
         if self._complaints < COMPLAINTS_A_SECOND:

@@ -14,7 +14,8 @@ from typing import ClassVar, TypeAlias
 from spec import echo, ticks
 from spec.address import Address, format_address
 from spec.codec import RequestError, check_name, parse_datagram
-from spec.limits import LEASE_INTERVALS, REPLACED_A_SECOND
+from spec.limits import LEASE_INTERVALS, REPLACED_A_SECOND, REPLACED_AT_ONCE
+from spec.message import Message
 from spec.options import ServerOptions
 from spec.replies import CHALLENGE
 from spec.text import visible
@@ -99,7 +100,7 @@ class EchoEndpoint(Endpoint):
         self._max_clients = options.max_clients
         self._idle_timeout = options.idle_timeout
         self._last_heard: OrderedDict[Address, float] = OrderedDict()  # the longest silent first
-        self._second, self._replaced = -math.inf, 0
+        self._replaceable, self._refilled = 0.0, -math.inf
 
     @property
     def deadline(self) -> float | None:
@@ -118,20 +119,22 @@ class EchoEndpoint(Endpoint):
                 if not self._may_replace(now):
                     return
                 self._forget_longest_silent(announce)
-            announce(f"client {format_address(address)} connected")
+            announce(Message("client {client} connected", client=format_address(address)))
         self._last_heard[address] = now
         self._last_heard.move_to_end(address)
 
     def _may_replace(self, now: float) -> bool:
-        """Return whether a new address may take the place of another: so many lines a second are enough (SRV-6)."""
-        if now >= self._second + 1:
-            self._second, self._replaced = now, 0
-        self._replaced += 1
-        return self._replaced <= REPLACED_A_SECOND
+        """Return whether a new address may take the place of another, which makes two lines (SRV-6)."""
+        more = (now - self._refilled) * REPLACED_A_SECOND
+        self._replaceable, self._refilled = min(self._replaceable + more, REPLACED_AT_ONCE), now
+        if self._replaceable < 1:
+            return False
+        self._replaceable -= 1
+        return True
 
     def _forget_longest_silent(self, announce: Announce) -> None:
         address, _ = self._last_heard.popitem(last=False)
-        announce(f"client {format_address(address)} left")
+        announce(Message("client {client} left", client=format_address(address)))
 
     def _echo(self, message: str, fields: Mapping[str, str], address: Address, now: float, utc: float) -> list[bytes]:
         return [echo.echo_datagram(message)]
@@ -201,7 +204,7 @@ class TimeEndpoint(Endpoint):
             subscription = None
         if subscription is not None:
             if name != subscription.name:
-                self._say(subscription, f"is now {visible(name)}")
+                self._say(subscription, "client {client} is now {name}", name=visible(name))
             subscription.name = name  # TIME-13
             subscription.lease_end = lease_end
             self._subscriptions.move_to_end(address)
@@ -212,7 +215,7 @@ class TimeEndpoint(Endpoint):
                 raise RequestError("busy")  # ERR-11
         schedule = ticks.Schedule(now, self._interval_seconds)
         subscription = self._subscriptions[address] = _Subscription(address, name, schedule, lease_end)
-        self._say(subscription, "connected")
+        self._say(subscription, "client {client} connected")
         first = ticks.build_tick(name, utc, schedule.take(now) or 1)
         self._timers.arm(subscription, subscription.deadline)
         return [leased, first]  # TIME-5
@@ -224,12 +227,12 @@ class TimeEndpoint(Endpoint):
     def _end(self, subscription: _Subscription) -> None:
         self._timers.disarm(subscription)
         del self._subscriptions[subscription.address]
-        self._say(subscription, "left")
+        self._say(subscription, "client {client} left")
 
-    def _say(self, subscription: _Subscription, what: str) -> None:
+    def _say(self, subscription: _Subscription, template: str, **values: str) -> None:
         if self._announce is not None:
-            name, address = visible(subscription.name), format_address(subscription.address)
-            self._announce(f"client {name} ({address}) {what}")
+            client = f"{visible(subscription.name)} ({format_address(subscription.address)})"
+            self._announce(Message(template, client=client, **values))
 
 
 def open_endpoint(options: ServerOptions, secret: bytes, announce: Announce) -> Endpoint:

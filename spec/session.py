@@ -11,6 +11,7 @@ from typing import ClassVar, TypeAlias
 from spec import echo, ticks
 from spec.codec import ERROR_REPLIES, RequestError, check_name, parse_line
 from spec.limits import LINE_BYTES
+from spec.message import Message
 from spec.options import ServerOptions
 from spec.text import visible
 
@@ -114,10 +115,10 @@ class EchoSession(Session):
 
     def __init__(self, options: ServerOptions, client: str, now: float, announce: Announce) -> None:
         super().__init__(options, client, now, announce)
-        announce(f"client {client} connected")
+        announce(Message("client {client} connected", client=client))
 
     def close(self) -> None:
-        self._announce(f"client {self._client} left")
+        self._announce(Message("client {client} left", client=self._client))
 
     def _echo(self, message: str, now: float, utc: float) -> bytes:
         return echo.echo_line(message)
@@ -150,7 +151,7 @@ class TimeSession(Session):
 
     def close(self) -> None:
         if self._schedule is not None:
-            self._announce(f"client {visible(self._name)} ({self._client}) left")
+            self._announce(Message("client {client} left", client=self._shown(self._name)))
 
     def _subscribe(self, name: str, now: float, utc: float) -> bytes:
         check_name(name)
@@ -158,11 +159,14 @@ class TimeSession(Session):
         subscribed = ticks.build_subscribed(name, self._interval)
         if self._schedule is not None:  # TIME-13
             if name != former:
-                self._announce(f"client {visible(former)} ({self._client}) is now {visible(name)}")
+                self._announce(Message("client {client} is now {name}", client=self._shown(former), name=visible(name)))
             return subscribed
         self._schedule = ticks.Schedule(now, float(self._interval))
-        self._announce(f"client {visible(name)} ({self._client}) connected")
+        self._announce(Message("client {client} connected", client=self._shown(self._name)))
         return subscribed + self.wake(now, utc, blocked=False)  # TIME-5
+
+    def _shown(self, name: str) -> str:
+        return f"{visible(name)} ({self._client})"
 
     handlers: ClassVar[Handlers] = {ticks.VERB: _subscribe}
 

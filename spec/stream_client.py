@@ -16,6 +16,7 @@ from spec.client import (
 )
 from spec.codec import Reply, ReplyError, build_request, parse_reply
 from spec.limits import REPLY_BYTES
+from spec.message import Message
 from spec.options import ClientOptions
 from spec.replies import ECHOED_OVER_TCP, SUBSCRIBED_OVER_TCP
 
@@ -31,7 +32,7 @@ class StreamClient(Client):
     def receive(self, data: bytes, now: float) -> bytes:
         """Take bytes from the server; no bytes mean the end of the stream."""
         if not data:
-            self.fail("the server closed the connection")
+            self.fail(Message("the server closed the connection"))
             return b""
         self._received += data
         try:
@@ -39,14 +40,14 @@ class StreamClient(Client):
                 reply, self._received = self._received[: end + 2], self._received[end + 2 :]
                 self._take(parse_reply(reply), now)
             if self.waiting and len(self._received) > REPLY_BYTES:
-                raise ReplyError(f"longer than {REPLY_BYTES} bytes")
+                raise ReplyError(Message("longer than {limit} bytes", limit=REPLY_BYTES))
         except ReplyError as error:
             self.fail(malformed(error))
         return self.wake(now)
 
     def unreachable(self, reason: str) -> None:
         """Call this when the socket reports an error, with the reason in words for the user."""
-        self.fail(f"the connection broke: {reason}")
+        self.fail(Message("the connection broke: {reason}", reason=reason))
 
     @abstractmethod
     def _take(self, reply: Reply, now: float) -> None:
@@ -70,7 +71,7 @@ class EchoStreamClient(StreamClient):
         elif reply.status != "OK":
             raise unexpected(reply)
         elif require(reply, "message") != [self._message]:
-            raise ReplyError("another message than was sent")
+            raise ReplyError(Message("another message than was sent"))
         else:
             self._answer(reply, ECHOED_OVER_TCP)
 

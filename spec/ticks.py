@@ -6,6 +6,7 @@ from decimal import Decimal
 from functools import lru_cache
 
 from spec.limits import INTERVAL_MAX, INTERVAL_MIN, LEASE_INTERVALS
+from spec.message import Message
 from spec.replies import SUBSCRIBED_OVER_TCP, SUBSCRIBED_OVER_UDP, TICK
 
 VERB = "TIME"
@@ -47,7 +48,11 @@ class Schedule:
 def parse_interval(text: str) -> Decimal:
     """Return an interval in seconds. Raises ValueError unless it is a plain decimal within the limits."""
     if not _PLAIN_DECIMAL.fullmatch(text) or not INTERVAL_MIN <= float(text) <= INTERVAL_MAX:
-        raise ValueError(f"{text!r} is no plain decimal from {INTERVAL_MIN} to {INTERVAL_MAX}")
+        raise ValueError(
+            Message(
+                "{text!r} is no plain decimal from {least} to {most}", text=text, least=INTERVAL_MIN, most=INTERVAL_MAX
+            )
+        )
     return Decimal(text)
 
 

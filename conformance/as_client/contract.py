@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from conformance.as_client import peers
 from conformance.as_client.conversation import good_request
+from conformance.languages.texts import say
 from conformance.targets.server import Server
 from conformance.targets.target import Target
 from conformance.targets.terms import ROLES, TRANSPORTS, Role, Service, Transport
@@ -42,7 +43,7 @@ def check(target: Target) -> list[Finding]:
         for attempt in _servers(target, f", {number.name}", partial(_stop, number))
     ]
     attempts += [
-        (f"{transport}_{role}, wrong usage", partial(_refuse, target, transport, role))
+        (say("{program}, wrong usage", program=f"{transport}_{role}"), partial(_refuse, target, transport, role))
         for transport, role in product(TRANSPORTS, ROLES)
         if target.offers(role, transport)
     ]

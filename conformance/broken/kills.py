@@ -21,6 +21,7 @@ from rich.table import Table
 from conformance import ROOT
 from conformance.broken import AUTHOR, faults
 from conformance.broken.kill_session import Kill
+from conformance.languages.texts import say
 from spec.requirements import REQUIREMENTS
 
 RECORD = ROOT / "conformance" / "broken" / "kills.json"
@@ -97,10 +98,10 @@ def write_kills(kills: Mapping[str, Kill]) -> None:
 def kill_table() -> Table:
     """Return the recorded kills as a table for a terminal."""
     table = Table()
-    table.add_column("requirement", no_wrap=True)
-    table.add_column("a program that", ratio=3)
-    table.add_column("is found by", overflow="fold", ratio=3)
-    table.add_column("which says", overflow="fold", ratio=4)
+    table.add_column(say("requirement"), no_wrap=True)
+    table.add_column(say("a program that"), ratio=3)
+    table.add_column(say("is found by"), overflow="fold", ratio=3)
+    table.add_column(say("which says"), overflow="fold", ratio=4)
     for id_, kills in read_kills().items():
         for kill in kills:
             table.add_row(id_, kill.description, escape(kill.check), escape(kill.failure))

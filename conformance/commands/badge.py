@@ -4,16 +4,17 @@ import argparse
 from pathlib import Path
 
 from conformance.commands.files import STDOUT, read_report, require_directories, write_json
+from conformance.languages.texts import mark, say
 from conformance.reports.badge import badge
 from conformance.running.verdicts import CONFORMS
 
-HELP = "write the badge of a report: JSON for the endpoint of shields.io"
+HELP = mark("write the badge of a report: JSON for the endpoint of shields.io")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("report", type=Path, metavar="REPORT", help="what `run --json` has written")
-    parser.add_argument("--label", default="sockspec", help="the badge's left half (default: sockspec)")
-    parser.add_argument("--out", type=Path, metavar="FILE", default=STDOUT, help="default: standard output")
+    parser.add_argument("report", type=Path, metavar="REPORT", help=say("what `run --json` has written"))
+    parser.add_argument("--label", default="sockspec", help=say("the badge's left half (default: sockspec)"))
+    parser.add_argument("--out", type=Path, metavar="FILE", default=STDOUT, help=say("default: standard output"))
 
 
 def execute(options: argparse.Namespace) -> int:

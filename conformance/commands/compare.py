@@ -10,36 +10,45 @@ from rich.console import Console
 
 from conformance.commands.files import page_writer, require_directories, write_json
 from conformance.commands.judging import judge_selection
-from conformance.commands.selecting import UsageError, find_targets, positive
+from conformance.commands.selecting import UsageError, find_targets, needs_module, positive
+from conformance.languages.texts import mark, say
 from conformance.profiles import PROFILES
 from conformance.reports.json_report import build_report
 from conformance.reports.screen import Screen
 from conformance.running.runner import JudgeError, Selection
 from conformance.running.verdicts import CONFORMS, exit_status, judge, state_of
-from conformance.targets.discovery import BUNDLED, TARGET_HELP, find_target
+from conformance.targets.discovery import BUNDLED, find_target, target_help
 from conformance.targets.target import MissingError, Target
 from conformance.targets.terms import SERVICES, TRANSPORTS
 
-HELP = "measure targets side by side; show where they disagree, and their size"
+HELP = mark("measure targets side by side; show where they disagree, and their size")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("targets", nargs="*", metavar="TARGET", help=TARGET_HELP)
-    parser.add_argument("--baseline", metavar="NAME", help="the target that ratios are to (default: the first)")
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help=target_help())
+    parser.add_argument("--baseline", metavar="NAME", help=say("the target that ratios are to (default: the first)"))
+    for name, everything in ("transport", TRANSPORTS), ("service", SERVICES):
+        parser.add_argument(
+            f"--{name}", action="append", default=[], choices=everything, help=say("repeatable; default: both")
+        )
     parser.add_argument(
-        "--transport", action="append", default=[], choices=TRANSPORTS, help="repeatable; default: both"
+        "--all-pairs", action="store_true", help=say("show where each two targets disagree, not only with the baseline")
     )
-    parser.add_argument("--service", action="append", default=[], choices=SERVICES, help="repeatable; default: both")
+    parser.add_argument("--quick", action="store_true", help=say("fewer loads and shorter samples, about a minute"))
     parser.add_argument(
-        "--all-pairs", action="store_true", help="show where each two targets disagree, not only with the baseline"
-    )
-    parser.add_argument("--quick", action="store_true", help="fewer loads and shorter samples, about a minute")
-    parser.add_argument("--rounds", type=positive, metavar="N", help="how often each load is measured (default: 15)")
-    parser.add_argument(
-        "--json", type=Path, metavar="FILE", help="write all figures; comparison.schema.json says in what form"
+        "--rounds", type=positive, metavar="N", help=say("how often each load is measured (default: 15)")
     )
     parser.add_argument(
-        "--html", type=Path, metavar="FILE", help="write a page; without --quick it has the verdicts of a quick run too"
+        "--json", type=Path, metavar="FILE", help=say("write all figures; comparison.schema.json says in what form")
+    )
+    parser.add_argument(
+        "--html",
+        type=Path,
+        metavar="FILE",
+        help=say("write a page, with the verdicts of a quick run of the same targets"),
+    )
+    parser.add_argument(
+        "--no-verdicts", action="store_true", help=say("leave the verdicts out of the page, and judge nothing")
     )
 
 
@@ -48,21 +57,21 @@ def execute(options: argparse.Namespace) -> int:
         from conformance.comparison.compare import compare
         from conformance.comparison.tables import WIDTH
     except ModuleNotFoundError as error:
-        raise UsageError(f"compare needs the Python module {error.name}: pip install 'sockspec[compare]'") from None
+        raise UsageError(needs_module("compare", error.name, "compare")) from None
     console = Screen(width=None if sys.stdout.isatty() else WIDTH)
     targets = find_targets([word for word in options.targets or BUNDLED if _is_there(word, console)])
     baseline = options.baseline or targets[0].name
     if baseline not in [target.name for target in targets]:
-        raise UsageError(f"--baseline {baseline}: no such target is compared")
+        raise UsageError(say("--baseline {name}: no such target is compared", name=baseline))
     require_directories(options.json, options.html)
     write_page = page_writer() if options.html else None
     comparison = compare(options, targets, baseline, console)
     if options.json:
         write_json(options.json, comparison.to_json())
     if write_page:
-        write_page(options.html, comparison, None if options.quick else _judge_quickly(options, targets, console))
+        write_page(options.html, comparison, None if options.no_verdicts else _judge_quickly(options, targets, console))
     if not any(each.figures for each in comparison.measurements):
-        raise JudgeError("nothing could be measured")
+        raise JudgeError(say("nothing could be measured"))
     return CONFORMS
 
 
@@ -71,17 +80,26 @@ def _is_there(word: str, console: Console) -> bool:
     try:
         find_target(word)
     except MissingError as missing:
-        console.print(f"skipped: {missing}", markup=False, soft_wrap=True)
+        console.print(say("skipped: {missing}", missing=missing), markup=False, soft_wrap=True)
         return False
     return True
 
 
-def _judge_quickly(options: argparse.Namespace, targets: list[Target], console: Console) -> dict[str, Any]:
-    """Judge targets by the quick profile; return the report."""
+def _judge_quickly(options: argparse.Namespace, targets: list[Target], console: Console) -> dict[str, Any] | None:
+    """Judge targets by the quick profile, when nothing is measured any more; return the report, None: not judged."""
     profile, start = PROFILES["quick"], time.monotonic()
+    console.print(
+        say("judging for the page, quick profile; {option} leaves it out", option="--no-verdicts"), soft_wrap=True
+    )
     selection = Selection(targets, [], options.transport, options.service, [], profile)
-    judged = judge_selection(console, selection)
+    try:
+        judged = judge_selection(console, selection)
+    except JudgeError as error:  # what was measured is not lost
+        console.print(say("not judged: {problem}", problem=error), markup=False, soft_wrap=True)
+        return None
     verdicts = {target.name: judge(judged.of(target.name)) for target in targets}
     states = {name: state_of(judged.of(name), of, {}, strict=False) for name, of in verdicts.items()}
+    for name, state in states.items():
+        console.print(f"{name}: {say(state.value)}", markup=False, soft_wrap=True)
     status = exit_status(verdicts, {}, strict=False)
     return build_report(judged.cases, verdicts, states, {}, profile, status, time.monotonic() - start)

@@ -4,9 +4,10 @@ import argparse
 
 import shtab
 
+from conformance.languages.texts import mark
 from conformance.running.verdicts import CONFORMS
 
-HELP = 'print completions for a shell: eval "$(sockspec completion bash)"'
+HELP = mark('print completions for a shell: eval "$(sockspec completion bash)"')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -10,12 +10,13 @@ from rich.markup import escape
 
 from conformance.commands import run
 from conformance.commands.selecting import add_selection, find_targets
+from conformance.languages.texts import mark, say
 from conformance.reports.screen import Screen
 from conformance.targets.programs import Program
 from conformance.targets.target import Target
 from conformance.targets.terms import SERVICES, TRANSPORTS, Service, Transport
 
-HELP = "show servers and clients at work, then judge them"
+HELP = mark("show servers and clients at work, then judge them")
 
 MESSAGES: dict[Service, list[str]] = {"echo": ["привет"], "time": ["Анна", "Борис"]}
 
@@ -41,7 +42,16 @@ def show_at_work(
     for transport, service in product(transports, services):
         if not (target.offers("server", transport, service) and target.offers("client", transport, service)):
             continue
-        console.rule(escape(f"{target.name}: {service} over {transport.upper()}"))
+        console.rule(
+            escape(
+                say(
+                    "{target}: {service} over {transport}",
+                    target=target.name,
+                    service=service,
+                    transport=transport.upper(),
+                )
+            )
+        )
         with contextlib.ExitStack() as stack:
             server = stack.enter_context(target.server(service, transport, "--interval", "0.5"))
             ticks = ["--ticks", "2"] if service == "time" else []
@@ -53,7 +63,7 @@ def show_at_work(
             for client in clients.values():
                 client.wait()
             server.stop()
-            _show(console, "server", server)
+            _show(console, say("server"), server)
             for message, client in clients.items():
                 _show(console, message, client)
 

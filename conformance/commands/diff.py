@@ -7,20 +7,21 @@ import hypothesis
 
 from conformance.as_client import differential
 from conformance.commands.selecting import require_reachable
+from conformance.languages.texts import mark, say
 from conformance.profiles import PROFILES
 from conformance.running.runner import JudgeError
 from conformance.running.verdicts import CONFORMS, FAILS
 from conformance.targets.discovery import find_target
 from conformance.targets.terms import SERVICES, TRANSPORTS
 
-HELP = "let two servers answer the same; show the shortest difference"
+HELP = mark("let two servers answer the same; show the shortest difference")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("targets", nargs=2, metavar="TARGET", help="two of them, as `run` takes them")
-    parser.add_argument("--profile", choices=list(PROFILES), default="standard", help="how many conversations")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="which of them (default: 0)")
-    parser.add_argument("--hex", action="store_true", help="show requests and replies in hexadecimal digits too")
+    parser.add_argument("targets", nargs=2, metavar="TARGET", help=say("two of them, as `run` takes them"))
+    parser.add_argument("--profile", choices=list(PROFILES), default="standard", help=say("how many conversations"))
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help=say("which of them (default: 0)"))
+    parser.add_argument("--hex", action="store_true", help=say("show requests and replies in hexadecimal digits too"))
 
 
 def execute(options: argparse.Namespace) -> int:
@@ -35,8 +36,8 @@ def execute(options: argparse.Namespace) -> int:
             outcome = differential.compare(targets[0], targets[1], service, transport, profile)
             compared = True
             told = differential.describe(outcome, targets, hexadecimal=options.hex)
-            print(f"{service} over {transport}: {told}")
+            print(say("{service} over {transport}: {told}", service=service, transport=transport, told=told))
             status = FAILS if outcome.difference and any(outcome.difference.at_fault) else status
     if not compared:
-        raise JudgeError("there is no server that both offer")
+        raise JudgeError(say("there is no server that both offer"))
     return status

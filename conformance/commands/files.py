@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from conformance.commands.selecting import UsageError
+from conformance.commands.selecting import UsageError, needs_module
 from conformance.comparison.model import Comparison
+from conformance.languages.texts import say
 from conformance.reports.json_report import FORMAT
 from conformance.reports.screen import Screen
 
@@ -19,7 +20,7 @@ def require_directories(*files: Path | None) -> None:
     """Raises UsageError, before any work, if one of the files could not be written for want of a directory."""
     for file in files:
         if file and not file.parent.is_dir():
-            raise UsageError(f"{file}: {file.parent} is no directory")
+            raise UsageError(say("{file}: {directory} is no directory", file=file, directory=file.parent))
 
 
 def page_writer() -> PageWriter:
@@ -27,7 +28,7 @@ def page_writer() -> PageWriter:
     try:
         from conformance.reports.page import page  # takes a moment, and packages that nothing else takes
     except ModuleNotFoundError as error:
-        raise UsageError(f"--html needs the Python module {error.name}: pip install 'sockspec[compare]'") from None
+        raise UsageError(needs_module("--html", error.name, "compare")) from None
     return page.write
 
 
@@ -42,7 +43,11 @@ class Writer:
         try:
             return write(*arguments)
         except OSError as error:
-            problem = f"cannot write {error.filename or 'a file'}: {error.strerror or error}"
+            problem = say(
+                "cannot write {file}: {reason}",
+                file=error.filename or say("a file"),
+                reason=say(error.strerror) if error.strerror else error,
+            )
             if problem not in self.problems:
                 print(f"sockspec: {problem}", file=sys.stderr)
             self.problems.add(problem)
@@ -65,7 +70,9 @@ def read_report(path: Path) -> dict[str, Any]:
     except ValueError as error:  # no UTF-8, or no JSON
         raise UsageError(f"{path}: {error}") from None
     if not isinstance(whole, dict) or whole.get("format") != FORMAT or "verdicts" not in whole:
-        raise UsageError(f"{path}: not a report of format {FORMAT}, as `run --json` writes it")
+        raise UsageError(
+            say("{file}: not a report of format {format}, as `run --json` writes it", file=path, format=FORMAT)
+        )
     return whole
 
 

@@ -11,8 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from conformance.commands.files import require_directories, screen_beside, write_json
-from conformance.commands.selecting import UsageError, positive
-from conformance.labs import texts
+from conformance.commands.selecting import UsageError, needs_module, positive
 from conformance.labs.exercises import EXERCISES
 from conformance.labs.network import has_own_network
 from conformance.labs.results import read_result
@@ -25,30 +24,35 @@ from conformance.labs.roster import (
     judge_class,
     read_weights,
 )
-from conformance.labs.texts import say
+from conformance.languages import texts
+from conformance.languages.texts import mark, say
 from conformance.running.verdicts import CONFORMS, NOT_JUDGED
 
-HELP = "judge the exercises of a class: a directory for each person, in it lab1, lab2, ..."
+HELP = mark("judge the exercises of a class: a directory for each person, in it lab1, lab2, ...")
 
 Cells = Mapping[tuple[str, int], Cell]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("directories", nargs="+", type=Path, metavar="DIRECTORY", help="a person's directory, or one of all persons'")
-    add("--weights", type=Path, metavar="FILE", help="TOML: points in [exercises], shares in [levels]")
-    add("--workers", "-n", type=positive, metavar="N", help=f"exercises at once (default: {AT_ONCE})")
-    add("--json", type=Path, metavar="FILE", help="write all that was found")
-    add("--resume", type=Path, metavar="FILE", help="judge only what has changed since that --json was written")
-    add("--csv", type=Path, metavar="FILE", help="write the table")
-    add("--html", type=Path, metavar="DIR", help="write the table as a page, and a page for each person")
-    add("--gradescope", type=Path, metavar="FILE", help="write a results.json for graders; for one person")
-    add("--lang", choices=texts.LANGUAGES, help="in which language (default: that of the locale)")
+    add(
+        "directories",
+        nargs="+",
+        type=Path,
+        metavar="DIRECTORY",
+        help=say("a person's directory, or one of all persons'"),
+    )
+    add("--weights", type=Path, metavar="FILE", help=say("TOML: points in [exercises], shares in [levels]"))
+    add("--workers", "-n", type=positive, metavar="N", help=say("exercises at once (default: {count})", count=AT_ONCE))
+    add("--json", type=Path, metavar="FILE", help=say("write all that was found"))
+    add("--resume", type=Path, metavar="FILE", help=say("judge only what has changed since that --json was written"))
+    add("--csv", type=Path, metavar="FILE", help=say("write the table"))
+    add("--html", type=Path, metavar="DIR", help=say("write the table as a page, and a page for each person"))
+    add("--gradescope", type=Path, metavar="FILE", help=say("write a results.json for graders; for one person"))
 
 
 def execute(options: argparse.Namespace) -> int:
-    language = options.lang or texts.language_of()
-    texts.choose(language)
+    language = texts.current()
     try:
         tasks = find_tasks(options.directories)
         weights = read_weights(options.weights) if options.weights else Weights()
@@ -176,6 +180,6 @@ def _write_pages(directory: Path, persons: Sequence[str], cells: Cells, weights:
     try:
         from conformance.labs import class_page  # takes packages that nothing else takes
     except ModuleNotFoundError as error:
-        raise UsageError(f"--html needs the Python module {error.name}: pip install 'sockspec[labs]'") from None
+        raise UsageError(needs_module("--html", error.name, "labs")) from None
     numbers = sorted({number for _, number in cells})
     class_page.write(directory, numbers, _rows(persons, cells, weights), cells, language)

@@ -5,16 +5,16 @@ import re
 from pathlib import Path
 
 from conformance.commands.selecting import UsageError
-from conformance.labs import texts
 from conformance.labs.exercises import EXERCISES
 from conformance.labs.skeleton import fill, skeletons
 from conformance.labs.source import Source
-from conformance.labs.texts import say
+from conformance.languages import texts
+from conformance.languages.texts import mark, say
 from conformance.running.verdicts import CONFORMS, USAGE
 from conformance.targets.discovery import BUNDLED, MANIFEST
 from conformance.targets.terms import ROLES, SERVICES, TRANSPORTS, Service, Transport
 
-HELP = "write a manifest; with `lab N` also server.py and client.py, to be completed"
+HELP = mark("write a manifest; with `lab N` also server.py and client.py, to be completed")
 
 _SIGNS: dict[Transport, set[str]] = {
     "udp": {"SOCK_DGRAM", "UDPServer", "ThreadingUDPServer", "ForkingUDPServer", "create_datagram_endpoint"},
@@ -27,13 +27,16 @@ _SIGNS: dict[Transport, set[str]] = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.usage = "sockspec init [-h] [--lang {en,ru}] [lab N] [DIRECTORY]"
     add = parser.add_argument
-    add("words", nargs="*", metavar="[lab N] [DIRECTORY]", help="an exercise, 1 to 7; where to write (default: here)")
-    add("--lang", choices=texts.LANGUAGES, help="in which language (default: that of the locale)")
+    add(
+        "words",
+        nargs="*",
+        metavar="[lab N] [DIRECTORY]",
+        help=say("an exercise, 1 to 7; where to write (default: here)"),
+    )
 
 
 def execute(options: argparse.Namespace) -> int:
-    language = options.lang or texts.language_of()
-    texts.choose(language)
+    language = texts.current()
     number, directory = _read_words(options.words)
     try:
         directory.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from conformance.languages.texts import say
 from conformance.running import runner
 from conformance.running.cases import Case
 from conformance.running.runner import JudgeError, Planned, Selection
@@ -40,7 +41,7 @@ def judge_selection(console: Console, selection: Selection, take: Callable[[Case
     planned = failed = 0
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("judging", total=None)
+        task = progress.add_task(say("judging"), total=None)
         try:
             for event in runner.run(selection):
                 if isinstance(event, Planned):
@@ -54,11 +55,15 @@ def judge_selection(console: Console, selection: Selection, take: Callable[[Case
                 take(event)
                 failed += event.outcome in ("failed", "error")
                 done = planned - len(left)
-                progress.update(
-                    task, completed=done, description=f"judging, [red]{failed} failed[/]" if failed else "judging"
-                )
+                so_far = say("judging")
+                if failed:
+                    of_them = say("{failed} failed", failed=failed)
+                    so_far += f", [red]{of_them}[/]"
+                progress.update(task, completed=done, description=so_far)
                 if not console.is_terminal and event.ran and done % SAID_EACH == 0:
-                    console.print(f"{done} of {planned} checks, {failed} failed")
+                    console.print(
+                        say("{done} of {planned} checks, {failed} failed", done=done, planned=planned, failed=failed)
+                    )
         except KeyboardInterrupt:
             judged.problem = "interrupted"
         except JudgeError as error:

@@ -10,8 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from conformance.commands.files import require_directories, screen_beside, write_json
-from conformance.commands.selecting import UsageError
-from conformance.labs import texts
+from conformance.commands.selecting import UsageError, needs_module
 from conformance.labs.assignment import LEVELS
 from conformance.labs.exam import Exam
 from conformance.labs.exercises import EXERCISES
@@ -19,26 +18,26 @@ from conformance.labs.ladder import StepError, Taken
 from conformance.labs.network import enter_own_network
 from conformance.labs.results import judge
 from conformance.labs.submission import SubmissionError, find_submission
-from conformance.labs.texts import say
+from conformance.languages.texts import mark, say
 from conformance.running.verdicts import CONFORMS, FAILS, NOT_JUDGED
 
-HELP = "judge one of seven exercises as it is assigned, in free form"
+HELP = mark("judge one of seven exercises as it is assigned, in free form")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("number", type=int, choices=list(EXERCISES), metavar="N", help="the exercise, 1 to 7")
-    add("programs", nargs="*", type=Path, metavar="PATH", help="a directory, or the server's and the client's file")
-    add("--level", choices=LEVELS, default=LEVELS[0], help="how far to go (default: %(default)s)")
-    add("--all", action="store_true", help="try all steps of a level; by default the first that fails ends it")
-    add("--hint", action="store_true", help="say what to try at a step that fails")
-    add("--watch", action="store_true", help="again whenever a file has been saved, until Ctrl-C")
-    add("--lang", choices=texts.LANGUAGES, help="in which language (default: that of the locale)")
-    add("--json", type=Path, metavar="FILE", help="write what was found")
+    add("number", type=int, choices=list(EXERCISES), metavar="N", help=say("the exercise, 1 to 7"))
+    add(
+        "programs", nargs="*", type=Path, metavar="PATH", help=say("a directory, or the server's and the client's file")
+    )
+    add("--level", choices=LEVELS, default=LEVELS[0], help=say("how far to go (default: %(default)s)"))
+    add("--all", action="store_true", help=say("try all steps of a level; by default the first that fails ends it"))
+    add("--hint", action="store_true", help=say("say what to try at a step that fails"))
+    add("--watch", action="store_true", help=say("again whenever a file has been saved, until Ctrl-C"))
+    add("--json", type=Path, metavar="FILE", help=say("write what was found"))
 
 
 def execute(options: argparse.Namespace) -> int:
-    texts.choose(options.lang or texts.language_of())
     if len(options.programs) > 2:
         raise UsageError(say("name a directory, or two files"))
     try:
@@ -81,7 +80,7 @@ def _watch(directories: Iterable[Path]) -> int:
     try:
         from watchfiles import PythonFilter, watch
     except ModuleNotFoundError as error:
-        raise UsageError(f"--watch needs the Python module {error.name}: pip install 'sockspec[labs]'") from None
+        raise UsageError(needs_module("--watch", error.name, "labs")) from None
     command = [sys.executable, "-m", "conformance", *(word for word in sys.argv[1:] if not word.startswith("--w"))]
     subprocess.run(command, check=False)
     for _ in watch(*directories, watch_filter=PythonFilter(extra_extensions=[".toml"]), raise_interrupt=False):

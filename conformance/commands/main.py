@@ -6,6 +6,8 @@ import sys
 import traceback
 from collections.abc import Sequence
 from importlib import metadata
+from itertools import pairwise
+from typing import NoReturn
 
 from conformance.commands import (
     badge,
@@ -24,6 +26,8 @@ from conformance.commands import (
     wireshark,
 )
 from conformance.commands.selecting import UsageError
+from conformance.languages import texts
+from conformance.languages.texts import say
 from conformance.running.runner import JudgeError
 from conformance.running.verdicts import NOT_JUDGED, USAGE, KnownFailuresError
 from conformance.targets.interrupts import heed_interrupts
@@ -48,12 +52,36 @@ COMMANDS = {
 }
 
 
+BY_LOCALE = "lab", "grade", "init"
+"""Commands that speak the language of the locale into pipes and files too: what they print is for persons alone."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        if message.startswith("argument "):  # before Python 3.11 argparse has no translation of that word
+            name, _, problem = message.removeprefix("argument ").partition(": ")
+            message = say("argument {argument}: {problem}", argument=name, problem=problem)
+        super().error(message)
+
+
+def language_for(words: Sequence[str]) -> str:
+    """Return the language that a command line asks for: that of ``--lang``, else, on a terminal, of the locale."""
+    for word, following in pairwise([*words, ""]):
+        if (name := following if word == "--lang" else word.removeprefix("--lang=")) in texts.LANGUAGES:
+            return name
+    stream = sys.stderr if {"-", "--json=-"} & set(words) else sys.stdout  # see STDOUT
+    return texts.language_of() if stream.isatty() or (words and words[0] in BY_LOCALE) else "en"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return the exit status: 0 conforms, 1 does not, 2 wrong usage, 3 could not be judged."""
     for stream in sys.stdout, sys.stderr:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that is not UTF-8 has some letters only
-    options = command_line().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    texts.choose(language_for(words))
+    with texts.argparse_speaking():
+        options = command_line().parse_args(words)
     heed_interrupts()
     try:
         return int(options.execute(options))
@@ -61,35 +89,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"sockspec: {error}", file=sys.stderr)
         return USAGE
     except JudgeError as error:
-        print(f"sockspec: could not be judged: {error}", file=sys.stderr)
+        print(say("sockspec: could not be judged: {problem}", problem=error), file=sys.stderr)
         return NOT_JUDGED
     except OSError as error:
-        print(f"sockspec: {error}", file=sys.stderr)
+        print(f"sockspec: {_explain(error)}", file=sys.stderr)
         return NOT_JUDGED
     except KeyboardInterrupt:
-        print("sockspec: interrupted", file=sys.stderr)
+        print("sockspec:", say("interrupted"), file=sys.stderr)
         return NOT_JUDGED
     except Exception:  # noqa: BLE001 - whatever it is, its status must not say that a target does not conform
         traceback.print_exc()
-        print("sockspec: could not be judged: the suite itself failed, see above", file=sys.stderr)
+        print(say("sockspec: could not be judged: the suite itself failed, see above"), file=sys.stderr)
         return NOT_JUDGED
+
+
+def _explain(error: OSError) -> str:
+    if error.filename is None or error.strerror is None:
+        return str(error)
+    return f"[Errno {error.errno}] {say(error.strerror)}: {error.filename!r}"
 
 
 def _version() -> str:
     try:
         suite = metadata.version("sockspec")
     except metadata.PackageNotFoundError:
-        suite = "(not installed)"
+        suite = say("(not installed)")
     return f"sockspec {suite}, SPEC.md {VERSION}"
 
 
 def command_line() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
-    parser = argparse.ArgumentParser(prog="sockspec", description="Judges implementations of SPEC.md.")
-    parser.add_argument("--version", action="version", version=_version())
+    parser = _Parser(prog="sockspec", description=say("Judges implementations of SPEC.md."))
+    parser.add_argument(
+        "--version", action="version", version=_version(), help=say("show program's version number and exit")
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     for name, command in COMMANDS.items():
-        taking = commands.add_parser(name, help=command.HELP)
+        taking = commands.add_parser(name, help=say(command.HELP))
         command.add_arguments(taking)
+        taking.add_argument("--lang", choices=texts.LANGUAGES, help=say("in which language"))
         taking.set_defaults(execute=command.execute, parser=parser)
     return parser

@@ -4,19 +4,22 @@ import argparse
 from pathlib import Path
 
 from conformance.commands.selecting import UsageError, find_targets
+from conformance.languages.texts import mark, say
 from conformance.reports import terminal
 from conformance.reports.screen import Screen
 from conformance.running import runner
 from conformance.running.cases import Case, load_case
 from conformance.running.verdicts import CONFORMS, FAILS, NOT_JUDGED
 
-HELP = "run a stored failure again: FIXED, FAILED or ERROR"
+HELP = mark("run a stored failure again: FIXED, FAILED or ERROR")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FAILURE.json")
-    parser.add_argument("target", nargs="?", metavar="TARGET", help="another target than the one that failed")
-    parser.add_argument("--hex", action="store_true", help="show what was sent and received in hexadecimal digits too")
+    parser.add_argument("target", nargs="?", metavar="TARGET", help=say("another target than the one that failed"))
+    parser.add_argument(
+        "--hex", action="store_true", help=say("show what was sent and received in hexadecimal digits too")
+    )
 
 
 def execute(options: argparse.Namespace) -> int:
@@ -30,9 +33,9 @@ def execute(options: argparse.Namespace) -> int:
         if isinstance(event, Case) and event.ran:
             if event.outcome == "passed":
                 event.about = case.about
-                terminal.print_outcome(console, event, "FIXED")
+                terminal.print_outcome(console, event, say("FIXED"))
             else:
                 terminal.print_failure(console, event, hexadecimal=options.hex)
             return {"passed": CONFORMS, "failed": FAILS, "error": NOT_JUDGED}[event.outcome]
-    console.print(f"ERROR {case.title}: there is no such check for that target")
+    console.print(say("ERROR {title}: there is no such check for that target", title=case.title))
     return NOT_JUDGED

@@ -12,6 +12,7 @@ from rich.markup import escape
 from conformance.commands.files import PageWriter, Writer, page_writer, require_directories, screen_beside, write_json
 from conformance.commands.judging import Judged, judge_selection
 from conformance.commands.selecting import add_selection, find_requirements, find_targets, positive, positive_seconds
+from conformance.languages.texts import mark, say
 from conformance.prerequisites import place
 from conformance.profiles import PROFILES
 from conformance.reports import terminal
@@ -32,7 +33,7 @@ from conformance.running.verdicts import (
 )
 from conformance.targets.interrupts import ignored_interrupts
 
-HELP = "judge targets"
+HELP = mark("judge targets")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,28 +44,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="ID",
-        help="only the checks that cite it: ECHO-3, or ECHO for all of them (repeatable)",
+        help=say("only the checks that cite it: ECHO-3, or ECHO for all of them (repeatable)"),
     )
-    add("--profile", choices=list(PROFILES), default="standard", help="how many generated examples and other cases")
-    add("--seed", type=int, default=0, metavar="N", help="which of them (default: 0)")
-    add("--budget", type=positive_seconds, metavar="S", help="judge each target for so many seconds: 60, 60s or 2m")
-    add("--fail-fast", type=positive, metavar="N", help="judge a target no further when so many checks have failed")
-    add("--workers", "-n", type=positive, metavar="N", help="local processes (default: as many as fit)")
-    add("--tx", action="append", default=[], metavar="SPEC", help="workers elsewhere, as pytest-xdist takes them")
-    add("--known-failures", type=Path, metavar="FILE", help="TOML: requirements that are known to fail, and why")
-    add("--strict", action="store_true", help="a SHOULD that does not hold fails the run too")
-    add("--junit", type=Path, metavar="FILE", help="write JUnit's XML")
-    add("--json", type=Path, metavar="FILE", help="write the whole run; report.schema.json says in what form")
-    add("--html", type=Path, metavar="FILE", help="write it as a page that opens in a browser, without a network")
+    add(
+        "--profile", choices=list(PROFILES), default="standard", help=say("how many generated examples and other cases")
+    )
+    add("--seed", type=int, default=0, metavar="N", help=say("which of them (default: 0)"))
+    add(
+        "--budget", type=positive_seconds, metavar="S", help=say("judge each target for so many seconds: 60, 60s or 2m")
+    )
+    add(
+        "--fail-fast", type=positive, metavar="N", help=say("judge a target no further when so many checks have failed")
+    )
+    add("--workers", "-n", type=positive, metavar="N", help=say("local processes (default: as many as fit)"))
+    add("--tx", action="append", default=[], metavar="SPEC", help=say("workers elsewhere, as pytest-xdist takes them"))
+    add("--known-failures", type=Path, metavar="FILE", help=say("TOML: requirements that are known to fail, and why"))
+    add("--strict", action="store_true", help=say("a SHOULD that does not hold fails the run too"))
+    add("--junit", type=Path, metavar="FILE", help=say("write JUnit's XML"))
+    add("--json", type=Path, metavar="FILE", help=say("write the whole run; report.schema.json says in what form"))
+    add("--html", type=Path, metavar="FILE", help=say("write it as a page that opens in a browser, without a network"))
     add(
         "--pcap",
         type=Path,
         metavar="DIR",
-        help="write the exchanges of each failure there; `sockspec wireshark` names the dissector",
+        help=say("write the exchanges of each failure there; `sockspec wireshark` names the dissector"),
     )
-    add("--failures", type=Path, metavar="DIR", default=Path("sockspec-failures"), help="where `replay` finds them")
-    add("--durations", type=int, default=0, metavar="N", help="show the N checks that took longest")
-    add("--hex", action="store_true", help="show what was sent and received in hexadecimal digits too")
+    add(
+        "--failures", type=Path, metavar="DIR", default=Path("sockspec-failures"), help=say("where `replay` finds them")
+    )
+    add("--durations", type=int, default=0, metavar="N", help=say("show the N checks that took longest"))
+    add("--hex", action="store_true", help=say("show what was sent and received in hexadecimal digits too"))
 
 
 def execute(options: argparse.Namespace) -> int:
@@ -123,13 +132,18 @@ def _report(
     if options.junit:
         writer.attempt(write_junit, options.junit, judged.cases)
     for id_ in stale(known, verdicts):
-        console.print(f"[red]known failure {id_} holds now: take it out of {escape(str(options.known_failures))}[/]")
+        holds = say("known failure {id} holds now: take it out of {file}", id=id_, file=options.known_failures)
+        console.print(f"[red]{escape(holds)}[/]")
     if options.pcap and files:
-        console.print("[dim]captures: `sockspec wireshark --install`, then open them in Wireshark[/]", soft_wrap=True)
-    looked_at = f"{selection.profile.name} profile, seed {selection.profile.seed}, {seconds:.1f} s"
+        captures = say("captures: `sockspec wireshark --install`, then open them in Wireshark")
+        console.print(f"[dim]{captures}[/]", soft_wrap=True)
+    profile = selection.profile
+    looked_at = say(
+        "{name} profile, seed {seed}, {seconds} s", name=profile.name, seed=profile.seed, seconds=f"{seconds:.1f}"
+    )
     _conclude(console, judged, states, looked_at)
     if not judged.problem and not any(case.outcome not in ("unsupported", "inconclusive") for case in judged.cases):
-        raise JudgeError("no check of that selection applies")
+        raise JudgeError(say("no check of that selection applies"))
     return NOT_JUDGED if writer.problems else status
 
 
@@ -153,20 +167,23 @@ def _conclude(console: Console, judged: Judged, states: Mapping[str, State], loo
     for name, state in states.items():
         cases = judged.of(name)
         ran, failed = sum(case.ran for case in cases), sum(case.outcome == "failed" for case in cases)
-        counts = f"{ran:,} checks of {judged.applying.get(name, 0):,}, {failed} failed"
-        if unjudged := sum(case.outcome == "unjudged" for case in cases):
-            counts += f", {unjudged} not judged"
+        all_ = judged.applying.get(name, 0)
+        counts = say("{ran} checks of {all}, {failed} failed", ran=f"{ran:,}", all=f"{all_:,}", failed=failed)
+        if left := sum(case.outcome == "unjudged" for case in cases):
+            counts += say(", {count} not judged", count=left)
         if unrun := sum(case.outcome == "error" for case in cases):
-            counts += f", {unrun} errors of the judge"
+            counts += say(", {count} errors of the judge", count=unrun)
         which = f"{escape(name)}: " if len(states) > 1 else ""
         console.print(
-            f"{which}[{terminal.STATE_COLOURS[state]}]{state.value}[/]: {counts}, {looked_at}", soft_wrap=True
+            f"{which}[{terminal.STATE_COLOURS[state]}]{say(state.value)}[/]: {counts}, {looked_at}", soft_wrap=True
         )
         for reason in dict.fromkeys(case.problem for case in cases if case.outcome == "inconclusive" and case.problem):
             ids = sorted({case.requirements[0] for case in cases if case.problem == reason}, key=place)
-            console.print(f"[dim]not decided, {escape(reason)}: {' '.join(ids)}[/]", soft_wrap=True)
+            undecided = say("not decided, {reason}: {ids}", reason=say(reason), ids=" ".join(ids))
+            console.print(f"[dim]{escape(undecided)}[/]", soft_wrap=True)
     if judged.problem:
-        console.print(f"[magenta]not all was judged: {escape(judged.problem)}[/]", soft_wrap=True)
+        unjudged = say("not all was judged: {problem}", problem=say(judged.problem))
+        console.print(f"[magenta]{escape(unjudged)}[/]", soft_wrap=True)
 
 
 def _store(options: argparse.Namespace, case: Case, number: int) -> Path:

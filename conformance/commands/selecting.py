@@ -9,8 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from conformance.as_client import contract
+from conformance.languages.texts import say
 from conformance.running.runner import JudgeError
-from conformance.targets.discovery import BUNDLED, MANIFEST, TARGET_HELP, find_target
+from conformance.targets.discovery import BUNDLED, MANIFEST, find_target, target_help
 from conformance.targets.target import Target
 from conformance.targets.terms import ROLES, SERVICES, TRANSPORTS
 from spec.requirements import REQUIREMENTS
@@ -20,12 +21,22 @@ class UsageError(Exception):
     """Wrong usage: one line that says how."""
 
 
+def needs_module(what: str, module: str | None, extra: str) -> str:
+    """Return that an option or a command needs a module, and the extra of this package that brings it."""
+    return say(
+        "{what} needs the Python module {module}: pip install 'sockspec[{extra}]'",
+        what=what,
+        module=module,
+        extra=extra,
+    )
+
+
 def add_selection(parser: argparse.ArgumentParser) -> None:
     """Add targets, and the options that select roles, transports and services."""
-    parser.add_argument("targets", nargs="*", metavar="TARGET", help=TARGET_HELP)
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help=target_help())
     for name, everything in (("role", ROLES), ("transport", TRANSPORTS), ("service", SERVICES)):
         parser.add_argument(
-            f"--{name}", action="append", default=[], choices=everything, help="repeatable; default: both"
+            f"--{name}", action="append", default=[], choices=everything, help=say("repeatable; default: both")
         )
 
 
@@ -70,7 +81,7 @@ def find_requirements(words: Sequence[str]) -> list[str]:
         pattern = word.upper()
         ids = [id_ for id_ in REQUIREMENTS if fnmatch.fnmatchcase(id_, pattern) or id_.startswith(f"{pattern}-")]
         if not ids:
-            raise UsageError(f"SPEC.md has no requirement {word}")
+            raise UsageError(say("SPEC.md has no requirement {id}", id=word))
         found.update(dict.fromkeys(ids))
     return list(found)
 

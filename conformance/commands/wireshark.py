@@ -7,15 +7,16 @@ import sys
 from pathlib import Path
 
 from conformance import ROOT
+from conformance.languages.texts import mark, say
 from conformance.running.verdicts import CONFORMS
 
-HELP = "print where Wireshark's dissector of the protocol is, or install it"
+HELP = mark("print where Wireshark's dissector of the protocol is, or install it")
 
 DISSECTOR = ROOT / "conformance" / "wireshark" / "sockspec.lua"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--install", action="store_true", help="copy it into your folder of Wireshark's plugins")
+    parser.add_argument("--install", action="store_true", help=say("copy it into your folder of Wireshark's plugins"))
 
 
 def execute(options: argparse.Namespace) -> int:
@@ -24,8 +25,8 @@ def execute(options: argparse.Namespace) -> int:
         return CONFORMS
     folder = plugin_folder()
     folder.mkdir(parents=True, exist_ok=True)
-    print(f"installed: {shutil.copy(DISSECTOR, folder)}")
-    print("Wireshark loads it at its next start, or with Analyze, Reload Lua Plugins.")
+    print(say("installed: {file}", file=shutil.copy(DISSECTOR, folder)))
+    print(say("Wireshark loads it at its next start, or with Analyze, Reload Lua Plugins."))
     return CONFORMS
 
 

@@ -23,6 +23,7 @@ from conformance.comparison.model import Comparison, Load
 from conformance.comparison.sources import source_table, sources
 from conformance.comparison.tables import describe as describe_load
 from conformance.comparison.tables import print_comparison
+from conformance.languages.texts import say
 from conformance.profiles import PROFILES
 from conformance.targets.target import Target
 from conformance.targets.terms import SERVICES, TRANSPORTS
@@ -92,7 +93,7 @@ class _Progress:
 
     def conversations(self, what: str) -> None:
         """Show which two servers are compared next."""
-        self._say(f"disagreements, {what}")
+        self._say(say("disagreements, {what}", what=what))
 
     def _say(self, what: str, more: str = "") -> None:
         self.bar.update(self.task, description=escape(what + more))

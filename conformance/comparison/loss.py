@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from conformance.expected.services import SERVICE_TABLE
-from conformance.targets.discovery import BUNDLED, TARGET_HELP, find_target
+from conformance.targets.discovery import BUNDLED, find_target, target_help
 from conformance.targets.programs import Program
 from conformance.targets.target import Target, TargetError
 from spec.limits import LEASE_INTERVALS, TOKEN_INTERVALS_END, TOKEN_SECONDS_END
@@ -30,7 +30,7 @@ SETTLING = 10
 def main() -> int:
     """Measure each target in turn and print a line for each; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m conformance.comparison.loss")
-    parser.add_argument("targets", nargs="*", default=list(BUNDLED), metavar="TARGET", help=TARGET_HELP)
+    parser.add_argument("targets", nargs="*", default=list(BUNDLED), metavar="TARGET", help=target_help())
     parser.add_argument("--percent", type=int, default=20, help="of the datagrams that are lost (20)")
     parser.add_argument("--interval", type=float, default=0.05, help="seconds between two ticks (0.05)")
     parser.add_argument("--clients", type=int, default=30, help="how many subscribe (30)")

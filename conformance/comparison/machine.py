@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import psutil
 
+from conformance.languages.texts import mark
+
 _PACKAGES = "psutil", "scipy", "uvloop"
 
 
@@ -101,15 +103,15 @@ def describe(cores: Cores) -> dict[str, str]:
     else:
         pinning = f"servers on core {cores.server}, the load generator on core {cores.generator}"
     return {
-        "processor": _processor(),
-        "cores": f"{psutil.cpu_count()}",
-        "memory": f"{psutil.virtual_memory().total / 2**30:.1f} GiB",
-        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        mark("processor"): _processor(),
+        mark("cores"): f"{psutil.cpu_count()}",
+        mark("memory"): f"{psutil.virtual_memory().total / 2**30:.1f} GiB",
+        mark("system"): f"{platform.system()} {platform.release()} {platform.machine()}",
         "Python": f"{platform.python_implementation()} {platform.python_version()}",
-        "packages": ", ".join(f"{name} {number}" for name, number in packages.items()),
-        "pinning": pinning,
-        "load average at the start": f"{os.getloadavg()[0]:.2f}",
-        "limit of open files": f"{resource.getrlimit(resource.RLIMIT_NOFILE)[1]}",
+        mark("packages"): ", ".join(f"{name} {number}" for name, number in packages.items()),
+        mark("pinning"): pinning,
+        mark("load average at the start"): f"{os.getloadavg()[0]:.2f}",
+        mark("limit of open files"): f"{resource.getrlimit(resource.RLIMIT_NOFILE)[1]}",
     }
 
 

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any, Literal, NamedTuple
 
+from conformance.languages.texts import mark
 from conformance.targets.terms import Role, Service, Transport
 
 FORMAT = 1
@@ -33,23 +34,23 @@ class Metric(NamedTuple):
 
 
 METRICS = {
-    "server_cpu": Metric("server CPU per request or tick", "µs"),
-    "requests_per_second": Metric("requests", "1/s", less_is_better=False),
-    "latency_p50": Metric("latency, median", "µs"),
-    "latency_p99": Metric("latency, 99 %", "µs"),
-    "lateness_p50": Metric("lateness of ticks, median", "ms"),
-    "lateness_p99": Metric("lateness of ticks, 99 %", "ms"),
-    "lateness_max": Metric("lateness of ticks, worst", "ms"),
-    "memory": Metric("resident memory per subscriber", "B"),
-    "served": Metric("subscribers that got their ticks", "", less_is_better=False),
-    "start": Metric("from exec to the ready line", "ms"),
-    "stop": Metric("from SIGTERM to the exit", "ms"),
-    "lost": Metric("requests without an answer", "%"),
-    "generator_cpu": Metric("CPU share of the load generator, of one core", "%"),
-    "generator_late": Metric("lateness of the load generator, 99 %", "µs"),
+    "server_cpu": Metric(mark("server CPU per request or tick"), mark("µs")),
+    "requests_per_second": Metric(mark("requests"), mark("1/s"), less_is_better=False),
+    "latency_p50": Metric(mark("latency, median"), mark("µs")),
+    "latency_p99": Metric(mark("latency, 99 %"), mark("µs")),
+    "lateness_p50": Metric(mark("lateness of ticks, median"), mark("ms")),
+    "lateness_p99": Metric(mark("lateness of ticks, 99 %"), mark("ms")),
+    "lateness_max": Metric(mark("lateness of ticks, worst"), mark("ms")),
+    "memory": Metric(mark("resident memory per subscriber"), mark("B")),
+    "served": Metric(mark("subscribers that got their ticks"), "", less_is_better=False),
+    "start": Metric(mark("from exec to the ready line"), mark("ms")),
+    "stop": Metric(mark("from SIGTERM to the exit"), mark("ms")),
+    "lost": Metric(mark("requests without an answer"), "%"),
+    "generator_cpu": Metric(mark("CPU share of the load generator, of one core"), "%"),
+    "generator_late": Metric(mark("lateness of the load generator, 99 %"), mark("µs")),
 }
 
-TOO_FEW_VALUES = "too few values: in each round, 10 must lie beyond 99 %"
+TOO_FEW_VALUES = mark("too few values: in each round, 10 must lie beyond 99 %")
 
 
 @dataclass(frozen=True)

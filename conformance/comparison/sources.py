@@ -14,6 +14,7 @@ from rich.table import Table
 
 from conformance import ROOT
 from conformance.comparison.model import Source
+from conformance.languages.texts import mark, say
 from conformance.targets.target import Target
 from conformance.targets.terms import ROLES, TRANSPORTS
 
@@ -112,17 +113,20 @@ def longest_function(text: str, lines: set[int]) -> tuple[str, int]:
     return longest
 
 
+ROLE_WORDS = {"server": mark("server"), "client": mark("client")}
+
+
 def source_table(found: Sequence[Source]) -> Table:
     """Return a table of targets by programs: lines of code, the longest function and its lines."""
-    table = Table(title="Lines of code, and of the longest function", title_justify="left")
-    table.add_column("target", overflow="fold")
+    table = Table(title=say("Lines of code, and of the longest function"), title_justify="left")
+    table.add_column(say("target"), overflow="fold")
     kinds = [
         {source.target: source for source in found if (source.transport, source.role) == kind}
         for kind in product(TRANSPORTS, ROLES)
     ]
     for (transport, role), of in zip(product(TRANSPORTS, ROLES), kinds, strict=True):
         if of:
-            table.add_column(f"{transport.upper()} {role}")
+            table.add_column(f"{transport.upper()} {say(ROLE_WORDS[role])}")
     for target in dict.fromkeys(source.target for source in found):
         table.add_row(escape(target), *(_cell(of[target]) if target in of else "[dim]–[/]" for of in kinds if of))
     return table

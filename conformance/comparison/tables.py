@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from conformance.comparison.model import METRICS, TOO_FEW_VALUES, Comparison, Load, Measurement, Pattern
+from conformance.languages.texts import mark, say
 from conformance.targets.terms import Service
 
 WIDTH = 100
@@ -18,13 +19,15 @@ FIRST, COLUMN = 19, 20
 """The width of the first column, and of any other."""
 
 TITLES: Mapping[tuple[Service, Pattern], str] = {
-    ("echo", "closed"): "Echo: each client asks again when it is answered",
-    ("echo", "open"): "Echo: requests at a fixed rate, latency from the planned time of each",
-    ("echo", "crowded"): "Echo: one client asks beside others that pipeline empty lines",
-    ("time", "at once"): "Time: subscribed one after the other as fast as they are answered, interval by interval",
-    ("time", "spread"): "Time: subscribed evenly over an interval",
-    ("echo", "life"): "Echo: start and stop",
-    ("time", "life"): "Time: start and stop",
+    ("echo", "closed"): mark("Echo: each client asks again when it is answered"),
+    ("echo", "open"): mark("Echo: requests at a fixed rate, latency from the planned time of each"),
+    ("echo", "crowded"): mark("Echo: one client asks beside others that pipeline empty lines"),
+    ("time", "at once"): mark(
+        "Time: subscribed one after the other as fast as they are answered, interval by interval"
+    ),
+    ("time", "spread"): mark("Time: subscribed evenly over an interval"),
+    ("echo", "life"): mark("Echo: start and stop"),
+    ("time", "life"): mark("Time: start and stop"),
 }
 
 SHOWN: Mapping[Pattern, list[str]] = {
@@ -38,11 +41,15 @@ SHOWN: Mapping[Pattern, list[str]] = {
 """The metrics that the terminal shows; JSON and the page have all."""
 
 
+SCRIPTS = {"latin": mark("latin"), "cyrillic": mark("cyrillic")}
+
+
 def print_comparison(console: Console, comparison: Comparison) -> None:
     """Print the tables, then problems, disagreements, and how busy the load generator was."""
     width = min(console.width, WIDTH)
     for line in comparison.busy:
-        console.print(f"[yellow]The machine was busy: {escape(line)}[/]", width=width)
+        busy = say("The machine was busy: {how}", how=line)
+        console.print(f"[yellow]{escape(busy)}[/]", width=width)
     side_by_side = FIRST + COLUMN * len(comparison.targets) <= width
     for (service, pattern), title in TITLES.items():
         loads = [load for load in comparison.loads() if (load.service, load.pattern) == (service, pattern)]
@@ -51,19 +58,21 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
         else:
             tables = [_load_table(comparison, load) for load in loads]
         if any(table.row_count for table in tables):
-            console.print(f"\n[bold]{title}[/]", width=width)
+            console.print(f"\n[bold]{say(title)}[/]", width=width)
         for table in tables:
             if table.row_count:
                 console.print()
                 console.print(table, width=width)
-    console.print(f"\nmedian (least–greatest) of the rounds, at most {comparison.rounds}", width=width)
+    console.print()
+    median = say("median (least–greatest) of the rounds, at most {count}", count=comparison.rounds)
+    console.print(median, width=width)
     for line in [*_ratios(comparison), *_problems(comparison), *_disagreements(comparison), *_generator(comparison)]:
         console.print(line, width=width)
 
 
 def _metric_table(comparison: Comparison, loads: Sequence[Load], metric: str) -> Table:
     """Return a table of one metric: a row for each load that has it, a column for each target."""
-    table = _empty_table(f"{METRICS[metric].title}, {METRICS[metric].unit}", map(escape, comparison.targets))
+    table = _empty_table(_heading(metric), map(escape, comparison.targets))
     for load in loads:
         cells = [comparison.find(target, load) for target in comparison.targets]
         if any(cell and metric in cell.figures for cell in cells):
@@ -75,10 +84,14 @@ def _load_table(comparison: Comparison, load: Load) -> Table:
     """Return a table of one load: a row for each target, a column for each metric that one of them has."""
     cells = [comparison.find(target, load) for target in comparison.targets]
     metrics = [name for name in SHOWN[load.pattern] if any(cell and name in cell.figures for cell in cells)]
-    table = _empty_table(describe(load), [f"{METRICS[name].title}, {METRICS[name].unit}" for name in metrics])
+    table = _empty_table(describe(load), map(_heading, metrics))
     for target, cell in zip(comparison.targets, cells, strict=True) if metrics else ():
         table.add_row(escape(target), *(_cell(cell, metric) for metric in metrics))
     return table
+
+
+def _heading(metric: str) -> str:
+    return f"{say(METRICS[metric].title)}, {say(METRICS[metric].unit)}"
 
 
 def _empty_table(first: str, others: Iterable[str]) -> Table:
@@ -93,15 +106,16 @@ def describe(load: Load) -> str:
     """Return a load's transport, clients and messages in a few words."""
     words = [load.transport.upper()]
     if load.clients > 1 or load.pattern != "life":
-        words.append(f"{load.clients:,} client{'s' * (load.clients > 1)}")
+        count = say("1 client") if load.clients == 1 else say("{count} clients", count=f"{load.clients:,}")
+        words.append(count)
     if load.outstanding > 1:
         words[-1] += f" × {load.outstanding}"
     if load.message_bytes:
-        words.append(f"{load.message_bytes:,} B {load.script}")
+        words.append(say("{bytes} B {script}", bytes=f"{load.message_bytes:,}", script=say(SCRIPTS[load.script])))
     if load.rate:
-        words.append(f"{load.rate:,.0f}/s")
+        words.append(say("{rate}/s", rate=f"{load.rate:,.0f}"))
     if load.interval:
-        words.append(f"every {load.interval:g} s")
+        words.append(say("every {seconds} s", seconds=f"{load.interval:g}"))
     return ", ".join(words)
 
 
@@ -136,13 +150,19 @@ def _ratios(comparison: Comparison) -> Iterator[str]:
     ratios = [ratio for each in comparison.measurements for ratio in each.ratios.values()]
     needed, name = comparison.rounds_needed, escape(comparison.baseline)
     if any(ratio.differs for ratio in ratios):
-        yield f"×: ratio to {name}, where the rounds carry a difference (interval: 95 %, for all ratios together)"
+        yield say(
+            "×: ratio to {name}, where the rounds carry a difference (interval: 95 %, for all ratios together)",
+            name=name,
+        )
     if not all(ratio.differs for ratio in ratios):
-        yield f"≈: the rounds carry no difference from {name}"
+        yield say("≈: the rounds carry no difference from {name}", name=name)
     if any(ratio.rounds < needed for ratio in ratios):
-        yield f"[yellow]So many ratios need {needed} rounds or more to carry a difference; those with fewer are ≈[/]"
+        more = say(
+            "So many ratios need {count} rounds or more to carry a difference; those with fewer are ≈", count=needed
+        )
+        yield f"[yellow]{more}[/]"
     if any(each.reason(name) == TOO_FEW_VALUES for each in comparison.measurements for name in METRICS):
-        yield f"–, 99 %: {TOO_FEW_VALUES}"
+        yield f"–, 99 %: {say(TOO_FEW_VALUES)}"
 
 
 def _problems(comparison: Comparison) -> Iterator[str]:
@@ -153,7 +173,7 @@ def _problems(comparison: Comparison) -> Iterator[str]:
             load = f"{each.load.service} {each.load.pattern}, {describe(each.load)}"
             about.setdefault((each.target, each.problem), []).append(load)
     for (target, problem), loads in about.items():
-        more = f" and {len(loads) - 1} more" if len(loads) > 1 else ""
+        more = say(" and {count} more", count=len(loads) - 1) if len(loads) > 1 else ""
         yield f"[yellow]{escape(target)}: {escape(problem)}[/] ({escape(loads[0])}{more})"
 
 
@@ -163,17 +183,23 @@ def _disagreements(comparison: Comparison) -> Iterator[str]:
         agreed += each.agreed
         if each.difference:
             colour = "red" if each.forbidden else "yellow"
-            text = f"{' and '.join(each.targets)}, {each.service} over {each.transport}: {each.difference}"
+            text = say(
+                "{targets}, {service} over {transport}: {difference}",
+                targets=say(" and ").join(each.targets),
+                service=each.service,
+                transport=each.transport,
+                difference=each.difference,
+            )
             yield f"[{colour}]{escape(text)}[/]"
     if comparison.disagreements:
-        yield f"{agreed} conversations were answered alike by the two targets that got them"
+        yield say("{count} conversations were answered alike by the two targets that got them", count=agreed)
 
 
 def _generator(comparison: Comparison) -> Iterator[str]:
     """Yield lines about the load generator: its greatest share of its core, and its lateness."""
     for metric, text in (
-        ("generator_cpu", "the load generator used at most {:.0f} % of its core"),
-        ("generator_late", "in open loops it sent 99 % of the requests within {:.0f} µs of their planned times"),
+        ("generator_cpu", mark("the load generator used at most {most} % of its core")),
+        ("generator_late", mark("in open loops it sent 99 % of the requests within {most} µs of their planned times")),
     ):
         if figures := [each.figures[metric].median for each in comparison.measurements if metric in each.figures]:
-            yield text.format(max(figures))
+            yield say(text, most=f"{max(figures):.0f}")

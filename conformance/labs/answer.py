@@ -4,7 +4,7 @@ import re
 from typing import NamedTuple
 
 from conformance.labs.exam import CONNECTED
-from conformance.labs.texts import mark, say
+from conformance.languages.texts import mark, say
 
 
 class Parts(NamedTuple):

@@ -5,8 +5,8 @@ from conformance.labs.exam import Exam
 from conformance.labs.ladder import Step
 from conformance.labs.levels import PROTOCOL, ROBUST, SCHEDULES
 from conformance.labs.source_steps import source_steps
-from conformance.labs.texts import mark
 from conformance.labs.time_steps import STEPS as TIME_STEPS
+from conformance.languages.texts import mark
 
 LEVELS = mark("assignment"), mark("protocol"), mark("robust")
 """In the order in which one comes to them."""

@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from conformance.labs.exercises import EXERCISES
-from conformance.labs.texts import say
+from conformance.languages.texts import say
 from conformance.reports import page
 
 STYLES = Path(page.__file__).with_name("templates")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from conformance.labs.texts import say
+from conformance.languages.texts import say
 from conformance.targets.programs import Program
 from conformance.targets.terms import Transport
 

@@ -10,7 +10,7 @@ from conformance.labs.console import Console
 from conformance.labs.exam import ANSWER, LOG, START_OF_CLIENT, Exam, News, failed, last_error, said_by, says_connected
 from conformance.labs.ladder import Step, StepError, shown
 from conformance.labs.mistakes import MANY, cause_of_a_cut, cause_of_a_hole, cause_of_a_question, cause_of_silence
-from conformance.labs.texts import mark, say
+from conformance.languages.texts import mark, say
 
 FIRST = "Привет, мой Мир"
 SECOND = "Ещё одно сообщение"

@@ -12,7 +12,7 @@ from conformance.labs.ladder import StepError, UndecidedError, shown
 from conformance.labs.network import enter_own_network
 from conformance.labs.source import Source
 from conformance.labs.submission import Submission
-from conformance.labs.texts import say
+from conformance.languages.texts import say
 from conformance.targets.terms import Service
 from conformance.timing import SCALE
 

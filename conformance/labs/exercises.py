@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from conformance.labs.texts import mark
+from conformance.languages.texts import mark
 from conformance.targets.terms import Service, Transport
 
 

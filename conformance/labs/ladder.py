@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, NamedTuple, TypeVar
 
-from conformance.labs.texts import say
+from conformance.languages.texts import say
 
 Subject = TypeVar("Subject")
 

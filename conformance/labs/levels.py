@@ -9,7 +9,7 @@ from pathlib import Path
 
 from conformance.labs.exam import Exam
 from conformance.labs.ladder import Step, StepError, UndecidedError
-from conformance.labs.texts import mark, requirement_text, say
+from conformance.languages.texts import mark, requirement_text, say
 from conformance.profiles import PROFILES
 from conformance.reports.causes import find_causes
 from conformance.running import runner

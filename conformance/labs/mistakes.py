@@ -3,7 +3,7 @@
 from conformance.labs.console import Console
 from conformance.labs.exam import Exam, failed, last_error
 from conformance.labs.ladder import shown
-from conformance.labs.texts import say
+from conformance.languages.texts import say
 
 MANY = 500
 """A message of more bytes than that may be cut."""

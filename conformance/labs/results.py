@@ -9,7 +9,7 @@ from conformance.labs.exam import Exam
 from conformance.labs.exercises import Exercise
 from conformance.labs.ladder import StepError, Taken, UndecidedError, climb
 from conformance.labs.submission import Submission
-from conformance.labs.texts import say
+from conformance.languages.texts import say
 
 
 @dataclass

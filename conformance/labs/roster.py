@@ -17,7 +17,7 @@ from conformance import ROOT
 from conformance.labs.exercises import EXERCISES
 from conformance.labs.results import Result, read_result
 from conformance.labs.submission import SubmissionError, find_submission
-from conformance.labs.texts import say
+from conformance.languages.texts import say
 from conformance.targets.toml_files import read_toml
 
 LIMIT = 120.0

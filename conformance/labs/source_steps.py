@@ -2,7 +2,7 @@
 
 from conformance.labs.exam import Exam
 from conformance.labs.ladder import Step, StepError
-from conformance.labs.texts import mark, say
+from conformance.languages.texts import mark, say
 
 
 def take_with(exam: Exam) -> None:

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from conformance.labs.texts import say
+from conformance.languages.texts import say
 
 _NAMES = {
     "server": (("server", "сервер"), {"srv", "serv"}),

@@ -8,8 +8,8 @@ from conformance.labs.echo_steps import START
 from conformance.labs.exam import LOG, Exam, failed, last_error, said_by, says_connected
 from conformance.labs.ladder import Step, StepError, shown
 from conformance.labs.mistakes import cause_of_a_hole, cause_of_silence
-from conformance.labs.texts import mark, say
 from conformance.labs.two_clients import INTERVAL, LONGEST, NAMES, SHORTEST, TIMES, WATCHED, Watched, clocks, show
+from conformance.languages.texts import mark, say
 
 TWICE = 0.5
 """Seconds between two ticks that were sent together."""

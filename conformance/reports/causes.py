@@ -32,6 +32,11 @@ class Cause:
         return min(told, key=lambda each: each[0].effort, default=None)
 
     @property
+    def problem(self) -> str:
+        """What the first of the waiting cases says of it; empty: none waits."""
+        return self.waiting[0].problem.removeprefix(f"{self.requirement} first: ") if self.waiting else ""
+
+    @property
     def followers(self) -> list[str]:
         """The other requirements that failed, perhaps for want of this one."""
         ids = {case.about for case, _ in self.failed if case.about and case.about != self.requirement}

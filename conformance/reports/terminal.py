@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from conformance.languages.texts import mark, requirement_text, say
 from conformance.reports.causes import Cause
 from conformance.running.cases import Case, load_exchange
-from conformance.running.checks import requirement_sentence
 from conformance.running.verdicts import State, Verdict, Verdicts
 from spec.requirements import REQUIREMENTS
 
@@ -24,6 +24,14 @@ COLOURS = {
     Verdict.INCONCLUSIVE: "dim",
     Verdict.UNSUPPORTED: "dim",
 }
+
+WORDS = {Verdict.FAIL: mark("FAIL"), Verdict.WARN: mark("WARN"), Verdict.ERROR: mark("ERROR")}
+QUIET_WORDS = {
+    Verdict.NOT_JUDGED: mark("not_judged"),
+    Verdict.INCONCLUSIVE: mark("inconclusive"),
+    Verdict.UNSUPPORTED: mark("unsupported"),
+}
+OUTCOMES = {"passed": mark("PASSED"), "failed": mark("FAILED"), "error": mark("ERROR")}
 
 STATE_COLOURS = {State.CONFORMS: "green", State.FAILS: "red", State.NOT_OFFERED: "dim"} | dict.fromkeys(
     (State.NOT_STARTED, State.JUDGE_FAILED, State.TIMED_OUT, State.NOT_JUDGED), "magenta"
@@ -40,8 +48,8 @@ def matrix(verdicts: Verdicts) -> Table:
     groups: dict[str, list[str]] = defaultdict(list)
     for id_ in REQUIREMENTS:
         groups[id_.partition("-")[0]].append(id_)
-    table = Table(caption="held/judged, and what does not hold", caption_justify="left", min_width=41)
-    table.add_column("requirements")
+    table = Table(caption=say("held/judged, and what does not hold"), caption_justify="left", min_width=41)
+    table.add_column(say("requirements"))
     for target in verdicts:
         table.add_column(escape(target), justify="right")
     for group, ids in groups.items():
@@ -53,15 +61,20 @@ def _cell(ids: Iterable[str], of: Mapping[str, Verdict]) -> str:
     here = {id_: of[id_] for id_ in ids if id_ in of}
     judged = [verdict for verdict in here.values() if verdict in (Verdict.PASS, Verdict.FAIL, Verdict.WARN)]
     told = [
-        f"[{COLOURS[kind]}]{kind.name} {' '.join(those)}[/]"
-        for kind in (Verdict.FAIL, Verdict.WARN, Verdict.ERROR)
+        f"[{COLOURS[kind]}]{say(word)} {' '.join(those)}[/]"
+        for kind, word in WORDS.items()
         if (those := [id_ for id_, verdict in here.items() if verdict is kind])
     ]
     if not judged:
         quiet = next(iter(here.values()), None)
-        return " ".join(told) or (f"[dim]{quiet.name.lower()}[/]" if quiet else "[dim]–[/]")
+        return " ".join(told) or (f"[dim]{say(QUIET_WORDS[quiet])}[/]" if quiet else "[dim]–[/]")
     held = judged.count(Verdict.PASS)
     return " ".join([f"[{'green' if held == len(judged) else 'bold'}]{held}/{len(judged)}[/]", *told])
+
+
+def _sentence(id_: str | None) -> str:
+    """Return a requirement's id and text."""
+    return f"{id_}. {requirement_text(id_)}" if id_ in REQUIREMENTS else f"{id_}"
 
 
 def print_outcome(console: Console, case: Case, outcome: str) -> None:
@@ -75,39 +88,43 @@ def print_causes(console: Console, causes: Sequence[Cause], *, files_in: Path, h
     for target in dict.fromkeys(cause.target for cause in causes):
         own = [cause for cause in causes if cause.target == target]
         console.print()
-        count = f"{len(own)} things" if len(own) > 1 else "1 thing"
-        console.print(f"[bold]{escape(target)}: {count} to mend, the first first[/]", soft_wrap=True)
+        heading = say("1 thing to mend, the first first")
+        if len(own) > 1:
+            heading = say("{count} things to mend, the first first", count=len(own))
+        console.print(f"[bold]{escape(target)}: {heading}[/]", soft_wrap=True)
         for number, cause in enumerate(own[:SHOWN_CAUSES], 1):
             console.print()
             _print_cause(console, number, cause, hexadecimal=hexadecimal)
         if more := own[SHOWN_CAUSES:]:
             ids = " ".join(cause.requirement for cause in more)
-            console.print(f"\nand {len(more)} more, in {files_in}: {ids}", markup=False, soft_wrap=True)
+            further = say("and {count} more, in {directory}: {ids}", count=len(more), directory=files_in, ids=ids)
+            console.print(f"\n{further}", markup=False, soft_wrap=True)
     if causes:
         console.print()
 
 
 def _print_cause(console: Console, number: int, cause: Cause, *, hexadecimal: bool) -> None:
     if cause.example is None:
-        problem = cause.waiting[0].problem.removeprefix(f"{cause.requirement} first: ")
         heading = escape(f"{cause.target}: {cause.requirement}")
-        console.print(f"{number}. [red]FAILED[/] {heading}", soft_wrap=True)
-        lines = [requirement_sentence(cause.requirement), "", *problem.splitlines()]
+        console.print(f"{number}. [red]{say(OUTCOMES['failed'])}[/] {heading}", soft_wrap=True)
+        lines = [_sentence(cause.requirement), "", *cause.problem.splitlines()]
         console.print("\n".join(f"    {line}".rstrip() for line in lines), markup=False, soft_wrap=True)
     else:
         case, file = cause.example
         console.print(
-            f"{number}. [red]FAILED[/] {escape(f'{case.target}: {case.about}: {case.title}')}", soft_wrap=True
+            f"{number}. [red]{say(OUTCOMES['failed'])}[/] {escape(f'{case.target}: {case.about}: {case.title}')}",
+            soft_wrap=True,
         )
         _print_details(console, case, file, hexadecimal=hexadecimal)
         if (alike := sum(case.about == cause.requirement for case, _ in cause.failed)) > 1:
-            console.print(f"    {alike - 1} more about {cause.requirement}", markup=False)
+            more = say("{count} more about {id}", count=alike - 1, id=cause.requirement)
+            console.print(f"    {more}", markup=False)
     if cause.followers:
-        console.print(
-            f"    failed too, perhaps because of it: {' '.join(cause.followers)}", markup=False, soft_wrap=True
-        )
+        too = say("failed too, perhaps because of it: {ids}", ids=" ".join(cause.followers))
+        console.print(f"    {too}", markup=False, soft_wrap=True)
     if cause.waiting:
-        console.print(f"    not judged until it holds: {len(cause.waiting)} checks", markup=False)
+        waiting = say("not judged until it holds: {count} checks", count=len(cause.waiting))
+        console.print(f"    {waiting}", markup=False)
 
 
 def print_errors(console: Console, errors: Sequence[Case]) -> None:
@@ -116,32 +133,33 @@ def print_errors(console: Console, errors: Sequence[Case]) -> None:
     for case in errors:
         alike[case.problem].append(case)
     for those in alike.values():
-        print_outcome(console, those[0], "ERROR")
+        print_outcome(console, those[0], say(OUTCOMES["error"]))
         _print_details(console, those[0], None)
         if len(those) > 1:
-            console.print(f"    {len(those) - 1} more like it", markup=False)
+            more = say("{count} more like it", count=len(those) - 1)
+            console.print(f"    {more}", markup=False)
 
 
 def print_failure(console: Console, case: Case, *, hexadecimal: bool = False) -> None:
     """Print all that a failed case says: the requirement, what happened, what was sent."""
-    print_outcome(console, case, case.outcome.upper())
+    print_outcome(console, case, say(OUTCOMES[case.outcome]))
     _print_details(console, case, None, hexadecimal=hexadecimal)
 
 
 def _print_details(console: Console, case: Case, file: Path | None, *, hexadecimal: bool = False) -> None:
-    lines = [requirement_sentence(case.about), "", *case.problem.splitlines()]
+    lines = [_sentence(case.about), "", *case.problem.splitlines()]
     if case.inputs is not None:
-        lines += ["", f"generated: {json.dumps(case.inputs, ensure_ascii=False)[:400]}"]
+        lines += ["", say("generated: {inputs}", inputs=json.dumps(case.inputs, ensure_ascii=False)[:400])]
     for exchange in case.exchanges[-SHOWN_EXCHANGES:]:
         lines += ["", *load_exchange(exchange).show(hexadecimal=hexadecimal).splitlines()]
     if file:
-        lines += ["", f"again: sockspec replay {file}"]
+        lines += ["", say("again: sockspec replay {file}", file=file)]
     console.print("\n".join(f"    {line}".rstrip() for line in lines), markup=False, soft_wrap=True)
 
 
 def durations(cases: Iterable[Case], count: int) -> Table:
     """Return the slowest cases, and the time of all by check."""
-    table = Table("seconds", "runs", "check", title="Where the time went", title_justify="left")
+    table = Table(say("seconds"), say("runs"), say("check"), title=say("Where the time went"), title_justify="left")
     spent: dict[str, list[float]] = defaultdict(list)
     for case in cases:
         spent[case.check].append(case.seconds)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from conformance.as_client.exchange import CUT, Event, Exchange
+from conformance.languages.texts import say
 from conformance.targets.terms import Role, Service, Transport
 
 Outcome = Literal["passed", "failed", "error", "unjudged", "unsupported", "inconclusive"]
@@ -87,18 +88,20 @@ class Case:
         """The inverse of `to_json`. Raises ValueError for anything else."""
         known = {each.name for each in fields(cls)}
         if not isinstance(whole, Mapping) or whole.get("format") != FORMAT or set(whole) - known - {"format"}:
-            raise ValueError(f"not a case of format {FORMAT}")
+            raise ValueError(say("not a case of format {format}", format=FORMAT))
         try:
             return cls(**{name: value for name, value in whole.items() if name in known})
         except TypeError as error:
-            raise ValueError(f"not a case: {error}") from None
+            raise ValueError(say("not a case: {problem}", problem=error)) from None
 
 
 def load_case(file: Path) -> Case:
     """Return the case that a file holds. Raises ValueError with one line for a file that cannot be read as one."""
     try:
         return Case.from_json(json.loads(file.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, ValueError) as error:
+    except OSError as error:
+        raise ValueError(f"{file}: {say(error.strerror or str(error))}") from None
+    except ValueError as error:
         raise ValueError(f"{file}: {error}") from None
 
 

@@ -15,7 +15,7 @@ from conformance.running.admission import Admission
 from conformance.running.cases import load_case
 from conformance.running.distribution import is_worker
 from conformance.running.recorder import Recorder
-from conformance.targets.discovery import BUNDLED, TARGET_HELP, find_target
+from conformance.targets.discovery import BUNDLED, find_target, target_help
 from conformance.targets.interrupts import heed_interrupts
 from conformance.targets.target import Target, TargetError
 from conformance.targets.terms import ROLES, SERVICES, TRANSPORTS
@@ -45,7 +45,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--implementation",
         action="append",
         metavar="TARGET",
-        help=f"{TARGET_HELP}; repeatable",
+        help=f"{target_help()}; repeatable",
     )
     group.addoption("--name", action="append", help="what to call each of them, in their order (default: its name)")
     for option, everything in (("role", ROLES), ("transport", TRANSPORTS), ("service", SERVICES)):

@@ -4,6 +4,7 @@ import enum
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from conformance.languages.texts import mark, say
 from conformance.running.admission import NOT_STARTED, OUT_OF_TIME
 from conformance.running.cases import Case
 from conformance.targets.toml_files import read_toml
@@ -15,13 +16,13 @@ CONFORMS, FAILS, USAGE, NOT_JUDGED = 0, 1, 2, 3
 class Verdict(enum.Enum):
     """What is said of a requirement and a target. Nothing ever turns a FAIL into a softer word."""
 
-    PASS = "a check passed, and none failed"
-    FAIL = "a check of a MUST failed"
-    WARN = "a check of a SHOULD failed"
-    ERROR = "the judge failed, not the target"
-    NOT_JUDGED = "some of its checks were not run: something else comes first, or the time was up"
-    INCONCLUSIVE = "no check could decide"
-    UNSUPPORTED = "the target declares that it does not offer what it takes"
+    PASS = mark("a check passed, and none failed")
+    FAIL = mark("a check of a MUST failed")
+    WARN = mark("a check of a SHOULD failed")
+    ERROR = mark("the judge failed, not the target")
+    NOT_JUDGED = mark("some of its checks were not run: something else comes first, or the time was up")
+    INCONCLUSIVE = mark("no check could decide")
+    UNSUPPORTED = mark("the target declares that it does not offer what it takes")
 
 
 def judge(cases: Iterable[Case]) -> dict[str, Verdict]:
@@ -49,13 +50,13 @@ def _verdict(id_: str, cases: Sequence[Case]) -> Verdict:
 class State(enum.Enum):
     """What a run says of a target as a whole."""
 
-    CONFORMS = "conforms"
-    FAILS = "does not conform"
-    NOT_STARTED = "did not start"
-    JUDGE_FAILED = "judge failed"
-    TIMED_OUT = "timed out"
-    NOT_JUDGED = "not judged"
-    NOT_OFFERED = "not offered"
+    CONFORMS = mark("conforms")
+    FAILS = mark("does not conform")
+    NOT_STARTED = mark("did not start")
+    JUDGE_FAILED = mark("judge failed")
+    TIMED_OUT = mark("timed out")
+    NOT_JUDGED = mark("not judged")
+    NOT_OFFERED = mark("not offered")
 
 
 def state_of(
@@ -97,15 +98,17 @@ def read_known_failures(path: Path) -> dict[str, str]:
     known: dict[str, str] = {}
     entries = whole.pop("failure", [])
     if whole or not isinstance(entries, list):
-        raise KnownFailuresError(f"{path}: only [[failure]] tables are known")
+        raise KnownFailuresError(say("{file}: only [[failure]] tables are known", file=path))
     for entry in entries:
         match entry:
             case {"requirement": str(id_), "reason": str(reason), **rest} if not rest and reason.strip():
                 if id_ not in REQUIREMENTS:
-                    raise KnownFailuresError(f"{path}: SPEC.md has no requirement {id_}")
+                    raise KnownFailuresError(say("{file}: SPEC.md has no requirement {id}", file=path, id=id_))
                 known[id_] = reason
             case _:
-                raise KnownFailuresError(f"{path}: each [[failure]] has a requirement and a reason, and nothing else")
+                raise KnownFailuresError(
+                    say("{file}: each [[failure]] has a requirement and a reason, and nothing else", file=path)
+                )
     return known
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from conformance import ROOT
+from conformance.languages.texts import say
 from conformance.targets.manifest import read_manifest
 from conformance.targets.server import URL
 from conformance.targets.target import MissingError, Target, TargetError
@@ -27,12 +28,23 @@ BUNDLED = {
 EXAMPLES = {manifest.parent.name: manifest for manifest in sorted(ROOT.glob(f"conformance/examples/*/{MANIFEST}"))}
 """Manifests by their names: other ways to write the programs."""
 
-_HINT = "sockspec init {directory} writes one, sockspec lab N {programs} judges an exercise without"
 
-TARGET_HELP = (
-    f"{', '.join([*BUNDLED, *EXAMPLES])}, a manifest (TOML), or the URL of a server that runs"
-    f" (default: {MANIFEST} here, else {', '.join(BUNDLED)})"
-)
+def _hint(directory: object, programs: str) -> str:
+    return say(
+        "sockspec init {directory} writes one, sockspec lab N {programs} judges an exercise without",
+        directory=directory,
+        programs=programs,
+    )
+
+
+def target_help() -> str:
+    """Return what a command line may name as a target."""
+    return say(
+        "{names}, a manifest (TOML), or the URL of a server that runs (default: {manifest} here, else {bundled})",
+        names=", ".join([*BUNDLED, *EXAMPLES]),
+        manifest=MANIFEST,
+        bundled=", ".join(BUNDLED),
+    )
 
 
 def find_target(word: str) -> Target:
@@ -47,25 +59,37 @@ def find_target(word: str) -> Target:
     if "://" in word:
         url = URL.fullmatch(word)
         if url is None:
-            raise TargetError(f"{word}: no URL like echo+udp://192.0.2.1:7007 or time+tcp://[2001:db8::1]:3737")
+            raise TargetError(
+                say("{word}: no URL like echo+udp://192.0.2.1:7007 or time+tcp://[2001:db8::1]:3737", word=word)
+            )
         if not 1 <= int(url["port"]) <= 65535:
-            raise TargetError(f"{word}: a port is a number from 1 to 65535")
+            raise TargetError(say("{word}: a port is a number from 1 to 65535", word=word))
         try:
             socket.getaddrinfo(url["v6"] or url["host"], None)
         except (OSError, UnicodeError):
-            raise TargetError(f"{word}: the host {url['v6'] or url['host']} has no address") from None
+            host = url["v6"] or url["host"]
+            raise TargetError(say("{word}: the host {host} has no address", word=word, host=host)) from None
         return Target(word, {}, services=(url["service"],), url=word, word=word)  # type: ignore[arg-type]
     path = Path(word)
     if path.is_dir():
         path /= MANIFEST
         if not path.exists():
-            raise TargetError(f"{word}: no {MANIFEST} in it; {_HINT.format(directory=word, programs=word)}")
+            raise TargetError(
+                say("{word}: no {manifest} in it; {hint}", word=word, manifest=MANIFEST, hint=_hint(word, word))
+            )
     if path.suffix == ".py":
         raise TargetError(
-            f"{word}: a program needs a {MANIFEST}; {_HINT.format(directory=path.parent, programs='SERVER CLIENT')}"
+            say(
+                "{word}: a program needs a {manifest}; {hint}",
+                word=word,
+                manifest=MANIFEST,
+                hint=_hint(path.parent, "SERVER CLIENT"),
+            )
         )
     if not path.exists():
-        raise TargetError(f"{word}: neither {', '.join([*BUNDLED, *EXAMPLES])} nor a manifest nor a URL")
+        raise TargetError(
+            say("{word}: neither {names} nor a manifest nor a URL", word=word, names=", ".join([*BUNDLED, *EXAMPLES]))
+        )
     return read_manifest(path, taken=BUNDLED)
 
 

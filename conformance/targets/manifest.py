@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TypeVar
 
+from conformance.languages.texts import say
 from conformance.targets.environment import read_environment
 from conformance.targets.limits import Limits
 from conformance.targets.platform import read_lacks
@@ -40,25 +41,35 @@ def read_manifest(path: Path, taken: Collection[str] = ()) -> Target:
         manifest.pop(key, default) for key, default in defaults.items()
     )
     if manifest:
-        raise TargetError(f"{path}: unknown key {', '.join(manifest)} (known: {', '.join(defaults)})")
+        raise TargetError(
+            say(
+                "{file}: unknown key {keys} (known: {known})",
+                file=path,
+                keys=", ".join(manifest),
+                known=", ".join(defaults),
+            )
+        )
     if not isinstance(name, str) or not re.fullmatch(r"\w([\w. -]*[\w.-])?", name) or name in taken:
-        but = f", and none of {', '.join(taken)}" if taken else ""
-        raise TargetError(f"{path}: name must be letters, digits, '.', '-', '_' and spaces inside{but}")
+        but = say(", and none of {names}", names=", ".join(taken)) if taken else ""
+        rule = say("{file}: name must be letters, digits, '.', '-', '_' and spaces inside", file=path)
+        raise TargetError(rule + but)
     if not isinstance(services, list) or not services or not all(service in SERVICES for service in services):
-        raise TargetError(f"{path}: services must be a list of {' and '.join(SERVICES)}")
+        raise TargetError(say("{file}: services must be a list of echo and time", file=path))
     if not isinstance(place, str) or not (directory := own.joinpath(place).resolve()).is_dir():
-        raise TargetError(f"{path}: directory must be a directory's path, relative to the manifest's own")
+        raise TargetError(
+            say("{file}: directory must be a directory's path, relative to the manifest's own", file=path)
+        )
     if not isinstance(requires, list) or not all(isinstance(each, str) and each.isidentifier() for each in requires):
-        raise TargetError(f"{path}: requires must be a list of top-level Python modules")
+        raise TargetError(say("{file}: requires must be a list of top-level Python modules", file=path))
     keys = {f"{transport}_{role}": (transport, role) for transport in TRANSPORTS for role in ROLES}
     if not isinstance(programs, dict) or not programs or not set(programs) <= set(keys):
-        raise TargetError(f"{path}: [programs] must have one or more of {', '.join(keys)}")
+        raise TargetError(say("{file}: [programs] must have one or more of {keys}", file=path, keys=", ".join(keys)))
     environment = _read_table(f"{path}: [environment]", lambda: read_environment(variables, str(directory)))
     limits = _read_table(f"{path}: [limits]", lambda: Limits.from_table(bounds))
     lacks = _read_table(f"{path}: [lacks]", lambda: read_lacks(without))
     commands = {keys[key]: _read_command(f"{path}: {key}", words, directory) for key, words in programs.items()}
     if missing := [module for module in requires if importlib.util.find_spec(module) is None]:
-        raise MissingError(f"{name}: needs the Python module {', '.join(missing)}")
+        raise MissingError(say("{target}: needs the Python module {modules}", target=name, modules=", ".join(missing)))
     offered = tuple(service for service in SERVICES if service in services)
     return Target(name, commands, directory, offered, "", str(path.resolve()), environment, limits, lacks)
 
@@ -77,9 +88,9 @@ def _read_table(place: str, read: Callable[[], _Table]) -> _Table:
 def _read_command(place: str, command: object, directory: Path) -> tuple[str, ...]:
     """Return a command, a program of the directory by its whole path. Raises TargetError, beginning with `place`."""
     if not isinstance(command, list) or not command or not all(isinstance(word, str) for word in command):
-        raise TargetError(f"{place} must be a list of strings, the command and its first arguments")
+        raise TargetError(say("{place} must be a list of strings, the command and its first arguments", place=place))
     program, *arguments = (sys.executable if word == "{python}" else word for word in command)
     own = directory / program
     if shutil.which(program) is None and shutil.which(own) is None:
-        raise TargetError(f"{place}: there is no program {program}")
+        raise TargetError(say("{place}: there is no program {program}", place=place, program=program))
     return str(own) if own.is_file() else program, *arguments

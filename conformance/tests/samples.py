@@ -1,5 +1,6 @@
 """A comparison and a run's report that nobody measured: what the page is tested with."""
 
+from dataclasses import replace
 from itertools import combinations, product
 from typing import Any
 
@@ -40,6 +41,41 @@ def comparison() -> Comparison:
         measurements,
         disagreements,
         found,
+    )
+
+
+def small() -> tuple[Comparison, dict[str, Any]]:
+    """Return a comparison and a report with some of each kind of thing that a page shows, for what is slow to look."""
+    whole, run = comparison(), report()
+    names = whole.targets[:3]
+    of_three = [each for each in whole.measurements if each.target in names]
+    few = {(each.load.pattern, each.load.transport): each.load for each in of_three}.values()
+    run["requirements"] = {
+        id_: each for id_, each in run["requirements"].items() if id_.startswith("ECHO-") or id_ == "TIME-8"
+    }
+    run["cases"] = [each for each in run["cases"] if each["requirements"][0] in run["requirements"]]
+    return (
+        replace(
+            whole,
+            targets=names,
+            measurements=[each for each in of_three if each.load in few],
+            disagreements=whole.disagreements[:3],
+            sources=[each for each in whole.sources if each.role == "client"],
+        ),
+        run,
+    )
+
+
+def of_twelve() -> tuple[Comparison, dict[str, Any]]:
+    """Return a comparison and a run's report of twelve targets, each as bad as socketserver in `report`."""
+    whole, run = comparison(), report()
+    names = [f"target-{number}" for number in range(1, 13)]
+    measured = [replace(each, target=name) for each in whole.measurements if each.target == "with" for name in names]
+    cases = [{**each, "target": name} for each in run["cases"] if each["target"] == "socketserver" for name in names]
+    verdicts, states = (dict.fromkeys(names, run[key]["socketserver"]) for key in ("verdicts", "states"))
+    return (
+        replace(whole, targets=names, baseline=names[0], measurements=measured, disagreements=[], sources=[]),
+        {**run, "cases": cases, "verdicts": verdicts, "states": states},
     )
 
 

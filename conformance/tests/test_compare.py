@@ -17,14 +17,17 @@ from rich.console import Console
 
 from conformance import ROOT
 from conformance.commands import main
+from conformance.commands.judging import Judged
 from conformance.comparison import loads
 from conformance.comparison.busy import Busy
 from conformance.comparison.echo_load import closed_loop, open_loop
 from conformance.comparison.figures import LoadError, measurement
 from conformance.comparison.loads import LOOPS, choose
-from conformance.comparison.model import Figure, Load, Ratio
+from conformance.comparison.model import Comparison, Figure, Load, Ratio
 from conformance.comparison.tables import WIDTH, print_comparison
 from conformance.comparison.tick_load import Subscribers
+from conformance.running.cases import Case
+from conformance.running.runner import JudgeError, Selection
 from conformance.targets.discovery import BUNDLED, find_target
 from conformance.targets.terms import TRANSPORTS
 from conformance.tests import samples
@@ -106,13 +109,44 @@ def test_a_wrong_reply_is_not_measured() -> None:
 
 
 def test_a_target_that_dies_is_shown_and_the_others_are_measured(capsys: pytest.CaptureFixture[str]) -> None:
-    status, comparison = compare("raw", target("dies"), *TCP_ECHO, "--html=page.html")
+    status, comparison = compare("raw", target("dies"), *TCP_ECHO, "--html=page.html", "--no-verdicts")
     assert status == 0
     assert problems(comparison, "raw") == {""}
     assert "died with status 1: out of breath" in problems(comparison, "dies")
     assert all(each["figures"] for each in comparison["measurements"] if each["target"] == "raw")
     for text in (capsys.readouterr().out, Path("page.html").read_text(encoding="utf-8")):
         assert "died with status 1: out of breath" in text
+
+
+def test_the_page_has_verdicts_judged_after_what_is_measured(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done: list[str] = []
+    case = samples.report()["cases"][0]
+
+    def measured(*_: object) -> Comparison:
+        done.append("measured")
+        return replace(samples.comparison(), targets=["raw"])
+
+    def judged(_: Console, selection: Selection) -> Judged:
+        done.append(f"judged by {selection.profile.name}")
+        if refused:
+            raise JudgeError("no worker starts")
+        return Judged([Case.from_json(case)])
+
+    monkeypatch.setattr("conformance.comparison.compare.compare", measured)
+    monkeypatch.setattr("conformance.commands.compare.judge_selection", judged)
+    for words, refused, expected in [
+        ([], False, ["measured", "judged by quick"]),
+        ([], True, ["measured", "judged by quick"]),
+        (["--no-verdicts"], False, ["measured"]),
+    ]:
+        done.clear()
+        assert compare("raw", *FEW, "--html=page.html", *words)[0] == 0
+        assert done == expected
+        shown = Path("page.html").read_text(encoding="utf-8")
+        assert ('id="verdicts"' in shown) == (len(expected) == 2 and not refused)
+        assert ("not judged: no worker starts" in capsys.readouterr().out) == refused
 
 
 def test_a_target_that_does_not_start(capsys: pytest.CaptureFixture[str]) -> None:

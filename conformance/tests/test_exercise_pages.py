@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from conformance import ROOT
-from conformance.labs import texts
 from conformance.labs.assignment import assignment_steps
 from conformance.labs.console import Console
 from conformance.labs.exam import Exam
 from conformance.labs.exercises import EXERCISES
 from conformance.labs.skeleton import skeletons
 from conformance.labs.submission import find_submission
-from conformance.labs.texts import LANGUAGES, say
+from conformance.languages import texts
+from conformance.languages.texts import LANGUAGES, say
 from conformance.tests.holes import complete, take_free_port
 
 LABS = ROOT / "conformance" / "labs"

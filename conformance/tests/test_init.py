@@ -12,7 +12,7 @@ from conformance.labs.exam import Exam
 from conformance.labs.exercises import EXERCISES
 from conformance.labs.ladder import climb
 from conformance.labs.submission import find_submission
-from conformance.labs.texts import LANGUAGES
+from conformance.languages.texts import LANGUAGES
 from conformance.running.verdicts import CONFORMS, FAILS, USAGE
 from conformance.targets.discovery import MANIFEST, find_target
 from conformance.tests.holes import complete, take_free_port

@@ -13,6 +13,7 @@ import pytest
 
 from conformance.broken.kills import read_kills
 from conformance.comparison.model import Comparison, Figure
+from conformance.languages import texts
 from conformance.reports.page import charts, page, verdict_view
 from conformance.reports.page.formats import number, visible
 from conformance.tests import samples
@@ -81,6 +82,26 @@ def document(whole: str) -> Document:
     return Document(whole)
 
 
+def test_the_page_speaks_the_chosen_language(tmp_path: Path) -> None:
+    texts.choose("ru")
+    try:
+        shown = Document(written(tmp_path, samples.comparison(), samples.report()))
+    finally:
+        texts.choose("en")
+    assert next(shown.all("lang")) == "ru"
+    for words in ("Скорость и цена", "Значение reversed", "не соответствует", "задержка, медиана", "клиентов: 16"):
+        assert words in shown.text
+    assert "Вердикты" in shown.all("aria-label")
+
+
+@pytest.mark.parametrize("template", sorted(page.TEMPLATES.glob("*.j2")), ids=lambda path: path.name)
+def test_no_words_of_a_template_lack_a_translation(template: Path) -> None:
+    text = re.sub(r"{#.*?#}|{%.*?%}|{{.*?}}", "", template.read_text(encoding="utf-8"), flags=re.DOTALL)
+    attributes = " ".join(re.findall(r'(?:aria-label|title)="([^"]*)"', text))
+    words = re.findall("[A-Za-z]{2,}", re.sub("<[^>]*>", "", text) + attributes)
+    assert set(words) <= {"sockspec"}
+
+
 def test_it_is_well_formed_and_refers_to_what_is_there(document: Document) -> None:
     ids = Counter(document.all("id"))
     assert ids.total() == len(ids) > 3 * len(REQUIREMENTS)
@@ -115,7 +136,11 @@ def test_each_requirement_and_each_case_is_there(document: Document) -> None:
     shown = document.text
     for case in report["cases"]:
         assert f"{case['parameters'].removeprefix('*-')} {case['seconds']:.3f}" in shown
-    cells = [each["aria-label"] for _, each in document.elements if "popovertarget" in each and "aria-label" in each]
+    cells = [
+        each["aria-label"]
+        for _, each in document.elements
+        if "popovertarget" in each and " failed: " not in each.get("aria-label", " failed: ")
+    ]
     said = {"PASS": "pass", "FAIL": "FAIL", "INCONCLUSIVE": "undecided"}
     assert Counter(cells) == Counter(
         f"{id_}, {target}: {said[of[id_]] if id_ in of else 'not judged'}"
@@ -136,8 +161,8 @@ def test_a_failure_shows_what_was_sent_and_received(document: Document) -> None:
     ] * 3
 
 
-def test_each_figure_is_in_a_table_or_why_there_is_none(document: Document) -> None:
-    rows = " ".join("".join(document.words).partition("Speed and cost")[2].split())
+def test_each_figure_is_in_a_chart_or_why_there_is_none(document: Document) -> None:
+    rows = document.text.rpartition("Speed and cost")[2]
     for measurement in samples.comparison().measurements:
         assert measurement.problem in rows
         for figure in measurement.figures.values():
@@ -149,10 +174,10 @@ def test_what_was_not_measured_is_said(tmp_path: Path) -> None:
     first = comparison.measurements[1]
     lacking = replace(comparison, measurements=[each for each in comparison.measurements if each != first][:4])
     shown = Document(written(tmp_path, lacking, samples.report())).text
-    assert "with: not measured" in shown and "not judged" in shown and "not seen" in shown
+    assert "with not measured" in shown and "not judged" in shown and "not seen" in shown
     nothing = replace(comparison, measurements=[], disagreements=[], sources=[])
     shown = Document(written(tmp_path, nothing, None)).text
-    for words in ("Nothing was measured", "Not compared", "No program’s own file", "Not judged"):
+    for words in ("Nothing was measured", "Not compared", "No program’s own file"):
         assert words in shown
 
 
@@ -168,21 +193,70 @@ def test_figures_that_are_all_nothing(tmp_path: Path) -> None:
     comparison = samples.comparison()
     nothing = dict.fromkeys(comparison.measurements[0].figures, Figure(0, 0, 0))
     first = replace(comparison.measurements[0], figures=nothing)
-    assert "<svg" in written(tmp_path, replace(comparison, measurements=[first]), None)
+    assert 'class="drawn"' in written(tmp_path, replace(comparison, measurements=[first]), None)
+
+
+@pytest.mark.parametrize(
+    ("axis", "ticks", "value", "place"),
+    [
+        (charts.Axis(5, 8), [0, 5, 10], 7.5, 75),
+        (charts.Axis(0, 0), [0, 1], 0, 0),
+        (charts.Axis(20, 100), [0, 50, 100], 250, 100),
+        (charts.Axis(1, 300), [1, 10, 100, 1000], 10, 33.3),
+        (charts.Axis(0, 5000), [0.001, 1, 1000, 1_000_000], 0, 0),
+    ],
+)
+def test_an_axis(axis: charts.Axis, ticks: list[float], value: float, place: float) -> None:
+    assert axis.ticks == pytest.approx(ticks)
+    assert axis.at(value) == place
+    assert (axis.at(axis.ticks[0]), axis.at(axis.ticks[-1])) == (0, 100)
 
 
 def test_marks_and_colours_do_not_repeat() -> None:
     assert len({charts.look(place) for place in range(64)}) == 64
 
 
-@pytest.mark.parametrize("count", [4, 5])
-def test_many_targets_are_rows(tmp_path: Path, count: int) -> None:
-    comparison = samples.comparison()
-    shown = written(tmp_path, replace(comparison, targets=comparison.targets[:count]), None)
-    head = shown.partition("<thead>")[2].partition("</thead>")[0]
-    assert all((f"<bdi>{name}</bdi>" in head) == (count == 4) for name in comparison.targets[:count])
-    for words in ("≈", "× 1.22", "load average 1.7", 'class="whisker"', f"{comparison.rounds_needed} rounds"):
-        assert words in shown
+def test_the_page_opens_on_what_it_has(tmp_path: Path) -> None:
+    comparison, failed = samples.comparison(), samples.report()
+    held = {**failed, "cases": [case for case in failed["cases"] if case["outcome"] != "failed"]}
+    for of, report, first in [
+        (comparison, None, "glance"),
+        (comparison, failed, "glance"),
+        (None, failed, "causes"),
+        (None, held, "verdicts"),
+    ]:
+        shown = Document(written(tmp_path, of, report))
+        sections = [each["id"] for tag, each in shown.elements if tag == "section"]
+        assert next(href for href in shown.all("href")) == f"#{first}" == f"#{sections[0]}"
+        assert ("verdicts" in sections) == (report is not None)
+
+
+def test_causes_are_what_the_terminal_names(document: Document) -> None:
+    shown = document.text.partition("To mend The causes")[2].partition("Which requirements of SPEC.md hold")[0]
+    assert "socketserver 1 thing to mend 1. ECHO-3 ✗ explains 5 failures" in shown
+    assert "MUST be the code points of the message in reverse order" in shown and "привет⏎" in shown
+    assert shown.partition("What it explains")[2].split()[:4] == ["ECHO-3", "test_it", "5", "times"]
+
+
+def test_a_cause_that_others_wait_for(tmp_path: Path) -> None:
+    report = samples.report()
+    for case in report["cases"]:
+        if (case["target"], case["requirements"]) == ("raw", ["ECHO-2"]):
+            case.update(outcome="unjudged", about="ECHO-1", problem="ECHO-1 first: nothing came")
+    shown = Document(written(tmp_path, None, report)).text.partition("To mend The causes")[2]
+    assert shown.partition("1. ECHO-1")[2].lstrip().startswith("· 1 check not judged until it holds")
+    assert "nothing came" in shown and "ECHO-1 first:" not in shown.partition("socketserver 1 thing")[0]
+
+
+def test_twelve_targets(tmp_path: Path) -> None:
+    shown = Document(written(tmp_path, *samples.of_twelve()))
+    assert shown.text.count("1 thing to mend") == 12
+    assert [tag for tag, each in shown.elements if each.get("class") == "cause" and "open" in each] == ["details"]
+
+
+def test_what_the_rounds_carry(whole: str) -> None:
+    for words in ("≈", "× 1.22", "load average 1.7", 'class="whisker"', "14 rounds"):
+        assert words in whole
 
 
 def test_a_run_alone(tmp_path: Path) -> None:

@@ -1,52 +1,44 @@
 """The page in a real Chromium: mouse, keyboard, light and dark, a telephone, paper, no JavaScript."""
 
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from conformance.labs import class_page
+from conformance.labs.results import LevelResult, Result, StepResult
 from conformance.reports.page import page as pages
 from conformance.tests import samples
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
+axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs the package axe-playwright-python")
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-SECTIONS = ["verdicts", "figures", "disagreements", "source", "kills", "run"]
+SECTIONS = ["glance", "causes", "verdicts", "figures", "disagreements", "source", "kills", "run"]
 NARROW = {"width": 360, "height": 740}
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on the PATH")
 
-# What text has less contrast with its background than WCAG asks for: 4.5, and 3 if it is large.
-FAINT = r"""() => {
-  const channels = (colour) => colour.match(/[\d.]+/g).map(Number);
-  const luminance = (rgb) => {
-    const linear = rgb.map((each) => (each <= 10 ? each / 255 / 12.92 : ((each / 255 + 0.055) / 1.055) ** 2.4));
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2];
-  };
-  const background = (element) => {
-    if (!element) return [255, 255, 255];
-    const [red, green, blue, alpha = 1] = channels(getComputedStyle(element).backgroundColor);
-    return alpha ? [red, green, blue] : background(element.parentElement);
-  };
-  const opacity = (element) => (element ? getComputedStyle(element).opacity * opacity(element.parentElement) : 1);
-  const faint = new Set();
-  for (const element of document.querySelectorAll("body *:not(script)")) {
-    const texts = [...element.childNodes].filter((each) => each.nodeType === Node.TEXT_NODE && each.data.trim());
-    if (!texts.length || !element.checkVisibility()) continue;
-    const style = getComputedStyle(element);
-    const [back, share] = [background(element), opacity(element)];
-    const ink = channels(element.closest("svg") ? style.fill : style.color).slice(0, 3);
-    const seen = ink.map((each, index) => each * share + back[index] * (1 - share));
-    const [dark, light] = [luminance(seen), luminance(back)].sort((one, other) => one - other);
-    const size = parseFloat(style.fontSize);
-    const large = size >= 24 || (size >= 18.66 && style.fontWeight >= 700);
-    const contrast = (light + 0.05) / (dark + 0.05);
-    if (contrast < (large ? 3 : 4.5)) faint.add(`${element.outerHTML.slice(0, 60)}: ${contrast.toFixed(2)}`);
-  }
-  return [...faint];
-}"""
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]
+"""Of axe: https://github.com/dequelabs/axe-core/blob/develop/doc/rule-descriptions.md"""
+
+FAINT = ["color-contrast"]
+"""The rule for text that has too little contrast with its background."""
+
+
+def violations(page: Any, rules: Sequence[str] = RULES, within: str | None = None) -> list[str]:
+    """Return what axe finds on a page, or within an element of it, as it stands: the rule, and the first element."""
+    found = (
+        axe.Axe()
+        .run(page, within, options={"runOnly": list(rules), "resultTypes": ["violations"]})
+        .response["violations"]
+    )
+    return [f"{each['id']}: {each['nodes'][0]['html']}" for each in found]
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +46,14 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Where a page of a comparison and a run is."""
     file = tmp_path_factory.mktemp("page") / "страница.html"
     pages.write(file, samples.comparison(), samples.report())
+    return file.as_uri()
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Where a page is that axe reads in seconds."""
+    file = tmp_path_factory.mktemp("page") / "small.html"
+    pages.write(file, *samples.small())
     return file.as_uri()
 
 
@@ -106,7 +106,7 @@ def shown_sections(page: Any) -> list[str]:
 
 
 def test_a_cell_opens_by_mouse(browsing: Browsing) -> None:
-    page = browsing.open()
+    page = browsing.open("verdicts")
     page.get_by_role("button", name="ECHO-3, socketserver: FAIL").click()
     detail = page.locator("#ECHO-3-2")
     assert detail.is_visible()
@@ -117,7 +117,7 @@ def test_a_cell_opens_by_mouse(browsing: Browsing) -> None:
 
 
 def test_a_cell_opens_by_keyboard(browsing: Browsing) -> None:
-    page = browsing.open()
+    page = browsing.open("verdicts")
     cell = page.get_by_role("button", name="ECHO-3, socketserver: FAIL")
     cell.focus()
     page.keyboard.press("Enter")
@@ -129,7 +129,7 @@ def test_a_cell_opens_by_keyboard(browsing: Browsing) -> None:
 
 
 def test_groups_fold(browsing: Browsing) -> None:
-    page = browsing.open()
+    page = browsing.open("verdicts")
     cell = page.get_by_role("button", name="TIME-8, raw: undecided")
     assert cell.is_hidden() and page.get_by_role("button", name="ECHO-3, raw: pass").is_visible()
     page.get_by_role("button", name="TIME", exact=True).press("Enter")
@@ -142,15 +142,15 @@ def test_groups_fold(browsing: Browsing) -> None:
 
 def test_tabs_by_mouse_and_keyboard(browsing: Browsing) -> None:
     page = browsing.open()
-    assert shown_sections(page) == ["verdicts"]
+    assert shown_sections(page) == ["glance"]
     page.get_by_role("tab", name="Source").click()
     assert shown_sections(page) == ["source"] and page.url.endswith("#source")
     for key, section in [
         ("ArrowRight", "kills"),
         ("End", "run"),
-        ("ArrowRight", "verdicts"),
+        ("ArrowRight", "glance"),
         ("ArrowLeft", "run"),
-        ("Home", "verdicts"),
+        ("Home", "glance"),
     ]:
         page.keyboard.press(key)
         assert shown_sections(page) == [section]
@@ -160,11 +160,26 @@ def test_tabs_by_mouse_and_keyboard(browsing: Browsing) -> None:
 
 def test_charts_have_their_say(browsing: Browsing) -> None:
     page = browsing.open("figures")
-    assert page.get_by_role("img", name="Lateness, TCP, 10,000 subscribers, every 2 s").count() == 2
-    panel = page.locator("figure", has_text="TCP, 10,000 subscribers, every 2 s").first
-    assert "socketserver: gave up at 4,093 subscribers" in panel.inner_text()
-    page.get_by_text("Echo, open loop: the figures as tables").click()
-    assert page.get_by_role("table", name="latency, 99 %").first.is_visible()
+    chart = page.get_by_role("table", name="TCP, 10,000 subscribers, every 2 s").first
+    assert chart.get_by_role("row", name="socketserver gave up at 4,093 subscribers").count() == 3
+    row = chart.get_by_role("row", name="with").first
+    assert row.locator(".figure b").inner_text() and row.locator(".drawn").bounding_box()["width"] > 100
+    page.get_by_text("Echo, closed loop: what else was measured").click()
+
+
+def test_charts_are_as_wide_as_their_place(browsing: Browsing) -> None:
+    for width, least in ((1440, 600), (600, 560), (360, 320)):
+        page = browsing.open("figures", viewport={"width": width, "height": 900})
+        assert page.locator("#figures .panel").first.bounding_box()["width"] >= least
+        assert page.locator("#figures .drawn").first.bounding_box()["width"] >= least / 3
+
+
+def test_a_cause_has_its_failures_under_it(browsing: Browsing) -> None:
+    page = browsing.open("causes")
+    cause = page.locator(".cause")
+    assert "1. ECHO-3" in cause.inner_text() and "explains 5 failures" in cause.inner_text()
+    cause.get_by_role("button", name="test_it failed: ECHO-3, socketserver").click()
+    assert page.locator("#ECHO-3-2").is_visible()
 
 
 def test_any_two_programs_stand_side_by_side(browsing: Browsing) -> None:
@@ -196,37 +211,91 @@ def test_a_telephone_needs_no_scrolling_sideways(browsing: Browsing, section: st
 
 
 def test_a_cell_on_a_telephone(browsing: Browsing) -> None:
-    page = browsing.open(viewport=NARROW)
+    page = browsing.open("verdicts", viewport=NARROW)
     page.get_by_role("button", name="ECHO-3, socketserver: FAIL").click()
     assert page.evaluate("document.querySelector('#ECHO-3-2').scrollWidth") <= NARROW["width"]
 
 
+def test_twelve_targets_on_a_telephone(browser: Any, tmp_path: Path) -> None:
+    file = tmp_path / "twelve.html"
+    pages.write(file, *samples.of_twelve())
+    browsing = Browsing(browser, file.as_uri())
+    for section in ("glance", "causes", "verdicts", "figures"):
+        page = browsing.open(section, viewport=NARROW)
+        assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
+    browsing.close()
+
+
+@pytest.mark.timeout(180)  # axe looks at all text of the kill matrix and of the source
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_stands_out_in_light_and_dark(browsing: Browsing, scheme: str) -> None:
+def test_axe_has_nothing_to_say(browser: Any, small: str, scheme: str) -> None:
+    browsing = Browsing(browser, small)
     page = browsing.open(color_scheme=scheme)
     background = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
     assert (sum(map(int, background[4:-1].split(", "))) < 3 * 128) == (scheme == "dark")
-    page.get_by_role("button", name="Show all requirements").click()
+    page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
+    assert violations(page) == []
     for tab in page.get_by_role("tab").all():
         tab.click()
-        assert page.evaluate(FAINT) == []
+        assert violations(page, within="main > section:not([hidden])") == []
     page.get_by_role("tab", name="Verdicts").click()
+    page.get_by_role("button", name="Show all requirements").click()
+    assert violations(page, within="#verdicts") == []
     page.get_by_role("button", name="ECHO-3, socketserver: FAIL").click()
-    assert page.evaluate(FAINT) == []
+    assert violations(page, within="#ECHO-3-2") == []
+    browsing.close()
 
 
-def test_on_paper_everything_is_open(browsing: Browsing, tmp_path: Path) -> None:
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_has_nothing_to_say_of_a_run_or_a_class(browser: Any, tmp_path: Path, scheme: str) -> None:
+    pages.write(tmp_path / "run.html", None, samples.small()[1])
+    write_class(tmp_path)
+    for file in ("run.html", "index.html", *(each.name for each in tmp_path.glob("Анна-*.html"))):
+        browsing = Browsing(browser, (tmp_path / file).as_uri())
+        assert violations(browsing.open(color_scheme=scheme)) == [], file
+        browsing.close()
+
+
+def write_class(directory: Path) -> None:
+    """Write the pages of a class of one person, who took one step of two."""
+    steps = [StepResult("it starts", True), StepResult("it answers", False, "OK", "ERR", "the verb")]
+    result = Result(1, {"as the assignment asks": LevelResult(2, steps)})
+    rows = [("Анна", ["1/2", "–"], 0.5, 2.0)]
+    class_page.write(directory, [1, 2], rows, {("Анна", 1): SimpleNamespace(result=result)}, "en")
+
+
+def test_a_comparison_of_three_takes_less_than_ten_pages(browser: Any, tmp_path: Path) -> None:
+    whole, file = samples.comparison(), tmp_path / "three.html"
+    three = whole.targets[:3]
+    measured = [each for each in whole.measurements if each.target in three]
+    pages.write(file, replace(whole, targets=three, measurements=measured), samples.report())
+    browsing = Browsing(browser, file.as_uri())
+    page = browsing.open(color_scheme="dark")
+    page.pdf(path=tmp_path / "page.pdf", format="A4")
+    sheets = re.findall(rb"/Type\s*/Page\b", (tmp_path / "page.pdf").read_bytes())
+    assert 2 < len(sheets) < 10
+    sync_api.expect(page.locator("details[open]")).to_have_count(1)  # as before it was printed
+    browsing.close()
+
+
+def test_on_paper_is_what_one_reads_there(browsing: Browsing) -> None:
     page = browsing.open(color_scheme="dark")
     page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert shown_sections(page) == SECTIONS
-    lines = [".program .line:not(:empty)", ".pair .line:not(:empty)"]
-    for hidden in (".requirement", ".detail", "table.figures", ".panels svg", *lines):
-        assert page.locator(hidden).count() == page.locator(f"{hidden}:visible").count() > 0
-    for screen in (".tabs", "#unfold", ".choose", ".close"):
+    for read in (".cause pre", ".panel .drawn:not(.more *)", ".disagreements td", ".facts dd"):
+        assert page.locator(read).count() == page.locator(f"{read}:visible").count() > 0
+    for screen in (".tabs", "#unfold", ".choose", ".close", "#pair", ".program", ".detail", "table.kills"):
         assert page.locator(f"{screen}:visible").count() == 0
-    assert page.evaluate(FAINT) == []
-    page.pdf(path=tmp_path / "page.pdf")
-    sync_api.expect(page.locator("details[open]")).to_have_count(0)  # as before it was printed
+
+
+def test_text_stands_out_on_paper(browser: Any, small: str) -> None:
+    browsing = Browsing(browser, small)
+    page = browsing.open(color_scheme="dark")
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert violations(page, FAINT) == []
+    browsing.close()
 
 
 def test_without_javascript_everything_is_there(browsing: Browsing) -> None:

@@ -7,6 +7,7 @@ from typing import TypeAlias, TypeVar
 
 from spec.address import Address, format_url
 from spec.client import Client, Print
+from spec.message import Message
 from spec.options import UNREACHABLE, ClientOptions
 from spec.program.output import complain, explain, fail, show
 from spec.program.signals import Stopped, heed_no_signal, stop_on_signal
@@ -84,7 +85,7 @@ def run_client(
                 continue
         return talk(places[-1], max(deadline - monotonic(), 0.001), run)
     except (OSError, UnicodeError) as error:
-        fail(f"cannot reach {options.url}: {explain(error)}", UNREACHABLE)
+        fail(Message("cannot reach {url}: {reason}", url=options.url, reason=explain(error)), UNREACHABLE)
 
 
 def wait_for(call: Callable[[], Result], seconds: float) -> Result:
@@ -109,7 +110,7 @@ def wait_for(call: Callable[[], Result], seconds: float) -> Result:
             result, error = results.get(timeout=max(0, min(left, ATTENTION)))
         except Empty:
             if left <= 0:
-                raise TimeoutError("the look-up of the host takes too long") from None
+                raise TimeoutError(Message("the look-up of the host takes too long")) from None
             continue
         if error is not None:
             raise error

@@ -10,6 +10,9 @@ from contextlib import suppress
 from io import RawIOBase
 from typing import TextIO
 
+from spec.message import Message
+from spec.program.language import translated, translator
+
 WAITING_LINES = 4096
 """How many lines are kept for a reader who is slow; any further ones are dropped."""
 LAST_WAIT = 0.3
@@ -30,6 +33,8 @@ class LineWriter:
         """Take a stream of UTF-8, as standard output or error. One that is no file of the system never waits."""
         buffer = getattr(stream, "buffer", None)
         raw = getattr(buffer, "raw", buffer)  # with python -u there is no buffer in between
+        self.translate = translator(stream)
+        """What translates templates of messages for whoever reads the stream."""
         self._stream = stream
         self._raw = raw if isinstance(raw, RawIOBase) else None
         self._at_once = _open_at_once(self._raw) if self._raw else None
@@ -44,6 +49,7 @@ class LineWriter:
 
     def write(self, line: str) -> None:
         """Write a line, and wait as long as that takes. Raises OSError."""
+        line = translated(line, self.translate)
         if self._raw:
             _write(self._raw, _encode(line))
         else:
@@ -51,6 +57,7 @@ class LineWriter:
 
     def post(self, line: str) -> None:
         """Write a line as soon as the stream takes it, and do not wait for that."""
+        line = translated(line, self.translate)
         with self._lock:
             if self._broken:
                 return
@@ -91,7 +98,8 @@ class LineWriter:
                 lines, self._waiting = self._waiting, []
                 self._writing = True
                 if self._dropped:
-                    lines.append(_encode(f"lines dropped: {self._dropped}"))
+                    dropped = Message("lines dropped: {count}", count=self._dropped)
+                    lines.append(_encode(translated(dropped, self.translate)))
                     self._dropped = 0
             try:
                 for line in lines:

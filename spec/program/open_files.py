@@ -6,6 +6,7 @@ from errno import EMFILE, ENFILE, ENOBUFS, ENOMEM
 from time import sleep
 
 from spec.limits import CLIENTS_DEFAULT
+from spec.message import Message
 
 PAUSE = 0.005
 """Seconds to do nothing when ``accept()`` finds no file or memory: who tries again and again takes a core."""
@@ -26,7 +27,13 @@ if sys.platform == "win32":
     def allow_open_files(clients: int) -> None:
         """Raise ValueError if a server cannot wait for that many clients."""
         if clients >= _SELECTED:
-            raise ValueError(f"{clients} clients, but on Windows a server serves {_SELECTED - 1} at most")
+            raise ValueError(
+                Message(
+                    "{clients} clients, but on Windows a server serves {most} at most",
+                    clients=clients,
+                    most=_SELECTED - 1,
+                )
+            )
 
 else:
     import resource
@@ -45,5 +52,11 @@ else:
         needed = clients + len(os.listdir("/dev/fd")) + _OTHER_FILES
         if soft != resource.RLIM_INFINITY and soft < needed:
             if hard != resource.RLIM_INFINITY and hard < needed:
-                raise ValueError(f"{clients} clients, but the limit of open files is {hard} (ulimit -Hn)")
+                raise ValueError(
+                    Message(
+                        "{clients} clients, but the limit of open files is {hard} (ulimit -Hn)",
+                        clients=clients,
+                        hard=hard,
+                    )
+                )
             resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))

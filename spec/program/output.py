@@ -7,7 +7,9 @@ from functools import cache
 from io import TextIOWrapper
 from typing import NoReturn, TextIO
 
+from spec.message import Message, message_of
 from spec.options import UNREACHABLE
+from spec.program.language import translated
 from spec.program.lines import LineWriter
 from spec.text import visible
 
@@ -41,12 +43,13 @@ def show(line: str) -> None:
     except BrokenPipeError:
         raise SystemExit(UNREACHABLE) from None
     except OSError as error:
-        fail(f"cannot print: {explain(error)}", UNREACHABLE)
+        fail(Message("cannot print: {reason}", reason=explain(error)), UNREACHABLE)
 
 
 def complain(line: str) -> None:
     """Print an error as one line on standard error, and do not wait for who reads it. It may be lost, as with `say`."""
-    _writer(sys.stderr).post(f"error: {visible(line)}")
+    writer = _writer(sys.stderr)
+    writer.post(visible(translated(Message("error: {line}", line=line), writer.translate)))
 
 
 @cache
@@ -63,8 +66,8 @@ def fail(line: str, status: int) -> NoReturn:
 def explain(error: BaseException) -> str:
     """Return why a socket could not be opened or used, in words for the user."""
     if isinstance(error, UnicodeError):
-        return "not a host name"
-    reason = (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
+        return Message("not a host name")
+    reason = (isinstance(error, OSError) and error.strerror) or message_of(error) or type(error).__name__
     if sys.platform == "win32" and isinstance(error, OSError) and (name := errorcode.get(error.errno or 0)):
         return f"{reason} ({name})"  # there the reason is in the language of the system
-    return reason
+    return Message(reason)  # many of the system's reasons have a translation

@@ -9,8 +9,16 @@ from spec.options import UNREACHABLE
 
 if sys.platform == "win32":
     _STOPPING = signal.SIGINT, signal.SIGTERM, signal.SIGBREAK  # the last: Ctrl-Break, or the window is closed
+
+    def _hold_further_ones() -> None:
+        """Do nothing: there a signal does not end a call that waits."""
+
 else:
     _STOPPING = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
+
+    def _hold_further_ones() -> None:
+        """Block the signals: each would begin anew the wait of a call that it interrupts (PEP 475)."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
 
 
 class Stopped(SystemExit):
@@ -33,8 +41,7 @@ def on_first_signal(act: Callable[[int], object]) -> None:
         if came:  # SIG_IGN would not do: Python prints an error if a signal has just come whose handler is gone
             return
         came = True
-        if sys.platform != "win32":  # each further one would begin anew the wait of a call that it interrupts
-            signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+        _hold_further_ones()
         act(number)
 
     _handle_with(handle)

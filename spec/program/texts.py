@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterator
 
 from spec.codec import RequestError, check_message, check_name
 from spec.limits import MESSAGE_BYTES
+from spec.message import Message, message_of
 from spec.options import ClientOptions
+from spec.program.language import translated, translator
 from spec.program.system import read_lines
 
 
@@ -22,11 +24,11 @@ def read_texts(options: ClientOptions, reject: Callable[[str], object]) -> Itera
         try:
             yield checked_text(options.service, line)
         except ValueError as error:
-            reject(f"line {number}: {error}")
+            reject(Message("line {number}: {problem}", number=number, problem=message_of(error)))
         if options.service == "time":
             return
     if not number:
-        reject("no message" if options.service == "echo" else "no name")
+        reject(Message("no message") if options.service == "echo" else Message("no name"))
 
 
 def _lines(service: str) -> Iterator[bytes]:
@@ -37,7 +39,8 @@ def _lines(service: str) -> Iterator[bytes]:
     line = b""
     try:
         if prompting:
-            print("your message: " if service == "echo" else "your name: ", end="", flush=True)
+            prompt = Message("your message: ") if service == "echo" else Message("your name: ")
+            print(translated(prompt, translator(sys.stdout)), end="", flush=True)
         line = sys.stdin.buffer.readline()
     finally:
         if prompting and not line:
@@ -49,12 +52,12 @@ def _lines(service: str) -> Iterator[bytes]:
 def checked_text(service: str, encoded: bytes) -> str:
     """Return a message or name. Raises ValueError for one that a server would refuse."""
     if service == "echo" and len(encoded) > MESSAGE_BYTES:
-        raise ValueError(f"a message is at most {MESSAGE_BYTES} bytes")
+        raise ValueError(Message("a message is at most {limit} bytes", limit=MESSAGE_BYTES))
     try:
         text = encoded.decode()
         (check_message if service == "echo" else check_name)(text)
     except UnicodeDecodeError:
-        raise ValueError("not well-formed UTF-8") from None
+        raise ValueError(Message("not well-formed UTF-8")) from None
     except RequestError as error:
-        raise ValueError(f"{error.code}: {error.reason}") from None
+        raise ValueError(Message("{code}: {reason}", code=error.code, reason=error.reason)) from None
     return text

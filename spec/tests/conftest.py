@@ -1,15 +1,18 @@
 """Settings of the core's tests."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 # A loaded machine makes an example slow, not wrong
 settings.register_profile("spec", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("spec")
+# What fuzzing has found to fail is run again, and nothing else is drawn
+settings.register_profile("replay", settings.get_profile("spec"), phases=[Phase.explicit, Phase.reuse, Phase.shrink])
+settings.load_profile("replay" if "SOCKSPEC_REPLAY" in os.environ else "spec")
 
 
 @pytest.fixture

@@ -42,6 +42,15 @@ def test_the_first_signal_is_noted_and_the_second_ignored(first: int, second: in
     assert list(noted) == [first]
 
 
+def test_a_second_signal_that_came_with_the_first_is_ignored() -> None:
+    noted = note_signals()
+    handle = signal.getsignal(signal.SIGTERM)
+    assert callable(handle)
+    handle(signal.SIGINT, None)
+    handle(signal.SIGTERM, None)
+    assert list(noted) == [signal.SIGINT]
+
+
 def test_a_second_signal_does_not_disturb_what_the_first_one_does() -> None:
     seen: list[int] = []
 

@@ -13,7 +13,7 @@ from spec import client, text
 from spec.client import Client
 from spec.codec import Reply
 from spec.options import REFUSED, UNREACHABLE, WRONG_USAGE
-from spec.program import arguments, output, signals, texts
+from spec.program import arguments, language, output, signals, texts
 from spec.stream_client import StreamClient
 
 
@@ -30,6 +30,12 @@ def prints_the_host_as_it_was_given() -> None:
 def keeps_lines_in_a_buffer() -> None:
     """writes its lines into a pipe only when there are many, or when it ends"""
     patch(output, "show", lambda line: sys.stdout.buffer.write(f"{line}\n".encode()))
+
+
+@fault("CLI-1")
+def speaks_the_language_of_the_locale() -> None:
+    """speaks the language of the locale, whoever reads it"""
+    patch(language, "language_for", lambda stream: language.language_of())
 
 
 @fault("CLI-8", service="echo")

@@ -11,7 +11,7 @@ from impl_raw import udp_server
 from spec import address, codec, endpoint, options, ticks
 from spec.address import Address
 from spec.endpoint import EchoEndpoint
-from spec.program import arguments, lines, output, signals
+from spec.program import arguments, language, lines, output, signals
 from spec.session import EchoSession, Session, TimeSession
 
 
@@ -30,6 +30,12 @@ def says_hello_first() -> None:
 def keeps_lines_back() -> None:
     """writes its lines out only when there are many"""
     patch(output, "say", lambda line: sys.stdout.buffer.write(f"{line}\n".encode()))
+
+
+@fault("SRV-1")
+def speaks_the_language_of_the_locale() -> None:
+    """speaks the language of the locale, whoever reads it"""
+    patch(language, "language_for", lambda stream: language.language_of())
 
 
 @fault("SRV-17")

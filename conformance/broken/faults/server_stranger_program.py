@@ -118,14 +118,14 @@ def announces_whom_it_challenges() -> None:
             self._announce(f"client {text.visible(name)} ({address.format_address(peer)}) connected")
         return replies
 
-    _wrap_time(lambda what: None if what == "connected" else what)
+    _wrap_time(lambda what: None if what.endswith("connected") else what)
 
 
 def _wrap_time(change: Any) -> None:
     @wrap(TimeEndpoint, "_say")
-    def say(good: Any, self: Any, subscription: Any, what: str) -> None:
+    def say(good: Any, self: Any, subscription: Any, what: str, **values: str) -> None:
         if change(what) is not None:
-            good(self, subscription, what)
+            good(self, subscription, what, **values)
 
 
 @fault("SRV-5", transport="tcp", service="time")
@@ -137,7 +137,7 @@ def writes_names_in_ascii() -> None:
 @fault("SRV-6", transport="udp", service="time")
 def says_nothing_of_a_new_name() -> None:
     """prints nothing when a client changes its name"""
-    _wrap_time(lambda what: None if what.startswith("is now") else what)
+    _wrap_time(lambda what: None if "is now" in what else what)
 
 
 @fault("SRV-6", transport="tcp", service="time")

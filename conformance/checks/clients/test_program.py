@@ -114,8 +114,14 @@ def test_takes_what_follows_the_options_as_its_text(
 @pytest.mark.requirement("CLI-1", "CLI-3", "CLI-19")
 @pytest.mark.needs("CLI-3", "CLI-16", "CLI-19")
 def test_speaks_utf8_in_any_locale(target: Target, service: Service, transport: Transport) -> None:
-    for words, stdin, locale in (["привет"], "", "C"), ([], "привет\n", "C"), (["привет"], "", "ru_RU.KOI8-R"):
-        surroundings = {"LC_ALL": locale, "LANG": locale}
+    """And English, since it is no terminal that it writes to."""
+    for words, stdin, locale in (
+        (["привет"], "", "C"),
+        ([], "привет\n", "C"),
+        (["привет"], "", "ru_RU.KOI8-R"),
+        (["привет"], "", "ru_RU.UTF-8"),
+    ):
+        surroundings = {"LC_ALL": locale, "LANG": locale, "LANGUAGE": ""}
         with Talk(target, service, transport, *ENOUGH[service], *words, stdin=stdin, env=surroundings) as talk:
             with about("CLI-4" if stdin else ENOUGH_SAID[service]):
                 lines = serve(talk, "привет")
@@ -285,6 +291,10 @@ def test_sends_no_argument_that_is_not_utf_8(target: Target, service: Service, t
         judge_wrong_usage(programs, server, [f"connected to {server.url(service)}"])
 
 
+IN_ENGLISH = {"LC_ALL": "C.UTF-8", "LANGUAGE": ""}
+"""On a terminal, a client may speak the language of the person's locale."""
+
+
 class Terminal:
     """A pseudo-terminal. It shows typed text, and does not change line ends in the output."""
 
@@ -323,7 +333,7 @@ def terminal(target: Target) -> Iterator[Terminal]:
 @pytest.mark.requirement("CLI-5", "CLI-4")
 def test_asks_on_a_terminal(target: Target, service: Service, transport: Transport, terminal: Terminal) -> None:
     ends = terminal.program
-    with Talk(target, service, transport, *ENOUGH[service], stdin=ends, stdout=ends) as talk:
+    with Talk(target, service, transport, *ENOUGH[service], stdin=ends, stdout=ends, env=IN_ENGLISH) as talk:
         first = f"{talk.connected}\n"  # over TCP this line may come before the prompt
         before = terminal.read(lambda text: not first.startswith(text) and bool(text.removeprefix(first)))
         assert not talk.server.requests and not before.endswith("\n"), f"{before!r} is no prompt"
@@ -350,7 +360,7 @@ def test_asks_nothing_if_its_input_is_no_terminal(
     target: Target, service: Service, transport: Transport, terminal: Terminal
 ) -> None:
     words = [*ENOUGH[service]]
-    with Talk(target, service, transport, *words, stdin="привет\n", stdout=terminal.program) as talk:
+    with Talk(target, service, transport, *words, stdin="привет\n", stdout=terminal.program, env=IN_ENGLISH) as talk:
         lines = "\n".join([talk.connected, *serve(talk, "привет")]) + "\n"
         seen = terminal.read(lambda text: text.endswith(lines))
         assert seen == lines, f"the terminal shows {seen!r}; expected {lines!r}"

@@ -160,8 +160,8 @@ def test_the_life_of_tokens(start_server: StartServer) -> None:
                 assert answer.status == "CHALLENGE", "a token was good for too long"
 
 
+@NEVER
 @pytest.mark.requirement("LEASE-5")
-@pytest.mark.options("--interval", SHORT)
 def test_a_token_is_accepted_again_and_again(server: Server) -> None:
     with UdpPeer(server.address) as peer:
         token = challenge(peer, "a")

@@ -53,6 +53,14 @@ def test_each_line_is_written_out_into_a_file(
             time.sleep(0.01)
 
 
+@pytest.mark.requirement("SRV-1")
+def test_output_is_english(target: Target, service: Service, transport: Transport) -> None:
+    """Also in the locale of somebody who speaks another language."""
+    russian = dict.fromkeys(("LC_ALL", "LANG"), "ru_RU.UTF-8") | {"LANGUAGE": "ru"}
+    with target.server(service, transport, env=russian) as server:
+        require_output(server, [f"waiting for clients on {url(service, transport, '127.0.0.1', server.port)}"])
+
+
 @TIME
 @pytest.mark.requirement("SRV-1")
 @pytest.mark.needs("LEASE-1", "TIME-2")

@@ -10,6 +10,7 @@ from typing import Any
 
 from spec.address import format_url
 from spec.codec import RECEIVE_BUFFER_BYTES
+from spec.message import Message
 from spec.options import UNREACHABLE, ServerOptions
 from spec.program.arguments import parse_server_options
 from spec.program.output import explain, fail, say
@@ -80,7 +81,7 @@ def run_server(
         stopping = asyncio.Event()
         loop = asyncio.get_running_loop()  # its own handlers are gone when it has ended, but a signal may come then
         on_first_signal(lambda number: loop.call_soon_threadsafe(stopping.set))
-        say(f"waiting for clients on {format_url(options.service, transport, sock.getsockname())}")
+        say(Message("waiting for clients on {url}", url=format_url(options.service, transport, sock.getsockname())))
         await serve(options, sock, stopping.wait())
 
     options = parse_server_options(arguments, transport)
@@ -88,7 +89,7 @@ def run_server(
         try:
             sock = stack.enter_context(bound_socket(options))
         except (OSError, UnicodeError) as error:
-            fail(f"cannot listen on {options.url}: {explain(error)}", UNREACHABLE)
+            fail(Message("cannot listen on {url}: {reason}", url=options.url, reason=explain(error)), UNREACHABLE)
         run(until_signal(sock))
-    say("stopped")
+    say(Message("stopped"))
     return 0

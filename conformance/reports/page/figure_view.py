@@ -1,4 +1,4 @@
-"""A comparison's figures as the page shows them: topics, each with charts and, with the same facts, tables."""
+"""A comparison's figures as the page shows them: topics, and in each the charts of its metrics."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -6,23 +6,22 @@ from dataclasses import dataclass
 from itertools import product
 from typing import NamedTuple
 
-from markupsafe import Markup
-
-from conformance.comparison.model import METRICS, Comparison, Figure, Load, Pattern, Ratio
-from conformance.reports.page.charts import Axis, Point, draw
+from conformance.comparison.model import METRICS, Comparison, Figure, Load, Pattern
+from conformance.languages.texts import mark, say
+from conformance.reports.page.charts import Axis, Mark, Panel, Place
 from conformance.targets.terms import TRANSPORTS
 
 LATENCIES = ("latency_p50", "latency_p99")
 TIME_CHARTS = {
-    "Lateness": ("lateness_p50", "lateness_p99", "lateness_max"),
-    "Server CPU per tick": ("server_cpu",),
-    "Resident memory per subscriber": ("memory",),
-    "Subscribers that got their ticks": ("served",),
+    mark("Lateness"): ("lateness_p50", "lateness_p99", "lateness_max"),
+    mark("Server CPU per tick"): ("server_cpu",),
+    mark("Resident memory per subscriber"): ("memory",),
+    mark("Subscribers that got their ticks"): ("served",),
 }
 
 
 class Topic(NamedTuple):
-    """A pattern of load, what it is, and its charts' metrics by title; several in one chart are its horizontal axis."""
+    """A pattern of load, what it is, and the metrics of its charts by their titles."""
 
     pattern: Pattern
     title: str
@@ -33,40 +32,46 @@ class Topic(NamedTuple):
 TOPICS = [
     Topic(
         "closed",
-        "Echo, closed loop",
-        "Each client sends its next requests when the last are answered.",
-        {"Requests per second": ["requests_per_second"], "Server CPU per request": ["server_cpu"]},
+        mark("Echo, closed loop"),
+        mark("Each client sends its next requests when the last are answered."),
+        {mark("Requests per second"): ["requests_per_second"], mark("Server CPU per request"): ["server_cpu"]},
     ),
     Topic(
         "open",
-        "Echo, open loop",
-        "Requests come at a fixed rate, answered or not. Latency counts from when a request was due, "
-        "so a server that stalls does not stop the clock too.",
-        {"Latency": LATENCIES, "Server CPU per request": ["server_cpu"]},
+        mark("Echo, open loop"),
+        mark(
+            "Requests come at a fixed rate, answered or not. Latency counts from when a request was due, "
+            "so a server that stalls does not stop the clock too."
+        ),
+        {mark("Latency"): LATENCIES, mark("Server CPU per request"): ["server_cpu"]},
     ),
     Topic(
         "crowded",
-        "Echo, beside a crowd",
-        "Clients pipeline empty lines as fast as they are taken. Beside them another one asks; the latency is its.",
-        {"Latency": LATENCIES},
+        mark("Echo, beside a crowd"),
+        mark(
+            "Clients pipeline empty lines as fast as they are taken. Beside them another one asks; the latency is its."
+        ),
+        {mark("Latency"): LATENCIES},
     ),
     Topic(
         "at once",
-        "Time, all ticks at once",
-        "The ticks of all subscribers are due at the same moment. Lateness counts from when a tick was due.",
+        mark("Time, all ticks at once"),
+        mark("The ticks of all subscribers are due at the same moment. Lateness counts from when a tick was due."),
         TIME_CHARTS,
     ),
     Topic(
         "spread",
-        "Time, ticks spread over the interval",
-        "The subscribers' ticks are due evenly spread over the interval. Lateness counts from when a tick was due.",
+        mark("Time, ticks spread over the interval"),
+        mark(
+            "The subscribers' ticks are due evenly spread over the interval. Lateness counts from when a tick was due."
+        ),
         TIME_CHARTS,
     ),
     Topic(
         "life",
-        "Start and stop",
-        "From exec to the ready line, and from SIGTERM to the exit.",
-        {"Start and stop": ["start", "stop"]},
+        mark("Start and stop"),
+        mark("From exec to the ready line, and from SIGTERM to the exit."),
+        {mark("Start and stop"): ["start", "stop"]},
     ),
 ]
 
@@ -80,58 +85,29 @@ AT_A_GLANCE: list[tuple[Pattern, Sequence[str]]] = [
 ]
 """Of several metrics the first that was measured: short samples have no 99 %."""
 
-
-@dataclass(frozen=True)
-class Panel:
-    """A chart for one kind of load. `missing` says in words which targets are not on it."""
-
-    title: str
-    svg: Markup
-    missing: list[str]
+BEYOND_GLANCE = 1.25
+"""Times the greatest median: whiskers that are longer end there, so that the medians can be compared."""
 
 
 @dataclass(frozen=True)
 class Chart:
-    title: str
-    panels: list[Panel]
-
-
-@dataclass(frozen=True)
-class TableCell:
-    """A figure and its ratio to the baseline's, or, in words, why there is none."""
-
-    figure: Figure | None
-    ratio: Ratio | None
-    problem: str
-
-
-@dataclass(frozen=True)
-class FigureTable:
-    """One metric: rows of loads, columns of targets."""
+    """Panels with one axis, in one unit."""
 
     title: str
     unit: str
     less_is_better: bool
-    rows: list[tuple[str, list[TableCell]]]
+    panels: list[Panel]
 
 
 @dataclass(frozen=True)
 class ShownTopic:
+    """`more` are the charts of what describes the measurement rather than the targets, or says little."""
+
     title: str
     lead: str
     charts: list[Chart]
-    tables: list[FigureTable]
+    more: list[Chart]
     problems: list[str]
-
-
-class _Entry(NamedTuple):
-    """One target's figure at a place of a panel, or, in words, why there is none."""
-
-    panel: str
-    place: str
-    target: str
-    figure: Figure | None
-    problem: str
 
 
 def topics(comparison: Comparison) -> list[ShownTopic]:
@@ -141,39 +117,75 @@ def topics(comparison: Comparison) -> list[ShownTopic]:
         measured = [each for each in comparison.measurements if each.load.pattern == topic.pattern]
         loads = list(dict.fromkeys(each.load for each in measured))
         known = {metric for each in measured for metric in each.figures}
-        charts = [
-            _chart(comparison, loads, title, metrics)
-            for title, metrics in topic.charts.items()
-            if known.intersection(metrics)
-        ]
-        tables = [_table(comparison, loads, metric) for metric in METRICS if metric in known]
-        # With some figures, or with none of anybody, a problem stands in no table.
+        drawn = {metric for metrics in topic.charts.values() for metric in metrics}
+        more = {_heading(metric): [metric] for metric in METRICS if metric in known - drawn}
+        charts, others = (
+            [
+                _chart(comparison, loads, say(title), metrics)
+                for title, metrics in wanted.items()
+                if known.intersection(metrics)
+            ]
+            for wanted in (topic.charts, more)
+        )
+        # With some figures, or with none of anybody, a problem stands in no chart.
         problems = [
             f"{each.target}, {describe(each.load)}: {each.problem}"
             for each in measured
             if each.problem and (each.figures or not known)
         ]
         if loads:
-            shown.append(ShownTopic(topic.title, topic.lead, charts, tables, problems))
+            shown.append(ShownTopic(say(topic.title), say(topic.lead), charts, others, problems))
     return shown
 
 
-def glance(comparison: Comparison) -> list[tuple[str, str, list[TableCell]]]:
-    """Return the figures to begin with, each of a typical load: the metric, the load, a cell for each target."""
-    rows = []
-    for (pattern, metrics), transport in product(AT_A_GLANCE, TRANSPORTS):
-        found = [
-            (metric, each.load)
-            for metric in metrics
-            for each in comparison.measurements
-            if (each.load.pattern, each.load.transport) == (pattern, transport) and metric in each.figures
+def glance(comparison: Comparison) -> list[Chart]:
+    """Return the figures to begin with: metrics of a typical load each, and the size of the servers."""
+    charts = []
+    for pattern, metrics in AT_A_GLANCE:
+        panels: dict[str, list[Panel]] = {}
+        for transport in TRANSPORTS:
+            loads = [
+                (metric, each.load)
+                for metric in metrics
+                for each in comparison.measurements
+                if (each.load.pattern, each.load.transport) == (pattern, transport) and metric in each.figures
+            ]
+            if loads:
+                metric = loads[0][0]
+                load = min((load for name, load in loads if name == metric), key=_distance)
+                marks = [_mark(comparison, target, load, metric) for target in comparison.targets]
+                panels.setdefault(metric, []).append(_glance_panel(describe(load), marks))
+        charts += [
+            Chart(_heading(metric), say(METRICS[metric].unit), METRICS[metric].less_is_better, those)
+            for metric, those in panels.items()
         ]
-        if found:
-            metric = found[0][0]
-            table = _table(comparison, [min((load for name, load in found if name == metric), key=_distance)], metric)
-            [(load, cells)] = table.rows
-            rows.append((f"{table.title}, {table.unit}" if table.unit else table.title, load, cells))
-    return rows
+    sizes = [panel for panel in (_lines_of_code(comparison, transport) for transport in TRANSPORTS) if panel]
+    return charts + ([Chart(say("Lines of code"), "", True, sizes)] if sizes else [])
+
+
+def _lines_of_code(comparison: Comparison, transport: str) -> Panel | None:
+    """Return the sizes of the servers over a transport; None: no server's own file was found."""
+    lines = {
+        source.target: source.code_lines
+        for source in comparison.sources
+        if (source.transport, source.role) == (transport, "server")
+    }
+    server, unseen = say("server"), say("not seen")
+    marks = [
+        Mark(target, Figure.of([lines[target]])) if target in lines else Mark(target, None, problem=unseen)
+        for target in comparison.targets
+    ]
+    return _glance_panel(f"{transport.upper()} {server}", marks) if any(mark.figure for mark in marks) else None
+
+
+def _heading(metric: str) -> str:
+    title = say(METRICS[metric].title)
+    return title[0].upper() + title[1:]
+
+
+def _glance_panel(title: str, marks: list[Mark]) -> Panel:
+    greatest = max(mark.figure.median for mark in marks if mark.figure)
+    return Panel(title, [Place("", marks)], Axis(greatest, BEYOND_GLANCE * greatest))
 
 
 def _distance(load: Load) -> tuple[float, int, int, str]:
@@ -192,91 +204,53 @@ def _kind(load: Load) -> str:
     if load.pattern == "life":
         words.append(load.service)
     if load.message_bytes:
-        words += [f"{load.message_bytes:,} bytes", "Cyrillic" if load.script == "cyrillic" else "Latin"]
+        words.append(say("{bytes} bytes", bytes=f"{load.message_bytes:,}"))
+        words.append(say("Cyrillic") if load.script == "cyrillic" else say("Latin"))
     if load.rate is not None:
-        words.append(f"{load.rate:,.0f} requests/s")
+        words.append(say("{rate} requests/s", rate=f"{load.rate:,.0f}"))
     return ", ".join(words)
 
 
 def _clients(load: Load) -> str:
     if load.pattern == "life":
         return ""
-    words = [f"{load.clients:,} {'subscriber' if load.service == 'time' else 'client'}{'s' * (load.clients > 1)}"]
+    one, many = mark("1 client"), mark("{count} clients")
+    if load.service == "time":
+        one, many = mark("1 subscriber"), mark("{count} subscribers")
+    words = [say(many, count=f"{load.clients:,}") if load.clients > 1 else say(one)]
     if load.outstanding > 1:
-        words.append(f"{load.outstanding} outstanding each")
+        words.append(say("{count} outstanding each", count=load.outstanding))
     if load.interval is not None:
-        words.append(f"every {load.interval:g} s")
+        words.append(say("every {seconds} s", seconds=f"{load.interval:g}"))
     return ", ".join(words)
 
 
 def _chart(comparison: Comparison, loads: Sequence[Load], title: str, metrics: Sequence[str]) -> Chart:
-    """Return a panel for each kind of load: one metric by the number of clients, or several metrics in a row."""
+    """Return a panel for each kind of load: one metric by the number of clients, or several metrics of one load."""
     several = len(metrics) > 1
-    intervals = len({load.interval for load in loads}) > 1
-    outstanding = any(load.outstanding > 1 for load in loads)
-    clients = "subscribers" if loads[0].service == "time" else "clients"
-
-    def place(load: Load) -> str:
-        words = f"{load.clients:,}" + f"×{load.outstanding}" * (load.outstanding > 1)
-        return f"{words}, {load.interval:g} s" if intervals else words
-
-    entries = [
-        _Entry(
-            *((describe(load), name.rpartition("_")[2]) if several else (_kind(load), place(load))),
-            target,
-            *_found(comparison, target, load, name)[::2],
-        )
-        for load in loads
-        for name in metrics
-        for target in comparison.targets
-    ]
-    figures = [entry.figure for entry in entries if entry.figure]
-    axis = Axis(
-        "" if several else clients + " × outstanding" * outstanding + ", interval" * intervals,
-        METRICS[metrics[0]].unit,
-        min(figure.least for figure in figures),
-        max(figure.greatest for figure in figures),
-    )
-    panels = [
-        _panel(comparison.targets, axis, name, f"{title}, {name}", [entry for entry in entries if entry.panel == name])
-        for name in dict.fromkeys(entry.panel for entry in entries)
-    ]
-    return Chart(title, panels)
+    kinds: dict[str, list[Load]] = {}
+    for load in loads:
+        kinds.setdefault(describe(load) if several else _kind(load), []).append(load)
+    shown: dict[str, list[Place]] = {}
+    for kind, those in kinds.items():
+        name = kind if len(those) > 1 else describe(those[0])
+        shown[name] = [
+            Place(
+                say(METRICS[metric].title) if several else _clients(load) * (len(those) > 1),
+                [_mark(comparison, target, load, metric) for target in comparison.targets],
+            )
+            for load, metric in product(those, metrics)
+        ]
+    figures = [mark.figure for places in shown.values() for place in places for mark in place.marks if mark.figure]
+    axis = Axis(min(figure.least or figure.median for figure in figures), max(figure.greatest for figure in figures))
+    first = METRICS[metrics[0]]
+    panels = [Panel(name, places, axis) for name, places in shown.items()]
+    return Chart(title, say(first.unit), first.less_is_better, panels)
 
 
-def _panel(targets: Sequence[str], axis: Axis, name: str, title: str, entries: Sequence[_Entry]) -> Panel:
-    at: dict[tuple[str, str], list[str]] = {}
-    for entry in entries:
-        if entry.figure is None:
-            at.setdefault((entry.target, entry.problem), []).append(entry.place)
-    missing: dict[tuple[str, tuple[str, ...]], list[str]] = {}
-    for (target, problem), where in at.items():
-        missing.setdefault((problem, tuple(where)), []).append(target)
-    places = list(dict.fromkeys(entry.place for entry in entries))
-    said = [
-        f"{', '.join(names) if len(names) < len(targets) else 'all'}: {problem}"
-        + (f" ({', '.join(where)})" if list(where) != places else "")
-        for (problem, where), names in missing.items()
-    ]
-    points = [
-        Point(entry.target, entry.place, entry.figure, joined="×" not in entry.place)
-        for entry in entries
-        if entry.figure
-    ]
-    return Panel(name, draw(points, targets, places, axis, title) if points else Markup(), said)
-
-
-def _table(comparison: Comparison, loads: Sequence[Load], metric: str) -> FigureTable:
-    rows = [
-        (describe(load), [TableCell(*_found(comparison, target, load, metric)) for target in comparison.targets])
-        for load in loads
-    ]
-    return FigureTable(METRICS[metric].title, METRICS[metric].unit, METRICS[metric].less_is_better, rows)
-
-
-def _found(comparison: Comparison, target: str, load: Load, metric: str) -> tuple[Figure | None, Ratio | None, str]:
-    """Return a figure, its ratio to the baseline's, and why there is none."""
+def _mark(comparison: Comparison, target: str, load: Load, metric: str) -> Mark:
     measurement = comparison.find(target, load)
     if measurement is None:
-        return None, None, "not measured"
-    return measurement.figures.get(metric), measurement.ratios.get(metric), measurement.reason(metric)
+        return Mark(target, None, problem=say("not measured"))
+    figure = measurement.figures.get(metric)
+    return Mark(target, figure, measurement.ratios.get(metric), say(measurement.reason(metric)))

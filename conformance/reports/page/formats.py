@@ -4,6 +4,25 @@ import re
 
 from markupsafe import Markup, escape
 
+from conformance.languages import texts
+
+
+def say(text: str, /, **values: object) -> str:
+    """Return a text in the chosen language; values that are no markup are escaped and made visible."""
+    if not values:
+        return texts.say(text)
+    return Markup(escape(texts.say(text))).format(**{name: visible(value) for name, value in values.items()})
+
+
+def code(text: str) -> Markup:
+    """Return text as code."""
+    return Markup("<code>{}</code>").format(text)
+
+
+def requirement_text(id_: str, english: str) -> str:
+    """Return a requirement's sentence in the chosen language: a report's own one is English."""
+    return english if texts.current() == "en" else texts.requirement_text(id_)
+
 
 def visible(value: object) -> object:
     """Return text with everything that does not print, or turns the direction of what does, as an escape."""
@@ -19,7 +38,7 @@ def number(value: float) -> str:
 
 def seconds(value: float) -> str:
     """Return a duration: ``0.012 s``, ``75.3 s``."""
-    return f"{value:.3f} s" if value < 10 else f"{value:.1f} s"
+    return texts.say("{seconds} s", seconds=f"{value:.3f}" if value < 10 else f"{value:.1f}")
 
 
 def sentence(text: str) -> Markup:

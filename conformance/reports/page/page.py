@@ -11,11 +11,15 @@ from markupsafe import Markup
 
 from conformance.broken.kills import read_kills
 from conformance.comparison.model import Comparison
-from conformance.reports.page import charts, figure_view, side_by_side, verdict_view
-from conformance.reports.page.formats import number, seconds, sentence, visible
+from conformance.languages import texts
+from conformance.reports.page import cause_view, charts, figure_view, side_by_side, verdict_view
+from conformance.reports.page.formats import code, number, requirement_text, say, seconds, sentence, visible
 from conformance.running.verdicts import Verdict
 
 TEMPLATES = Path(__file__).with_name("templates")
+
+SIDE_BY_SIDE = 4
+"""Targets whose verdicts fit beside each other in words; of more, each is a sign."""
 
 
 def write(path: Path, comparison: Comparison | None, report: Mapping[str, Any] | None) -> None:
@@ -30,25 +34,28 @@ def write(path: Path, comparison: Comparison | None, report: Mapping[str, Any] |
         lstrip_blocks=True,
     )
     environment.filters.update(number=number, seconds=seconds, sentence=sentence)
+    environment.globals.update(say=say, code=code, language=texts.current(), requirement_text=requirement_text)
     judged = list(report["verdicts"]) if report else []
     groups = verdict_view.matrix(report) if report else []
+    targets = comparison.targets if comparison else judged
     page = environment.get_template("page.html.j2").render(
         style=Markup(style),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         comparison=comparison,
         report=report,
-        targets=comparison.targets if comparison else judged,
+        targets=targets,
+        looks=[charts.look(place) for place in range(len(targets))],
         judged=judged,
         groups=groups,
         requirements=[row for group in groups for row in group.rows],
         meanings={verdict_view.shown(verdict.name): verdict.value for verdict in Verdict},
         held=verdict_view.held,
         kills=read_kills(),
+        causes=cause_view.causes(report) if report else {},
         glance=figure_view.glance(comparison) if comparison else [],
         topics=figure_view.topics(comparison) if comparison else [],
         kinds=side_by_side.kinds(comparison.sources) if comparison else [],
-        look=charts.look,
-        side_by_side=charts.SIDE_BY_SIDE,
+        side_by_side=SIDE_BY_SIDE,
     )
     path.write_text(page, encoding="utf-8")

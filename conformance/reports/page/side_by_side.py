@@ -11,7 +11,8 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 
 from conformance.comparison.model import Source
-from conformance.comparison.sources import lexer_for
+from conformance.comparison.sources import ROLE_WORDS, lexer_for
+from conformance.languages.texts import say
 from conformance.reports.page.formats import visible
 from conformance.targets.terms import ROLES, TRANSPORTS
 
@@ -50,7 +51,9 @@ def kinds(sources: Sequence[Source]) -> list[Kind]:
                     Program(source, coloured(source.path, text)) for source, text in zip(here, texts, strict=True)
                 ]
                 pairs = [(a, b, aligned(texts[a], texts[b])) for a, b in combinations(range(len(here)), 2)]
-                found.append(Kind(f"{transport}-{role}", f"{transport.upper()} {role}", programs, pairs))
+                found.append(
+                    Kind(f"{transport}-{role}", f"{transport.upper()} {say(ROLE_WORDS[role])}", programs, pairs)
+                )
     return found
 
 

@@ -1,12 +1,15 @@
 """The verdicts of a run as the page shows them: requirements by targets, and what stands behind each cell."""
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from conformance.as_client.exchange import Exchange
+from conformance.languages.texts import mark, say
+from conformance.reports.page.formats import requirement_text
 from conformance.running.cases import Case, load_exchange
 from conformance.running.verdicts import Verdict
 
@@ -19,15 +22,28 @@ SHOWN_REASON = 160  # characters of why a check was not run
 SHOWN_CHARACTERS = 4000  # of a problem, and of generated inputs
 
 NOT_JUDGED = "not judged"
+OUTCOMES = (
+    *(mark("passed"), mark("failed"), mark("error"), mark("unjudged"), mark("inconclusive"), mark("unsupported")),
+    *(mark("not judged"), mark("undecided"), mark(", about ")),
+)
 
 
 @dataclass(frozen=True)
 class Check:
-    """The cases of one check that came to the same: seconds by parameters."""
+    """The cases of one check that came to the same: seconds by parameters.
+
+    `outcome` is one of OUTCOMES, or begins so.
+    """
 
     name: str
     outcome: str
     cases: list[tuple[str, float]] = field(default_factory=list)
+
+    @property
+    def said(self) -> str:
+        """The outcome in the chosen language, with what is behind it."""
+        word, sign, rest = re.split("(: |, about |$)", self.outcome, maxsplit=1)
+        return say(word) + say(sign) + rest
 
     @property
     def seconds(self) -> float:
@@ -137,7 +153,9 @@ def matrix(report: Mapping[str, Any]) -> list[Group]:
             )
             for target, of in report["verdicts"].items()
         ]
-        groups[id_.partition("-")[0]].append(Row(id_, requirement["level"], requirement["text"], cells))
+        groups[id_.partition("-")[0]].append(
+            Row(id_, requirement["level"], requirement_text(id_, requirement["text"]), cells)
+        )
     return [Group(name, rows) for name, rows in groups.items()]
 
 
@@ -156,11 +174,12 @@ def _cell(id_: str, target: str, verdict: str, cases: Sequence[Case], known: str
         shown = "-".join(part for part in case.parameters.split("-") if part != "*")  # the target's name is above
         check.cases.append((shown, case.seconds))
     failed.sort(key=lambda case: case.effort)
-    failures = [_failure(case) for case in failed[:SHOWN_FAILURES]]
+    failures = [show_failure(case) for case in failed[:SHOWN_FAILURES]]
     return Cell(target, verdict, [*checks.values()], failures, [case.title for case in failed[SHOWN_FAILURES:]], known)
 
 
-def _failure(case: Case) -> Failure:
+def show_failure(case: Case) -> Failure:
+    """Return a failed case as the page shows it."""
     inputs = json.dumps(case.inputs, ensure_ascii=False) if case.inputs is not None else ""
     exchanges = [_exchange(load_exchange(whole)) for whole in case.exchanges[-SHOWN_EXCHANGES:]]
     return Failure(case.title, case.outcome, _cut(case.problem), _cut(inputs), exchanges)

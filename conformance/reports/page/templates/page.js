@@ -122,6 +122,12 @@ function side(lines, start, end, classes, label = "") {
   return block;
 }
 
+// What is said of them: `{name}` stands for the value of that name.
+
+function said(text, values) {
+  return JSON.parse(document.querySelector("#pair").dataset.texts)[text].replace(/{(\w+)}/g, (_, name) => values[name]);
+}
+
 function showPair() {
   const [left, right] = [Number(chosen.left.value), Number(chosen.right.value)];
   const names = [chosen.left, chosen.right].map((select) => select.selectedOptions[0].text);
@@ -140,8 +146,8 @@ function showPair() {
     if (!alike) {
       count.left += b - a;
       count.right += d - c;
-      pair.append(side(ours, a, b, "lit left", `only in ${names[0]}`));
-      pair.append(side(theirs, c, d, "lit right", `only in ${names[1]}`));
+      pair.append(side(ours, a, b, "lit left", said("only", { name: names[0] })));
+      pair.append(side(theirs, c, d, "lit right", said("only", { name: names[1] })));
       continue;
     }
     const rows = Array.from({ length: b - a }, (_, index) => row(a + index, c + index));
@@ -150,7 +156,7 @@ function showPair() {
     rows.flat().forEach((each) => (each.hidden = folded.includes(each)));
     pair.append(...rows.flat());
     if (folded.length) {
-      const textContent = `${folded.length / 2} lines alike`;
+      const textContent = said("alike", { count: folded.length / 2 });
       const button = make("button", { type: "button", className: "folded", textContent });
       button.addEventListener("click", () => {
         folded.forEach((each) => (each.hidden = false));
@@ -160,9 +166,9 @@ function showPair() {
     }
   }
   document.querySelector("#pair").replaceChildren(pair);
-  const indented = count.indented ? `, ${count.indented} of them indented differently` : "";
-  document.querySelector("#alike").textContent =
-    `${count.alike} lines alike${indented}; ${count.left} only in ${names[0]}, ${count.right} only in ${names[1]}.`;
+  const indented = count.indented ? said("indented", { count: count.indented }) : "";
+  const rest = said("rest", { left: count.left, one: names[0], right: count.right, other: names[1] });
+  document.querySelector("#alike").textContent = `${said("alike", { count: count.alike })}${indented}; ${rest}`;
 }
 
 if (chosen.kind) {
@@ -177,11 +183,11 @@ if (chosen.kind) {
   for (const each of [chosen.left, chosen.right, chosen.fold]) each.addEventListener("change", showPair);
 }
 
-// On paper everything is open; afterwards it is as it was.
+// On paper each cause is open; afterwards it is as it was.
 
 let closed = [];
 addEventListener("beforeprint", () => {
-  closed = [...document.querySelectorAll("details:not([open])")];
+  closed = [...document.querySelectorAll(".cause:not([open])")];
   for (const each of closed) each.open = true;
 });
 addEventListener("afterprint", () => {

@@ -1,9 +1,10 @@
-"""What is said to who does an exercise, in the language of the locale or of ``--lang``."""
+"""What the suite says to a person, in the language of the locale or of ``--lang``."""
 
 import gettext as gnu
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from spec.requirements import REQUIREMENTS, SPECIFICATION
@@ -19,7 +20,28 @@ def choose(language: str) -> None:
     """Say everything in that language from now on; one that has no catalogue is English."""
     global _translations, _language
     _language = language
-    _translations = gnu.translation("labs", LOCALE, [language], fallback=True)
+    _translations = gnu.translation("suite", LOCALE, [language], fallback=True)
+
+
+def current() -> str:
+    """Return the chosen language."""
+    return _language
+
+
+@contextmanager
+def argparse_speaking() -> Iterator[None]:
+    """Have argparse speak the chosen language: it asks gettext, which asks the variable LANGUAGE first."""
+    before, domain = os.environ.get("LANGUAGE"), gnu.textdomain()
+    os.environ["LANGUAGE"] = _language
+    gnu.bindtextdomain("suite", str(LOCALE))
+    gnu.textdomain("suite")
+    try:
+        yield
+    finally:
+        gnu.textdomain(domain)
+        del os.environ["LANGUAGE"]
+        if before is not None:
+            os.environ["LANGUAGE"] = before
 
 
 def language_of(environment: Mapping[str, str] = os.environ) -> str:
@@ -31,7 +53,8 @@ def language_of(environment: Mapping[str, str] = os.environ) -> str:
 
 def say(text: str, /, **values: object) -> str:
     """Return a text in the chosen language, with the values in the places of their names."""
-    return _translations.gettext(text).format(**values) if values else _translations.gettext(text)
+    translated = _translations.gettext(text) if text else ""  # of no text gettext has its header
+    return translated.format(**values) if values else translated
 
 
 def requirement_text(id_: str) -> str:
