@@ -23,7 +23,7 @@ def cause_of_a_cut(exam: Exam, message: str, ended: Console | None) -> str:
     `ended` is the program that ended with an error; None: both ran on.
     """
     error = last_error(ended) if ended else ""
-    if len(message.encode()) > MANY and "Connection" not in error and (cause := _too_small(exam)):
+    if len(message.encode()) > MANY and "ConnectionRefused" not in error and (cause := _too_small(exam)):
         return cause
     if "UnicodeDecodeError" in error:
         return say("what came was not UTF-8: were the bytes reversed, or a letter cut in two?")
