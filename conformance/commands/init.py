@@ -1,7 +1,6 @@
 """``sockspec init``: writes a manifest, and the beginnings of an exercise's two programs."""
 
 import argparse
-import ast
 import re
 from pathlib import Path
 
@@ -107,17 +106,15 @@ def manifest(directory: Path, language: str) -> str:
 def _transport(file: Path) -> Transport | None:
     """Return the transport of a program; None: its source does not tell. Raises OSError."""
     try:
-        nodes = list(ast.walk(Source(file).tree))
+        source = Source(file)
     except SyntaxError:
         return None
-    names = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
-    names |= {node.id for node in nodes if isinstance(node, ast.Name)}
-    found = [transport for transport, signs in _SIGNS.items() if names & signs]
+    found = [transport for transport, signs in _SIGNS.items() if any(map(source.uses, signs))]
     return found[0] if len(found) == 1 else None
 
 
 def _service(file: Path) -> Service:
-    return "time" if Source(file).tells_time else "echo"
+    return Source(file).service
 
 
 def _name(directory: Path) -> str:

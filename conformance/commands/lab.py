@@ -47,7 +47,7 @@ def execute(options: argparse.Namespace) -> int:
     require_directories(options.json)
     if options.watch:
         return _watch({file.parent for file in submission})
-    enter_own_network()
+    alone = enter_own_network()
     exercise, console = EXERCISES[options.number], screen_beside(options.json)
     heading = say("exercise {number}", number=exercise.number)
     console.print(f"[bold]{heading}[/]: {escape(say(exercise.title))}", soft_wrap=True)
@@ -57,6 +57,7 @@ def execute(options: argparse.Namespace) -> int:
         submission,
         wanted,
         through=options.all,
+        alone=alone,
         enter=lambda level: console.print(f"[bold]{escape(say(level))}[/]"),
         tried=lambda taken: _print(console, taken, hint=options.hint),
     )

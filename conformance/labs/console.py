@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 _READ_BYTES = 1 << 16
-_MOST = 1 << 20
+_MOST = 1 << 18
 """Bytes that a program may print in an exercise; one that prints more prints without end, and is ended."""
 
 _CONTROL_SEQUENCES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07]*\x07|[\x00-\x08\x0b-\x1f\x7f]")
@@ -86,14 +86,18 @@ class Console:
 
     @property
     def text(self) -> str:
-        """All that the program has printed, without colours; what is not UTF-8 as ``\\xNN``."""
+        """All that the program has printed, without colours; what is not UTF-8 as ``\\xNN``.
+
+        A carriage return, by which a program writes over its line, begins a line here.
+        """
         with self._changed:
-            return _CONTROL_SEQUENCES.sub("", self._bytes.decode("utf-8", "backslashreplace").replace("\r\n", "\n"))
+            text = self._bytes.decode("utf-8", "backslashreplace")
+        return _CONTROL_SEQUENCES.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
 
     @property
     def errors(self) -> list[str]:
-        """The lines on standard error."""
-        return self.program.errors
+        """The lines on standard error, without colours."""
+        return [_CONTROL_SEQUENCES.sub("", line) for line in self.program.errors]
 
     @property
     def running(self) -> bool:

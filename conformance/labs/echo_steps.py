@@ -1,76 +1,37 @@
 """What exercises about a message ask for: the message, reversed, in upper case, and the number of its characters."""
 
 import re
+from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
+from conformance.labs.answer import Parts, additions, number_pattern
 from conformance.labs.console import Console
-from conformance.labs.exam import ANSWER, CONNECTED, LOG, Exam, failed, last_error, said_by
+from conformance.labs.exam import ANSWER, LOG, START_OF_CLIENT, Exam, News, failed, last_error, said_by, says_connected
 from conformance.labs.ladder import Step, StepError, shown
-from conformance.labs.mistakes import cause_of_a_cut, cause_of_a_hole, cause_of_silence
+from conformance.labs.mistakes import MANY, cause_of_a_cut, cause_of_a_hole, cause_of_a_question, cause_of_silence
 from conformance.languages.texts import mark, say
 
-FIRST = "Привет, Мир"
+FIRST = "Привет, мой Мир"
 SECOND = "Ещё одно сообщение"
 LONG = "Съешь же ещё этих мягких французских булок. " * 9
 
 _REFUSAL = re.compile(r"empty|пуст|нельзя|must|долж", re.IGNORECASE)
-
-
-class Parts(NamedTuple):
-    """The four parts of an answer to a message, and which of them a text lacks."""
-
-    message: str
-
-    def lacking(self, text: str) -> list[str]:
-        """Return the names of the parts that are not in a text, in English."""
-        message = self.message.strip()
-        found = {
-            mark("the message"): message in text,
-            mark("the message reversed"): message[::-1] in text,
-            mark("the message in upper case"): message.upper() in text,
-            mark("the number of its characters"): bool(self.has_number(text, {len(message), len(self.message)})),
-        }
-        return [name for name, is_there in found.items() if not is_there]
-
-    @staticmethod
-    def has_number(text: str, numbers: set[int]) -> bool:
-        """Return whether one of these numbers stands in a text."""
-        return any(re.search(rf"(?<!\d){number}(?!\d)", text) for number in numbers)
-
-    def mistake(self, text: str) -> str:
-        """Return the name of a known mistake in an answer, in the reader's language; empty: none is known."""
-        data = self.message.encode()
-        backwards = data[::-1].decode("utf-8", "replace")
-        if any(part in text for part in (backwards, data[::-1].decode("utf-8", "backslashreplace"))):
-            return say("the bytes were reversed, not the characters: decode first, then reverse")
-        if self.message not in text and repr(data)[2:-1] in text:
-            return say("bytes were printed as b'…': decode what comes before it is printed")
-        lacking = self.lacking(text)
-        if len(lacking) == 1 and lacking[0] == "the number of its characters":
-            if self.has_number(text, {len(data)}):
-                return say(
-                    "the bytes were counted ({bytes}), not the characters ({characters})",
-                    bytes=len(data),
-                    characters=len(self.message),
-                )
-            if self.has_number(text, {len(self.message) + 1, len(self.message) + 2}):
-                return say("the end of the line was counted too: strip it first")
-        if lacking == ["the message in upper case"]:
-            return say("upper() of bytes knows the Latin letters alone: decode first")
-        return ""
+_ASKED_AGAIN = re.compile(r"(.*?[:>?]\s*)\1+")
+_LEAVING = re.compile(r"exit|quit|выход|выйти|заверш", re.IGNORECASE)
 
 
 def take_first_words(exam: Exam) -> None:
     """The server prints that it waits for clients, before one comes."""
     server = exam.server
-    if not server.wait_for(lambda: bool(server.text.strip()), LOG):
-        raise StepError(say("a line that says that the server waits for clients"), shown(server.text))
+    if not server.wait_for(lambda: bool(said_by(server).strip()), LOG):
+        raise StepError(say("a line that says that the server waits for clients"), shown(said_by(server)))
 
 
 def take_connected(exam: Exam) -> None:
     """The client prints that it is connected."""
-    client = ask(exam, FIRST)[0]
-    if not CONNECTED.search(said_by(client)):
+    client = ask(exam, FIRST).client
+    if not says_connected(client):
         raise StepError(
             say("a line of the client with the word “connected”, or as you say it in your language"),
             say("it printed {text}", text=shown(said_by(client))),
@@ -84,36 +45,25 @@ def take_parts(exam: Exam) -> None:
 
 def take_named(exam: Exam) -> None:
     """The server says which client connected."""
-    _, before, ports = ask(exam, FIRST)
-    server = exam.server
+    _, news, ports = ask(exam, FIRST)
 
     def is_named() -> bool:
-        news = server.text[len(before) :]
-        return bool(re.search(r"127\.0\.0\.1|::1|localhost", news)) or any(str(port) in news for port in ports)
+        has_host = re.search(r"(?:\d+\.){3}\d+|::1|localhost", news.text)
+        return bool(has_host) or any(str(port) in news.text for port in ports)
 
-    if not server.wait_for(is_named, LOG):
+    if not news.console.wait_for(is_named, LOG):
         raise StepError(
             say("a line of the server that says which client connected, with its address"),
-            say("it printed {text}", text=shown(server.text[len(before) :])),
-            say("recvfrom() and accept() return the client's address beside the rest"),
+            say("it printed {text}", text=shown(news.text)),
+            cause_of_silence(exam) or say("recvfrom() and accept() return the client's address beside the rest"),
         )
 
 
 def take_addition(exam: Exam) -> None:
     """The answer has more than the four parts."""
     client = require_parts(exam, FIRST)
-    parts = {FIRST, FIRST[::-1], FIRST.upper()}
-    lines = [line.strip() for line in client.text.splitlines()]
-    others = [
-        line
-        for line in lines
-        if line
-        and not line.endswith(":")
-        and not CONNECTED.search(line)
-        and not any(part in line for part in parts)
-        and not re.search(rf"(?<!\d){len(FIRST)}(?!\d)", line)
-    ]
-    if not others:
+    text = said_by(client) if Parts(FIRST).lacking(client.text) else client.text
+    if not additions(text, FIRST, exam.source(exam.submission.client).texts):
         raise StepError(
             say("a line in the answer beside the four parts: the addition that exercise 4 asks for"),
             say("the client printed {text}", text=shown(client.text)),
@@ -128,68 +78,97 @@ def take_second_client(exam: Exam) -> None:
 
 
 def take_empty(exam: Exam) -> None:
-    """An empty message has an answer, or a word that it may not be empty."""
-    client, _, _ = ask(exam, "")
-    text = said_by(client)
-    if failed(client) or failed(exam.server):
-        culprit = client if failed(client) else exam.server
+    """An empty message has an answer, or a word that it may not be empty, or the client asks again or ends."""
+    usual = said_by(ask(exam, FIRST).client)
+    exam.revive_server()
+
+    def is_told(client: Console) -> bool:
+        text = said_by(client)
+        more = any(len(word.findall(text)) > len(word.findall(usual)) for word in (number_pattern(0), _REFUSAL))
+        return more or any(_ASKED_AGAIN.fullmatch(line) for line in text.splitlines() if len(line) < MANY)
+
+    client, news, _ = talk(exam, "", is_told)
+    if failed(client) or news.failed:
+        culprit = client if failed(client) else news.console
         raise StepError(say("an answer to an empty message"), shown(last_error(culprit)))
-    if not Parts.has_number(text, {0}) and not _REFUSAL.search(text):
-        raise StepError(
-            say("the number 0 for an empty message, or a word that it may not be empty"),
-            say("the client printed {text}", text=shown(client.text)),
-            say(
-                "over TCP an empty send() sends nothing at all, and the server waits on: say where a message ends,"
-                " with a line's end or a length"
-            )
-            if exam.exercise.transport == "tcp"
-            else "",
-        )
+    if is_told(client) or _leaves(client):
+        return
+    over_tcp = say(
+        "over TCP an empty send() sends nothing at all, and the server waits on: say where a message ends,"
+        " with a line's end or a length"
+    )
+    raise StepError(
+        say("the number 0 for an empty message, or a word that it may not be empty"),
+        say("the client printed {text}", text=shown(said_by(client))),
+        cause_of_silence(exam) or (over_tcp if exam.exercise.transport == "tcp" else ""),
+    )
+
+
+def _leaves(client: Console) -> bool:
+    """Return whether a client takes an empty line for the wish to end, and has said so."""
+    return bool(_LEAVING.search(said_by(client))) and not client.running and client.program.wait() == 0
 
 
 def take_long(exam: Exam) -> None:
     """A message of some hundred characters comes back as a whole."""
+    exam.revive_server()
     require_parts(exam, LONG.strip())
 
 
-def ask(exam: Exam, message: str) -> tuple[Console, str, set[int]]:
-    """Start a client and type a message. Return the client, what the server had printed before, and the client's ports.
+class Asked(NamedTuple):
+    """A client that was started and has had a message typed, what the server has printed since, and its ports."""
 
-    The client is ended when all four parts are on its screen, or nothing more is to be expected.
-    """
-    server = exam.server
-    before = server.text
+    client: Console
+    news: News
+    ports: set[int]
+
+
+@lru_cache(maxsize=8)
+def ask(exam: Exam, message: str) -> Asked:
+    """Start a client and type a message, until all four parts are on its screen; once for each message."""
+    parts = Parts(message)
+    return talk(exam, message, lambda client: not parts.lacking(said_by(client)))
+
+
+def talk(exam: Exam, message: str, is_answered: Callable[[Console], bool]) -> Asked:
+    """Start a client and type a message. It is ended when it has its answer, or nothing more is to be expected."""
+    exam.renew_server()
+    news, ports = News(exam.server), set[int]()
     client = exam.client()
-    parts, ports = Parts(message), set[int]()
 
-    def is_answered() -> bool:
+    def is_done() -> bool:
         ports.update(client.own_ports(exam.exercise.transport))
-        return bool(message) and not parts.lacking(client.text)
+        return is_answered(client)
 
     client.type(message)
-    client.wait_for(is_answered, ANSWER if message else ANSWER / 2)
+    client.wait_for(lambda: bool(said_by(client).strip()), START_OF_CLIENT)
+    client.wait_for(lambda: is_done() or not news.console.running, ANSWER)
+    if not news.console.running:  # its last answer may be on its way
+        client.wait_for(is_done, LOG)
     if client.running:
         client.interrupt()
-    return client, before, ports
+    return Asked(client, news, ports)
 
 
 def require_parts(exam: Exam, message: str) -> Console:
     """Ask, and return the client. Raises StepError unless all parts are on its screen."""
-    client, _, _ = ask(exam, message)
+    client, news, _ = ask(exam, message)
     parts = Parts(message)
-    lacking = parts.lacking(client.text)
+    lacking = parts.lacking(said_by(client))
     if not lacking:
         return client
     expected = say("on the client's screen: {parts}", parts=", ".join(say(name) for name in lacking))
-    server = exam.server
-    for program, name in (server, exam.submission.server.name), (client, exam.submission.client.name):
-        if failed(program):
-            came = say("{file} ended with {error}", file=name, error=shown(last_error(program)))
-            cause = cause_of_a_hole(exam) or parts.mistake(said_by(client)) or cause_of_a_cut(exam, message, program)
-            raise StepError(expected, came, cause)
-    came = say("the client printed {text}", text=shown(client.text))
-    cause = cause_of_a_hole(exam) or parts.mistake(client.text) or cause_of_silence(exam)
-    raise StepError(expected, came, cause or cause_of_a_cut(exam, message, None))
+    has_upper = exam.source(exam.submission.server).uses("upper")
+    cause = cause_of_a_hole(exam) or parts.mistake(said_by(client), has_upper=has_upper) or cause_of_silence(exam)
+    for has_failed, program, file in (
+        (news.failed, news.console, exam.submission.server),
+        (failed(client), client, exam.submission.client),
+    ):
+        if has_failed:
+            came = say("{file} ended with {error}", file=file.name, error=shown(last_error(program)))
+            raise StepError(expected, came, cause or cause_of_a_cut(exam, message, program))
+    came = say("the client printed {text}", text=shown(said_by(client)))
+    raise StepError(expected, came, cause or cause_of_a_cut(exam, message, None) or cause_of_a_question(exam))
 
 
 START = Step[Exam](

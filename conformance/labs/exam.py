@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from conformance.labs.console import Console
 from conformance.labs.exercises import Exercise
 from conformance.labs.ladder import StepError, UndecidedError, shown
+from conformance.labs.network import enter_own_network
 from conformance.labs.source import Source
 from conformance.labs.submission import Submission
 from conformance.languages.texts import say
@@ -27,20 +28,33 @@ WRONG_USAGE = 2
 ANSWER = 3 * SCALE
 """Seconds until an answer is on the client's screen."""
 
+START_OF_CLIENT = START
+"""Seconds that a client gets to print its first word: what is started on a busy machine is slow to start."""
+
+SERVED = 0.3 * SCALE
+"""Seconds until a server that serves once has ended after that."""
+
 LOG = 1 * SCALE
 """Seconds until a line about a client is on the server's screen."""
 
-CONNECTED = re.compile(r"connect|соедин|подключ", re.IGNORECASE)
+CONNECTED = re.compile(
+    r"connect|соедин|соеден|подключ|связь"  # English, Russian
+    r"|підключ|з.єдн|падключ|қосыл|połącz"  # Ukrainian, Belarusian, Kazakh, Polish
+    r"|verbunden|verbindung|conect|conness|collegat|bağlan|连接|已连|接続|연결",  # German to Korean
+    re.IGNORECASE,
+)
 """What a client prints when it is connected has one of these in it."""
 
+_TRACEBACK = "Traceback (most recent call last)"
 _IN_USE = re.compile(r"Address already in use|WinError 10048")
 
 
 class Exam:
     """Starts the two programs when they are needed. Use it in a ``with`` block: they end with it."""
 
-    def __init__(self, exercise: Exercise, submission: Submission) -> None:
-        self.exercise, self.submission = exercise, submission
+    def __init__(self, exercise: Exercise, submission: Submission, *, alone: bool = False) -> None:
+        """`alone`: whether the programs are in a network of their own, in which nobody else can have their port."""
+        self.exercise, self.submission, self._alone = exercise, submission, alone
         self._programs = ExitStack()
         self._server: Console | None = None
         self._words: tuple[str, ...] = ()
@@ -66,7 +80,8 @@ class Exam:
                 self._sources[file] = Source(file)
             except SyntaxError as error:
                 expected = say("{file} is a Python program", file=file.name)
-                raise StepError(expected, say("line {line}: {error}", line=error.lineno, error=error.msg)) from None
+                came = say("line {line}: {error}", line=error.lineno, error=error.msg) if error.lineno else error.msg
+                raise StepError(expected, came) from None
         return self._sources[file]
 
     @property
@@ -74,7 +89,7 @@ class Exam:
         """What the two programs do, by the exercise or by the server's source."""
         if len(self.exercise.services) == 1:
             return self.exercise.services[0]
-        return "time" if self.source(self.submission.server).tells_time else "echo"
+        return self.source(self.submission.server).service
 
     @property
     def server(self) -> Console:
@@ -82,6 +97,25 @@ class Exam:
         if self._server is None:
             self._server = self._start_server()
         return self._server
+
+    @property
+    def serves_once(self) -> bool:
+        """Whether the server may end when it has served: an exercise on the framework allows ``handle_request``."""
+        return self.exercise.framework and self.source(self.submission.server).serves_once
+
+    def renew_server(self) -> None:
+        """Start a server again that has served what it serves and ended as it should."""
+        if self._server is None or not self.serves_once or not self._server.program.ends_within(SERVED):
+            return
+        if not failed(self._server):
+            self.revive_server()
+
+    def revive_server(self) -> None:
+        """Start a server again that has ended, for a step that its end has nothing to do with."""
+        if self._server is not None and not self._server.running:
+            self.close()
+            if self._alone:
+                enter_own_network()  # in the old one its port may be taken for a minute more
 
     def _start_server(self) -> Console:
         file, transport = self.submission.server, self.exercise.transport
@@ -94,13 +128,21 @@ class Exam:
             self._words = (self.service,)  # it is on its way to SPEC.md, where the service is a word (SRV-10)
             return self._start_server()
         expected = say("the server opens a {transport} port and waits", transport=transport.upper())
-        errors = "\n".join(console.errors)
-        if _IN_USE.search(errors):
+        if _IN_USE.search(said_by(console)):
+            if self._alone:
+                cause = say("one port is bound twice")
+                raise StepError(expected, say("it ended: {error}", error=shown(last_error(console))), cause)
             raise UndecidedError(
                 say("the server's port is in use: another program has it, perhaps a server of yours that still runs")
             )
         if not console.running:
-            raise StepError(expected, say("it ended: {error}", error=shown(last_error(console))))
+            raise StepError(
+                expected,
+                say("it ended: {error}", error=shown(last_error(console))),
+                say("it wants words after its name: let it do without them")
+                if self.source(file).uses("argv") or self.source(file).uses("ArgumentParser")
+                else "",
+            )
         other = "tcp" if transport == "udp" else "udp"
         if console.sockets("tcp" if transport == "udp" else "udp"):
             came = say("it opened a {transport} port", transport=other.upper())
@@ -123,9 +165,9 @@ def last_error(console: Console) -> str:
     return lines[-1] if lines else console.text
 
 
-def failed(console: Console) -> bool:
-    """Return whether a program printed a traceback, and not because it was interrupted."""
-    has_one = any("Traceback (most recent call last)" in line for line in console.errors)
+def failed(console: Console, after: int = 0) -> bool:
+    """Return whether a program printed a traceback, and not because it was interrupted; `after` that many lines."""
+    has_one = any(_TRACEBACK in line for line in console.errors[after:])
     return has_one and "KeyboardInterrupt" not in last_error(console)
 
 
@@ -133,5 +175,30 @@ def said_by(console: Console) -> str:
     """Return all that a person sees of a program: what it printed, prompts and errors too, but for our Ctrl-C."""
     errors = "\n".join(console.errors)
     if errors.rstrip().endswith("KeyboardInterrupt"):
-        errors = errors.partition("Traceback (most recent call last)")[0]
+        errors = errors.partition(_TRACEBACK)[0]
     return f"{errors}\n{console.text}"
+
+
+def says_connected(console: Console) -> bool:
+    """Return whether a client says that it is connected. A traceback is not its word."""
+    errors = "\n".join(console.errors).partition(_TRACEBACK)[0]
+    return bool(CONNECTED.search(f"{errors}\n{console.text}"))
+
+
+class News:
+    """What a program prints from now on."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._text, self._errors = len(console.text), len(console.errors)
+
+    @property
+    def text(self) -> str:
+        """What a person sees of it, on both streams."""
+        errors = "\n".join(self.console.errors[self._errors :])
+        return f"{errors}\n{self.console.text[self._text :]}"
+
+    @property
+    def failed(self) -> bool:
+        """Whether there is a traceback in it."""
+        return failed(self.console, self._errors)

@@ -1,7 +1,8 @@
 """Known mistakes, by what was seen and by the source."""
 
 from conformance.labs.console import Console
-from conformance.labs.exam import Exam, last_error
+from conformance.labs.exam import Exam, failed, last_error
+from conformance.labs.ladder import shown
 from conformance.languages.texts import say
 
 MANY = 500
@@ -21,14 +22,20 @@ def cause_of_a_cut(exam: Exam, message: str, ended: Console | None) -> str:
 
     `ended` is the program that ended with an error; None: both ran on.
     """
-    if len(message.encode()) > MANY and (cause := _too_small(exam)):
-        return cause
     error = last_error(ended) if ended else ""
+    if len(message.encode()) > MANY and "ConnectionRefused" not in error and (cause := _too_small(exam)):
+        return cause
     if "UnicodeDecodeError" in error:
         return say("what came was not UTF-8: were the bytes reversed, or a letter cut in two?")
     if "ConnectionResetError" in error and exam.exercise.transport == "udp":
         return say("a datagram to a port that nobody has comes back as ConnectionResetError: catch it and go on")
     return ""
+
+
+def cause_of_a_question(exam: Exam) -> str:
+    """Return whether a client may wait for an answer of who uses it, beside the message."""
+    asks_more = len(exam.source(exam.submission.client).calls_of({"input"})) > 1
+    return say("does it wait for something to be typed?") if asks_more else ""
 
 
 def _too_small(exam: Exam) -> str:
@@ -55,5 +62,7 @@ def cause_of_silence(exam: Exam) -> str:
     """Return why nothing may have come at all."""
     server = exam.server
     if not server.running:
+        if server.program.ended_because or failed(server):
+            return say("the server ended with {error}", error=shown(last_error(server)))
         return say("the server had ended")
     return ""

@@ -79,15 +79,16 @@ def judge(
     wanted: Sequence[str],
     *,
     through: bool,
+    alone: bool = False,
     enter: Callable[[str], None] = lambda level: None,
     tried: Callable[[Taken[Exam]], None] = lambda taken: None,
 ) -> Result:
     """Judge two programs by the wanted levels, up to the first that is not whole; `through`: all its steps.
 
-    `enter` is called with each level's name, and `tried` after each step.
+    `alone`: they are in a network of their own. `enter` is called with each level's name, and `tried` after each step.
     """
     result = Result(exercise.number)
-    with Exam(exercise, submission) as exam:
+    with Exam(exercise, submission, alone=alone) as exam:
         try:
             levels = ladder(exam)
         except StepError as error:  # its source cannot be read, so nobody knows what it is to do

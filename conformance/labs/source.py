@@ -3,7 +3,10 @@
 import ast
 from pathlib import Path
 
+from conformance.targets.terms import Service
+
 OPENING = {"socket", "create_server", "create_connection", "socketpair"}
+OPENING |= {"start_server", "open_connection", "create_datagram_endpoint"}  # of asyncio
 HANDLERS = {"BaseRequestHandler", "StreamRequestHandler", "DatagramRequestHandler"}
 SERVERS = {
     f"{threads}{transport}Server"
@@ -15,15 +18,32 @@ RECEIVING = {"recv", "recvfrom", "recv_into", "recvmsg"}
 
 
 class Source:
-    """One program's source."""
+    """One program's source: its file, and the modules beside it that it imports."""
 
     def __init__(self, file: Path) -> None:
         """Read a file. Raises SyntaxError, and OSError."""
-        try:
-            self.tree = ast.parse(file.read_bytes(), file.name)
-        except ValueError as error:  # NUL
-            raise SyntaxError(str(error)) from None
-        self._nodes = list(ast.walk(self.tree))
+        self._own = list(ast.walk(_parse(file)))
+        self._nodes = self._own[:]
+        self._file_of = dict.fromkeys(self._nodes, file.name)
+        read, left = {file}, _imports(self._own, file)
+        while left:
+            module = left.pop()
+            if module in read or not module.is_file():
+                continue
+            read.add(module)
+            nodes = list(ast.walk(_parse(module)))
+            self._nodes += nodes
+            self._file_of |= dict.fromkeys(nodes, module.name)
+            left += _imports(nodes, module)
+        self._names = {node.attr for node in self._nodes if isinstance(node, ast.Attribute)}
+        self._names |= {node.id for node in self._nodes if isinstance(node, ast.Name)}
+        self._imported = {
+            each.asname: each.name
+            for node in self._nodes
+            if isinstance(node, ast.ImportFrom)
+            for each in node.names
+            if each.asname
+        }
 
     @property
     def calls(self) -> list[ast.Call]:
@@ -32,40 +52,68 @@ class Source:
 
     def calls_of(self, names: set[str]) -> list[ast.Call]:
         """Return the calls of functions or methods of these names."""
-        return [call for call in self.calls if _name(call.func) in names]
+        return [call for call in self.calls if self._name(call.func) in names]
+
+    def uses(self, name: str) -> bool:
+        """Whether a name, or an attribute of that name, stands anywhere."""
+        return name in self._names
 
     @property
-    def tells_time(self) -> bool:
-        """Whether it reads a clock as a person does: the time server's source does, an echo server's does not."""
-        names = {node.attr for node in self._nodes if isinstance(node, ast.Attribute)}
-        names |= {node.id for node in self._nodes if isinstance(node, ast.Name)}
-        return bool(names & CLOCKS)
+    def texts(self) -> set[str]:
+        """The lines of all strings that stand there."""
+        strings = (node.value for node in self._nodes if isinstance(node, ast.Constant))
+        return {line.strip() for text in strings if isinstance(text, str) for line in text.splitlines()}
 
-    def opened_without_with(self) -> list[int]:
-        """Return the lines where a socket is opened that no ``with`` closes, neither there nor by its name later."""
+    @property
+    def service(self) -> Service:
+        """What a server's source does: it turns a text round or into upper case, or it reads a clock as a person does.
+
+        An echo server may read one, too.
+        """
+        steps = [ast.unparse(node.step) for node in self._nodes if isinstance(node, ast.Slice) and node.step]
+        mirrors = "-1" in steps or bool(self._names & {"upper", "reversed"})
+        return "time" if self._names & CLOCKS and not mirrors else "echo"
+
+    def opened_without_with(self) -> list[tuple[str, int]]:
+        """Return where a socket is opened that no ``with`` closes: the files' names and the lines."""
+        managed = self._managed()
+        return sorted((self._file_of[call], call.lineno) for call in self.calls_of(OPENING) if call not in managed)
+
+    def _managed(self) -> set[ast.AST]:
+        """Return what stands in a ``with``, or has a name that does, or is in a function or class that one calls."""
         managed: set[ast.AST] = set()
         names: set[str] = set()
+
+        def add(tree: ast.AST) -> None:
+            for node in ast.walk(tree):
+                managed.add(node)
+                if isinstance(node, ast.Name | ast.Attribute):
+                    names.add(ast.unparse(node))
+
         for node in self._nodes:
             if isinstance(node, ast.With | ast.AsyncWith):
                 for item in node.items:
-                    managed.update(ast.walk(item.context_expr))
-                    names.update(each.id for each in ast.walk(item.context_expr) if isinstance(each, ast.Name))
-            if isinstance(node, ast.Call) and _name(node.func) == "enter_context":
-                managed.update(ast.walk(node))
+                    add(item.context_expr)
+            if isinstance(node, ast.Call) and self._name(node.func) in {"enter_context", "enter_async_context"}:
+                add(node)
         for node in self._nodes:
             if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
                 targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-                if any(isinstance(target, ast.Name) and target.id in names for target in targets):
-                    managed.update(ast.walk(node.value))
-        opening = self.calls_of(OPENING)
-        return sorted(call.lineno for call in opening if call not in managed)
+                named = {ast.unparse(each) for target in targets for each in getattr(target, "elts", [target])}
+                if named & names:
+                    add(node.value)
+        called = {self._name(node.func) for node in managed if isinstance(node, ast.Call)}
+        for node in self._nodes:
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and node.name in called:
+                managed.update(ast.walk(node))
+        return managed
 
     def holes(self) -> list[int]:
         """Return the lines where ``...`` stands for a value."""
-        bodies = {id(node.value) for node in self._nodes if isinstance(node, ast.Expr)}
+        bodies = {id(node.value) for node in self._own if isinstance(node, ast.Expr)}
         return sorted(
             node.lineno
-            for node in self._nodes
+            for node in self._own
             if isinstance(node, ast.Constant) and node.value is ... and id(node) not in bodies
         )
 
@@ -77,64 +125,89 @@ class Source:
     @property
     def handler(self) -> str:
         """The name of the request handler with a ``handle`` of its own; empty: there is none."""
-        classes = [node for node in self._nodes if isinstance(node, ast.ClassDef)]
-        handlers = [each for each in classes if any(_name(base) in HANDLERS for base in each.bases)]
-        own = (each.name for each in handlers if any(_is_handle(part) for part in each.body))
+        own = (each.name for each in self._made_from(HANDLERS) if any(_is_handle(part) for part in each.body))
         return next(own, "")
+
+    def _made_from(self, names: set[str]) -> list[ast.ClassDef]:
+        """Return the classes made from those of these names, and from classes made from them."""
+        names, found = set(names), list[ast.ClassDef]()
+        for node in sorted((node for node in self._nodes if isinstance(node, ast.ClassDef)), key=_line):
+            if any(self._name(base) in names for base in node.bases):
+                names.add(node.name)
+                found.append(node)
+        return found
 
     @property
     def server_class_in_with(self) -> bool:
         """Whether a server object of socketserver, or of a class made from one, is opened in a ``with``."""
-        own = {
-            node.name
-            for node in self._nodes
-            if isinstance(node, ast.ClassDef) and any(_name(base) in SERVERS for base in node.bases)
-        }
-        items = [item for node in self._nodes if isinstance(node, ast.With) for item in node.items]
-        opened = {_name(item.context_expr.func) for item in items if isinstance(item.context_expr, ast.Call)}
-        if opened & (SERVERS | own):
-            return True
-        in_with = {item.context_expr.id for item in items if isinstance(item.context_expr, ast.Name)}
-        return any(
-            isinstance(node, ast.Assign)
-            and isinstance(node.value, ast.Call)
-            and _name(node.value.func) in SERVERS | own
-            and any(isinstance(target, ast.Name) and target.id in in_with for target in node.targets)
-            for node in self._nodes
-        )
+        own = {node.name for node in self._made_from(SERVERS)}
+        return bool(self._managed().intersection(self.calls_of(SERVERS | own)))
 
     @property
     def serves(self) -> bool:
         """Whether it calls ``serve_forever`` or ``handle_request``."""
         return bool(self.calls_of({"serve_forever", "handle_request"}))
 
+    @property
+    def serves_once(self) -> bool:
+        """Whether it ends after a number of requests, as it does that calls ``handle_request`` alone."""
+        return self.uses("handle_request") and not self.uses("serve_forever")
+
     def receives(self) -> list[tuple[int, int]]:
         """Return where it receives with a size that stands there: the lines and the sizes in bytes."""
         found = []
         for call in self.calls_of(RECEIVING):
-            if call.args and isinstance(call.args[0], ast.Constant) and isinstance(call.args[0].value, int):
-                found.append((call.lineno, call.args[0].value))
+            size = call.args[0] if call.args and self._file_of[call] == self._file_of[self._own[0]] else None
+            if isinstance(size, ast.Constant) and isinstance(size.value, int):
+                found.append((call.lineno, size.value))
         return sorted(found)
 
     @property
     def receives_in_a_loop(self) -> bool:
-        """Whether what is received by one call is joined with more: ``+=``, or ``makefile``, or ``rfile``."""
-        names = {node.attr for node in self._nodes if isinstance(node, ast.Attribute)}
-        joins = any(
-            isinstance(node, ast.AugAssign) and any(_name(call.func) in RECEIVING for call in _calls(node.value))
+        """Whether what is received by one call is joined with more: ``+=``, ``append``, ``extend``, or ``makefile``."""
+        received = {
+            target.id
             for node in self._nodes
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
+            for target in node.targets
+            if isinstance(target, ast.Name) and self._name(node.value.func) in RECEIVING
+        }
+
+        def is_received(part: ast.AST) -> bool:
+            return (isinstance(part, ast.Name) and part.id in received) or any(
+                isinstance(node, ast.Call) and self._name(node.func) in RECEIVING for node in ast.walk(part)
+            )
+
+        joined = [node.value for node in self._nodes if isinstance(node, ast.AugAssign)]
+        joined += [part for call in self.calls_of({"append", "extend"}) for part in call.args]
+        return any(map(is_received, joined)) or bool(
+            self._names & {"makefile", "rfile", "readline", "readlines", "readexactly", "readuntil"}
         )
-        return joins or bool(names & {"makefile", "rfile", "readline", "readlines"})
+
+    def _name(self, node: ast.AST) -> str:
+        """Return the last name of ``a.b.c`` or of ``c``, as it is called where it is imported from."""
+        if isinstance(node, ast.Name):
+            return self._imported.get(node.id, node.id)
+        return node.attr if isinstance(node, ast.Attribute) else ""
+
+
+def _parse(file: Path) -> ast.Module:
+    try:
+        return ast.parse(file.read_bytes(), file.name)
+    except ValueError as error:  # NUL
+        raise SyntaxError(str(error)) from None
+
+
+def _imports(nodes: list[ast.AST], file: Path) -> list[Path]:
+    """Return where the modules would be that a file imports from its own directory."""
+    names = {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+    names |= {each.name for node in nodes if isinstance(node, ast.Import) for each in node.names}
+    return [file.parent / f"{name}.py" for name in names if name.isidentifier()]
+
+
+def _line(node: ast.ClassDef) -> int:
+    return node.lineno
 
 
 def _is_handle(node: ast.AST) -> bool:
     return isinstance(node, ast.FunctionDef) and node.name == "handle"
-
-
-def _calls(tree: ast.AST) -> list[ast.Call]:
-    return [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
-
-
-def _name(node: ast.AST) -> str:
-    """Return the last name of ``a.b.c`` or of ``c``."""
-    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""

@@ -16,7 +16,9 @@ def take_with(exam: Exam) -> None:
             if not source.server_class_in_with:
                 raise StepError(expected, say("the server object is made without one"))
         elif lines := source.opened_without_with():
-            raise StepError(expected, say("line {line} opens one without", line=lines[0]))
+            [(name, line), *_] = lines
+            expected = say("{file} opens its socket in a with block", file=name)
+            raise StepError(expected, say("line {line} opens one without", line=line))
         elif not source.opens_sockets:
             raise StepError(expected, say("it opens none"))
 

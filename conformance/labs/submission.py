@@ -1,10 +1,17 @@
 """Which files a person has handed in: a server and a client."""
 
 import ast
+import re
 from pathlib import Path
 from typing import NamedTuple
 
 from conformance.languages.texts import say
+
+_NAMES = {
+    "server": (("server", "сервер"), {"srv", "serv"}),
+    "client": (("client", "клиент"), {"cl", "cli"}),
+}
+"""What a program's name has in it, and which words are short for that."""
 
 
 class SubmissionError(Exception):
@@ -22,7 +29,8 @@ def find_submission(words: list[Path]) -> Submission:
     """Return the programs that are meant: two files, the server first, or the two in a directory.
 
     In a directory they are ``server.py`` and ``client.py``, else the one file with "server" and the one with "client"
-    in its name, else the one that binds a socket or uses socketserver and the one that reads what is typed.
+    in its name or its directory's, in English or Russian or short, else the one that binds a socket or uses
+    socketserver and the one that connects or sends. Subdirectories are looked into if the directory has no programs.
     Raises SubmissionError.
     """
     if len(words) == 2:
@@ -35,10 +43,13 @@ def find_submission(words: list[Path]) -> Submission:
         raise SubmissionError(say("{file} is one program; name the server's file and the client's", file=directory))
     if not directory.is_dir():
         raise SubmissionError(say("{file}: no such directory", file=directory))
-    files = sorted(directory.absolute().glob("*.py"))
+    root = directory.absolute()
+    files = sorted(root.glob("*.py")) or sorted(
+        file for file in root.glob("*/*.py") if not file.parent.name.startswith((".", "_"))
+    )
     server, client = _one(files, "server"), _one(files, "client")
     if server is None or client is None:
-        names = ", ".join(file.name for file in files) or say("no Python files")
+        names = ", ".join(str(file.relative_to(root)) for file in files) or say("no Python files")
         raise SubmissionError(
             say(
                 "{directory}: neither server.py and client.py nor two files that can be told apart ({names});"
@@ -52,9 +63,17 @@ def find_submission(words: list[Path]) -> Submission:
 
 def _one(files: list[Path], role: str) -> Path | None:
     exact = [file for file in files if file.stem.lower() == role]
-    named = [file for file in files if role in file.stem.lower()]
+    named = [file for file in files if _is_named(file.stem, role)] or [
+        file for file in files if _is_named(file.parent.name, role)
+    ]
     alike = [file for file in files if _plays(file) == role]
     return next((found[0] for found in (exact, named, alike) if len(found) == 1), None)
+
+
+def _is_named(name: str, role: str) -> bool:
+    name = name.lower()
+    whole, short = _NAMES[role]
+    return any(each in name for each in whole) or bool(short & set(re.split(r"[\W\d_]+", name)))
 
 
 def _plays(file: Path) -> str:
@@ -65,6 +84,8 @@ def _plays(file: Path) -> str:
         return ""
     names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     names |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    if names & {"bind", "create_server", "BaseRequestHandler", "start_server"}:
+    named = {each.arg for each in ast.walk(tree) if isinstance(each, ast.keyword)}
+    if names & {"bind", "create_server", "BaseRequestHandler", "start_server"} or "local_addr" in named:
         return "server"
-    return "client" if names & {"connect", "create_connection", "sendto"} else ""
+    opening = {"connect", "create_connection", "open_connection", "sendto"}
+    return "client" if names & opening or "remote_addr" in named else ""

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from conformance import ROOT
+from conformance.labs.source import Source
+from conformance.labs.submission import find_submission
+from conformance.tests.unusual_programs import ONE_LOOP_SERVER, UNUSUAL, WRONG
 
 ECHO_UDP_SERVER = """
 import socket
@@ -132,7 +135,7 @@ BAD: dict[str, tuple[int, str, str, str]] = {
     "datagram-cut": (1, "recvfrom(65535)", "recvfrom(512)", r"recvfrom\(512\) throws away"),
     "reversed-bytes": (1, "message[::-1]", "data[::-1].decode(errors='replace')", "the bytes were reversed"),
     "upper-bytes": (1, "message.upper()", "data.upper().decode()", "Latin letters alone"),
-    "counts-bytes": (1, "len(message)", "len(data)", r"the bytes were counted \(20\)"),
+    "counts-bytes": (1, "len(message)", "len(data)", r"the bytes were counted \(27\)"),
     "a-hole": (1, "{message.upper()}", "{...}", r"server.py, line 10: the \.\.\. there is still to be filled"),
     "prints-bytes": (1, "[0].decode())", "[0])", "bytes were printed"),
     "no-address": (1, 'print("Клиент", address)', 'print("Клиент")', "address beside the rest"),
@@ -156,7 +159,7 @@ BAD: dict[str, tuple[int, str, str, str]] = {
         *(5, "threading.Thread(target=serve, args=server.accept(), daemon=True).start()", "serve(*server.accept())"),
         "the server serves its first client alone",
     ),
-    "too-slow": (5, "time.sleep(3)", "time.sleep(6)", "gets the time 3 times"),
+    "too-slow": (5, "time.sleep(3)", "time.sleep(5)", r"after 5\.\d s\n    The interval"),
     "ends-with-a-client": (
         *(5, "except OSError:", "except ZeroDivisionError:"),
         "",  # the thread of that client ends alone
@@ -214,6 +217,64 @@ def test_a_known_mistake_gets_its_name(tmp_path: Path, name: str) -> None:
     assert said.count("✗") <= 1, said
 
 
+@pytest.mark.parametrize("name", UNUSUAL)
+def test_an_unusual_answer_takes_all_steps(tmp_path: Path, name: str) -> None:
+    number, server, client = UNUSUAL[name]
+    write(tmp_path, server, client)
+    status, said = lab(number, tmp_path, "--all")
+    assert (status, said.count("✗")) == (0, 0), said
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_mistake_in_an_unusual_answer_is_seen(tmp_path: Path, name: str) -> None:
+    right, good, bad, said_of_it = WRONG[name]
+    number, server, client = UNUSUAL[right]
+    assert (good in server) + (good in client) == 1
+    write(tmp_path, server.replace(good, bad), client.replace(good, bad))
+    status, said = lab(number, tmp_path)
+    assert (status, said.count("✗")) == (1, 1), said
+    assert re.search(said_of_it, said), said
+
+
+@pytest.mark.parametrize(
+    ("server", "opened"),
+    [(UNUSUAL["wrapped"][1], []), (ECHO_UDP_SERVER, [("beside.py", 3)])],
+    ids=["with", "without"],
+)
+def test_a_program_may_be_in_a_module_beside_it(tmp_path: Path, server: str, opened: list[tuple[str, int]]) -> None:
+    (tmp_path / "beside.py").write_text(server, encoding="utf-8")
+    (tmp_path / "server.py").write_text("import beside", encoding="utf-8")
+    source = Source(tmp_path / "server.py")
+    assert (source.service, source.opened_without_with(), source.opens_sockets) == ("echo", opened, True)
+
+
+def test_a_file_that_is_no_text(tmp_path: Path) -> None:
+    write(tmp_path, "\0", ECHO_UDP_CLIENT)
+    status, said = lab(1, tmp_path)
+    assert (status, "None" in said) == (1, False), said
+
+
+def test_one_client_that_leaves_stops_all(tmp_path: Path) -> None:
+    write(tmp_path, ONE_LOOP_SERVER, TIME_TCP_CLIENT)
+    status, said = lab(5, tmp_path, "--all")
+    assert (status, said.count("✗")) == (1, 1), said
+    assert "Борис gets the time after Анна has left" in said
+
+
+def test_a_server_that_ends_costs_one_step(tmp_path: Path) -> None:
+    write(tmp_path, ECHO_UDP_SERVER.replace("    message =", "    if not data: break\n    message ="), ECHO_UDP_CLIENT)
+    status, said = lab(1, tmp_path, "--all")
+    assert (status, said.count("✗")) == (1, 1), said
+    assert "✗ an empty message has an answer" in said
+
+
+def test_a_server_that_prints_without_end(tmp_path: Path) -> None:
+    write(tmp_path, ECHO_UDP_SERVER.replace("while True:", "while True: print('x' * 1000)\nif True:"), ECHO_UDP_CLIENT)
+    status, said = lab(1, tmp_path)
+    assert status == 1, said
+    assert "likely cause: the server ended with “it printed without end”" in said
+
+
 def test_a_server_that_sends_no_time_fails_each_step_that_needs_one(tmp_path: Path) -> None:
     server, client = GOOD[2]
     write(tmp_path, server.replace("threading.Thread(target=send, daemon=True).start()\n", ""), client)
@@ -226,6 +287,22 @@ def test_nothing_is_judged_without_two_programs(tmp_path: Path) -> None:
     status, said = lab(1, tmp_path)
     assert (status, said.count("\n")) == (2, 1), said
     assert "no Python files" in said
+
+
+@pytest.mark.parametrize(
+    ("server", "client"),
+    [
+        ("сервер.py", "клиент.py"),
+        ("udp_srv.py", "udp-cl.py"),
+        ("server/main.py", "client/main.py"),
+    ],
+)
+def test_programs_are_found_by_their_names(tmp_path: Path, server: str, client: str) -> None:
+    for name in server, client:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    found = find_submission([tmp_path])
+    assert found == (tmp_path / server, tmp_path / client)
 
 
 def test_programs_are_found_by_what_they_do(tmp_path: Path) -> None:

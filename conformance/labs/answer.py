@@ -1,0 +1,81 @@
+"""The answer to a message: its four parts, what is beside them, and known mistakes in them."""
+
+import re
+from typing import NamedTuple
+
+from conformance.labs.exam import CONNECTED
+from conformance.languages.texts import mark, say
+
+
+class Parts(NamedTuple):
+    """The four parts of an answer to a message, and which of them a text lacks."""
+
+    message: str
+
+    def lacking(self, text: str) -> list[str]:
+        """Return the names of the parts that are not in a text, in English."""
+        message = self.message.strip()
+        found = {
+            mark("the message"): message in text,
+            mark("the message reversed"): message[::-1] in text,
+            mark("the message in upper case"): message.upper() in text,
+            mark("the number of its characters"): self.hasnumber_pattern(text, {len(message), len(self.message)}),
+        }
+        return [name for name, is_there in found.items() if not is_there]
+
+    @staticmethod
+    def hasnumber_pattern(text: str, numbers: set[int]) -> bool:
+        """Return whether one of these numbers stands in a text."""
+        return any(number_pattern(number).search(text) for number in numbers)
+
+    def mistake(self, text: str, *, has_upper: bool) -> str:
+        """Return the name of a known mistake in an answer, in the reader's language; empty: none is known.
+
+        `has_upper`: whether ``upper`` is called at all.
+        """
+        data = self.message.encode()
+        backwards = data[::-1]
+        shown = backwards.decode("utf-8", "replace"), backwards.decode("utf-8", "backslashreplace")
+        if any(part in text for part in (*shown, repr(backwards)[2:-1])):
+            return say("the bytes were reversed, not the characters: decode first, then reverse")
+        if self.message not in text and repr(data)[2:-1] in text:
+            return say("bytes were printed as b'…': decode what comes before it is printed")
+        lacking = self.lacking(text)
+        if len(lacking) == 1 and lacking[0] == "the number of its characters":
+            if self.hasnumber_pattern(text, {len(data)}):
+                return say(
+                    "the bytes were counted ({bytes}), not the characters ({characters})",
+                    bytes=len(data),
+                    characters=len(self.message),
+                )
+            if self.hasnumber_pattern(text, {len(self.message) + 1, len(self.message) + 2}):
+                return say("the end of the line was counted too: strip it first")
+        if lacking == ["the message in upper case"] and has_upper:
+            return say("upper() of bytes knows the Latin letters alone: decode first")
+        return ""
+
+
+def number_pattern(number: int) -> re.Pattern[str]:
+    """Return a pattern for a number that is no part of another, of an address or of a time of the day."""
+    return re.compile(rf"(?<!\d)(?<!\d[.:]){number}(?!\d|[.:]\d)")
+
+
+def additions(text: str, message: str, labels: set[str]) -> list[str]:
+    """Return what a text has beside the four parts of an answer. `labels` are what the client prints by itself."""
+    for part in message, message[::-1], message.upper():
+        text = text.replace(part, "\0")
+    text = number_pattern(len(message)).sub("\0", text)
+    known = {piece for label in labels for piece in _pieces(label)}
+    return [
+        piece
+        for piece in _pieces(text)
+        if re.search(r"\w", piece)
+        and "\0" not in piece
+        and not piece.endswith(":")
+        and not CONNECTED.search(piece)
+        and piece not in known
+    ]
+
+
+def _pieces(text: str) -> list[str]:
+    return [piece.strip() for piece in re.split(r"[\n\t|;,/]", text)]

@@ -1,0 +1,95 @@
+"""Two clients of a time server at once: what their screens show, and when."""
+
+import re
+import time
+from functools import lru_cache
+
+from conformance.labs.console import Console
+from conformance.labs.exam import START_OF_CLIENT, Exam, News, said_by
+from conformance.timing import SCALE
+
+NAMES = "Анна", "Борис"
+INTERVAL = 3.0
+TIMES = 3
+SHORTEST, LONGEST = INTERVAL - 1, INTERVAL + 1.5 * SCALE
+"""Seconds between two ticks that are about 3 s."""
+
+WATCHED = TIMES * INTERVAL + SCALE
+"""Seconds in which three ticks come, the first at once or after an interval."""
+
+_CLOCK = re.compile(r"(?<!\d)([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?(?!\d)")
+_DOTTED_CLOCK = re.compile(r"(?<![\d.])([01]?\d|2[0-3])\.([0-5]\d)(?:\.([0-5]\d))?(?!\d|\.\d)")
+
+
+def clocks(text: str) -> list[re.Match[str]]:
+    """Return the times of the day in a text: 12:34:56, 12:34, and 12.34.56 if there is none with colons.
+
+    The groups are the hour, the minute, and the second or None.
+    """
+    return list(_CLOCK.finditer(text)) or list(_DOTTED_CLOCK.finditer(text))
+
+
+class Watched:
+    """A client whose ticks are watched.
+
+    Attributes:
+        name: what was typed
+        ticks: when each clock time came to its screen, in seconds of ``time.monotonic``
+    """
+
+    def __init__(self, console: Console, name: str) -> None:
+        self.console, self.name = console, name
+        self.ticks: list[float] = []
+        self._seen = 0
+        console.type(name)
+
+    @property
+    def text(self) -> str:
+        """What its screen shows."""
+        return said_by(self.console)
+
+    def look(self) -> int:
+        """Return how many ticks have come until now. Several times of the day at once in one line are one."""
+        text = self.text
+        new = clocks(text)[self._seen :]
+        self.ticks += [time.monotonic()] * len({text.count("\n", 0, clock.start()) for clock in new})
+        self._seen += len(new)
+        return len(self.ticks)
+
+
+class Show:
+    """Two clients at once, until each has had three ticks; then the first leaves, and the second is watched on."""
+
+    def __init__(self, exam: Exam) -> None:
+        server = exam.server
+        self.news = News(server)
+        self.first = Watched(exam.client(), NAMES[0])
+        self.first.console.wait_for(lambda: self.first.look() > 0, 0.5)
+        self.second = Watched(exam.client(), NAMES[1])
+        both = self.first, self.second
+        self.second.console.wait_for(lambda: self._changes() or bool(self.second.text.strip()), START_OF_CLIENT)
+        end = time.monotonic() + WATCHED
+        while time.monotonic() < end and min(client.look() for client in both) < TIMES:
+            self.second.console.wait_for(lambda: self._changes(), end - time.monotonic())
+        self.both_had_some = all(client.ticks for client in both)
+        self.first.console.interrupt()
+        self.goes_on = False
+        if self.both_had_some:
+            # Over TCP the first message to who has left is sent as any other, and the second one fails.
+            for _ in range(2 if exam.exercise.transport == "tcp" else 1):
+                self.goes_on = self._second_goes_on()
+        self.second.console.interrupt()
+
+    def _second_goes_on(self) -> bool:
+        had = self.second.look()
+        return self.second.console.wait_for(lambda: self.second.look() > had, LONGEST)
+
+    def _changes(self) -> bool:
+        had = len(self.first.ticks), len(self.second.ticks)
+        return had != (self.first.look(), self.second.look())
+
+
+@lru_cache(1)
+def show(exam: Exam) -> Show:
+    """Return what the two clients of an exam have shown; they run once."""
+    return Show(exam)

@@ -1,0 +1,178 @@
+"""Answers to exercises in styles that are seldom seen: right ones, and the changes that make them wrong."""
+
+ONE_LINE_SERVER = """
+import socket
+with socket.create_server(("", 5000)) as server:
+    print("Жду клиентов")
+    while True:
+        connection, address = server.accept()
+        with connection, connection.makefile(encoding="utf-8") as lines:
+            print("подключён", address)
+            text = lines.readline().rstrip("\\n")
+            answer = f"«{text}» | «{text[::-1]}» | «{text.upper()}» | {len(text)} | слов: {len(text.split())}"
+            connection.sendall(answer.encode())
+"""
+ONE_LINE_CLIENT = """
+import socket
+with socket.create_connection(("localhost", 5000)) as client:
+    print("Есть связь с", client.getpeername()[0])
+    client.sendall((input("Сообщение (пустое тоже можно): ") + "\\n").encode())
+    print("=== Ответ сервера ===")
+    print(client.makefile(encoding="utf-8").read())
+"""
+WRAPPED_SERVER = """
+import logging, socket
+from datetime import datetime
+logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+
+def bound(port):
+    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    server.bind((socket.gethostbyname(socket.gethostname()), port))
+    return server
+
+with bound(5000) as server:
+    logging.info("ожидание клиентов")
+    while True:
+        data, address = server.recvfrom(65535)
+        logging.info("%s, клиент с адреса %s", datetime.now(), address[0])
+        text = data.decode("utf-16")
+        for part in text, text[::-1], text.upper(), str(len(text)):
+            server.sendto(part.encode("utf-16"), address)
+"""
+WRAPPED_CLIENT = """
+import socket
+class Client:
+    def __init__(self):
+        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    def run(self):
+        with self.sock:
+            print("Verbunden")
+            while not (text := input("Сообщение: ")):
+                pass
+            self.sock.sendto(text.encode("utf-16"), (socket.gethostname(), 5000))
+            for _ in range(4):
+                print(self.sock.recv(65535).decode("utf-16"))
+Client().run()
+"""
+ONCE_SERVER = """
+from datetime import datetime
+from socketserver import StreamRequestHandler as Base, TCPServer
+
+class Named(Base):
+    def setup(self):
+        super().setup()
+        print("клиент", self.client_address)
+
+class Handler(Named):
+    def handle(self):
+        text = self.rfile.readline().decode().strip()
+        parts = text, text[::-1], text.upper(), str(len(text)), datetime.now().strftime("сейчас %H:%M:%S")
+        self.wfile.write("\\n".join(parts).encode())
+
+class Server(TCPServer):
+    pass
+
+class Own(Server):
+    pass
+
+with Own(("localhost", 5000), Handler) as server:
+    print("Ожидание")
+    server.handle_request()
+"""
+COMMON_CLOCK_SERVER = """
+import socket, threading, time
+from datetime import datetime
+clients = {}
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+server.bind(("", 5000))
+print("Waiting for clients")
+START = datetime.now()
+
+def now(name):
+    return f"{name}: 05.11.2026 {datetime.now():%H:%M:%S}, с нами с {datetime.now():%H:%M}".encode()
+
+def send():
+    while True:
+        for address, name in list(clients.items()):
+            server.sendto(now(name), address)
+        time.sleep(3)
+
+threading.Thread(target=send, daemon=True).start()
+while True:
+    data, address = server.recvfrom(1024)
+    clients[address] = data.decode()
+    print("client", address)
+    server.sendto(now(data.decode()), address)
+"""
+REWRITING_CLIENT = """
+import socket
+client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+name = input("Name: ")
+print(f"connected, {name}")
+client.sendto(name.encode(), ("127.0.0.1", 5000))
+while True:
+    print("\\r" + client.recv(1024).decode(), end="", flush=True)
+"""
+ONE_LOOP_SERVER = """
+import socket, threading, time
+clients = {}
+
+def send():
+    while True:
+        for connection, name in list(clients.items()):
+            connection.sendall(f"{name} {time.ctime()}\\n".encode())
+        time.sleep(3)
+
+with socket.create_server(("localhost", 5000)) as server:
+    threading.Thread(target=send, daemon=True).start()
+    print("Waiting for clients")
+    while True:
+        connection, address = server.accept()
+        name = connection.recv(1024).decode().strip()
+        print(name, address)
+        clients[connection] = name
+"""
+UNUSUAL = {
+    "one-line": (4, ONE_LINE_SERVER, ONE_LINE_CLIENT),
+    "wrapped": (3, WRAPPED_SERVER, WRAPPED_CLIENT),
+    "one-request": (7, ONCE_SERVER, ONE_LINE_CLIENT),
+    "common-clock": (2, COMMON_CLOCK_SERVER, REWRITING_CLIENT),
+}
+WRONG = {
+    # name: the right one, what stands there, what stands there instead, what the verdict says
+    "a-heading-is-no-addition": (
+        "one-line",
+        " | слов: {len(text.split())}",
+        "",
+        "the addition that exercise 4 asks for",
+    ),
+    "an-address-is-no-zero": (
+        *("one-line", 'rstrip("\\n")', 'rstrip("\\n")\n            if not text: continue'),
+        "the number 0 for an empty message",
+    ),
+    "a-traceback-is-no-word": (
+        "one-line",
+        'print("Есть связь с", client.getpeername()[0])',
+        "connect()",
+        "the word “conn",
+    ),
+    "a-port-twice": ("wrapped", "    return server", "    return bound(port)", "one port is bound twice"),
+    "wants-words": ("wrapped", "bound(5000)", 'bound(__import__("sys").argv[1])', "it wants words after its name"),
+    "has-no-upper": ("wrapped", "text.upper()", "text", "upper case\n    came: .*\n    This is the exercise"),
+    "reversed-and-printed": ("one-line", "text[::-1]", "text.encode()[::-1]", "the bytes were reversed"),
+    "clock-read-once": (
+        "common-clock",
+        "{datetime.now():%H:%M:%S}, с нами с {datetime.now():%H:%M}",
+        "{START:%H:%M:%S}",
+        "read once",
+    ),
+    "sends-twice": (
+        *(
+            "common-clock",
+            "        time.sleep(3)",
+            "            server.sendto(now(name), address)\n        time.sleep(3)",
+        ),
+        "after 0",
+    ),
+    "greets-by-name": ("common-clock", "{name}: 05", "05", "on the client's screen: Анна"),
+}
