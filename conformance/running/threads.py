@@ -7,6 +7,7 @@ kept its time. So is a failure on a busy machine, where the program may have bee
 
 import inspect
 import itertools
+import os
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
@@ -30,9 +31,8 @@ from conformance.targets.server import Server
 from conformance.targets.target import Target
 from conformance.targets.terms import Service, Transport
 
-AT_ONCE = 4
-WAITING_AT_ONCE = 8
-"""How many checks that mostly wait run beside those."""
+AT_ONCE = max(4, min(2 * (os.cpu_count() or 1), 12))
+"""Threads of a unit. Most of the time they wait; but each program that they start needs a processor to be in time."""
 
 ATTEMPTS = 4
 DOUBTED = 2
@@ -76,14 +76,11 @@ class Unit:
         if preflight:
             _try_programs(checks, admission)
         doubts = _Doubts(self._ended.enter_context(Stalls()))
-        threads, waiting = ThreadPoolExecutor(AT_ONCE), ThreadPoolExecutor(WAITING_AT_ONCE)
-        for how in ({}, {"wait": False, "cancel_futures": True}):  # the latter comes first
-            self._ended.callback(threads.shutdown, **how)
-            self._ended.callback(waiting.shutdown, **how)
+        threads = ThreadPoolExecutor(AT_ONCE)
+        self._ended.callback(threads.shutdown, cancel_futures=True)
         for item in checks:
             if runs_beside in item.stash:
-                pool = waiting if _mostly_waits(item) else threads
-                item.obj = _result(pool.submit(_run, item, item.obj, doubts, admission))
+                item.obj = _result(threads.submit(_run, item, item.obj, doubts, admission))
 
     def end(self) -> None:
         """Wait for the checks that run, and start no others."""
@@ -162,14 +159,10 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         unit.end()
 
 
-def _mostly_waits(item: pytest.Function) -> bool:
-    return item.get_closest_marker("slow") is not None
-
-
 def _may_run_beside(item: pytest.Function) -> bool:
     """Whether a check shares no server, or mostly waits, and takes no fixture but the programs that it starts."""
     names = set(inspect.signature(item.obj).parameters)
-    alone = "server" not in names or _mostly_waits(item)
+    alone = "server" not in names or item.get_closest_marker("slow") is not None
     return alone and names <= {*parameters_of(item), *PROGRAMS}
 
 
