@@ -19,12 +19,12 @@ class Parts(NamedTuple):
             mark("the message"): message in text,
             mark("the message reversed"): message[::-1] in text,
             mark("the message in upper case"): message.upper() in text,
-            mark("the number of its characters"): self.hasnumber_pattern(text, {len(message), len(self.message)}),
+            mark("the number of its characters"): self.has_number(text, {len(message), len(self.message)}),
         }
         return [name for name, is_there in found.items() if not is_there]
 
     @staticmethod
-    def hasnumber_pattern(text: str, numbers: set[int]) -> bool:
+    def has_number(text: str, numbers: set[int]) -> bool:
         """Return whether one of these numbers stands in a text."""
         return any(number_pattern(number).search(text) for number in numbers)
 
@@ -42,13 +42,13 @@ class Parts(NamedTuple):
             return say("bytes were printed as b'…': decode what comes before it is printed")
         lacking = self.lacking(text)
         if len(lacking) == 1 and lacking[0] == "the number of its characters":
-            if self.hasnumber_pattern(text, {len(data)}):
+            if self.has_number(text, {len(data)}):
                 return say(
                     "the bytes were counted ({bytes}), not the characters ({characters})",
                     bytes=len(data),
                     characters=len(self.message),
                 )
-            if self.hasnumber_pattern(text, {len(self.message) + 1, len(self.message) + 2}):
+            if self.has_number(text, {len(self.message) + 1, len(self.message) + 2}):
                 return say("the end of the line was counted too: strip it first")
         if lacking == ["the message in upper case"] and has_upper:
             return say("upper() of bytes knows the Latin letters alone: decode first")
