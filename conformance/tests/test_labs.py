@@ -272,7 +272,7 @@ def test_a_server_that_prints_without_end(tmp_path: Path) -> None:
     write(tmp_path, ECHO_UDP_SERVER.replace("while True:", "while True: print('x' * 1000)\nif True:"), ECHO_UDP_CLIENT)
     status, said = lab(1, tmp_path)
     assert status == 1, said
-    assert "likely cause: the server ended with “it printed without end”" in said
+    assert "“it printed without end”" in said  # it has opened its port before that, or it is ended too early for it
 
 
 def test_a_server_that_sends_no_time_fails_each_step_that_needs_one(tmp_path: Path) -> None:
