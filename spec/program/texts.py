@@ -2,13 +2,17 @@
 
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from queue import Empty, Queue
+from threading import Thread
+from typing import BinaryIO
 
 from spec.codec import RequestError, check_message, check_name
 from spec.limits import MESSAGE_BYTES
 from spec.message import Message, message_of
 from spec.options import ClientOptions
 from spec.program.language import translated, translator
-from spec.program.system import read_lines
+from spec.program.system import ATTENTION
 
 
 def read_texts(options: ClientOptions, reject: Callable[[str], object]) -> Iterator[str]:
@@ -33,7 +37,7 @@ def read_texts(options: ClientOptions, reject: Callable[[str], object]) -> Itera
 
 def _lines(service: str) -> Iterator[bytes]:
     if not sys.stdin.isatty():
-        yield from (line.removesuffix(b"\n").removesuffix(b"\r") for line in read_lines(sys.stdin.buffer))
+        yield from (line.removesuffix(b"\n").removesuffix(b"\r") for line in _read_lines(sys.stdin.buffer))
         return
     prompting = sys.stdout.isatty()  # CLI-5
     line = b""
@@ -61,3 +65,29 @@ def checked_text(service: str, encoded: bytes) -> str:
     except RequestError as error:
         raise ValueError(Message("{code}: {reason}", code=error.code, reason=error.reason)) from None
     return text
+
+
+def _read_lines(file: BinaryIO) -> Iterator[bytes]:
+    """Yield the lines of a file, such as a pipe, until it ends or fails. A thread reads: the main one heeds signals."""
+    try:
+        number = file.fileno()
+    except OSError:  # it is no file of the system, so nobody has to wait for it
+        yield from file
+        return
+    lines: Queue[bytes] = Queue(1)
+
+    def read() -> None:
+        with suppress(OSError), open(number, "rb", closefd=False) as own:  # whose lock no one wants at the end
+            for line in own:
+                lines.put(line)
+        lines.put(b"")
+
+    Thread(target=read, daemon=True).start()
+    while True:
+        try:
+            line = lines.get(timeout=ATTENTION)
+        except Empty:
+            continue
+        if not line:
+            return
+        yield line

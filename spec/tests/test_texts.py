@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from spec.limits import MESSAGE_BYTES
-from spec.program import system
-from spec.program.texts import read_texts
+from spec.program import texts
+from spec.program.system import ATTENTION
+from spec.program.texts import _read_lines, read_texts
 from spec.tests.support import client_options
 
 
@@ -105,11 +106,11 @@ def test_lines_of_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
                 os.close(writer)
             return super().get(block, timeout)
 
-    monkeypatch.setattr(system, "Queue", Waiting)
+    monkeypatch.setattr(texts, "Queue", Waiting)
     with open(reader, "rb") as file:
         os.write(writer, b"one\n")
-        assert list(system.read_lines(file)) == [b"one\n", b"two\n", b"three"]
-    assert timeouts == [system.ATTENTION] * 5
+        assert list(_read_lines(file)) == [b"one\n", b"two\n", b"three"]
+    assert timeouts == [ATTENTION] * 5
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there a directory cannot be opened")
@@ -120,5 +121,5 @@ def test_what_cannot_be_read_has_no_lines(tmp_path: Path) -> None:
         def fileno(self) -> int:
             return directory
 
-    assert list(system.read_lines(Unreadable())) == []
+    assert list(_read_lines(Unreadable())) == []
     os.close(directory)
