@@ -122,8 +122,8 @@ class Recorder:
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take a case that is done, here or in a worker."""
-        if whole := vars(report).get("case"):
+        """Take a case that is done, here or in a worker; once, though a worker may die when it has reported it."""
+        if report.nodeid not in self.cases and (whole := vars(report).get("case")):
             case = self.cases[report.nodeid] = Case.from_json(json.loads(whole))
             self._emit(case.to_json())
 

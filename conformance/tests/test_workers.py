@@ -1,6 +1,7 @@
 """Runs over several processes, here and on another machine: what a worker's death costs, and that no case is lost."""
 
 import getpass
+import json
 import os
 import shutil
 import socket
@@ -18,6 +19,7 @@ from conformance import ROOT
 from conformance.profiles import PROFILES
 from conformance.running import runner
 from conformance.running.cases import Case
+from conformance.running.recorder import Recorder
 from conformance.running.runner import Planned, Selection
 from conformance.running.verdicts import NOT_JUDGED, State, exit_status, judge, state_of
 from conformance.targets.discovery import find_target
@@ -61,6 +63,19 @@ def test_a_worker_that_dies_is_replaced(signal: Signals) -> None:
             done[event.key] += 1
             outcomes.add(event.outcome)
     assert (len(done), outcomes, set(done.values())) == (planned, {"passed"}, {1})
+
+
+def test_a_case_is_told_once_though_its_worker_dies_after_the_report() -> None:
+    case = Case("servers/test_x.py::test_x", "*", "raw", "raw", "server", "udp", "echo", ["ECHO-1"], "passed")
+    report = pytest.TestReport("test_x[raw]", ("test_x.py", 0, "test_x"), {}, "passed", None, "teardown")
+    vars(report)["case"] = json.dumps(case.to_json())
+    reading, writing = os.pipe()
+    with os.fdopen(reading) as lines:
+        with os.fdopen(writing, "w") as events:
+            recorder = Recorder(PROFILES["quick"], events.fileno(), None)
+            for _ in range(2):  # a worker that replaces another runs again what was not yet known as done
+                recorder.pytest_runtest_logreport(report)
+        assert [Case.from_json(json.loads(line)) for line in lines] == [case]
 
 
 def test_what_does_not_finish_is_an_error_of_its_target() -> None:
