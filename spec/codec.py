@@ -13,6 +13,9 @@ from spec.message import Message
 from spec.replies import ERROR, STATUSES
 from spec.text import has_control, has_control_except_tab
 
+ECHO, TIME = "ECHO", "TIME"
+"""The verbs of the two services."""
+
 RECEIVE_BYTES = 16384
 """Bytes to receive from a stream at once: the replies to so many bytes are at most UNSENT_BYTES (LOAD-5)."""
 

@@ -4,7 +4,6 @@ import math
 from abc import abstractmethod
 from datetime import datetime, timezone
 
-from spec import echo, ticks
 from spec.client import (
     Client,
     Print,
@@ -18,7 +17,7 @@ from spec.client import (
     subscribed_interval,
     unexpected,
 )
-from spec.codec import Reply, ReplyError, build_request, parse_reply
+from spec.codec import ECHO, TIME, Reply, ReplyError, build_request, parse_reply
 from spec.limits import COMPLAINTS_A_SECOND, LATE_SECONDS, LEASE_INTERVALS
 from spec.message import Message
 from spec.options import ClientOptions
@@ -115,7 +114,7 @@ class EchoDatagramClient(DatagramClient):
 
     def _request_for(self, text: str, now: float) -> bytes:
         self._message = text
-        return self._send_new(build_request(echo.VERB, text), now)
+        return self._send_new(build_request(ECHO, text), now)
 
     def _pause(self) -> float:
         return RETRANSMISSIONS[self._sendings - 1] if self._sendings <= len(RETRANSMISSIONS) else math.inf
@@ -197,7 +196,7 @@ class TimeDatagramClient(DatagramClient):
 
     def _request_for(self, text: str, now: float) -> bytes:
         self._name = text
-        return self._send_new(build_request(ticks.VERB, text), now)
+        return self._send_new(build_request(TIME, text), now)
 
     def wake(self, now: float) -> bytes:
         if now >= self._renewal:
@@ -240,7 +239,7 @@ class TimeDatagramClient(DatagramClient):
         token = challenge_token(reply)
         self.connect()
         self._challenged = True
-        self._request = build_request(ticks.VERB, self._name, token=token)
+        self._request = build_request(TIME, self._name, token=token)
         if not self._may_answer_challenge:  # CLI-17
             return b""
         self._may_answer_challenge = False

@@ -5,8 +5,6 @@ from hashlib import sha256
 from spec.codec import check_message
 from spec.replies import ECHOED_OVER_TCP, ECHOED_OVER_UDP
 
-VERB = "ECHO"
-
 # The text before each value and after the last: each request joins them, which is faster than ReplyForm.build()
 _MESSAGE, _REVERSED, _UPPER, _LENGTH, _END = ECHOED_OVER_UDP.template.split("%s")
 _BYTES, _SHA256 = ECHOED_OVER_TCP.template.split("%s")[len(ECHOED_OVER_UDP.fields) : -1]

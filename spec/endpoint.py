@@ -13,7 +13,7 @@ from typing import ClassVar, TypeAlias
 
 from spec import echo, ticks
 from spec.address import Address, format_address
-from spec.codec import RequestError, check_name, parse_datagram
+from spec.codec import ECHO, TIME, RequestError, check_name, parse_datagram
 from spec.limits import LEASE_INTERVALS, REPLACED_A_SECOND, REPLACED_AT_ONCE
 from spec.message import Message
 from spec.options import ServerOptions
@@ -139,7 +139,7 @@ class EchoEndpoint(Endpoint):
     def _echo(self, message: str, fields: Mapping[str, str], address: Address, now: float, utc: float) -> list[bytes]:
         return [echo.echo_datagram(message)]
 
-    handlers: ClassVar[Handlers] = {echo.VERB.encode(): _echo}
+    handlers: ClassVar[Handlers] = {ECHO.encode(): _echo}
 
 
 class _Subscription:
@@ -193,7 +193,7 @@ class TimeEndpoint(Endpoint):
             return [CHALLENGE.build(self._tokens.issue(address, now))]  # LEASE-1, LEASE-10
         return self._accept(name, address, now, utc)
 
-    handlers: ClassVar[Handlers] = {ticks.VERB.encode(): _subscribe}
+    handlers: ClassVar[Handlers] = {TIME.encode(): _subscribe}
 
     def _accept(self, name: str, address: Address, now: float, utc: float) -> list[bytes]:
         lease_end = now + LEASE_INTERVALS * self._interval_seconds  # LEASE-8

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import ClassVar, TypeAlias
 
 from spec import echo, ticks
-from spec.codec import ERROR_REPLIES, RequestError, check_name, parse_line
+from spec.codec import ECHO, ERROR_REPLIES, TIME, RequestError, check_name, parse_line
 from spec.limits import LINE_BYTES
 from spec.message import Message
 from spec.options import ServerOptions
@@ -123,7 +123,7 @@ class EchoSession(Session):
     def _echo(self, message: str, now: float, utc: float) -> bytes:
         return echo.echo_line(message)
 
-    handlers: ClassVar[Handlers] = {echo.VERB: _echo}
+    handlers: ClassVar[Handlers] = {ECHO: _echo}
 
 
 class TimeSession(Session):
@@ -168,7 +168,7 @@ class TimeSession(Session):
     def _shown(self, name: str) -> str:
         return f"{visible(name)} ({self._client})"
 
-    handlers: ClassVar[Handlers] = {ticks.VERB: _subscribe}
+    handlers: ClassVar[Handlers] = {TIME: _subscribe}
 
 
 class RefusedSession(Session):

@@ -2,7 +2,6 @@
 
 from abc import abstractmethod
 
-from spec import echo, ticks
 from spec.client import (
     Client,
     Print,
@@ -14,7 +13,7 @@ from spec.client import (
     subscribed_interval,
     unexpected,
 )
-from spec.codec import Reply, ReplyError, build_request, parse_reply
+from spec.codec import ECHO, TIME, Reply, ReplyError, build_request, parse_reply
 from spec.limits import REPLY_BYTES
 from spec.message import Message
 from spec.options import ClientOptions
@@ -63,7 +62,7 @@ class EchoStreamClient(StreamClient):
 
     def _request_for(self, text: str, now: float) -> bytes:
         self._message = text
-        return build_request(echo.VERB, text)
+        return build_request(ECHO, text)
 
     def _take(self, reply: Reply, now: float) -> None:
         if reply.status == "ERR":
@@ -85,7 +84,7 @@ class TimeStreamClient(StreamClient):
         self._ticks = TickPrinter(show, lambda tick, last: tick.seq > last.seq)
 
     def _request_for(self, text: str, now: float) -> bytes:
-        return build_request(ticks.VERB, text)
+        return build_request(TIME, text)
 
     def _take(self, reply: Reply, now: float) -> None:
         if reply.status == "ERR":

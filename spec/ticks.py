@@ -9,7 +9,6 @@ from spec.limits import INTERVAL_MAX, INTERVAL_MIN, LEASE_INTERVALS
 from spec.message import Message
 from spec.replies import SUBSCRIBED_OVER_TCP, SUBSCRIBED_OVER_UDP, TICK
 
-VERB = "TIME"
 _PLAIN_DECIMAL = re.compile(r"[0-9]+(\.[0-9]{1,3})?")
 
 

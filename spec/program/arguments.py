@@ -18,12 +18,18 @@ from spec.program.system import SHARES_PORTS
 from spec.program.texts import checked_text
 from spec.ticks import parse_interval
 
+HELP_COLUMNS = 78
+"""Where help is wrapped; to ask how wide the terminal is, argparse would import ``shutil`` at each start: 3 ms."""
+
 _DURATION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 _Value = TypeVar("_Value")
 
 
 class _Help(argparse.HelpFormatter):
     """Writes help in the language of who reads standard output."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=HELP_COLUMNS)
 
     def add_usage(self, usage: str | None, actions: Any, groups: Any, prefix: str | None = None) -> None:
         super().add_usage(usage, actions, groups, translator(sys.stdout)("usage: "))

@@ -4,9 +4,9 @@ import math
 from typing import Any
 
 from conformance.broken import fault, patch, wrap
-from spec import client, datagram_client, ticks
+from spec import client, datagram_client
 from spec.client import Client
-from spec.codec import Reply, build_request
+from spec.codec import TIME, Reply, build_request
 from spec.datagram_client import DatagramClient, EchoDatagramClient, TimeDatagramClient
 from spec.options import ClientOptions
 
@@ -239,5 +239,5 @@ def keeps_its_old_token() -> None:
     def prove(good: Any, self: Any, *how: Any) -> Any:
         self._first = getattr(self, "_first", None) or client.challenge_token(how[0])
         good(self, *how)
-        self._request = build_request(ticks.VERB, self._name, token=self._first)
+        self._request = build_request(TIME, self._name, token=self._first)
         return self._request

@@ -5,9 +5,9 @@ import socket
 from typing import Any
 
 from conformance.broken import fault, patch, wrap
-from spec import datagram_client, ticks
+from spec import datagram_client
 from spec.client import require
-from spec.codec import Reply, build_request
+from spec.codec import TIME, Reply, build_request
 from spec.datagram_client import DatagramClient, EchoDatagramClient, TickOrder, TimeDatagramClient
 from spec.stream_client import TimeStreamClient
 
@@ -192,7 +192,7 @@ def renews_without_the_token() -> None:
     @wrap(TimeDatagramClient, "_renewed")
     def renewed(good: Any, self: TimeDatagramClient, *how: Any) -> None:
         good(self, *how)
-        self._request = build_request(ticks.VERB, self._name)
+        self._request = build_request(TIME, self._name)
 
 
 @fault("CLI-21", service="time", transport="udp")

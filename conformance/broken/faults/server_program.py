@@ -8,7 +8,7 @@ from typing import Any
 
 from conformance.broken import fault, patch, wrap, wrap_handler
 from impl_raw import udp_server
-from spec import address, codec, endpoint, options, ticks
+from spec import address, codec, endpoint, options
 from spec.address import Address
 from spec.endpoint import EchoEndpoint
 from spec.program import arguments, language, lines, output, signals
@@ -133,7 +133,7 @@ def announces_whom_it_does_not_answer() -> None:
 def announces_renewals() -> None:
     """prints that a time client connected at each TIME"""
 
-    @wrap_handler(TimeSession, ticks.VERB)
+    @wrap_handler(TimeSession, codec.TIME)
     def answer(good: Any, self: TimeSession, argument: str, *times: float) -> Any:
         again = argument == self._name
         reply = good(self, argument, *times)

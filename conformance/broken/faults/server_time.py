@@ -7,7 +7,7 @@ from typing import Any
 
 from conformance.broken import fault, patch, wrap, wrap_handler
 from spec import codec, ticks
-from spec.codec import RequestError
+from spec.codec import TIME, RequestError
 from spec.program import arguments
 from spec.session import TimeSession
 from spec.ticks import Schedule
@@ -160,7 +160,7 @@ def says_when_the_tick_was_due() -> None:
 def starts_anew_with_a_new_name() -> None:
     """starts another subscription when the name changes"""
 
-    @wrap_handler(TimeSession, ticks.VERB)
+    @wrap_handler(TimeSession, TIME)
     def answer(good: Any, self: TimeSession, argument: str, now: float, utc: float) -> Any:
         if argument != self._name:
             self._schedule = None
@@ -171,7 +171,7 @@ def starts_anew_with_a_new_name() -> None:
 def keeps_the_first_name() -> None:
     """ticks on under the name that came first"""
 
-    @wrap_handler(TimeSession, ticks.VERB)
+    @wrap_handler(TimeSession, TIME)
     def answer(good: Any, self: TimeSession, argument: str, now: float, utc: float) -> Any:
         first = self._name or argument
         reply = good(self, argument, now, utc)
@@ -183,7 +183,7 @@ def keeps_the_first_name() -> None:
 def takes_a_bad_name_for_ticks() -> None:
     """answers a bad name with ERR, and uses it"""
 
-    @wrap_handler(TimeSession, ticks.VERB)
+    @wrap_handler(TimeSession, TIME)
     def answer(good: Any, self: TimeSession, argument: str, now: float, utc: float) -> Any:
         try:
             return good(self, argument, now, utc)
