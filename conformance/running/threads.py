@@ -31,7 +31,12 @@ from conformance.targets.server import Server
 from conformance.targets.target import Target
 from conformance.targets.terms import Service, Transport
 
-AT_ONCE = max(4, min(2 * (os.cpu_count() or 1), 12))
+PROCESSORS = os.cpu_count() or 1
+
+UNITS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 2 * PROCESSORS))
+"""How many units run at once on this machine; without workers, others may run beside this process."""
+
+AT_ONCE = max(4, min(6 * PROCESSORS // UNITS, 12))
 """Threads of a unit. Most of the time they wait; but each program that they start needs a processor to be in time."""
 
 ATTEMPTS = 4
