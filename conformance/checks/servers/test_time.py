@@ -239,7 +239,7 @@ def test_seq_counts_from_one(run: Run) -> None:
 
 @pytest.mark.slow
 @pytest.mark.requirement("TIME-9")
-@pytest.mark.options("--interval", interval(0.37))
+@pytest.mark.options("--interval", interval(0.29))
 def test_ticks_are_on_time(server: Server) -> None:
     """Most ticks within the limit, each within the limit and the judge's own lateness, and none left out.
 
