@@ -12,7 +12,8 @@ from conformance.addresses import show_address
 from conformance.as_client import peers
 from conformance.as_client.exchange import as_text
 from conformance.as_client.judgement import require_reply
-from conformance.as_client.peers import Peer, Reply
+from conformance.as_client.observed import Observed, Reply
+from conformance.as_client.peers import Peer
 from conformance.blame import about
 from conformance.clocks import wall_minus_monotonic
 from conformance.expected.fields import OK_FIELDS, OTHER_FIELDS
@@ -36,7 +37,7 @@ def require_service(server: Server) -> None:
     try:
         with peers.connect(server) as peer:
             answer = peer.ask(request)
-    except peers.Observed as observed:
+    except Observed as observed:
         raise AssertionError(f"a new client is not served: {observed}") from None
     interval = answer.fields.get("interval", "")
     expected = expected_reply(server.service, server.transport, request + b"\n", interval)

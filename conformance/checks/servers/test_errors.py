@@ -19,6 +19,7 @@ from conformance.as_client.conversation import (
 )
 from conformance.as_client.exchange import as_text
 from conformance.as_client.judgement import require_reply, require_status
+from conformance.as_client.observed import Reply
 from conformance.as_client.peers import TcpPeer, UdpPeer
 from conformance.as_client.server_lines import require_left
 from conformance.blame import about
@@ -225,7 +226,7 @@ def test_the_form_of_errors(server: Server) -> None:
                 assert reason.strip() and all(" " <= character <= "~" for character in reason), reason
 
 
-def _answer_to(peer: peers.Peer, server: Server, code: str) -> peers.Reply:
+def _answer_to(peer: peers.Peer, server: Server, code: str) -> Reply:
     peer.send(faulty(server.service, server.transport, (code,)))
     return peer.reply()
 

@@ -23,6 +23,7 @@ from conformance.as_client.conversation import (
     wait_until,
 )
 from conformance.as_client.judgement import require_fields, require_reply
+from conformance.as_client.observed import Reply
 from conformance.as_client.peers import TcpPeer
 from conformance.blame import about
 from conformance.expected.oracle import error, expected_reply, ok
@@ -441,7 +442,7 @@ def test_half_close_ends_the_subscription(server: Server) -> None:
         peer.half_close()
         ended = time.monotonic()
         for raw in split_replies(peer.rest()):  # those that were on their way
-            seq = read_tick(peers.Reply(raw, time.monotonic())).seq
+            seq = read_tick(Reply(raw, time.monotonic())).seq
             assert subscription.earliest(seq) <= ended + JUDGE_LATENESS, "ticks still come"
 
 
@@ -461,7 +462,7 @@ def test_ticks_are_skipped_while_the_client_does_not_read(server: Server) -> Non
         while (released := witness.tick().time) < held + 20 * witness.interval:
             pass
         peer.half_close()
-        replies = [peers.Reply(raw, time.monotonic()) for raw in split_replies(peer.rest())]
+        replies = [Reply(raw, time.monotonic()) for raw in split_replies(peer.rest())]
         ticks = [read_tick(reply) for reply in replies if reply.status == "TICK"]
         # Requests wait, so a server that can send again answers some of them before another tick is due.
         kept = [
