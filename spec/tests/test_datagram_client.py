@@ -14,6 +14,7 @@ from spec.echo import echo_datagram
 from spec.limits import COMPLAINTS_A_SECOND, REPLY_BYTES
 from spec.options import REFUSED, UNREACHABLE
 from spec.program import output
+from spec.replies import ECHOED_OVER_UDP
 from spec.tests.datagram_person import CONNECTED, Person, asking, challenge, leased, sendings, subscriber, tick
 from spec.tests.support import HIDDEN, NOW, SERVICES, client_options, messages, replies
 
@@ -24,7 +25,7 @@ def test_an_echo_is_shown_field_by_field(message: str) -> None:
     person = asking(message)
     assert person.client.receive(echo_datagram(message).replace(b"\nlength", b"\nx-later: \nlength"), NOW) == b""
     assert person.shown[0] == CONNECTED.format("echo")
-    assert [line.partition(": ")[0] for line in person.shown[1:]] == ["message", "reversed", "upper", "length"]
+    assert [line.partition(": ")[0] for line in person.shown[1:]] == [*ECHOED_OVER_UDP.fields]
     assert (person.client.waiting, person.client.status, person.client.over) == (False, 0, False)
 
 
