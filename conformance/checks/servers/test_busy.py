@@ -85,7 +85,7 @@ def test_a_request_that_comes_after_busy(start_server: StartServer) -> None:
 @pytest.mark.transport("tcp")
 @pytest.mark.requirement("ERR-10", "LOAD-3")
 def test_who_counts_for_the_limit(start_server: StartServer) -> None:
-    """A client that says nothing counts. Who was refused does not, nor is it announced, however it leaves."""
+    """A client that says nothing counts. One that was refused does not, and is not announced, however it leaves."""
     server = start_server("--max-clients", "1", "--interval", "86400")
     with TcpPeer(server.address) as silent, ExitStack() as stack:
         refused = [stack.enter_context(TcpPeer(server.address)) for _ in range(4)]
