@@ -158,7 +158,7 @@ STEPS = [
     START,
     Step[Exam](
         mark("the client says that it is connected"),
-        mark("Who waits wants to know for what."),
+        mark("Somebody who waits wants to know what the program waits for."),
         mark("Print it after connect(); over UDP, where nothing connects, when the server's first word has come."),
         take_connected,
     ),

@@ -198,7 +198,7 @@ def _session(arguments: Sequence[str]) -> Iterator[Planned | Case]:
 
 
 def _timely(lines: Iterable[str], process: subprocess.Popen[bytes], stalled: threading.Event) -> Iterator[str]:
-    """Yield the lines of a session. If none comes for longer than any check takes, set `stalled` and kill the session."""
+    """Yield a session's lines. If none comes for longer than any check takes, set `stalled` and kill the session."""
 
     def kill() -> None:
         stalled.set()
