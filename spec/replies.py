@@ -58,7 +58,5 @@ TICK = ReplyForm("TICK", "name", "time", "seq")  # TIME-4
 CHALLENGE = ReplyForm("CHALLENGE", "token")  # LEASE-1
 ERROR = ReplyForm("ERR", "code", "reason")  # ERR-1
 
-STATUSES = {
-    form.status
-    for form in (ECHOED_OVER_UDP, ECHOED_OVER_TCP, SUBSCRIBED_OVER_TCP, SUBSCRIBED_OVER_UDP, TICK, CHALLENGE, ERROR)
-}
+FORMS = (ECHOED_OVER_UDP, ECHOED_OVER_TCP, SUBSCRIBED_OVER_TCP, SUBSCRIBED_OVER_UDP, TICK, CHALLENGE, ERROR)
+STATUSES = {form.status for form in FORMS}

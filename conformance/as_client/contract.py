@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from conformance.as_client import peers
 from conformance.as_client.conversation import good_request
+from conformance.as_client.observed import Observed
 from conformance.languages.texts import say
 from conformance.targets.server import Server
 from conformance.targets.target import Target
@@ -80,7 +81,7 @@ def _ask(server: Server) -> None:
     try:
         with peers.connect(server) as peer:
             peer.ask(good_request(server.service))
-    except peers.Observed as observed:
+    except Observed as observed:
         raise AssertionError(
             server.describe(f"a good request is not answered: {type(observed).__name__.lower()}")
         ) from None

@@ -1,4 +1,4 @@
-"""A client's conversation with a server, one step above bytes: good requests, silence, subscriptions and ticks."""
+"""A client's conversation with a server, one step above bytes: good requests, subscriptions and ticks."""
 
 import contextlib
 import re
@@ -12,11 +12,13 @@ from conformance.addresses import show_address
 from conformance.as_client import peers
 from conformance.as_client.exchange import as_text
 from conformance.as_client.judgement import require_reply
-from conformance.as_client.peers import Peer, Reply
+from conformance.as_client.observed import Observed, Reply
+from conformance.as_client.peers import Peer
+from conformance.as_client.silence import collect_datagrams
 from conformance.blame import about
 from conformance.clocks import wall_minus_monotonic
 from conformance.expected.fields import OK_FIELDS, OTHER_FIELDS
-from conformance.expected.oracle import CHALLENGE, expected_reply, masked
+from conformance.expected.oracle import CHALLENGE, expected_reply
 from conformance.expected.oracle import reply as build_reply
 from conformance.expected.services import SERVICE_TABLE
 from conformance.patience import patience
@@ -36,7 +38,7 @@ def require_service(server: Server) -> None:
     try:
         with peers.connect(server) as peer:
             answer = peer.ask(request)
-    except peers.Observed as observed:
+    except Observed as observed:
         raise AssertionError(f"a new client is not served: {observed}") from None
     interval = answer.fields.get("interval", "")
     expected = expected_reply(server.service, server.transport, request + b"\n", interval)
@@ -81,32 +83,6 @@ def good_before_and_after(server: Server) -> Iterator[None]:
     require_service(server)
     yield
     require_service(server)
-
-
-def require_silence(peer: peers.UdpPeer, service: Service) -> None:
-    """Raise AssertionError if the server has sent anything that was not received yet.
-
-    It sends two probes whose replies differ; these replies must come next. On the loopback, datagrams from one socket
-    to another keep their order, so an answer to an earlier datagram comes before them. If it looks like the reply to
-    the first probe, then the second reply is not the expected one.
-    """
-    for probe in SERVICE_TABLE[service].probes:
-        expected = expected_reply(service, "udp", probe)
-        require_reply(peer.ask(probe), expected, "a reply came to what must have none")
-
-
-def collect_datagrams(peer: peers.UdpPeer, service: Service, datagrams: list[bytes]) -> list[bytes | None]:
-    """Send datagrams, each after the expected reply to the one before. Return the replies, masked; None: silence.
-
-    Raises AssertionError if more came than is expected.
-    """
-    replies: list[bytes | None] = []
-    for datagram in datagrams:
-        peer.send(datagram)
-        is_silent = expected_reply(service, "udp", datagram) is None
-        replies.append(None if is_silent else masked(peer.reply().raw))
-    require_silence(peer, service)
-    return replies
 
 
 def answers(peer: Peer, service: Service, asked: list[bytes]) -> list[bytes]:

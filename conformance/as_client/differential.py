@@ -55,7 +55,7 @@ class _Differ(Exception):
 
 
 def compare(first: Target, second: Target, service: Service, transport: Transport, profile: Profile) -> Outcome:
-    """Start a server of each target, unless it runs already, and return how they differ. Raises peers.Observed."""
+    """Start a server of each target, unless it runs already, and return how they differ. Raises Observed."""
     with ExitStack() as stack:
         one, two = (
             stack.enter_context(target.server(service, transport, "--quiet", *OPTIONS)) for target in (first, second)
@@ -86,7 +86,7 @@ def _shown(data: bytes, hexadecimal: bool) -> str:
 def find_difference(servers: tuple[Server, Server], profile: Profile, shrink_seconds: float = SHRINKING) -> Outcome:
     """Send two servers of one service and transport as many conversations as the profile has; return how they differ.
 
-    A difference is made shorter for so many seconds. Raises peers.Observed if one of them does not answer.
+    A difference is made shorter for so many seconds. Raises Observed if one of them does not answer.
     """
     service, transport = servers[0].service, servers[0].transport
     free_text = st.text(st.sampled_from([each for each in scalars() if not has_agreed_upper(each)][:2000]), max_size=3)

@@ -5,7 +5,7 @@ An expected reply is masked, see `oracle.masked`: ``{reason}``, ``{token}`` or `
 
 from collections.abc import Mapping, Sequence
 
-from conformance.as_client.peers import Malformed, Reply
+from conformance.as_client.observed import Malformed, Reply
 from conformance.blame import blame
 from conformance.expected.fields import OK_FIELDS, OTHER_FIELDS
 from conformance.expected.oracle import masked, placeholder

@@ -1,19 +1,18 @@
 """Client sockets of the judge: they send raw bytes, read replies by a deadline, and record every byte with its time."""
 
 import contextlib
-import re
 import socket
 import struct
 import threading
 import time
 from collections.abc import Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar
 
 from conformance.addresses import Address, show_address
 from conformance.as_client.exchange import END_OF_STREAM, SHOWN_BYTES, Exchange, as_text
+from conformance.as_client.observed import Ended, Malformed, Observed, Reply, Reset, Silence
 from conformance.blame import blame
-from conformance.expected.fields import STATUSES, Status
 from conformance.patience import note_wait, patience, require_time
 from conformance.targets.interrupts import ATTENTION, raise_if_interrupted
 from conformance.targets.server import Server
@@ -33,62 +32,6 @@ MOST_OF_A_REPLY = 1 << 20
 
 MOST_UNREAD = 1 << 27
 """Bytes, more than all replies to what a check sends: so much of a stream is kept."""
-
-
-class Observed(AssertionError):
-    """No reply came. Each subclass says what was observed instead."""
-
-
-class Silence(Observed):
-    """Nothing came until the deadline."""
-
-
-class Ended(Observed):
-    """The server closed its sending side (FIN)."""
-
-
-class Reset(Observed):
-    """The server reset the connection (RST), or nobody has the UDP port (ICMP)."""
-
-
-class Malformed(Observed):
-    """The bytes that came are no reply by SPEC.md, section 4."""
-
-
-_STATUSES: dict[bytes, Status] = {status.encode(): status for status in STATUSES}
-_REPLY = re.compile(rf"({'|'.join(STATUSES)})\n((?:[a-z][a-z0-9-]*: [^\n]*\n)*)\n".encode())
-
-
-class Reply(NamedTuple):
-    """One reply, and when it was read, in seconds of ``time.monotonic``."""
-
-    raw: bytes
-    at: float
-
-    def parse(self) -> tuple[Status, dict[str, str]]:
-        """Return status and fields. Raises Malformed."""
-        match = _REPLY.fullmatch(self.raw)
-        if match is None:
-            raise Malformed(f"no reply: {as_text(self.raw)}")
-        try:
-            lines = match[2].decode("utf-8").split("\n")[:-1]
-        except UnicodeDecodeError as error:
-            raise Malformed(f"no UTF-8: {as_text(self.raw)}: {error}") from None
-        fields: dict[str, str] = {}
-        for line in lines:
-            name, _, value = line.partition(": ")
-            fields.setdefault(name, value)
-        return _STATUSES[match[1]], fields
-
-    @property
-    def status(self) -> Status:
-        """The status. Raises Malformed."""
-        return self.parse()[0]
-
-    @property
-    def fields(self) -> dict[str, str]:
-        """The values by field-name; of several fields of one name the first counts (REQ-6). Raises Malformed."""
-        return self.parse()[1]
 
 
 class Peer:

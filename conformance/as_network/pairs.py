@@ -19,7 +19,7 @@ from conformance.as_client import shrinking
 from conformance.as_client.conversation import Tick, read_tick, require_service, split_replies
 from conformance.as_client.exchange import as_text
 from conformance.as_client.judgement import require_replies, require_reply
-from conformance.as_client.peers import Reply
+from conformance.as_client.observed import Reply
 from conformance.as_network.relay import Relay, relay
 from conformance.as_network.schedules import LOST, Schedule, TcpSchedule, UdpSchedule, tcp_schedules, udp_schedules
 from conformance.blame import about

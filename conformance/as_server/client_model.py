@@ -6,95 +6,38 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from conformance.as_client import peers
+from conformance.as_client.observed import Malformed, Reply
 from conformance.as_server.adversary import Event
 from conformance.as_server.misbehaviours import Scenario
 from conformance.as_server.talk import LATENESS
+from conformance.as_server.tick_order import NewestTick
 from conformance.expected.fields import Status, fields_of
 from conformance.expected.replies import shown, visible
 from conformance.timing import JUDGE_LATENESS
-from spec.limits import LATE_SECONDS, LEASE_INTERVALS, REPLY_BYTES
+from spec.limits import LEASE_INTERVALS, REPLY_BYTES
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
-class Reply(NamedTuple):
+class GoodReply(NamedTuple):
     """A reply in good form: its status, and the fields that SPEC.md names for it."""
 
     status: Status
     fields: dict[str, str]
 
 
-def understood(case: Scenario, data: bytes) -> Reply | None:
+def understood(case: Scenario, data: bytes) -> GoodReply | None:
     """Return the parts of a reply, or None if it is malformed (CLI-11)."""
     try:
-        status, fields = peers.Reply(data, 0).parse()
-    except peers.Malformed:
+        status, fields = Reply(data, 0).parse()
+    except Malformed:
         return None
     if len(data) > REPLY_BYTES or _CONTROL.search(data.decode()):
         return None
     named = fields_of(status, case.service, case.transport)
     if not all(field.name in fields and field.takes(fields[field.name]) for field in named):
         return None
-    return Reply(status, {field.name: fields[field.name] for field in named})
-
-
-class NewestTick:
-    """Which ticks are newer than the last that was printed, by the table of CLI-20. Times as in `Event`."""
-
-    def __init__(self) -> None:
-        self.is_unsure = False
-        """Whether a tick came so close to the end of a time that matters that no verdict is possible."""
-        self._last: tuple[int, datetime] | None = None
-        self._latest: datetime | None = None
-        self._known: dict[int, datetime] = {}  # the first ticks of the present subscription, as printed
-        self._ok_at: float | None = None
-        self._lease = 0.0
-        self._mistrusts_until = -math.inf
-        self._begins_surely_until = self._begins_perhaps_until = -math.inf
-
-    def renew(self, interval: float, at: float, *, challenged: bool) -> None:
-        """Take an `OK`."""
-        if self._ok_at is not None:
-            after = math.inf if challenged else at - self._ok_at - self._lease
-            if after > LATENESS:
-                self._begins_surely_until = at + LEASE_INTERVALS * interval - LATENESS
-            if after > -LATENESS:
-                self._begins_perhaps_until = at + LEASE_INTERVALS * interval + LATENESS
-        self._ok_at, self._lease = at, LEASE_INTERVALS * interval
-
-    def takes(self, seq: int, moment: datetime, at: float) -> bool:
-        """Take a `TICK`; return whether it is to be printed."""
-        if self._last is not None and self._latest is not None:
-            last_seq, later = self._last[0], moment > self._latest
-            if later and seq > last_seq:
-                pass
-            elif later or (seq <= last_seq and self._begins(seq, moment, at)):
-                self._latest, self._known = moment, {}
-                self._mistrusts_until = at + max(self._lease, LATE_SECONDS)
-                self._begins_surely_until = self._begins_perhaps_until = -math.inf
-            elif seq <= last_seq or not self._trusts(at):
-                return False
-        self._last = seq, moment
-        self._latest = max(self._latest or moment, moment)
-        if seq <= LEASE_INTERVALS:
-            self._known[seq] = moment
-        return True
-
-    def _begins(self, seq: int, moment: datetime, at: float) -> bool:
-        """Whether a tick with neither a higher `seq` nor a later time is of a new subscription."""
-        if seq > LEASE_INTERVALS or self._known.get(seq) == moment:
-            return False
-        if seq not in self._known and all((n < seq) == (known < moment) for n, known in self._known.items()):
-            return False  # it is late
-        surely = at < self._begins_surely_until
-        self.is_unsure |= surely != (at < self._begins_perhaps_until)
-        return surely and self._trusts(at)
-
-    def _trusts(self, at: float) -> bool:
-        """Whether no late tick of a former subscription is to be feared any more."""
-        self.is_unsure |= abs(at - self._mistrusts_until) < LATENESS
-        return at >= self._mistrusts_until
+    return GoodReply(status, {field.name: fields[field.name] for field in named})
 
 
 class ExpectedConduct:
@@ -208,7 +151,7 @@ class ExpectedConduct:
         else:
             self._served(reply, at)
 
-    def _answers(self, reply: Reply) -> bool:
+    def _answers(self, reply: GoodReply) -> bool:
         """Whether the status answers the request."""
         if self.case.service == "echo":
             return reply.status in ("OK", "ERR")
@@ -226,7 +169,7 @@ class ExpectedConduct:
         if not (self.case.service == "echo" and message and message[1] != self.case.texts[self.turn].encode()):
             self.fewest_errors += 1  # else it may count as an answer to another message (CLI-14)
 
-    def _refused(self, reply: Reply) -> None:
+    def _refused(self, reply: GoodReply) -> None:
         self._connected()
         self.error_replies.append((reply.fields["code"], reply.fields["reason"]))
         self.fewest_errors += 1
@@ -234,7 +177,7 @@ class ExpectedConduct:
         self.statuses = {3, 1} if self._subscribed and self.case.transport == "tcp" else {3}  # nothing was asked
         self._next(self.case.service == "time" or reply.fields["code"] == "busy")
 
-    def _echoed(self, reply: Reply, data: bytes) -> None:
+    def _echoed(self, reply: GoodReply, data: bytes) -> None:
         if reply.fields["message"] == self.case.texts[self.turn]:
             self._connected()
             self.output += shown(list(reply.fields.items()))
@@ -247,7 +190,7 @@ class ExpectedConduct:
         else:
             self._malformed(data)
 
-    def _served(self, reply: Reply, at: float) -> None:
+    def _served(self, reply: GoodReply, at: float) -> None:
         """Take an OK or a TICK of a time server."""
         self._connected()
         if reply.status == "OK":

@@ -18,8 +18,6 @@ STRANGER = "stranger"
 AUTHOR = "author"
 ORIGINS = (AUTHOR, STRANGER)
 
-PROGRAMS = ("spec", "impl_raw", "impl_with", "impl_socketserver")
-
 
 class Fault(NamedTuple):
     """A fault that breaks one requirement; where it says no service or transport, it is one of both."""
@@ -120,5 +118,6 @@ def wrap_handler(owner: Any, verb: str | bytes) -> Callable[[Callable[..., Any]]
 
 def _program_modules() -> Iterator[ModuleType]:
     for name, module in list(sys.modules.items()):
-        if name.partition(".")[0] in PROGRAMS:
+        package = name.partition(".")[0]
+        if package == "spec" or package.startswith("impl_"):
             yield module

@@ -39,7 +39,7 @@ class Writer:
         self.problems: set[str] = set()
 
     def attempt(self, write: Callable[..., Result], *arguments: object) -> Result | None:
-        """Return what a function that writes files returns; None: it could not."""
+        """Call a function that writes files and return its result, or None if a file cannot be written."""
         try:
             return write(*arguments)
         except OSError as error:

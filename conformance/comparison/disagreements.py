@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from itertools import combinations, product
 
 from conformance.as_client.differential import OPTIONS, Outcome, describe, find_difference
-from conformance.as_client.peers import Observed
+from conformance.as_client.observed import Observed
 from conformance.comparison.model import Disagreement
 from conformance.profiles import Profile
 from conformance.targets.programs import ProgramError

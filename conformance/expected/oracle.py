@@ -39,6 +39,11 @@ class Request(NamedTuple):
         return self.lines[0].split(b" ", 1)[0]
 
     @property
+    def is_served(self) -> bool:
+        """Whether a server of this service serves the verb."""
+        return self.verb == SERVICE_TABLE[self.service].verb
+
+    @property
     def argument(self) -> str:
         """The argument. Raises UnicodeDecodeError if the first line is not UTF-8."""
         return self.lines[0].partition(b" ")[2].decode()
@@ -68,7 +73,7 @@ def _is_bad_name(request: Request) -> bool:
 FAULTS: dict[str, Callable[[Request], bool]] = {
     "too-long": lambda request: max(map(len, request.lines)) > LINE_BYTES,
     "bad-encoding": lambda request: not _UTF_8.fullmatch(request.raw),
-    "unknown-verb": lambda request: request.verb != SERVICE_TABLE[request.service].verb,
+    "unknown-verb": lambda request: not request.is_served,
     "bad-request": lambda request: not all(map(_FIELD.fullmatch, request.lines[1:])),
     "bad-character": _has_bad_character,
     "bad-name": _is_bad_name,
@@ -142,7 +147,7 @@ def expected_reply(service: Service, transport: Transport, raw: bytes, interval:
     time server over TCP sends a `TICK` after its first `OK`; that is not part of the result.
     """
     request = Request(service, transport, raw)
-    if transport == "udp" and request.verb != SERVICE_TABLE[service].verb:
+    if transport == "udp" and not request.is_served:
         return None
     if code := fault(request):
         return error(code)

@@ -173,7 +173,7 @@ def require_parts(exam: Exam, message: str) -> Console:
 
 START = Step[Exam](
     mark("the server starts and says that it waits for clients"),
-    mark("Who starts a server has to see that it runs."),
+    mark("Whoever starts a server has to see that it runs."),
     mark("Print the line after bind() (TCP: after listen()), before the loop."),
     take_first_words,
     is_basic=True,
@@ -186,7 +186,7 @@ NAMED = Step[Exam](
 )
 CONNECTS = Step[Exam](
     mark("the client says that it is connected"),
-    mark("Who waits wants to know for what."),
+    mark("Somebody who waits wants to know what the program waits for."),
     mark("Print it after connect(); over UDP, where nothing connects, when the socket is ready."),
     take_connected,
 )

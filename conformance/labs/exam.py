@@ -104,7 +104,7 @@ class Exam:
         return self.exercise.framework and self.source(self.submission.server).serves_once
 
     def renew_server(self) -> None:
-        """Start a server again that has served what it serves and ended as it should."""
+        """If a server serves one client and then ends, start it again after it has done so."""
         if self._server is None or not self.serves_once or not self._server.program.ends_within(SERVED):
             return
         if not failed(self._server):

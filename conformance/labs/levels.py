@@ -41,7 +41,7 @@ def _step(title: str, why: str, hint: str, role: Role, ids: str) -> Step[Exam]:
 PROTOCOL = [
     _step(
         mark("the server takes a service, --host and --port, and prints the ready line"),
-        mark("Who starts a server by a program has to find it; port 0 means any that is free."),
+        mark("A program that starts a server has to find it; port 0 means any that is free."),
         mark("print(f'waiting for clients on echo+udp://127.0.0.1:{port}', flush=True); see SPEC.md, section 12."),
         *("server", "SRV-1 SRV-2 SRV-3"),
     ),
@@ -93,7 +93,7 @@ ROBUST = [
     ),
     _step(
         mark("it says who comes and who leaves, and why it cannot start"),
-        mark("Who runs a server reads its lines, and its exit status."),
+        mark("Whoever runs a server reads its lines, and its exit status."),
         mark("One line to standard error, then sys.exit(1) or sys.exit(2)."),
         *("server", "SRV-*"),
     ),

@@ -33,7 +33,7 @@ def cause_of_a_cut(exam: Exam, message: str, ended: Console | None) -> str:
 
 
 def cause_of_a_question(exam: Exam) -> str:
-    """Return whether a client may wait for an answer of who uses it, beside the message."""
+    """Return whether a client may wait for an answer of its user, beside the message."""
     asks_more = len(exam.source(exam.submission.client).calls_of({"input"})) > 1
     return say("does it wait for something to be typed?") if asks_more else ""
 

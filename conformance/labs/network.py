@@ -39,7 +39,7 @@ def enter_own_network() -> bool:
         if libc.unshare(NEW_USER | NEW_NETWORK) != 0:
             return False
         for name, ids in ("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1"):
-            with contextlib.suppress(OSError):  # then the process has no name for who runs it, and the same rights
+            with contextlib.suppress(OSError):  # then the process has no name for its user, and the same rights
                 Path("/proc/self", name).write_text(ids, encoding="ascii")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         _bring_up(sock, b"lo")

@@ -199,7 +199,7 @@ def _parse(file: Path) -> ast.Module:
 
 
 def _imports(nodes: list[ast.AST], file: Path) -> list[Path]:
-    """Return where the modules would be that a file imports from its own directory."""
+    """Return the paths that the imported modules have if they stand beside the file."""
     names = {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
     names |= {each.name for node in nodes if isinstance(node, ast.Import) for each in node.names}
     return [file.parent / f"{name}.py" for name in names if name.isidentifier()]

@@ -140,7 +140,7 @@ def take_leaving(exam: Exam) -> None:
 
 def _require_own(exam: Exam, client: Watched) -> None:
     text = client.text
-    # Who greets by name has the name once; it comes with each time. Of the last, a part may not have come yet.
+    # A greeting by name holds the name once; it comes with each time. Of the last, a part may not have come yet.
     if client.ticks and text.count(client.name) >= max(1, len(client.ticks[:TIMES]) - 1):
         return
     expected = say("on the client's screen: {parts}", parts=f"{client.name}, {datetime.now():%H:%M:%S}")
@@ -158,7 +158,7 @@ STEPS = [
     START,
     Step[Exam](
         mark("the client says that it is connected"),
-        mark("Who waits wants to know for what."),
+        mark("Somebody who waits wants to know what the program waits for."),
         mark("Print it after connect(); over UDP, where nothing connects, when the server's first word has come."),
         take_connected,
     ),

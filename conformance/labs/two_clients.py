@@ -75,7 +75,7 @@ class Show:
         self.first.console.interrupt()
         self.goes_on = False
         if self.both_had_some:
-            # Over TCP the first message to who has left is sent as any other, and the second one fails.
+            # Over TCP the first message to a client that has left is sent as any other, and the second one fails.
             for _ in range(2 if exam.exercise.transport == "tcp" else 1):
                 self.goes_on = self._second_goes_on()
         self.second.console.interrupt()

@@ -7,6 +7,7 @@ from unittest import SkipTest
 
 import pytest
 
+from conformance.blame import blamed
 from conformance.prerequisites import first_cause
 from conformance.running.checks import Cell, cell_of, citations, needs, unit_of
 
@@ -50,6 +51,10 @@ class Admission:
     def note_failure(self, cell: Cell, requirement: str, problem: str) -> None:
         """Remember that a requirement does not hold, and why. What builds on it cannot be judged."""
         self._failed[cell].setdefault(requirement, problem.partition("\n")[0])
+
+    def note_problem(self, cell: Cell, requirement: str, problem: BaseException) -> None:
+        """Remember an exception: what it is blamed on does not hold, or else that requirement."""
+        self.note_failure(cell, blamed(problem) or requirement, str(problem) or type(problem).__name__)
 
     def note_not_started(self, cell: Cell, problem: str) -> None:
         """Remember that a program did not even start: nothing can be said of it."""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from conformance.as_client.exchange import has_stream_ended
-from conformance.as_client.peers import Ended, Reset
+from conformance.as_client.observed import Ended, Reset
 from conformance.as_client.shrinking import begin_check
 from conformance.blame import blame, blamed
 from conformance.running.checks import parameters_of

@@ -198,7 +198,7 @@ def _session(arguments: Sequence[str]) -> Iterator[Planned | Case]:
 
 
 def _timely(lines: Iterable[str], process: subprocess.Popen[bytes], stalled: threading.Event) -> Iterator[str]:
-    """Pass lines on; kill a session, and set `stalled`, if there is none for so long that no check can be running."""
+    """Yield a session's lines. If none comes for longer than any check takes, set `stalled` and kill the session."""
 
     def kill() -> None:
         stalled.set()

@@ -1,5 +1,8 @@
 """How much a program under test may take before it is ended."""
 
+import contextlib
+import resource
+import sys
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -37,3 +40,16 @@ class Limits:
 
 
 DEFAULT_LIMITS = Limits()
+
+
+def apply_limits(pid: int, limits: Limits) -> None:
+    """Set the limits that the kernel holds, where it lets another process set them: a program that has just started."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, ValueError):
+            resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))
+            soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+            if hard == resource.RLIM_INFINITY or hard > limits.open_files:
+                least = limits.open_files if soft == resource.RLIM_INFINITY else min(soft, limits.open_files)
+                resource.prlimit(pid, resource.RLIMIT_NOFILE, (least, limits.open_files))
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/oom_score_adj", "w", encoding="ascii") as file:
+            file.write("1000")  # where memory runs out, the kernel ends this one before any other

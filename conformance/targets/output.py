@@ -1,7 +1,8 @@
 """What a program prints on one stream, kept in bounded memory: the first lines and the last ones."""
 
+import os
 from collections import deque
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 FIRST_LINES = 25_000
 FIRST_BYTES = 2 << 20
@@ -10,6 +11,9 @@ FIRST_BYTES = 2 << 20
 LAST_BYTES = 1 << 18
 LINE_BYTES = 1 << 16
 """A line is cut off there; the longest that an honest client prints is of a reply, 32 KiB."""
+
+PIPE_CAPACITY = 1 << 16
+"""Bytes: one reading takes all that a pipe holds."""
 
 SHRUNK_LINES = 100
 SHRUNK_BYTES = 1 << 16
@@ -137,6 +141,25 @@ class Output:
         del self._first[SHRUNK_LINES:]
         while self._last_bytes > SHRUNK_BYTES and len(self._last) > 1:
             self._drop()
+
+
+class Pipe:
+    """The end of a program's stream at which it is read."""
+
+    def __init__(self, file: IO[bytes], output: Output) -> None:
+        os.set_blocking(file.fileno(), False)
+        self.file = file
+        self.output = output
+        self.ended = False
+
+    def take(self) -> bytes:
+        """Return what is there to be read."""
+        try:
+            data = os.read(self.file.fileno(), PIPE_CAPACITY)
+        except BlockingIOError:
+            return b""
+        self.ended = not data
+        return data
 
 
 def _text(line: bytes, cut: int = 0) -> str:

@@ -4,25 +4,23 @@ import contextlib
 import itertools
 import os
 import re
-import resource
 import selectors
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM
 from types import TracebackType
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from conformance.patience import note_wait, patience
 from conformance.targets.environment import MARK, clean_environment
 from conformance.targets.families import Family, adopt_orphans
 from conformance.targets.interrupts import reaped, starting
 from conformance.targets.keeper import keeper
-from conformance.targets.limits import DEFAULT_LIMITS, MIB, Limits
-from conformance.targets.output import Line, Output
+from conformance.targets.limits import DEFAULT_LIMITS, MIB, Limits, apply_limits
+from conformance.targets.output import Line, Output, Pipe
 from conformance.targets.watcher import watcher
 from conformance.timing import PATIENCE
 
@@ -32,9 +30,6 @@ if TYPE_CHECKING:
 SHOWN_LINES = 20
 SHOWN_CHARACTERS = 400
 _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f]")
-
-PIPE_CAPACITY = 1 << 16
-"""Bytes: one reading takes all that a pipe holds."""
 
 ENDING = 1
 """Seconds that a program which has closed its output gets to end."""
@@ -52,25 +47,6 @@ def _shown(line: str) -> str:
 
 class ProgramError(AssertionError):
     """A program did not do what it must; the message holds what it printed last."""
-
-
-class _Pipe:
-    """The end of a program's stream at which it is read."""
-
-    def __init__(self, file: IO[bytes], output: Output) -> None:
-        os.set_blocking(file.fileno(), False)
-        self.file = file
-        self.output = output
-        self.ended = False
-
-    def take(self) -> bytes:
-        """Return what is there to be read."""
-        try:
-            data = os.read(self.file.fileno(), PIPE_CAPACITY)
-        except BlockingIOError:
-            return b""
-        self.ended = not data
-        return data
 
 
 class Program:
@@ -118,7 +94,7 @@ class Program:
             )
             keeper.tell("+", self.process.pid)
         self.pid = self.process.pid
-        _limit(self.pid, limits)
+        apply_limits(self.pid, limits)
         self._changed = threading.Condition()
         self._output, self._errors = Output(), Output()
         self._next = 0
@@ -139,7 +115,7 @@ class Program:
         with selectors.DefaultSelector() as selector:
             for file, output in (self.process.stderr, self._errors), (self.process.stdout, self._output):
                 if file:
-                    selector.register(file, selectors.EVENT_READ, _Pipe(file, output))
+                    selector.register(file, selectors.EVENT_READ, Pipe(file, output))
             while pipes := [key.data for key in selector.get_map().values()]:
                 selector.select()
                 self._reading.wait()
@@ -345,16 +321,3 @@ class Program:
         output, errors = self.output[-SHOWN_LINES:], self.errors[-SHOWN_LINES:]
         told = [f"stdout: {_shown(line)}" for line in output] + [f"stderr: {_shown(line)}" for line in errors]
         return "\n".join([f"{problem}; {' '.join(self.command)} is {state}", *(told or ["it printed nothing"])])
-
-
-def _limit(pid: int, limits: Limits) -> None:
-    """Set the limits that the kernel holds, where it lets another process set them: a program that has just started."""
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError, ValueError):
-            resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))
-            soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-            if hard == resource.RLIM_INFINITY or hard > limits.open_files:
-                least = limits.open_files if soft == resource.RLIM_INFINITY else min(soft, limits.open_files)
-                resource.prlimit(pid, resource.RLIMIT_NOFILE, (least, limits.open_files))
-        with contextlib.suppress(OSError), open(f"/proc/{pid}/oom_score_adj", "w", encoding="ascii") as file:
-            file.write("1000")  # where memory runs out, the kernel ends this one before any other

@@ -93,7 +93,7 @@ def test_the_whole_choice_has_what_is_promised() -> None:
 
 
 def test_an_open_loop_sees_a_server_stall_and_a_closed_one_does_not() -> None:
-    """The server sleeps for 0.1 s at a time, half of the time. Who waits for its answer does not ask meanwhile."""
+    """The server sleeps for 0.1 s at a time, half of the time. A client that waits for an answer does not ask."""
     with find_target(target("stalls")).server("echo", "tcp") as server:
         closed = closed_loop(server, ECHO, 0.5, None)
         opened = open_loop(server, Load("echo", "tcp", "open", 16, 1, 32, rate=2000.0), 0.5, None)

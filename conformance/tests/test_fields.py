@@ -5,7 +5,7 @@ from itertools import product
 import pytest
 
 from conformance.as_client.conversation import read_tick
-from conformance.as_client.peers import Reply
+from conformance.as_client.observed import Reply
 from conformance.blame import blamed
 from conformance.expected import oracle, replies
 from conformance.expected.fields import STATUSES, Facts, Field, fields_of

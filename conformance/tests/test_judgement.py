@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from conformance.as_client.judgement import require_fields, require_replies, require_reply, require_status
-from conformance.as_client.peers import Reply
+from conformance.as_client.observed import Reply
 from conformance.blame import blamed
 from conformance.expected.oracle import CHALLENGE, error, ok, ok_fields, reply
 

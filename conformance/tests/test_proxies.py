@@ -42,7 +42,7 @@ SEEN = re.findall(
 
 LINES = "test_together.py::test_clients_together"
 LEFT = "test_load.py::test_a_connection_is_closed_that_takes_nothing"
-RESET = "test_errors.py::test_a_reset_by_a_client_that_does_not_read_makes_room"
+RESET = "test_busy.py::test_a_reset_by_a_client_that_does_not_read_makes_room"
 
 #: The checks that fail behind a proxy, and the requirement that they are then about. The lines of the server name an
 #: address of the proxy. HAProxy goes on offering the server what a client had sent before its reset; the server does
@@ -60,7 +60,7 @@ DIFFERS = [
 #: These fail at times. Clients that connect to a proxy one after another may reach the server in another order, or only
 #: after it has been stopped.
 LATER = {
-    "test_errors.py::test_a_tcp_server_fills_up_to_its_limit",
+    "test_busy.py::test_a_tcp_server_fills_up_to_its_limit",
     "test_server_stop.py::test_who_finds_no_room_is_told_before_the_stop",
 }
 #: And HAProxy sometimes resets a client that has half-closed, before all of many replies have come.

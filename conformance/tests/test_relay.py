@@ -10,7 +10,8 @@ import pytest
 from hypothesis import Phase, find, given, settings
 from hypothesis.strategies import SearchStrategy
 
-from conformance.as_client.peers import Reset, Silence, TcpPeer, UdpPeer
+from conformance.as_client.observed import Reset, Silence
+from conformance.as_client.peers import TcpPeer, UdpPeer
 from conformance.as_network.relay import Relay, relay
 from conformance.as_network.schedules import (
     LOST,

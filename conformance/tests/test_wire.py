@@ -20,7 +20,8 @@ from conformance.as_client.exchange import (
     LAST_EVENTS,
     Exchange,
 )
-from conformance.as_client.peers import Ended, Malformed, Reply, Reset, Silence, TcpPeer, UdpPeer
+from conformance.as_client.observed import Ended, Malformed, Reply, Reset, Silence
+from conformance.as_client.peers import TcpPeer, UdpPeer
 from conformance.running.cases import EVIDENCE, dump_exchanges, load_exchange
 
 

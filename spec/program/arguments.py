@@ -26,7 +26,7 @@ _Value = TypeVar("_Value")
 
 
 class _Help(argparse.HelpFormatter):
-    """Writes help in the language of who reads standard output."""
+    """Writes help in the language of the person who reads standard output."""
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, width=HELP_COLUMNS)

@@ -28,7 +28,7 @@ def use_utf8() -> None:
 
 
 def say(line: str) -> None:
-    """Print a server's line on standard output, and do not wait for who reads it (SRV-17).
+    """Print a server's line on standard output, and do not wait for its reader (SRV-17).
 
     A line cannot be cut by another thread's. A server goes on when its output cannot be written: then this line and
     all later ones are lost.
@@ -47,7 +47,7 @@ def show(line: str) -> None:
 
 
 def complain(line: str) -> None:
-    """Print an error as one line on standard error, and do not wait for who reads it. It may be lost, as with `say`."""
+    """Print an error as one line on standard error, and do not wait for its reader. It may be lost, as with `say`."""
     writer = _writer(sys.stderr)
     writer.post(visible(translated(Message("error: {line}", line=line), writer.translate)))
 

@@ -12,7 +12,7 @@ from spec.codec import parse_reply
 from spec.endpoint import EchoEndpoint, Endpoint, TimeEndpoint
 from spec.limits import LINE_BYTES
 from spec.options import ClientOptions, ServerOptions
-from spec.replies import build_reply
+from spec.replies import FIELDS, FORMS, build_reply
 from spec.session import Session, open_session
 
 NOW = 4096.0
@@ -157,14 +157,7 @@ _reply_values = st.one_of(
     messages,
     st.text(st.sampled_from(HIDDEN.replace("\n", "")), max_size=3),
 )
-_KINDS = (
-    ("OK", ("message", "reversed", "upper", "length", "bytes", "sha256")),
-    ("OK", ("name", "interval", "lease")),
-    ("ERR", ("code", "reason")),
-    ("TICK", ("name", "time", "seq")),
-    ("CHALLENGE", ("token",)),
-)
-_field_names = st.sampled_from([*(name for _, names in _KINDS for name in names), "x-later", "Bad", "\u202e"])
+_field_names = st.sampled_from([*FIELDS, "x-later", "Bad", "\u202e"])
 _good_values = {
     "message": "привет",
     "sha256": "0" * 64,
@@ -179,12 +172,12 @@ _good_values = {
 @st.composite
 def replies(draw: st.DrawFn) -> bytes:
     """Replies that are good, nearly good and bad."""
-    status, names = draw(st.sampled_from(_KINDS))
+    form = draw(st.sampled_from(FORMS))
     number = str(draw(st.integers(1, 5)))
-    pairs = [(name, _good_values.get(name, number)) for name in names]
+    pairs = [(name, _good_values.get(name, number)) for name in form.fields]
     for _ in range(draw(st.integers(0, 2))):
         pairs[draw(st.integers(0, len(pairs) - 1))] = (draw(_field_names), draw(_reply_values))
-    reply = build_reply(draw(st.just(status) | st.text(max_size=3)), *pairs)
+    reply = build_reply(draw(st.just(form.status) | st.text(max_size=3)), *pairs)
     if draw(st.integers(0, 3)) == 0:
         place = draw(st.integers(0, len(reply)))
         reply = reply[:place] + draw(st.binary(max_size=3)) + reply[place + draw(st.integers(0, 3)) :]

@@ -233,7 +233,7 @@ def test_the_first_of_two_tokens_counts() -> None:
 
 
 def test_busy() -> None:
-    """ERR-11: to who proved itself and would start, not to strangers, nor to subscribers."""
+    """ERR-11: to a client that has proved itself and would start, not to strangers, nor to subscribers."""
     endpoint = an_endpoint("time", max_clients=1)
     token, _ = subscribe(endpoint, "Анна")
     assert subscribe(endpoint, "Борис", OTHER)[1] == [ERROR_REPLIES["busy"]]

@@ -15,7 +15,8 @@ import pytest
 from spec.replies import build_reply
 
 PATIENCE = 30
-PACKAGES = ["impl_raw", "impl_socketserver", "impl_with"]
+ROOT = Path(__file__).parents[2]
+PACKAGES = sorted(path.name for path in ROOT.glob("impl_*"))
 LINGER = r"""
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -67,7 +68,7 @@ def start(preload: str, module: str, *arguments: str) -> "subprocess.Popen[str]"
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={"LD_PRELOAD": preload, "PYTHONPATH": str(Path(__file__).parents[2])},
+        env={"LD_PRELOAD": preload, "PYTHONPATH": str(ROOT)},
     )
 
 

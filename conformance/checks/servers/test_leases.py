@@ -15,12 +15,12 @@ from conformance.as_client.conversation import (
     read_tick,
     require_growing_seqs,
     require_seqs,
-    require_silence,
     wait_until,
 )
 from conformance.as_client.exchange import as_text
 from conformance.as_client.judgement import require_fields, require_reply, require_status
 from conformance.as_client.peers import UdpPeer
+from conformance.as_client.silence import require_silence
 from conformance.blame import about
 from conformance.expected.oracle import CHALLENGE, ok, ok_fields
 from conformance.expected.strategies import messages

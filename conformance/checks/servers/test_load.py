@@ -12,6 +12,7 @@ from conformance.as_client import peers
 from conformance.as_client.conversation import Subscription, good_request, require_service, wait_until
 from conformance.as_client.exchange import as_text
 from conformance.as_client.judgement import require_reply, require_status
+from conformance.as_client.observed import Observed, Reset
 from conformance.as_client.peers import TcpPeer, UdpPeer
 from conformance.as_client.server_lines import require_left
 from conformance.blame import about
@@ -90,7 +91,7 @@ def test_any_bytes_and_any_leave(server: Server, data: st.DataObject) -> None:
     noise = data.draw(st.binary(max_size=300) | st.sampled_from([good_request(server.service) + b"\n"]))
     leave = data.draw(st.sampled_from([TcpPeer.close, TcpPeer.reset, TcpPeer.half_close]))
     with (
-        suppress(peers.Observed),
+        suppress(Observed),
         peers.connect(server) as peer,
     ):  # `require_service` says if the server died
         peer.send(noise)
@@ -222,7 +223,7 @@ def test_a_connection_is_closed_that_never_ends_its_line(server: Server) -> None
             for number in range(1, 20):
                 wait_until(start + number * float(IDLE) / 5)
                 peer.send(b"a")
-        except peers.Reset:
+        except Reset:
             pass
         assert float(IDLE) <= time.monotonic() - start < 3 * float(IDLE) + JUDGE_LATENESS, "it was not closed"
 

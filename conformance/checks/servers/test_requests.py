@@ -9,13 +9,13 @@ from conformance.as_client.conversation import (
     Subscription,
     answers,
     challenge,
-    collect_datagrams,
     good_before_and_after,
     require_service,
     split_replies,
 )
 from conformance.as_client.exchange import as_text
 from conformance.as_client.judgement import require_replies, require_reply, require_status
+from conformance.as_client.silence import collect_datagrams
 from conformance.blame import about
 from conformance.expected.oracle import CHALLENGE, error, expected_reply, expected_stream, masked, ok, tick
 from conformance.expected.services import SERVICE_TABLE

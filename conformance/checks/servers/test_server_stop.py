@@ -10,6 +10,7 @@ from conformance.as_client import peers
 from conformance.as_client.conversation import Subscription, good_request, split_replies
 from conformance.as_client.exchange import as_text
 from conformance.as_client.judgement import require_replies, require_reply, require_status
+from conformance.as_client.observed import Reset
 from conformance.as_client.peers import TcpPeer
 from conformance.as_client.server_lines import require_line_count, require_output, require_stop
 from conformance.blame import about
@@ -97,7 +98,7 @@ def test_a_second_signal_changes_nothing(start_server: StartServer) -> None:
         server.wait_until(lambda: False, 0.1)
         if server.running:
             server.signal(SIGTERM)
-        with suppress(peers.Reset):  # it leaves with requests unread
+        with suppress(Reset):  # it leaves with requests unread
             peer.rest()
         assert server.wait() == 0, server.describe("expected exit status 0")
 

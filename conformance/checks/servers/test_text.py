@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from conformance.as_client import peers
 from conformance.as_client.conversation import answers, good_before_and_after
 from conformance.as_client.judgement import require_fields, require_reply
-from conformance.as_client.peers import Reply
+from conformance.as_client.observed import Reply
 from conformance.expected.fields import OK_FIELDS
 from conformance.expected.oracle import error, expected_reply, ok, ok_fields
 from conformance.expected.services import SERVICE_TABLE

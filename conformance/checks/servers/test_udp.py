@@ -8,13 +8,12 @@ from hypothesis import strategies as st
 
 from conformance.as_client.conversation import (
     Subscription,
-    collect_datagrams,
     good_before_and_after,
     good_request,
-    require_silence,
 )
 from conformance.as_client.judgement import require_replies, require_reply
 from conformance.as_client.peers import UdpPeer
+from conformance.as_client.silence import collect_datagrams, require_silence
 from conformance.expected import replies
 from conformance.expected.fields import STATUSES
 from conformance.expected.oracle import expected_reply

@@ -12,6 +12,7 @@ import pytest
 from conformance.as_client import peers
 from conformance.as_client.conversation import Subscription
 from conformance.as_client.judgement import require_status
+from conformance.as_client.observed import Observed
 from conformance.as_client.peers import Peer, TcpPeer, UdpPeer
 from conformance.blame import about
 from conformance.running.fixtures import StartServer
@@ -46,7 +47,7 @@ def say_much(server: Server) -> None:
             with UdpPeer(server.address) as one, UdpPeer(server.address) as other:  # each is forgotten for the other
                 for _ in range(LINES // 2 // AHEAD):
                     ask([one, other] * (AHEAD // 2))
-    except peers.Observed as observed:
+    except Observed as observed:
         raise AssertionError(f"it waits for who reads its lines: {observed}") from None
 
 
