@@ -8,6 +8,8 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
 
 from conformance.commands.files import require_directories, screen_beside, write_json
 from conformance.commands.selecting import UsageError, needs_module
@@ -63,6 +65,8 @@ def execute(options: argparse.Namespace) -> int:
     )
     if options.json:
         write_json(options.json, result.to_json())
+    for remark in result.remarks:
+        console.print(escape(say("a remark: {remark}", remark=remark)), style="yellow", soft_wrap=True)
     if result.undecided:
         undecided = say("not judged")
         console.print(f"[magenta]{undecided}[/]: {escape(result.undecided)}", soft_wrap=True)
@@ -90,13 +94,22 @@ def _watch(directories: Iterable[Path]) -> int:
 
 
 def _print(console: Console, taken: Taken[Exam], *, hint: bool) -> None:
-    sign = "[green]✓[/]" if taken.error is None else "[red]✗[/]"
-    console.print(f"{sign} {escape(say(taken.step.title))}", soft_wrap=True)
+    _print_beside(console, "[green]✓[/]" if taken.error is None else "[red]✗[/]", say(taken.step.title))
     if taken.error:
         _print_error(console, taken.error)
-        console.print(f"    {escape(say(taken.step.why))}", style="dim", soft_wrap=True)
+        _print_beside(console, "   ", say(taken.step.why), style="dim")
         if hint:
-            console.print(escape(say("    hint: {hint}", hint=say(taken.step.hint))), soft_wrap=True)
+            _print_beside(console, "   ", say("hint: {hint}", hint=say(taken.step.hint)))
+
+
+def _print_beside(console: Console, sign: str, text: str, style: str = "") -> None:
+    """Print a text beside a sign: on a terminal in lines that are broken between words, else in one line."""
+    if not console.is_terminal:
+        console.print(f"{sign} {escape(text)}", style=style, soft_wrap=True)
+        return
+    beside = Table.grid(padding=(0, 1))
+    beside.add_row(sign, Text(text, style=style))
+    console.print(beside)
 
 
 def _print_error(console: Console, error: StepError) -> None:
@@ -106,5 +119,5 @@ def _print_error(console: Console, error: StepError) -> None:
         (say("likely cause"), error.cause),
     ):
         if text:
-            indented = text.replace("\n", "\n        ")
-            console.print(f"    {name}: {escape(indented)}", soft_wrap=True)
+            indented = text.replace("\n", "\n    " if console.is_terminal else "\n        ")
+            _print_beside(console, "   ", f"{name}: {indented}")

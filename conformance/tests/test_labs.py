@@ -31,6 +31,23 @@ print("Подключение произошло")
 client.sendto(input("Сообщение: ").encode(), ("localhost", 5000))
 print(client.recvfrom(65535)[0].decode())
 """
+ASYNCIO_UDP_CLIENT = """
+import asyncio
+
+class Client(asyncio.DatagramProtocol):
+    def connection_made(self, transport):
+        print("connected")
+        transport.sendto(input("Message: ").encode())
+
+    def datagram_received(self, data, address):
+        print(data.decode())
+
+async def run():
+    await asyncio.get_running_loop().create_datagram_endpoint(Client, remote_addr=("127.0.0.1", 5000))
+    await asyncio.sleep(9)
+
+asyncio.run(run())
+"""
 ECHO_TCP_SERVER = """
 import socket
 server = socket.create_server(("localhost", 5000))
@@ -141,6 +158,26 @@ BAD: dict[str, tuple[int, str, str, str]] = {
     "no-address": (1, 'print("Клиент", address)', 'print("Клиент")', "address beside the rest"),
     "other-transport": (1, ECHO_UDP_SERVER, ECHO_TCP_SERVER, "it opened a TCP port"),
     "does-not-start": (1, "import socket\nserver", "server", "NameError"),
+    "asks-for-its-port": (
+        1,
+        'localhost", 5000))\nprint',
+        'localhost", int(input("Port: "))))\nprint',
+        "start without a quest",
+    ),
+    "keeps-back-its-line": (1, 'клиентов")', 'клиентов", end="")', r"server.py, line 5: what has no line's end"),
+    "escapes-letters": (1, "answer.encode()", '__import__("json").dumps(answer).encode()', "escaped as JSON does"),
+    "prints-other-bytes": (
+        *(1, 'print("Подключение'),
+        *(
+            '__import__("sys").stdout.reconfigure(encoding="cp1251")\nprint("Подключение',
+            "client.py prints bytes that are not",
+        ),
+    ),
+    "breaks-long-lines": (
+        *(1, "print(client.recvfrom(65535)[0].decode())"),
+        'for line in client.recvfrom(65535)[0].decode().splitlines():\n    print(__import__("textwrap").fill(line, 60))',
+        "",
+    ),
     "no-python": (1, "while True:", "while True", "line 6: "),
     "one-client": (1, "while True:\n", "if True:\n", "the server had ended"),
     "does-not-say": (1, 'print("Ожидание клиентов")\n', "", "says that the server waits"),
@@ -281,6 +318,50 @@ def test_a_server_that_sends_no_time_fails_each_step_that_needs_one(tmp_path: Pa
     status, said = lab(2, tmp_path, "--all")
     assert status == 1, said
     assert "✗ the time is that of now" in said
+
+
+def test_a_server_that_never_waits_costs_no_step(tmp_path: Path) -> None:
+    wait = "    data, address = server.recvfrom(65535)\n"
+    never = f"    try:\n    {wait}    except BlockingIOError:\n        continue\n"
+    busy = ECHO_UDP_SERVER.replace("while True:", "server.setblocking(False)\nwhile True:").replace(wait, never)
+    write(tmp_path, busy, ECHO_UDP_CLIENT)
+    status, said = lab(1, tmp_path)
+    assert (status, said.count("a remark: the server keeps a processor busy")) == (0, 1), said
+
+
+def test_a_good_server_gets_no_remark(tmp_path: Path) -> None:
+    write(tmp_path, ECHO_UDP_SERVER, ECHO_UDP_CLIENT)
+    assert "a remark" not in lab(1, tmp_path)[1]
+
+
+def test_programs_may_be_in_a_package(tmp_path: Path) -> None:
+    package = tmp_path / "echo"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "common.py").write_text("ADDRESS = 'localhost', 5000\n")
+    server, client = (
+        f"from .common import ADDRESS{program}".replace('("localhost", 5000)', "ADDRESS") for program in GOOD[1]
+    )
+    write(package, server, client)
+    status, said = lab(1, tmp_path)
+    assert status == 0, said
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="asyncio sends empty datagrams since Python 3.13")
+def test_an_empty_message_that_is_not_sent(tmp_path: Path) -> None:
+    write(tmp_path, ECHO_UDP_SERVER, ASYNCIO_UDP_CLIENT)
+    status, said = lab(1, tmp_path, "--all")
+    assert (status, said.count("✗")) == (1, 1), said
+    assert "sends no empty datagram" in said
+
+
+def test_a_file_in_another_encoding(tmp_path: Path) -> None:
+    write(tmp_path, ECHO_UDP_SERVER, ECHO_UDP_CLIENT)
+    (tmp_path / "server.py").write_bytes(ECHO_UDP_SERVER.encode("cp1251"))
+    status, said = lab(1, tmp_path)
+    assert (status, "save it as UTF-8" in said) == (1, True), said
+    (tmp_path / "server.py").write_bytes(f"# coding: cp1251{ECHO_UDP_SERVER}".encode("cp1251"))
+    assert lab(1, tmp_path)[0] == 0
 
 
 def test_nothing_is_judged_without_two_programs(tmp_path: Path) -> None:
