@@ -42,13 +42,19 @@ PROTOCOL = [
     _step(
         mark("the server takes a service, --host and --port, and prints the ready line"),
         mark("Who starts a server by a program has to find it; port 0 means any that is free."),
-        mark("print(f'waiting for clients on echo+udp://127.0.0.1:{port}', flush=True); see SPEC.md, section 12."),
+        mark(
+            "argparse reads the words: 'service', '--host', '--port'. After bind(), with the port of getsockname():"
+            " print(f'waiting for clients on echo+udp://{host}:{port}', flush=True); see SPEC.md, section 12."
+        ),
         *("server", "SRV-1 SRV-2 SRV-3"),
     ),
     _step(
         mark("its first answer has the form that SPEC.md names"),
         mark("Two programs by two people understand each other only by a form that is written down."),
-        mark("A status line, `name: value` for each field, an empty line; lines end with \\n."),
+        mark(
+            "A status line, `name: value` for each field, an empty line; lines end with \\n, the request's too."
+            " The answer to ECHO hi is OK\\nmessage: hi\\nreversed: ih\\nupper: HI\\nlength: 2\\n\\n over UDP."
+        ),
         *("server", "ECHO-1 LEASE-1 TIME-2 TIME-4 TIME-5 REP-*"),
     ),
     _step(

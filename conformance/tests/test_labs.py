@@ -175,7 +175,7 @@ BAD: dict[str, tuple[int, str, str, str]] = {
     ),
     "breaks-long-lines": (
         *(1, "print(client.recvfrom(65535)[0].decode())"),
-        'for line in client.recvfrom(65535)[0].decode().splitlines():\n    print(__import__("textwrap").fill(line, 60))',
+        'print(__import__("textwrap").fill(client.recv(65535).decode(), 60))',
         "",
     ),
     "no-python": (1, "while True:", "while True", "line 6: "),
