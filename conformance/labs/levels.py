@@ -24,12 +24,19 @@ QUICK = PROFILES["quick"]
 BUDGET = 60.0
 """Seconds that the checks of a step may take."""
 
+_steps: list[set[str]] = []
+"""The requirements of each step, in the steps' order."""
+
 
 def _judging(role: Role, groups: list[str]) -> Callable[[Exam], None]:
     ids = [id_ for id_ in REQUIREMENTS if any(fnmatch.fnmatchcase(id_, group) for group in groups)]
 
+    place = len(_steps)
+    _steps.append(set(ids))
+
     def take(exam: Exam) -> None:
-        _judge(exam, role, ids)
+        later = set().union(*_steps[place + 1 :]) - set().union(*_steps[: place + 1])
+        _judge(exam, role, ids, later)
 
     return take
 
@@ -119,8 +126,11 @@ ROBUST = [
 ]
 
 
-def _judge(exam: Exam, role: Role, ids: list[str]) -> None:
-    """Run the checks of some requirements. Raises StepError, with the first cause, and UndecidedError."""
+def _judge(exam: Exam, role: Role, ids: list[str], later: set[str]) -> None:
+    """Run the checks of some requirements. Raises StepError, with the first cause, and UndecidedError.
+
+    What fails for want of a requirement of a later step fails that step.
+    """
     exam.close()
     with ExitStack() as stack:
         manifest = exam.submission.server.parent / MANIFEST
@@ -131,12 +141,14 @@ def _judge(exam: Exam, role: Role, ids: list[str]) -> None:
         except TargetError as error:
             raise StepError(say("a manifest that can be read"), str(error)) from None
         cases = _cases(Selection([target], [role], [exam.exercise.transport], [exam.service], ids, QUICK, (), BUDGET))
-    if causes := find_causes(cases, {}):
-        cause = causes[0]
+    causes = find_causes(cases, {})
+    if now := [cause for cause in causes if cause.requirement not in later]:
+        cause = now[0]
         case = cause.example[0] if cause.example else cause.waiting[0]
         problem = case.problem.removeprefix(f"{cause.requirement} first: ")
         raise StepError(requirement_text(cause.requirement), problem.strip().partition("\n\n")[0])
-    if undecided := [case for case in cases if case.outcome in ("error", "unjudged")]:
+    left = [case for cause in causes for case in cause.waiting]
+    if undecided := [case for case in cases if case.outcome in ("error", "unjudged") and case not in left]:
         raise UndecidedError(undecided[0].problem)
 
 
