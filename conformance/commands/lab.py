@@ -4,11 +4,11 @@ import argparse
 import subprocess
 import sys
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 from rich.text import Text
 
 from conformance.commands.files import require_directories, screen_beside, write_json
@@ -51,8 +51,9 @@ def execute(options: argparse.Namespace) -> int:
         return _watch({file.parent for file in submission})
     alone = enter_own_network()
     exercise, console = EXERCISES[options.number], screen_beside(options.json)
+    tell = partial(console.print, soft_wrap=not console.is_terminal)  # only on a terminal are lines broken
     heading = say("exercise {number}", number=exercise.number)
-    console.print(f"[bold]{heading}[/]: {escape(say(exercise.title))}", soft_wrap=True)
+    tell(f"[bold]{heading}[/]: {escape(say(exercise.title))}")
     wanted = LEVELS[: LEVELS.index(options.level) + 1]
     result = judge(
         exercise,
@@ -66,13 +67,15 @@ def execute(options: argparse.Namespace) -> int:
     if options.json:
         write_json(options.json, result.to_json())
     for remark in result.remarks:
-        console.print(escape(say("a remark: {remark}", remark=remark)), style="yellow", soft_wrap=True)
+        tell(escape(say("a remark: {remark}", remark=remark)), style="yellow")
     if result.undecided:
         undecided = say("not judged")
-        console.print(f"[magenta]{undecided}[/]: {escape(result.undecided)}", soft_wrap=True)
+        tell(f"[magenta]{undecided}[/]: {escape(result.undecided)}")
         return NOT_JUDGED
-    holds = all(name in result.levels and result.levels[name].is_whole for name in wanted)
-    where = say("exercise {number}: {taken} of {all}", number=exercise.number, taken=result.taken, all=result.count)
+    levels = [result.levels[name] for name in wanted if name in result.levels]
+    taken, count = sum(level.taken for level in levels), sum(level.count for level in levels)
+    holds = len(levels) == len(wanted) and all(level.is_whole for level in levels)
+    where = say("exercise {number}: {taken} of {all}", number=exercise.number, taken=taken, all=count)
     console.print(f"[bold {'green' if holds else 'yellow'}]{where}[/]")
     if holds and (further := LEVELS[len(wanted) :]):
         console.print(say("next: {option}", option=f"--level {further[0]}"))
@@ -104,12 +107,12 @@ def _print(console: Console, taken: Taken[Exam], *, hint: bool) -> None:
 
 def _print_beside(console: Console, sign: str, text: str, style: str = "") -> None:
     """Print a text beside a sign: on a terminal in lines that are broken between words, else in one line."""
-    if not console.is_terminal:
-        console.print(f"{sign} {escape(text)}", style=style, soft_wrap=True)
-        return
-    beside = Table.grid(padding=(0, 1))
-    beside.add_row(sign, Text(text, style=style))
-    console.print(beside)
+    before = Text.from_markup(f"{sign} ")
+    broken = Text(text).wrap(console, console.width - len(before)) if console.is_terminal else [Text(text)]
+    for line in broken:
+        line.rstrip()
+        console.print(before + line, style=style, soft_wrap=True)
+        before = Text(" " * len(before))
 
 
 def _print_error(console: Console, error: StepError) -> None:

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from conformance.labs.exam import Exam
-from conformance.labs.ladder import Step, StepError, UndecidedError
+from conformance.labs.ladder import Step, StepError, UndecidedError, shown
 from conformance.languages.texts import mark, requirement_text, say
 from conformance.profiles import PROFILES
 from conformance.reports.causes import find_causes
@@ -146,10 +146,19 @@ def _judge(exam: Exam, role: Role, ids: list[str], later: set[str]) -> None:
         cause = now[0]
         case = cause.example[0] if cause.example else cause.waiting[0]
         problem = case.problem.removeprefix(f"{cause.requirement} first: ")
-        raise StepError(requirement_text(cause.requirement), problem.strip().partition("\n\n")[0])
+        came = problem.strip().partition("\n\n")[0]
+        raise StepError(requirement_text(cause.requirement), "\n".join([came, *_sent_last(case)]))
     left = [case for cause in causes for case in cause.waiting]
     if undecided := [case for case in cases if case.outcome in ("error", "unjudged") and case not in left]:
         raise UndecidedError(undecided[0].problem)
+
+
+def _sent_last(case: Case) -> list[str]:
+    """Return a line with what the judge sent last, unless it sent nothing."""
+    side = "C" if case.role == "server" else "S"
+    sent = [event["hex"] for exchange in case.exchanges for event in exchange["events"] if event["side"] == side]
+    requests = [bytes.fromhex(each).decode("utf-8", "backslashreplace") for each in sent if each]
+    return [say("sent before: {text}", text=shown(repr(requests[-1])))] if requests else []
 
 
 def _cases(selection: Selection) -> list[Case]:

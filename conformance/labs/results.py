@@ -53,16 +53,6 @@ class Result:
     undecided: str = ""
     remarks: list[str] = field(default_factory=list)
 
-    @property
-    def taken(self) -> int:
-        """How many steps are taken in all."""
-        return sum(level.taken for level in self.levels.values())
-
-    @property
-    def count(self) -> int:
-        """How many steps there are in all."""
-        return sum(level.count for level in self.levels.values())
-
     def to_json(self) -> dict[str, Any]:
         """Return what `read_result` takes."""
         return asdict(self)

@@ -20,6 +20,7 @@ def test_a_step_does_not_fail_for_a_requirement_of_a_later_one(monkeypatch: pyte
     case = Case(
         "form", "", "mine", "mine", "server", "udp", "echo", ["REP-2"], "failed", about="ERR-1", problem=problem
     )
+    case.exchanges = [{"events": [{"side": "C", "hex": b"hi\n".hex()}, {"side": "S", "hex": b"OK".hex()}]}]
     waiting = Case("other", "", "mine", "mine", "server", "udp", "echo", ["REP-1"], "unjudged", about="ERR-1")
     monkeypatch.setattr(levels, "_cases", lambda selection: [case, waiting])
     monkeypatch.setattr(levels, "find_target", lambda name: find_target("raw"))
@@ -27,4 +28,4 @@ def test_a_step_does_not_fail_for_a_requirement_of_a_later_one(monkeypatch: pyte
         FORM.take(exam)
         with pytest.raises(StepError) as failed:
             ERRORS.take(exam)
-    assert failed.value.came == problem
+    assert failed.value.came == f"{problem}\nsent before: “'hi\\n'”"

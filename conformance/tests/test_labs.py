@@ -1,5 +1,6 @@
 """Exercises as people answer them: right ones take all steps, and each known mistake gets its name."""
 
+import os
 import re
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 from conformance import ROOT
 from conformance.labs.source import Source
 from conformance.labs.submission import find_submission
+from conformance.languages.texts import LANGUAGES
 from conformance.tests.unusual_programs import ONE_LOOP_SERVER, UNUSUAL, WRONG
 
 ECHO_UDP_SERVER = """
@@ -223,10 +225,12 @@ def write(directory: Path, server: str, client: str) -> None:
     (directory / "client.py").write_text(client, encoding="utf-8")
 
 
-def lab(number: int, directory: Path, *options: str, language: str = "en") -> tuple[int, str]:
+def lab(
+    number: int, directory: Path, *options: str, language: str = "en", env: dict[str, str] | None = None
+) -> tuple[int, str]:
     """Return the exit status and what is said."""
     command = [sys.executable, "-m", "conformance", "lab", str(number), str(directory), "--lang", language, *options]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, encoding="utf-8", check=False)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -362,6 +366,21 @@ def test_a_file_in_another_encoding(tmp_path: Path) -> None:
     assert (status, "save it as UTF-8" in said) == (1, True), said
     (tmp_path / "server.py").write_bytes(f"# coding: cp1251{ECHO_UDP_SERVER}".encode("cp1251"))
     assert lab(1, tmp_path)[0] == 0
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_terminal_breaks_no_word(tmp_path: Path, language: str) -> None:
+    write(tmp_path, ECHO_UDP_SERVER.replace("message[::-1]", "message"), ECHO_UDP_CLIENT)
+    terminal = {**os.environ, "FORCE_COLOR": "1", "TERM": "dumb"}  # 80 columns
+    words = lab(1, tmp_path, "--hint", language=language)[1].split()
+    status, said = lab(1, tmp_path, "--hint", language=language, env=terminal)
+    assert (status, said.split()) == (1, words)
+    assert max(map(len, said.splitlines())) <= 80
+
+
+def test_only_the_steps_of_the_wanted_levels_are_counted(tmp_path: Path) -> None:
+    write(tmp_path, ECHO_UDP_SERVER, ECHO_UDP_CLIENT)
+    assert "exercise 1: 7 of 7\n" in lab(1, tmp_path)[1]
 
 
 def test_nothing_is_judged_without_two_programs(tmp_path: Path) -> None:
