@@ -13,7 +13,7 @@ from conformance.languages.texts import mark, requirement_text, say
 from conformance.profiles import PROFILES
 from conformance.reports.causes import find_causes
 from conformance.running import runner
-from conformance.running.cases import Case
+from conformance.running.cases import Case, load_exchange
 from conformance.running.runner import JudgeError, Planned, Selection
 from conformance.targets.discovery import MANIFEST, find_target
 from conformance.targets.target import TargetError
@@ -156,9 +156,9 @@ def _judge(exam: Exam, role: Role, ids: list[str], later: set[str]) -> None:
 def _sent_last(case: Case) -> list[str]:
     """Return a line with what the judge sent last, unless it sent nothing."""
     side = "C" if case.role == "server" else "S"
-    sent = [event["hex"] for exchange in case.exchanges for event in exchange["events"] if event["side"] == side]
-    requests = [bytes.fromhex(each).decode("utf-8", "backslashreplace") for each in sent if each]
-    return [say("sent before: {text}", text=shown(repr(requests[-1])))] if requests else []
+    events = [event for exchange in case.exchanges for event in load_exchange(exchange).events]
+    sent = [event.data.decode("utf-8", "backslashreplace") for event in events if event.side == side and event.data]
+    return [say("sent before: {text}", text=shown(repr(sent[-1])))] if sent else []
 
 
 def _cases(selection: Selection) -> list[Case]:

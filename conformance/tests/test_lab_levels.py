@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from conformance.as_client.exchange import Exchange
 from conformance.labs import levels
 from conformance.labs.exam import Exam
 from conformance.labs.exercises import EXERCISES
 from conformance.labs.ladder import StepError
 from conformance.labs.submission import Submission
-from conformance.running.cases import Case
+from conformance.running.cases import Case, dump_exchanges
 from conformance.targets.discovery import find_target
 
 FORM, ERRORS = levels.PROTOCOL[1], levels.PROTOCOL[4]
@@ -20,7 +21,10 @@ def test_a_step_does_not_fail_for_a_requirement_of_a_later_one(monkeypatch: pyte
     case = Case(
         "form", "", "mine", "mine", "server", "udp", "echo", ["REP-2"], "failed", about="ERR-1", problem=problem
     )
-    case.exchanges = [{"events": [{"side": "C", "hex": b"hi\n".hex()}, {"side": "S", "hex": b"OK".hex()}]}]
+    exchange = Exchange("UDP", "udp", ("127.0.0.1", 1), ("127.0.0.1", 2))
+    exchange.add("C", b"hi\n")
+    exchange.add("S", b"OK\n")
+    case.exchanges = dump_exchanges([exchange])
     waiting = Case("other", "", "mine", "mine", "server", "udp", "echo", ["REP-1"], "unjudged", about="ERR-1")
     monkeypatch.setattr(levels, "_cases", lambda selection: [case, waiting])
     monkeypatch.setattr(levels, "find_target", lambda name: find_target("raw"))
