@@ -5,6 +5,7 @@ import json
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
+from itertools import dropwhile, takewhile
 from pathlib import Path
 
 from conformance.labs.exam import Exam
@@ -147,18 +148,20 @@ def _judge(exam: Exam, role: Role, ids: list[str], later: set[str]) -> None:
         case = cause.example[0] if cause.example else cause.waiting[0]
         problem = case.problem.removeprefix(f"{cause.requirement} first: ")
         came = problem.strip().partition("\n\n")[0]
-        raise StepError(requirement_text(cause.requirement), "\n".join([came, *_sent_last(case)]))
+        raise StepError(requirement_text(cause.requirement), "\n".join([came, *_sent_before(case)]))
     left = [case for cause in causes for case in cause.waiting]
     if undecided := [case for case in cases if case.outcome in ("error", "unjudged") and case not in left]:
         raise UndecidedError(undecided[0].problem)
 
 
-def _sent_last(case: Case) -> list[str]:
-    """Return a line with what the judge sent last, unless it sent nothing."""
+def _sent_before(case: Case) -> list[str]:
+    """Return a line with what the judge sent between the last two answers; none if it sent nothing."""
     side = "C" if case.role == "server" else "S"
-    events = [event for exchange in case.exchanges for event in load_exchange(exchange).events]
-    sent = [event.data.decode("utf-8", "backslashreplace") for event in events if event.side == side and event.data]
-    return [say("sent before: {text}", text=shown(repr(sent[-1])))] if sent else []
+    events = [event for exchange in case.exchanges for event in load_exchange(exchange).events if event.data]
+    answered = [*dropwhile(lambda event: event.side != side, reversed(events))]
+    sent = [*takewhile(lambda event: event.side == side, answered)][::-1]
+    texts = [repr(event.data.decode("utf-8", "backslashreplace")) for event in sent]
+    return [say("sent before: {text}", text=shown(", ".join(texts)))] if sent else []
 
 
 def _cases(selection: Selection) -> list[Case]:

@@ -22,8 +22,10 @@ def test_a_step_does_not_fail_for_a_requirement_of_a_later_one(monkeypatch: pyte
         "form", "", "mine", "mine", "server", "udp", "echo", ["REP-2"], "failed", about="ERR-1", problem=problem
     )
     exchange = Exchange("UDP", "udp", ("127.0.0.1", 1), ("127.0.0.1", 2))
-    exchange.add("C", b"hi\n")
-    exchange.add("S", b"OK\n")
+    for request in b"first", b"echo hi", b"ECHO hi":
+        exchange.add("C", request)
+        if request != b"echo hi":
+            exchange.add("S", b"OK\n")
     case.exchanges = dump_exchanges([exchange])
     waiting = Case("other", "", "mine", "mine", "server", "udp", "echo", ["REP-1"], "unjudged", about="ERR-1")
     monkeypatch.setattr(levels, "_cases", lambda selection: [case, waiting])
@@ -32,4 +34,4 @@ def test_a_step_does_not_fail_for_a_requirement_of_a_later_one(monkeypatch: pyte
         FORM.take(exam)
         with pytest.raises(StepError) as failed:
             ERRORS.take(exam)
-    assert failed.value.came == f"{problem}\nsent before: “'hi\\n'”"
+    assert failed.value.came == f"{problem}\nsent before: “'echo hi', 'ECHO hi'”"
