@@ -74,7 +74,10 @@ PROTOCOL = [
     _step(
         mark("requests are read whole: lines, datagrams, segments"),
         mark("A stream has no messages, and a datagram is one."),
-        mark("Over TCP keep what comes in a buffer and take whole lines out of it."),
+        mark(
+            "Over TCP keep what comes in a buffer and take whole lines out of it."
+            " Over UDP a datagram is a request, and one without a verb of yours gets no answer."
+        ),
         *("server", "REQ-* TCP-* UDP-*"),
     ),
     _step(
