@@ -29,9 +29,8 @@ HELP = mark("judge one of seven exercises as it is assigned, in free form")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("number", type=int, choices=list(EXERCISES), metavar="N", help=say("the exercise, 1 to 7"))
-    add(
-        "programs", nargs="*", type=Path, metavar="PATH", help=say("a directory, or the server's and the client's file")
-    )
+    told = say("a directory, or the server's and the client's file")
+    add("programs", nargs="*", type=Path, default=[], metavar="PATH", help=told)  # without a default it is "required"
     add("--level", choices=LEVELS, default=LEVELS[0], help=say("how far to go (default: %(default)s)"))
     add("--all", action="store_true", help=say("try all steps of a level; by default the first that fails ends it"))
     add("--hint", action="store_true", help=say("say what to try at a step that fails"))

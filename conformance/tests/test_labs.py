@@ -389,6 +389,12 @@ def test_nothing_is_judged_without_two_programs(tmp_path: Path) -> None:
     assert "no Python files" in said
 
 
+def test_only_the_number_is_required() -> None:
+    command = [sys.executable, "-m", "conformance", "lab", "--lang", "en"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
+    assert (done.returncode, done.stderr.endswith("required: N\n")) == (2, True), done.stderr
+
+
 @pytest.mark.parametrize(
     ("server", "client"),
     [
