@@ -194,7 +194,7 @@ class Exam:
     def asks_more(self, client: Console) -> bool:
         """Return whether a client may ask for more than the message."""
         inputs = self.source(self.submission.client).calls_of({"input"})
-        return len(inputs) > 1 or shows_menu(said_by(client))
+        return len(inputs) > 1 or shows_menu(_without_traceback(client))
 
     @property
     def address(self) -> tuple[str, int]:
@@ -227,8 +227,12 @@ def said_by(console: Console) -> str:
 
 def says_connected(console: Console) -> bool:
     """Return whether a client says that it is connected. A traceback is not its word."""
+    return bool(CONNECTED.search(_without_traceback(console)))
+
+
+def _without_traceback(console: Console) -> str:
     errors = "\n".join(console.errors).partition(_TRACEBACK)[0]
-    return bool(CONNECTED.search(f"{errors}\n{console.text}"))
+    return f"{errors}\n{console.text}"
 
 
 class News:

@@ -389,6 +389,13 @@ def test_nothing_is_judged_without_two_programs(tmp_path: Path) -> None:
     assert "no Python files" in said
 
 
+def test_a_traceback_is_no_menu(tmp_path: Path) -> None:
+    fails = "def find(a):\n    a.index('?')\n\nb = []\nb.extend(find([input()]))\n"
+    write(tmp_path, ECHO_UDP_SERVER, ECHO_UDP_CLIENT.partition("client.sendto")[0] + fails)
+    status, said = lab(1, tmp_path)
+    assert (status, "client.py ended with “ValueError" in said, "menu" in said) == (1, True, False), said
+
+
 def test_only_the_number_is_required() -> None:
     command = [sys.executable, "-m", "conformance", "lab", "--lang", "en"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
