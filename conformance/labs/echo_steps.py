@@ -140,12 +140,13 @@ def ask(exam: Exam, message: str) -> Asked:
         return not parts.lacking(said_by(client))
 
     asked = talk(exam, message, is_answered)
-    if is_answered(asked.client) or exam.is_asked or not exam.asks_more(asked.client):
+    if is_answered(asked.client) or not exam.learn(asked.client):
         return asked
-    exam.is_asked = True
     again = talk(exam, message, is_answered)
-    exam.is_asked = is_answered(again.client)
-    return again if exam.is_asked else asked
+    if is_answered(again.client):
+        return again
+    exam.unlearn()
+    return asked
 
 
 def talk(exam: Exam, message: str, is_answered: Callable[[Console], bool]) -> Asked:

@@ -66,6 +66,7 @@ class Exam:
         self._opened = 0.0, 0.0  # when the server had its port, and the processor time until then
         self.is_asked = False
         """Whether the client asks for more than the message, and has to be answered question by question."""
+        self._names_service = False  # whether a client has it as its first word, though the server needs no words
         self._sources: dict[Path, Source] = {}
 
     def __enter__(self) -> "Self":
@@ -168,7 +169,8 @@ class Exam:
         Raises StepError if its source is no Python.
         """
         words = [message] if self.source(self.submission.client).takes_words else []
-        client = self._start(self.submission.client, *self._words, *words)
+        service = [self.service] if self._names_service else self._words
+        client = self._start(self.submission.client, *service, *words)
         if not self.is_asked:
             client.type(message)
         return client
@@ -190,6 +192,20 @@ class Exam:
     @staticmethod
     def _is_busy(server: Console, since: float, spent: float) -> bool:
         return server.processor_seconds - spent >= BUSY * (time.monotonic() - since)
+
+    def learn(self, client: Console) -> bool:
+        """Return whether clients are started or answered in another way from now on, by what one did that failed."""
+        if not client.running and client.program.wait() == WRONG_USAGE and not self._names_service:
+            self._names_service = self.source(self.submission.client).takes_words
+            return self._names_service
+        if self.is_asked or not self.asks_more(client):
+            return False
+        self.is_asked = True
+        return True
+
+    def unlearn(self) -> None:
+        """Start clients as at first."""
+        self.is_asked = self._names_service = False
 
     def asks_more(self, client: Console) -> bool:
         """Return whether a client may ask for more than the message."""

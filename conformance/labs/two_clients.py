@@ -71,9 +71,8 @@ class Show:
     def __init__(self, exam: Exam) -> None:
         self.news = News(exam.server)
         self.first = Watched(exam, NAMES[0])
-        if not self.first.console.wait_for(lambda: self.first.look() > 0, 0.5) and exam.asks_more(self.first.console):
+        if not self.first.console.wait_for(lambda: self.first.look() > 0, 0.5) and exam.learn(self.first.console):
             exam.close()
-            exam.is_asked = True
             self.news = News(exam.server)
             self.first = Watched(exam, NAMES[0])
         self.second = Watched(exam, NAMES[1], self.first)

@@ -389,6 +389,14 @@ def test_nothing_is_judged_without_two_programs(tmp_path: Path) -> None:
     assert "no Python files" in said
 
 
+def test_a_client_by_spec_md_and_a_server_that_needs_no_words(tmp_path: Path) -> None:
+    words = "import argparse\nwords = argparse.ArgumentParser()\n"
+    words += "words.add_argument('service')\nwords.add_argument('text')\n"
+    write(tmp_path, ECHO_UDP_SERVER, words + ECHO_UDP_CLIENT.replace('input("Сообщение: ")', "words.parse_args().text"))
+    status, said = lab(1, tmp_path, "--all")
+    assert (status, said.count("✗")) == (0, 0), said
+
+
 def test_a_traceback_is_no_menu(tmp_path: Path) -> None:
     fails = "def find(a):\n    a.index('?')\n\nb = []\nb.extend(find([input()]))\n"
     write(tmp_path, ECHO_UDP_SERVER, ECHO_UDP_CLIENT.partition("client.sendto")[0] + fails)

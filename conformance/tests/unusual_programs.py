@@ -176,6 +176,17 @@ print("connected")
 while True:
     print(client.recv(1024).decode())
 """
+SERVICE_CLIENT = """
+import argparse, socket
+words = argparse.ArgumentParser()
+words.add_argument("service")
+words.add_argument("name")
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+    client.sendto(words.parse_args().name.encode(), ("127.0.0.1", 5000))
+    print("connected")
+    while True:
+        print(client.recv(1024).decode())
+"""
 UNUSUAL = {
     "one-line": (4, ONE_LINE_SERVER, ONE_LINE_CLIENT),
     "wrapped": (3, WRAPPED_SERVER, WRAPPED_CLIENT),
@@ -184,6 +195,7 @@ UNUSUAL = {
     "asks-much": (3, ANY_PORT_SERVER, ASKING_CLIENT),
     "has-a-menu": (2, COMMON_CLOCK_SERVER, MENU_CLIENT),
     "takes-a-word": (2, COMMON_CLOCK_SERVER, WORD_CLIENT),
+    "takes-a-service": (2, COMMON_CLOCK_SERVER, SERVICE_CLIENT),
 }
 WRONG = {
     # name: the right one, what stands there, what stands there instead, what the verdict says
