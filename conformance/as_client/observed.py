@@ -41,7 +41,7 @@ class Reply(NamedTuple):
         """Return status and fields. Raises Malformed."""
         match = _REPLY.fullmatch(self.raw)
         if match is None:
-            raise Malformed(f"no reply: {as_text(self.raw)}")
+            raise Malformed(f"this has not the form of a reply: {as_text(self.raw)}")
         try:
             lines = match[2].decode("utf-8").split("\n")[:-1]
         except UnicodeDecodeError as error:

@@ -4,10 +4,12 @@ import argparse
 import subprocess
 import sys
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
+from rich.text import Text
 
 from conformance.commands.files import require_directories, screen_beside, write_json
 from conformance.commands.selecting import UsageError, needs_module
@@ -27,9 +29,8 @@ HELP = mark("judge one of seven exercises as it is assigned, in free form")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("number", type=int, choices=list(EXERCISES), metavar="N", help=say("the exercise, 1 to 7"))
-    add(
-        "programs", nargs="*", type=Path, metavar="PATH", help=say("a directory, or the server's and the client's file")
-    )
+    told = say("a directory, or the server's and the client's file")
+    add("programs", nargs="*", type=Path, default=[], metavar="PATH", help=told)  # without a default it is "required"
     add("--level", choices=LEVELS, default=LEVELS[0], help=say("how far to go (default: %(default)s)"))
     add("--all", action="store_true", help=say("try all steps of a level; by default the first that fails ends it"))
     add("--hint", action="store_true", help=say("say what to try at a step that fails"))
@@ -49,8 +50,9 @@ def execute(options: argparse.Namespace) -> int:
         return _watch({file.parent for file in submission})
     alone = enter_own_network()
     exercise, console = EXERCISES[options.number], screen_beside(options.json)
+    tell = partial(console.print, soft_wrap=not console.is_terminal)  # only on a terminal are lines broken
     heading = say("exercise {number}", number=exercise.number)
-    console.print(f"[bold]{heading}[/]: {escape(say(exercise.title))}", soft_wrap=True)
+    tell(f"[bold]{heading}[/]: {escape(say(exercise.title))}")
     wanted = LEVELS[: LEVELS.index(options.level) + 1]
     result = judge(
         exercise,
@@ -63,12 +65,16 @@ def execute(options: argparse.Namespace) -> int:
     )
     if options.json:
         write_json(options.json, result.to_json())
+    for remark in result.remarks:
+        tell(escape(say("a remark: {remark}", remark=remark)), style="yellow")
     if result.undecided:
         undecided = say("not judged")
-        console.print(f"[magenta]{undecided}[/]: {escape(result.undecided)}", soft_wrap=True)
+        tell(f"[magenta]{undecided}[/]: {escape(result.undecided)}")
         return NOT_JUDGED
-    holds = all(name in result.levels and result.levels[name].is_whole for name in wanted)
-    where = say("exercise {number}: {taken} of {all}", number=exercise.number, taken=result.taken, all=result.count)
+    levels = [result.levels[name] for name in wanted if name in result.levels]
+    taken, count = sum(level.taken for level in levels), sum(level.count for level in levels)
+    holds = len(levels) == len(wanted) and all(level.is_whole for level in levels)
+    where = say("exercise {number}: {taken} of {all}", number=exercise.number, taken=taken, all=count)
     console.print(f"[bold {'green' if holds else 'yellow'}]{where}[/]")
     if holds and (further := LEVELS[len(wanted) :]):
         console.print(say("next: {option}", option=f"--level {further[0]}"))
@@ -90,13 +96,22 @@ def _watch(directories: Iterable[Path]) -> int:
 
 
 def _print(console: Console, taken: Taken[Exam], *, hint: bool) -> None:
-    sign = "[green]✓[/]" if taken.error is None else "[red]✗[/]"
-    console.print(f"{sign} {escape(say(taken.step.title))}", soft_wrap=True)
+    _print_beside(console, "[green]✓[/]" if taken.error is None else "[red]✗[/]", say(taken.step.title))
     if taken.error:
         _print_error(console, taken.error)
-        console.print(f"    {escape(say(taken.step.why))}", style="dim", soft_wrap=True)
+        _print_beside(console, "   ", say(taken.step.why), style="dim")
         if hint:
-            console.print(escape(say("    hint: {hint}", hint=say(taken.step.hint))), soft_wrap=True)
+            _print_beside(console, "   ", say("hint: {hint}", hint=say(taken.step.hint)))
+
+
+def _print_beside(console: Console, sign: str, text: str, style: str = "") -> None:
+    """Print a text beside a sign: on a terminal in lines that are broken between words, else in one line."""
+    before = Text.from_markup(f"{sign} ")
+    broken = Text(text).wrap(console, console.width - len(before)) if console.is_terminal else [Text(text)]
+    for line in broken:
+        line.rstrip()
+        console.print(before + line, style=style, soft_wrap=True)
+        before = Text(" " * len(before))
 
 
 def _print_error(console: Console, error: StepError) -> None:
@@ -106,5 +121,5 @@ def _print_error(console: Console, error: StepError) -> None:
         (say("likely cause"), error.cause),
     ):
         if text:
-            indented = text.replace("\n", "\n        ")
-            console.print(f"    {name}: {escape(indented)}", soft_wrap=True)
+            indented = text.replace("\n", "\n    " if console.is_terminal else "\n        ")
+            _print_beside(console, "   ", f"{name}: {indented}")

@@ -1,5 +1,6 @@
 """The answer to a message: its four parts, what is beside them, and known mistakes in them."""
 
+import json
 import re
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ class Parts(NamedTuple):
     def lacking(self, text: str) -> list[str]:
         """Return the names of the parts that are not in a text, in English."""
         message = self.message.strip()
+        text = text + "\0" + text.replace("\n", " ")  # a client may break a long line
         found = {
             mark("the message"): message in text,
             mark("the message reversed"): message[::-1] in text,
@@ -40,6 +42,8 @@ class Parts(NamedTuple):
             return say("the bytes were reversed, not the characters: decode first, then reverse")
         if self.message not in text and repr(data)[2:-1] in text:
             return say("bytes were printed as b'…': decode what comes before it is printed")
+        if self.message not in text and json.dumps(self.message)[1:-1] in text:
+            return say("the letters are escaped as JSON does: read the answer with json.loads() before it is printed")
         lacking = self.lacking(text)
         if len(lacking) == 1 and lacking[0] == "the number of its characters":
             if self.has_number(text, {len(data)}):

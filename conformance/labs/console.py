@@ -1,5 +1,6 @@
 """Programs on a pseudo-terminal, where a person starts them, reads them and types."""
 
+import codecs
 import contextlib
 import os
 import pty
@@ -39,8 +40,8 @@ class Console:
     apart from the rest: they are in `errors`.
     """
 
-    def __init__(self, file: Path, *words: str) -> None:
-        """Start a program in its own directory, with these arguments."""
+    def __init__(self, file: Path, *words: str, in_package: bool = False) -> None:
+        """Start a program in its own directory, with these arguments; `in_package`: as a module, beside the package."""
         self._master, terminal = pty.openpty()
         settings = termios.tcgetattr(terminal)
         settings[3] &= ~termios.ECHO
@@ -48,9 +49,9 @@ class Console:
         self._changed = threading.Condition()
         self._bytes = b""
         try:
-            self.program = Program(
-                [sys.executable, file.name, *words], cwd=file.parent, stdin=terminal, stdout=terminal
-            )
+            name = ["-m", f"{file.parent.name}.{file.stem}"] if in_package else [file.name]
+            directory = file.parent.parent if in_package else file.parent
+            self.program = Program([sys.executable, *name, *words], cwd=directory, stdin=terminal, stdout=terminal)
         except BaseException:
             os.close(self._master)
             raise
@@ -95,6 +96,16 @@ class Console:
         return _CONTROL_SEQUENCES.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
 
     @property
+    def is_utf8(self) -> bool:
+        """Whether all that it has printed is UTF-8."""
+        with self._changed:
+            try:
+                codecs.getincrementaldecoder("utf-8")().decode(self._bytes)
+            except UnicodeDecodeError:
+                return False
+        return True
+
+    @property
     def errors(self) -> list[str]:
         """The lines on standard error, without colours."""
         return [_CONTROL_SEQUENCES.sub("", line) for line in self.program.errors]
@@ -126,6 +137,14 @@ class Console:
             self.program.signal(signal.SIGINT)
         if not self.program.ends_within(ENDING):
             self.program.end()
+
+    @property
+    def processor_seconds(self) -> float:
+        """The processor time that the program has used."""
+        with contextlib.suppress(psutil.Error):
+            spent = psutil.Process(self.program.pid).cpu_times()
+            return spent.user + spent.system
+        return 0.0
 
     def sockets(self, transport: Transport) -> list[tuple[str, int]]:
         """Return the addresses, host and port, that the program listens on (TCP) or has bound (UDP)."""

@@ -7,9 +7,19 @@ from typing import NamedTuple
 
 from conformance.labs.answer import Parts, additions, number_pattern
 from conformance.labs.console import Console
+from conformance.labs.dialogue import converse
 from conformance.labs.exam import ANSWER, LOG, START_OF_CLIENT, Exam, News, failed, last_error, said_by, says_connected
 from conformance.labs.ladder import Step, StepError, shown
-from conformance.labs.mistakes import MANY, cause_of_a_cut, cause_of_a_hole, cause_of_a_question, cause_of_silence
+from conformance.labs.mistakes import (
+    MANY,
+    cause_of_a_cut,
+    cause_of_a_hole,
+    cause_of_a_question,
+    cause_of_no_line,
+    cause_of_nothing_sent,
+    cause_of_other_bytes,
+    cause_of_silence,
+)
 from conformance.languages.texts import mark, say
 
 FIRST = "Привет, мой Мир"
@@ -25,7 +35,8 @@ def take_first_words(exam: Exam) -> None:
     """The server prints that it waits for clients, before one comes."""
     server = exam.server
     if not server.wait_for(lambda: bool(said_by(server).strip()), LOG):
-        raise StepError(say("a line that says that the server waits for clients"), shown(said_by(server)))
+        expected = say("a line that says that the server waits for clients")
+        raise StepError(expected, shown(said_by(server)), cause_of_no_line(exam))
 
 
 def take_connected(exam: Exam) -> None:
@@ -35,6 +46,7 @@ def take_connected(exam: Exam) -> None:
         raise StepError(
             say("a line of the client with the word “connected”, or as you say it in your language"),
             say("it printed {text}", text=shown(said_by(client))),
+            cause_of_other_bytes(client, exam.submission.client) or cause_of_a_question(exam, client),
         )
 
 
@@ -93,14 +105,10 @@ def take_empty(exam: Exam) -> None:
         raise StepError(say("an answer to an empty message"), shown(last_error(culprit)))
     if is_told(client) or _leaves(client):
         return
-    over_tcp = say(
-        "over TCP an empty send() sends nothing at all, and the server waits on: say where a message ends,"
-        " with a line's end or a length"
-    )
     raise StepError(
         say("the number 0 for an empty message, or a word that it may not be empty"),
         say("the client printed {text}", text=shown(said_by(client))),
-        cause_of_silence(exam) or (over_tcp if exam.exercise.transport == "tcp" else ""),
+        cause_of_silence(exam) or cause_of_nothing_sent(exam),
     )
 
 
@@ -127,21 +135,33 @@ class Asked(NamedTuple):
 def ask(exam: Exam, message: str) -> Asked:
     """Start a client and type a message, until all four parts are on its screen; once for each message."""
     parts = Parts(message)
-    return talk(exam, message, lambda client: not parts.lacking(said_by(client)))
+
+    def is_answered(client: Console) -> bool:
+        return not parts.lacking(said_by(client))
+
+    asked = talk(exam, message, is_answered)
+    if is_answered(asked.client) or not exam.learn(asked.client):
+        return asked
+    again = talk(exam, message, is_answered)
+    if is_answered(again.client):
+        return again
+    exam.unlearn()
+    return asked
 
 
 def talk(exam: Exam, message: str, is_answered: Callable[[Console], bool]) -> Asked:
     """Start a client and type a message. It is ended when it has its answer, or nothing more is to be expected."""
     exam.renew_server()
     news, ports = News(exam.server), set[int]()
-    client = exam.client()
+    client = exam.client(message)
 
     def is_done() -> bool:
         ports.update(client.own_ports(exam.exercise.transport))
         return is_answered(client)
 
-    client.type(message)
     client.wait_for(lambda: bool(said_by(client).strip()), START_OF_CLIENT)
+    if exam.is_asked:
+        converse(client, message, exam.address, is_done, ANSWER)
     client.wait_for(lambda: is_done() or not news.console.running, ANSWER)
     if not news.console.running:  # its last answer may be on its way
         client.wait_for(is_done, LOG)
@@ -159,16 +179,21 @@ def require_parts(exam: Exam, message: str) -> Console:
         return client
     expected = say("on the client's screen: {parts}", parts=", ".join(say(name) for name in lacking))
     has_upper = exam.source(exam.submission.server).uses("upper")
-    cause = cause_of_a_hole(exam) or parts.mistake(said_by(client), has_upper=has_upper) or cause_of_silence(exam)
+    cause = cause_of_a_hole(exam) or parts.mistake(said_by(client), has_upper=has_upper)
+    cause = cause or cause_of_other_bytes(client, exam.submission.client)
     for has_failed, program, file in (
         (news.failed, news.console, exam.submission.server),
         (failed(client), client, exam.submission.client),
     ):
         if has_failed:
             came = say("{file} ended with {error}", file=file.name, error=shown(last_error(program)))
-            raise StepError(expected, came, cause or cause_of_a_cut(exam, message, program))
+            cause = cause or cause_of_a_cut(exam, message, program)
+            if program is client:
+                cause = cause or cause_of_silence(exam) or cause_of_a_question(exam, client)
+            raise StepError(expected, came, cause)
     came = say("the client printed {text}", text=shown(said_by(client)))
-    raise StepError(expected, came, cause or cause_of_a_cut(exam, message, None) or cause_of_a_question(exam))
+    cause = cause or cause_of_silence(exam) or cause_of_a_cut(exam, message, None)
+    raise StepError(expected, came, cause or cause_of_a_question(exam, client))
 
 
 START = Step[Exam](

@@ -1,12 +1,14 @@
 """One server that runs, and clients that are started beside it as a person would."""
 
 import re
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from conformance.labs.console import Console
+from conformance.labs.dialogue import shows_menu
 from conformance.labs.exercises import Exercise
 from conformance.labs.ladder import StepError, UndecidedError, shown
 from conformance.labs.network import enter_own_network
@@ -34,6 +36,9 @@ START_OF_CLIENT = START
 SERVED = 0.3 * SCALE
 """Seconds until a server that serves once has ended after that."""
 
+BUSY, OBSERVED = 0.2, 0.2
+"""A server that waits in no call uses this share of a processor, or more, in so many seconds."""
+
 LOG = 1 * SCALE
 """Seconds until a line about a client is on the server's screen."""
 
@@ -58,6 +63,10 @@ class Exam:
         self._programs = ExitStack()
         self._server: Console | None = None
         self._words: tuple[str, ...] = ()
+        self._opened = 0.0, 0.0  # when the server had its port, and the processor time until then
+        self.is_asked = False
+        """Whether the client asks for more than the message, and has to be answered question by question."""
+        self._names_service = False  # whether a client has it as its first word, though the server needs no words
         self._sources: dict[Path, Source] = {}
 
     def __enter__(self) -> "Self":
@@ -81,7 +90,8 @@ class Exam:
             except SyntaxError as error:
                 expected = say("{file} is a Python program", file=file.name)
                 came = say("line {line}: {error}", line=error.lineno, error=error.msg) if error.lineno else error.msg
-                raise StepError(expected, came) from None
+                cause = say("it is saved in another encoding: save it as UTF-8") if "'utf-8' codec" in error.msg else ""
+                raise StepError(expected, came, cause) from None
         return self._sources[file]
 
     @property
@@ -119,10 +129,10 @@ class Exam:
 
     def _start_server(self) -> Console:
         file, transport = self.submission.server, self.exercise.transport
-        self.source(file)
-        console = self._programs.enter_context(Console(file, *self._words))
+        console = self._start(file, *self._words)
         opened = console.wait_for(lambda: bool(console.sockets(transport)), START)
         if opened:
+            self._opened = time.monotonic(), console.processor_seconds
             return console
         if not self._words and not console.running and console.program.wait() == WRONG_USAGE:
             self._words = (self.service,)  # it is on its way to SPEC.md, where the service is a word (SRV-10)
@@ -149,12 +159,64 @@ class Exam:
             cause = say("SOCK_DGRAM is UDP, SOCK_STREAM is TCP")
             raise StepError(expected, came, cause)
         came = say("no port is open after {seconds:g} s; it printed {text}", seconds=START, text=shown(console.text))
-        raise StepError(expected, came, say("does it wait for something to be typed?"))
+        inputs = self.source(file).calls_of({"input"})
+        cause = say("it waits for something to be typed: let it start without a question, with its port in the source")
+        raise StepError(expected, came, cause if inputs else "")
 
-    def client(self) -> Console:
-        """Start a client. Raises StepError if its source is no Python."""
-        self.source(self.submission.client)
-        return self._programs.enter_context(Console(self.submission.client, *self._words))
+    def client(self, message: str) -> Console:
+        """Start a client and type its message, unless it asks for more; it is also its last word if it reads words.
+
+        Raises StepError if its source is no Python.
+        """
+        words = [message] if self.source(self.submission.client).takes_words else []
+        service = [self.service] if self._names_service else self._words
+        client = self._start(self.submission.client, *service, *words)
+        if not self.is_asked:
+            client.type(message)
+        return client
+
+    def _start(self, file: Path, *words: str) -> Console:
+        return self._programs.enter_context(Console(file, *words, in_package=self.source(file).is_in_package))
+
+    def remarks(self) -> list[str]:
+        """Return what is worth a word and costs no step, in the reader's language."""
+        if self._server is None or not self._is_busy(self._server, *self._opened):
+            return []
+        now = time.monotonic(), self._server.processor_seconds
+        if self._server.program.ends_within(OBSERVED) or not self._is_busy(self._server, *now):
+            return []
+        return [
+            say("the server keeps a processor busy while nobody asks: let it wait in recvfrom() or accept(), or sleep")
+        ]
+
+    @staticmethod
+    def _is_busy(server: Console, since: float, spent: float) -> bool:
+        return server.processor_seconds - spent >= BUSY * (time.monotonic() - since)
+
+    def learn(self, client: Console) -> bool:
+        """Return whether clients are started or answered in another way from now on, by what one did that failed."""
+        if not client.running and client.program.wait() == WRONG_USAGE and not self._names_service:
+            self._names_service = self.source(self.submission.client).takes_words
+            return self._names_service
+        if self.is_asked or not self.asks_more(client):
+            return False
+        self.is_asked = True
+        return True
+
+    def unlearn(self) -> None:
+        """Start clients as at first."""
+        self.is_asked = self._names_service = False
+
+    def asks_more(self, client: Console) -> bool:
+        """Return whether a client may ask for more than the message."""
+        inputs = self.source(self.submission.client).calls_of({"input"})
+        return len(inputs) > 1 or shows_menu(_without_traceback(client))
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where the server can be reached: host and port; port 0 if it has ended."""
+        [(host, port), *_] = [*self.server.sockets(self.exercise.transport), ("127.0.0.1", 0)]
+        return ("127.0.0.1" if host in ("0.0.0.0", "::") else host), port
 
 
 def last_error(console: Console) -> str:
@@ -181,8 +243,12 @@ def said_by(console: Console) -> str:
 
 def says_connected(console: Console) -> bool:
     """Return whether a client says that it is connected. A traceback is not its word."""
+    return bool(CONNECTED.search(_without_traceback(console)))
+
+
+def _without_traceback(console: Console) -> str:
     errors = "\n".join(console.errors).partition(_TRACEBACK)[0]
-    return bool(CONNECTED.search(f"{errors}\n{console.text}"))
+    return f"{errors}\n{console.text}"
 
 
 class News:

@@ -5,15 +5,16 @@ import json
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
+from itertools import dropwhile, takewhile
 from pathlib import Path
 
 from conformance.labs.exam import Exam
-from conformance.labs.ladder import Step, StepError, UndecidedError
+from conformance.labs.ladder import Step, StepError, UndecidedError, shown
 from conformance.languages.texts import mark, requirement_text, say
 from conformance.profiles import PROFILES
 from conformance.reports.causes import find_causes
 from conformance.running import runner
-from conformance.running.cases import Case
+from conformance.running.cases import Case, load_exchange
 from conformance.running.runner import JudgeError, Planned, Selection
 from conformance.targets.discovery import MANIFEST, find_target
 from conformance.targets.target import TargetError
@@ -24,12 +25,19 @@ QUICK = PROFILES["quick"]
 BUDGET = 60.0
 """Seconds that the checks of a step may take."""
 
+_steps: list[set[str]] = []
+"""The requirements of each step, in the steps' order."""
+
 
 def _judging(role: Role, groups: list[str]) -> Callable[[Exam], None]:
     ids = [id_ for id_ in REQUIREMENTS if any(fnmatch.fnmatchcase(id_, group) for group in groups)]
 
+    place = len(_steps)
+    _steps.append(set(ids))
+
     def take(exam: Exam) -> None:
-        _judge(exam, role, ids)
+        later = set().union(*_steps[place + 1 :]) - set().union(*_steps[: place + 1])
+        _judge(exam, role, ids, later)
 
     return take
 
@@ -42,13 +50,19 @@ PROTOCOL = [
     _step(
         mark("the server takes a service, --host and --port, and prints the ready line"),
         mark("A program that starts a server has to find it; port 0 means any that is free."),
-        mark("print(f'waiting for clients on echo+udp://127.0.0.1:{port}', flush=True); see SPEC.md, section 12."),
+        mark(
+            "argparse reads the words: 'service', '--host', '--port'. After bind(), with the port of getsockname():"
+            " print(f'waiting for clients on echo+udp://{host}:{port}', flush=True); see SPEC.md, section 12."
+        ),
         *("server", "SRV-1 SRV-2 SRV-3"),
     ),
     _step(
         mark("its first answer has the form that SPEC.md names"),
         mark("Two programs by two people understand each other only by a form that is written down."),
-        mark("A status line, `name: value` for each field, an empty line; lines end with \\n."),
+        mark(
+            "A status line, `name: value` for each field, an empty line; lines end with \\n, the request's too."
+            " The answer to ECHO hi is OK\\nmessage: hi\\nreversed: ih\\nupper: HI\\nlength: 2\\n\\n over UDP."
+        ),
         *("server", "ECHO-1 LEASE-1 TIME-2 TIME-4 TIME-5 REP-*"),
     ),
     _step(
@@ -60,7 +74,10 @@ PROTOCOL = [
     _step(
         mark("requests are read whole: lines, datagrams, segments"),
         mark("A stream has no messages, and a datagram is one."),
-        mark("Over TCP keep what comes in a buffer and take whole lines out of it."),
+        mark(
+            "Over TCP keep what comes in a buffer and take whole lines out of it."
+            " Over UDP a datagram is a request, and one without a verb of yours gets no answer."
+        ),
         *("server", "REQ-* TCP-* UDP-*"),
     ),
     _step(
@@ -113,8 +130,11 @@ ROBUST = [
 ]
 
 
-def _judge(exam: Exam, role: Role, ids: list[str]) -> None:
-    """Run the checks of some requirements. Raises StepError, with the first cause, and UndecidedError."""
+def _judge(exam: Exam, role: Role, ids: list[str], later: set[str]) -> None:
+    """Run the checks of some requirements. Raises StepError, with the first cause, and UndecidedError.
+
+    What fails for want of a requirement of a later step fails that step.
+    """
     exam.close()
     with ExitStack() as stack:
         manifest = exam.submission.server.parent / MANIFEST
@@ -125,13 +145,26 @@ def _judge(exam: Exam, role: Role, ids: list[str]) -> None:
         except TargetError as error:
             raise StepError(say("a manifest that can be read"), str(error)) from None
         cases = _cases(Selection([target], [role], [exam.exercise.transport], [exam.service], ids, QUICK, (), BUDGET))
-    if causes := find_causes(cases, {}):
-        cause = causes[0]
+    causes = find_causes(cases, {})
+    if now := [cause for cause in causes if cause.requirement not in later]:
+        cause = now[0]
         case = cause.example[0] if cause.example else cause.waiting[0]
         problem = case.problem.removeprefix(f"{cause.requirement} first: ")
-        raise StepError(requirement_text(cause.requirement), problem.strip().partition("\n\n")[0])
-    if undecided := [case for case in cases if case.outcome in ("error", "unjudged")]:
+        came = problem.strip().partition("\n\n")[0]
+        raise StepError(requirement_text(cause.requirement), "\n".join([came, *_sent_before(case)]))
+    left = [case for cause in causes for case in cause.waiting]
+    if undecided := [case for case in cases if case.outcome in ("error", "unjudged") and case not in left]:
         raise UndecidedError(undecided[0].problem)
+
+
+def _sent_before(case: Case) -> list[str]:
+    """Return a line with what the judge sent between the last two answers; none if it sent nothing."""
+    side = "C" if case.role == "server" else "S"
+    events = [event for exchange in case.exchanges for event in load_exchange(exchange).events if event.data]
+    answered = [*dropwhile(lambda event: event.side != side, reversed(events))]
+    sent = [*takewhile(lambda event: event.side == side, answered)][::-1]
+    texts = [repr(event.data.decode("utf-8", "backslashreplace")) for event in sent]
+    return [say("sent before: {text}", text=shown(", ".join(texts)))] if sent else []
 
 
 def _cases(selection: Selection) -> list[Case]:

@@ -1,5 +1,8 @@
 """Known mistakes, by what was seen and by the source."""
 
+import re
+from pathlib import Path
+
 from conformance.labs.console import Console
 from conformance.labs.exam import Exam, failed, last_error
 from conformance.labs.ladder import shown
@@ -7,6 +10,9 @@ from conformance.languages.texts import say
 
 MANY = 500
 """A message of more bytes than that may be cut."""
+
+_OF_A_QUESTION = re.compile(r"\bIndexError|\bValueError|\bgaierror")
+"""Errors of a program that takes a message for its port or its host, or wants more words after its name."""
 
 
 def cause_of_a_hole(exam: Exam) -> str:
@@ -32,10 +38,20 @@ def cause_of_a_cut(exam: Exam, message: str, ended: Console | None) -> str:
     return ""
 
 
-def cause_of_a_question(exam: Exam) -> str:
-    """Return whether a client may wait for an answer of its user, beside the message."""
-    asks_more = len(exam.source(exam.submission.client).calls_of({"input"})) > 1
-    return say("does it wait for something to be typed?") if asks_more else ""
+def cause_of_a_question(exam: Exam, client: Console) -> str:
+    """Return what a client wants to know beside the message, in the reader's language; empty: nothing that is seen."""
+    file = exam.submission.client.name
+    if failed(client) and not _OF_A_QUESTION.search(last_error(client)):
+        return ""
+    if exam.source(exam.submission.client).takes_words:
+        return say("{file} was started with one word after its name: let it need no other", file=file)
+    if exam.asks_more(client):
+        return say(
+            "{file} asks more than one question, or shows a menu: let it ask for the message or the name alone;"
+            " the host and the port can stand in the source",
+            file=file,
+        )
+    return ""
 
 
 def _too_small(exam: Exam) -> str:
@@ -55,6 +71,35 @@ def _too_small(exam: Exam) -> str:
                 )
     if exam.exercise.transport == "tcp" and not any(exam.source(file).receives_in_a_loop for file in exam.submission):
         return say("one recv() was taken for a whole message: a stream has no messages, go on until its end")
+    return ""
+
+
+def cause_of_other_bytes(console: Console, file: Path) -> str:
+    """Return whether a program prints what is not UTF-8, in the reader's language; empty: all is."""
+    return "" if console.is_utf8 else say("{file} prints bytes that are not UTF-8", file=file.name)
+
+
+def cause_of_nothing_sent(exam: Exam) -> str:
+    """Return why an empty message may not be sent at all, in the reader's language; empty: it is sent."""
+    if exam.exercise.transport == "tcp":
+        return say(
+            "over TCP an empty send() sends nothing at all, and the server waits on: say where a message ends,"
+            " with a line's end or a length"
+        )
+    if any(exam.source(file).uses("create_datagram_endpoint") for file in exam.submission):
+        return say("sendto() of asyncio sends no empty datagram before Python 3.13: end each message with a line's end")
+    return ""
+
+
+def cause_of_no_line(exam: Exam) -> str:
+    """Return where the server prints without a line's end, in the reader's language; empty: nowhere."""
+    server = exam.submission.server
+    if lines := exam.source(server).unflushed():
+        return say(
+            "{file}, line {line}: what has no line's end is kept back: print(..., flush=True)",
+            file=server.name,
+            line=lines[0],
+        )
     return ""
 
 

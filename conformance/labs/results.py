@@ -43,21 +43,15 @@ class LevelResult:
 
 @dataclass
 class Result:
-    """What was found of one exercise. `undecided` says why it could not be judged; else it is empty."""
+    """What was found of one exercise. `undecided` says why it could not be judged; else it is empty.
+
+    `remarks` cost no step.
+    """
 
     exercise: int
     levels: dict[str, LevelResult] = field(default_factory=dict)
     undecided: str = ""
-
-    @property
-    def taken(self) -> int:
-        """How many steps are taken in all."""
-        return sum(level.taken for level in self.levels.values())
-
-    @property
-    def count(self) -> int:
-        """How many steps there are in all."""
-        return sum(level.count for level in self.levels.values())
+    remarks: list[str] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """Return what `read_result` takes."""
@@ -70,7 +64,7 @@ def read_result(data: dict[str, Any]) -> Result:
         name: LevelResult(level["count"], [StepResult(**step) for step in level["steps"]])
         for name, level in data["levels"].items()
     }
-    return Result(data["exercise"], levels, data["undecided"])
+    return Result(data["exercise"], levels, data["undecided"], data.get("remarks", []))
 
 
 def judge(
@@ -105,6 +99,8 @@ def judge(
             except UndecidedError as error:
                 result.undecided = str(error)
                 return result
+            if name == wanted[0]:
+                result.remarks = exam.remarks()
             if not level.is_whole:
                 break
     return result

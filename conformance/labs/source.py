@@ -59,6 +59,16 @@ class Source:
         return name in self._names
 
     @property
+    def is_in_package(self) -> bool:
+        """Whether it imports from its own package, so that it can be started as a module alone."""
+        return any(isinstance(node, ast.ImportFrom) and node.level > 0 for node in self._own)
+
+    @property
+    def takes_words(self) -> bool:
+        """Whether it reads the words after its name, and nothing that is typed."""
+        return bool(self._names & {"argv", "ArgumentParser"}) and not self._names & {"input", "stdin", "getpass"}
+
+    @property
     def texts(self) -> set[str]:
         """The lines of all strings that stand there."""
         strings = (node.value for node in self._nodes if isinstance(node, ast.Constant))
@@ -72,7 +82,8 @@ class Source:
         """
         steps = [ast.unparse(node.step) for node in self._nodes if isinstance(node, ast.Slice) and node.step]
         mirrors = "-1" in steps or bool(self._names & {"upper", "reversed"})
-        return "time" if self._names & CLOCKS and not mirrors else "echo"
+        reads_clock = self._names & CLOCKS or self.calls_of({"time"})
+        return "time" if reads_clock and not mirrors else "echo"
 
     def opened_without_with(self) -> list[tuple[str, int]]:
         """Return where a socket is opened that no ``with`` closes: the files' names and the lines."""
@@ -153,6 +164,15 @@ class Source:
         """Whether it ends after a number of requests, as it does that calls ``handle_request`` alone."""
         return self.uses("handle_request") and not self.uses("serve_forever")
 
+    def unflushed(self) -> list[int]:
+        """Return the lines of the file where ``print`` has an ``end`` and no ``flush``."""
+        found = []
+        for call in self.calls_of({"print"}):
+            words = {each.arg for each in call.keywords}
+            if call in self._own and "end" in words and "flush" not in words:
+                found.append(call.lineno)
+        return sorted(found)
+
     def receives(self) -> list[tuple[int, int]]:
         """Return where it receives with a size that stands there: the lines and the sizes in bytes."""
         found = []
@@ -201,7 +221,7 @@ def _parse(file: Path) -> ast.Module:
 def _imports(nodes: list[ast.AST], file: Path) -> list[Path]:
     """Return the paths that the imported modules have if they stand beside the file."""
     names = {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
-    names |= {each.name for node in nodes if isinstance(node, ast.Import) for each in node.names}
+    names |= {each.name for node in nodes if isinstance(node, ast.Import | ast.ImportFrom) for each in node.names}
     return [file.parent / f"{name}.py" for name in names if name.isidentifier()]
 
 

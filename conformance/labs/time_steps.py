@@ -1,18 +1,21 @@
 """What exercises about the time ask for: each of several clients gets its name and the time every 3 seconds."""
 
 import re
+import time
 from datetime import datetime, timezone
 from itertools import pairwise
 
 from conformance.labs.echo_steps import START
 from conformance.labs.exam import LOG, Exam, failed, last_error, said_by, says_connected
 from conformance.labs.ladder import Step, StepError, shown
-from conformance.labs.mistakes import cause_of_a_hole, cause_of_silence
+from conformance.labs.mistakes import cause_of_a_hole, cause_of_a_question, cause_of_silence
 from conformance.labs.two_clients import INTERVAL, LONGEST, NAMES, SHORTEST, TIMES, WATCHED, Watched, clocks, show
 from conformance.languages.texts import mark, say
 
 TWICE = 0.5
 """Seconds between two ticks that were sent together."""
+
+A_DAY = 86_400  # seconds
 
 OTHERS_NAME = mark("the name is another client's: each address has its own, keep them in a dictionary")
 
@@ -24,6 +27,7 @@ def take_connected(exam: Exam) -> None:
         raise StepError(
             say("a line of the client with the word “connected”, or as you say it in your language"),
             say("it printed {text}", text=shown(said_by(console))),
+            cause_of_a_question(exam, console),
         )
 
 
@@ -147,11 +151,14 @@ def _require_own(exam: Exam, client: Watched) -> None:
     for program, name in (exam.server, exam.submission.server.name), (client.console, exam.submission.client.name):
         if failed(program):
             came = say("{file} ended with {error}", file=name, error=shown(last_error(program)))
-            raise StepError(expected, came, cause_of_a_hole(exam))
+            cause = cause_of_a_question(exam, program) if program is client.console else ""
+            raise StepError(expected, came, cause_of_a_hole(exam) or cause)
     came = say("the client printed {text}", text=shown(said_by(client.console)))
     others = [name for name in NAMES if name != client.name and name in text]
     cause = say(OTHERS_NAME) if others else cause_of_silence(exam)
-    raise StepError(expected, came, cause_of_a_hole(exam) or cause)
+    if not client.ticks and any(abs(int(number) - time.time()) < A_DAY for number in re.findall(r"\d{10}", text)):
+        cause = say("seconds since 1970 are no time of the day: datetime.now() and time.ctime() have one")
+    raise StepError(expected, came, cause_of_a_hole(exam) or cause or cause_of_a_question(exam, client.console))
 
 
 STEPS = [

@@ -4,7 +4,7 @@ import re
 import time
 from functools import lru_cache
 
-from conformance.labs.console import Console
+from conformance.labs.dialogue import converse
 from conformance.labs.exam import START_OF_CLIENT, Exam, News, said_by
 from conformance.timing import SCALE
 
@@ -37,11 +37,19 @@ class Watched:
         ticks: when each clock time came to its screen, in seconds of ``time.monotonic``
     """
 
-    def __init__(self, console: Console, name: str) -> None:
-        self.console, self.name = console, name
+    def __init__(self, exam: Exam, name: str, other: "Watched | None" = None) -> None:
+        """Start a client. `other`: who is watched meanwhile."""
+        self.console, self.name = exam.client(name), name
         self.ticks: list[float] = []
         self._seen = 0
-        console.type(name)
+
+        def has_tick() -> bool:
+            if other:
+                other.look()
+            return self.look() > 0
+
+        if exam.is_asked:
+            converse(self.console, name, exam.address, has_tick, LONGEST)
 
     @property
     def text(self) -> str:
@@ -61,11 +69,13 @@ class Show:
     """Two clients at once, until each has had three ticks; then the first leaves, and the second is watched on."""
 
     def __init__(self, exam: Exam) -> None:
-        server = exam.server
-        self.news = News(server)
-        self.first = Watched(exam.client(), NAMES[0])
-        self.first.console.wait_for(lambda: self.first.look() > 0, 0.5)
-        self.second = Watched(exam.client(), NAMES[1])
+        self.news = News(exam.server)
+        self.first = Watched(exam, NAMES[0])
+        if not self.first.console.wait_for(lambda: self.first.look() > 0, 0.5) and exam.learn(self.first.console):
+            exam.close()
+            self.news = News(exam.server)
+            self.first = Watched(exam, NAMES[0])
+        self.second = Watched(exam, NAMES[1], self.first)
         both = self.first, self.second
         self.second.console.wait_for(lambda: self._changes() or bool(self.second.text.strip()), START_OF_CLIENT)
         end = time.monotonic() + WATCHED

@@ -170,6 +170,12 @@ class Program:
         return [line.text for line in self.error_lines]
 
     @property
+    def unfinished_error(self) -> str:
+        """What stands on standard error after its last line, such as a prompt."""
+        with self._changed:
+            return self._errors.unfinished
+
+    @property
     def running(self) -> bool:
         """Whether the process has not ended yet."""
         return self.process.poll() is None

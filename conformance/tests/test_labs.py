@@ -1,5 +1,6 @@
 """Exercises as people answer them: right ones take all steps, and each known mistake gets its name."""
 
+import os
 import re
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 from conformance import ROOT
 from conformance.labs.source import Source
 from conformance.labs.submission import find_submission
+from conformance.languages.texts import LANGUAGES
 from conformance.tests.unusual_programs import ONE_LOOP_SERVER, UNUSUAL, WRONG
 
 ECHO_UDP_SERVER = """
@@ -30,6 +32,23 @@ client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 print("Подключение произошло")
 client.sendto(input("Сообщение: ").encode(), ("localhost", 5000))
 print(client.recvfrom(65535)[0].decode())
+"""
+ASYNCIO_UDP_CLIENT = """
+import asyncio
+
+class Client(asyncio.DatagramProtocol):
+    def connection_made(self, transport):
+        print("connected")
+        transport.sendto(input("Message: ").encode())
+
+    def datagram_received(self, data, address):
+        print(data.decode())
+
+async def run():
+    await asyncio.get_running_loop().create_datagram_endpoint(Client, remote_addr=("127.0.0.1", 5000))
+    await asyncio.sleep(9)
+
+asyncio.run(run())
 """
 ECHO_TCP_SERVER = """
 import socket
@@ -141,6 +160,26 @@ BAD: dict[str, tuple[int, str, str, str]] = {
     "no-address": (1, 'print("Клиент", address)', 'print("Клиент")', "address beside the rest"),
     "other-transport": (1, ECHO_UDP_SERVER, ECHO_TCP_SERVER, "it opened a TCP port"),
     "does-not-start": (1, "import socket\nserver", "server", "NameError"),
+    "asks-for-its-port": (
+        1,
+        'localhost", 5000))\nprint',
+        'localhost", int(input("Port: "))))\nprint',
+        "start without a quest",
+    ),
+    "keeps-back-its-line": (1, 'клиентов")', 'клиентов", end="")', r"server.py, line 5: what has no line's end"),
+    "escapes-letters": (1, "answer.encode()", '__import__("json").dumps(answer).encode()', "escaped as JSON does"),
+    "prints-other-bytes": (
+        *(1, 'print("Подключение'),
+        *(
+            '__import__("sys").stdout.reconfigure(encoding="cp1251")\nprint("Подключение',
+            "client.py prints bytes that are not",
+        ),
+    ),
+    "breaks-long-lines": (
+        *(1, "print(client.recvfrom(65535)[0].decode())"),
+        'print(__import__("textwrap").fill(client.recv(65535).decode(), 60))',
+        "",
+    ),
     "no-python": (1, "while True:", "while True", "line 6: "),
     "one-client": (1, "while True:\n", "if True:\n", "the server had ended"),
     "does-not-say": (1, 'print("Ожидание клиентов")\n', "", "says that the server waits"),
@@ -186,10 +225,12 @@ def write(directory: Path, server: str, client: str) -> None:
     (directory / "client.py").write_text(client, encoding="utf-8")
 
 
-def lab(number: int, directory: Path, *options: str, language: str = "en") -> tuple[int, str]:
+def lab(
+    number: int, directory: Path, *options: str, language: str = "en", env: dict[str, str] | None = None
+) -> tuple[int, str]:
     """Return the exit status and what is said."""
     command = [sys.executable, "-m", "conformance", "lab", str(number), str(directory), "--lang", language, *options]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, encoding="utf-8", check=False)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -283,10 +324,90 @@ def test_a_server_that_sends_no_time_fails_each_step_that_needs_one(tmp_path: Pa
     assert "✗ the time is that of now" in said
 
 
+def test_a_server_that_never_waits_costs_no_step(tmp_path: Path) -> None:
+    wait = "    data, address = server.recvfrom(65535)\n"
+    never = f"    try:\n    {wait}    except BlockingIOError:\n        continue\n"
+    busy = ECHO_UDP_SERVER.replace("while True:", "server.setblocking(False)\nwhile True:").replace(wait, never)
+    write(tmp_path, busy, ECHO_UDP_CLIENT)
+    status, said = lab(1, tmp_path)
+    assert (status, said.count("a remark: the server keeps a processor busy")) == (0, 1), said
+
+
+def test_a_good_server_gets_no_remark(tmp_path: Path) -> None:
+    write(tmp_path, ECHO_UDP_SERVER, ECHO_UDP_CLIENT)
+    assert "a remark" not in lab(1, tmp_path)[1]
+
+
+def test_programs_may_be_in_a_package(tmp_path: Path) -> None:
+    package = tmp_path / "echo"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "common.py").write_text("ADDRESS = 'localhost', 5000\n")
+    server, client = (
+        f"from .common import ADDRESS{program}".replace('("localhost", 5000)', "ADDRESS") for program in GOOD[1]
+    )
+    write(package, server, client)
+    status, said = lab(1, tmp_path)
+    assert status == 0, said
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 13), reason="asyncio sends empty datagrams since Python 3.13")
+def test_an_empty_message_that_is_not_sent(tmp_path: Path) -> None:
+    write(tmp_path, ECHO_UDP_SERVER, ASYNCIO_UDP_CLIENT)
+    status, said = lab(1, tmp_path, "--all")
+    assert (status, said.count("✗")) == (1, 1), said
+    assert "sends no empty datagram" in said
+
+
+def test_a_file_in_another_encoding(tmp_path: Path) -> None:
+    write(tmp_path, ECHO_UDP_SERVER, ECHO_UDP_CLIENT)
+    (tmp_path / "server.py").write_bytes(ECHO_UDP_SERVER.encode("cp1251"))
+    status, said = lab(1, tmp_path)
+    assert (status, "save it as UTF-8" in said) == (1, True), said
+    (tmp_path / "server.py").write_bytes(f"# coding: cp1251{ECHO_UDP_SERVER}".encode("cp1251"))
+    assert lab(1, tmp_path)[0] == 0
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_terminal_breaks_no_word(tmp_path: Path, language: str) -> None:
+    write(tmp_path, ECHO_UDP_SERVER.replace("message[::-1]", "message"), ECHO_UDP_CLIENT)
+    terminal = {**os.environ, "FORCE_COLOR": "1", "TERM": "dumb"}  # 80 columns
+    words = lab(1, tmp_path, "--hint", language=language)[1].split()
+    status, said = lab(1, tmp_path, "--hint", language=language, env=terminal)
+    assert (status, said.split()) == (1, words)
+    assert max(map(len, said.splitlines())) <= 80
+
+
+def test_only_the_steps_of_the_wanted_levels_are_counted(tmp_path: Path) -> None:
+    write(tmp_path, ECHO_UDP_SERVER, ECHO_UDP_CLIENT)
+    assert "exercise 1: 7 of 7\n" in lab(1, tmp_path)[1]
+
+
 def test_nothing_is_judged_without_two_programs(tmp_path: Path) -> None:
     status, said = lab(1, tmp_path)
     assert (status, said.count("\n")) == (2, 1), said
     assert "no Python files" in said
+
+
+def test_a_client_by_spec_md_and_a_server_that_needs_no_words(tmp_path: Path) -> None:
+    words = "import argparse\nwords = argparse.ArgumentParser()\n"
+    words += "words.add_argument('service')\nwords.add_argument('text')\n"
+    write(tmp_path, ECHO_UDP_SERVER, words + ECHO_UDP_CLIENT.replace('input("Сообщение: ")', "words.parse_args().text"))
+    status, said = lab(1, tmp_path, "--all")
+    assert (status, said.count("✗")) == (0, 0), said
+
+
+def test_a_traceback_is_no_menu(tmp_path: Path) -> None:
+    fails = "def find(a):\n    a.index('?')\n\nb = []\nb.extend(find([input()]))\n"
+    write(tmp_path, ECHO_UDP_SERVER, ECHO_UDP_CLIENT.partition("client.sendto")[0] + fails)
+    status, said = lab(1, tmp_path)
+    assert (status, "client.py ended with “ValueError" in said, "menu" in said) == (1, True, False), said
+
+
+def test_only_the_number_is_required() -> None:
+    command = [sys.executable, "-m", "conformance", "lab", "--lang", "en"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
+    assert (done.returncode, done.stderr.endswith("required: N\n")) == (2, True), done.stderr
 
 
 @pytest.mark.parametrize(

@@ -132,11 +132,70 @@ with socket.create_server(("localhost", 5000)) as server:
         print(name, address)
         clients[connection] = name
 """
+ANY_PORT_SERVER = """
+from socket import *
+with socket(AF_INET, SOCK_DGRAM) as server:
+    server.bind(("", 0))
+    print("Ожидаю клиентов на порту", server.getsockname()[1])
+    while True:
+        data, address = server.recvfrom(65535)
+        text = data.decode()
+        print("Клиент", address)
+        server.sendto("\\n".join((text, text[::-1], text.upper(), str(len(text)))).encode(), address)
+"""
+ASKING_CLIENT = """
+from socket import *
+host = input("Адрес сервера: ")
+port = int(input("Порт: "))
+with socket(AF_INET, SOCK_DGRAM) as client:
+    print("Подключено")
+    while True:
+        print("0. Выход")
+        print("1. Отправить сообщение")
+        if input("Ваш выбор: ") != "1":
+            break
+        text = input("Сообщение: ")
+        if input("Отправить? (д/н) ") == "д":
+            client.sendto(text.encode(), (host, port))
+            print(client.recv(65535).decode())
+"""
+MENU_CLIENT = """
+import socket
+client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+if input("1 - выйти, 2 - получать время: ") == "2":
+    client.sendto(input("Имя: ").encode(), ("127.0.0.1", 5000))
+    print("Подключено")
+    while True:
+        print(client.recv(1024).decode())
+"""
+WORD_CLIENT = """
+import socket, sys
+client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+client.sendto(sys.argv[1].encode(), ("127.0.0.1", 5000))
+print("connected")
+while True:
+    print(client.recv(1024).decode())
+"""
+SERVICE_CLIENT = """
+import argparse, socket
+words = argparse.ArgumentParser()
+words.add_argument("service")
+words.add_argument("name")
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+    client.sendto(words.parse_args().name.encode(), ("127.0.0.1", 5000))
+    print("connected")
+    while True:
+        print(client.recv(1024).decode())
+"""
 UNUSUAL = {
     "one-line": (4, ONE_LINE_SERVER, ONE_LINE_CLIENT),
     "wrapped": (3, WRAPPED_SERVER, WRAPPED_CLIENT),
     "one-request": (7, ONCE_SERVER, ONE_LINE_CLIENT),
     "common-clock": (2, COMMON_CLOCK_SERVER, REWRITING_CLIENT),
+    "asks-much": (3, ANY_PORT_SERVER, ASKING_CLIENT),
+    "has-a-menu": (2, COMMON_CLOCK_SERVER, MENU_CLIENT),
+    "takes-a-word": (2, COMMON_CLOCK_SERVER, WORD_CLIENT),
+    "takes-a-service": (2, COMMON_CLOCK_SERVER, SERVICE_CLIENT),
 }
 WRONG = {
     # name: the right one, what stands there, what stands there instead, what the verdict says
@@ -173,6 +232,14 @@ WRONG = {
             "            server.sendto(now(name), address)\n        time.sleep(3)",
         ),
         "after 0",
+    ),
+    "asks-a-riddle": ("asks-much", '"Порт: "', '"Пароль: "', "client.py asks more than one question"),
+    "takes-two-words": ("takes-a-word", "argv[1]", "argv[2]", "client.py was started with one word"),
+    "no-time-of-day": (
+        "has-a-menu",
+        "05.11.2026 {datetime.now():%H:%M:%S}, с нами с {datetime.now():%H:%M}",
+        "{time.time()}",
+        "seconds since 1970",
     ),
     "greets-by-name": ("common-clock", "{name}: 05", "05", "on the client's screen: Анна"),
 }

@@ -49,7 +49,8 @@ def test_each_line_is_written_out_into_a_file(
     with Program(shell, cwd=target.cwd, env=target.environment, limits=target.limits):
         deadline = time.monotonic() + PATIENCE
         while not (file.exists() and file.read_bytes().startswith(b"waiting for clients on ")):
-            assert time.monotonic() < deadline, "no ready line in the file while the server runs"
+            told = file.read_text(encoding="utf-8", errors="backslashreplace") if file.exists() else ""
+            assert time.monotonic() < deadline, f"the output is a file, and the ready line is not in it, but {told!r}"
             time.sleep(0.01)
 
 

@@ -1,0 +1,37 @@
+"""The steps by SPEC.md: each fails for what it asks for, and not for what a later one does."""
+
+from pathlib import Path
+
+import pytest
+
+from conformance.as_client.exchange import Exchange
+from conformance.labs import levels
+from conformance.labs.exam import Exam
+from conformance.labs.exercises import EXERCISES
+from conformance.labs.ladder import StepError
+from conformance.labs.submission import Submission
+from conformance.running.cases import Case, dump_exchanges
+from conformance.targets.discovery import find_target
+
+FORM, ERRORS = levels.PROTOCOL[1], levels.PROTOCOL[4]
+
+
+def test_a_step_does_not_fail_for_a_requirement_of_a_later_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = "'OK' came; expected ERR"
+    case = Case(
+        "form", "", "mine", "mine", "server", "udp", "echo", ["REP-2"], "failed", about="ERR-1", problem=problem
+    )
+    exchange = Exchange("UDP", "udp", ("127.0.0.1", 1), ("127.0.0.1", 2))
+    for request in b"first", b"echo hi", b"ECHO hi":
+        exchange.add("C", request)
+        if request != b"echo hi":
+            exchange.add("S", b"OK\n")
+    case.exchanges = dump_exchanges([exchange])
+    waiting = Case("other", "", "mine", "mine", "server", "udp", "echo", ["REP-1"], "unjudged", about="ERR-1")
+    monkeypatch.setattr(levels, "_cases", lambda selection: [case, waiting])
+    monkeypatch.setattr(levels, "find_target", lambda name: find_target("raw"))
+    with Exam(EXERCISES[1], Submission(Path("server.py"), Path("client.py"))) as exam:
+        FORM.take(exam)
+        with pytest.raises(StepError) as failed:
+            ERRORS.take(exam)
+    assert failed.value.came == f"{problem}\nsent before: “'echo hi', 'ECHO hi'”"
