@@ -10,6 +10,7 @@ from pathlib import Path
 from conformance.labs.exam import Exam
 from conformance.labs.ladder import Step, StepError, UndecidedError
 from conformance.languages.texts import mark, requirement_text, say
+from conformance.languages.told import told
 from conformance.profiles import PROFILES
 from conformance.reports.causes import find_causes
 from conformance.running import runner
@@ -129,9 +130,9 @@ def _judge(exam: Exam, role: Role, ids: list[str]) -> None:
         cause = causes[0]
         case = cause.example[0] if cause.example else cause.waiting[0]
         problem = case.problem.removeprefix(f"{cause.requirement} first: ")
-        raise StepError(requirement_text(cause.requirement), problem.strip().partition("\n\n")[0])
+        raise StepError(requirement_text(cause.requirement), told(problem.strip().partition("\n\n")[0]))
     if undecided := [case for case in cases if case.outcome in ("error", "unjudged")]:
-        raise UndecidedError(undecided[0].problem)
+        raise UndecidedError(told(undecided[0].problem))
 
 
 def _cases(selection: Selection) -> list[Case]:
@@ -141,7 +142,7 @@ def _cases(selection: Selection) -> list[Case]:
             if not isinstance(event, Planned):
                 cases.append(event)
     except JudgeError as error:
-        raise UndecidedError(str(error)) from None
+        raise UndecidedError(told(str(error))) from None
     return cases
 
 
