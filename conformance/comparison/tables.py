@@ -49,7 +49,7 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
     """Print the tables, then problems, disagreements, and how busy the load generator was."""
     width = min(console.width, WIDTH)
     for line in comparison.busy:
-        busy = say("The machine was busy: {how}", how=line)
+        busy = say("The machine was busy: {how}", how=told(line))
         console.print(f"[yellow]{escape(busy)}[/]", width=width)
     side_by_side = FIRST + COLUMN * len(comparison.targets) <= width
     for (service, pattern), title in TITLES.items():

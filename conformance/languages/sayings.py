@@ -14,7 +14,7 @@ from conformance.languages.told import QUOTED, SEPARATOR
 
 EXCEPTIONS = {
     *("AssertionError", "ProgramError", "DidNotStart", "LoadError", "JudgeError", "CheckTimeout", "Inconclusive"),
-    *("Unjudged", "Fault", "Observed", "Silence", "Ended", "Reset", "Malformed", "ClientLeft", "Disagreement"),
+    *("Unjudged", "Fault", "Observed", "Silence", "Ended", "Reset", "Malformed", "ClientLeft", "ValueError"),
     "observed",  # a variable: one of these classes
 }
 """Whose first argument is a message, when they are called; so is the message of an ``assert``."""
@@ -27,21 +27,23 @@ ARGUMENTS = {
     **dict.fromkeys(("_send", "partial"), -1),
     "__init__": 2,
     "Event": 3,
+    "Disagreement": 4,
 }
 """Functions one of whose arguments is a message or a part of one, and which."""
 
 FUNCTIONS = {"__str__", "cut_problem", "describe", "show"}
 """Functions that return messages, or append them to what they return."""
 
-CASES = {"ODD", "FORMS", "BAD", "RENEWALS", "quick", "slow", "fatal", "bad", "badly_built"}
-"""Variables with tables whose keys name cases."""
+CASES = {"ODD", "FORMS", "BAD", "RENEWALS", "quick", "slow", "fatal", "bad", "badly_built", "said"}
+"""Variables with tables whose keys are names of cases, or messages."""
 
-CONSTANTS = {"END_OF_STREAM", "NOT_STARTED"}
-"""Messages by name, for several modules."""
+CONSTANTS = {"END_OF_STREAM", "NOT_STARTED", "pinning"}
+"""Variables that hold a message which other modules show."""
 
 PARTS = (
     *("silence", "ended", "reset", "malformed"),  # names of exceptions: what was observed
     *("of which the first {0}", "it sent nothing", "{0}, or a first part of it", "or", "and", "to"),
+    *("closed", "full"),  # how standard error cannot be written
     "[Errno {0}] {1}",
     *SYSTEM,
 )
@@ -113,7 +115,7 @@ class _Module:
         self._seen.add(node)
         match node:
             case ast.Constant(value=str()) | ast.JoinedStr() | ast.BinOp(op=ast.Add()):
-                self._found.update(dict.fromkeys(_clauses("".join(self._parts(node)))))
+                self._found.update(dict.fromkeys(split("".join(self._parts(node)))))
             case ast.IfExp(body=one, orelse=other):
                 self._follow(one)
                 self._follow(other)
@@ -211,6 +213,10 @@ def _messages(node: ast.AST) -> Iterator[ast.expr]:
             yield from (each for each in others if isinstance(each, ast.Constant | ast.JoinedStr))
         case ast.Assign(targets=[ast.Attribute(attr="problem")], value=value):
             yield value
+        case ast.Assign(
+            targets=[ast.Tuple(elts=[*_, ast.Attribute(attr="problem")])], value=ast.Tuple(elts=[*_, value])
+        ):
+            yield value
         case ast.Assign(targets=[target], value=value) | ast.AugAssign(target=target, value=value):
             yield from _cases(target, value)
         case ast.AnnAssign(target=target, value=ast.expr() as value):
@@ -254,7 +260,7 @@ def _bound(target: ast.expr, value: ast.expr) -> Iterator[tuple[str, ast.expr]]:
                 yield from _bound(one, other)
 
 
-def _clauses(text: str) -> Iterator[str]:
+def split(text: str) -> Iterator[str]:
     """Yield the clauses of a text that have words, with numbered holes."""
     quoted = QUOTED.findall(text)
     for clause in SEPARATOR.split(QUOTED.sub("\1", text))[::2]:

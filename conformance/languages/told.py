@@ -11,7 +11,7 @@ from gettext import find
 
 from conformance.languages.texts import LOCALE, current
 
-SEPARATOR = re.compile(r"(; |: |\n|(?<!\S)\(|\)(?=[;:,\s]|$))")
+SEPARATOR = re.compile(r"(; |(?<![\s:]): |\n|(?<!\S)\(|\)(?=[;:,\s]|$))")
 """What stands between clauses."""
 
 QUOTED = re.compile(r"""(?<!\w)b?(?:'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*")(?!\w)""")
