@@ -90,15 +90,15 @@ class _Module:
         for node in ast.walk(self._tree):
             match node:
                 case ast.Assign(targets=targets, value=value):
-                    pairs = [(target, value) for target in targets]
+                    pairs: list[tuple[ast.expr, ast.expr]] = [(target, value) for target in targets]
                 case ast.AnnAssign(target=target, value=ast.expr() as value):
                     pairs = [(target, value)]
                 case ast.NamedExpr(target=target, value=value):
                     pairs = [(target, value)]
                 case _:
                     continue
-            for target, value in pairs:
-                for name, each in _bound(target, value):
+            for one, other in pairs:
+                for name, each in _bound(one, other):
                     found.setdefault((self._scopes[node], name), []).append(each)
         return found
 
@@ -131,9 +131,9 @@ class _Module:
                     self._follow(each)
             case ast.Call(func=ast.Name(id=name) | ast.Attribute(value=ast.Name(id="self"), attr=name)):
                 for function in self._functions.get(name, []):
-                    for each in ast.walk(function):
-                        if isinstance(each, ast.Return) and each.value:
-                            self._follow(each.value)
+                    for inner in ast.walk(function):
+                        if isinstance(inner, ast.Return) and inner.value:
+                            self._follow(inner.value)
             case ast.Call(func=ast.Attribute(value=text, attr="removeprefix")):
                 self._follow(text)
             case ast.Call(func=ast.Attribute(attr="join"), args=[items]):

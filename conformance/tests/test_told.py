@@ -121,7 +121,7 @@ def test_what_is_said_in_another_form_is_found(room: str) -> None:
                 continue
             function = parent.func if isinstance(parent, ast.Call) else None
             if getattr(function, "attr", getattr(function, "id", "")) not in SILENT:
-                missing += [f"{file.name}:{node.lineno}: {each}" for each in split(text) if each not in CATALOGUE]
+                missing += [f"{file.name}: {each}" for each in split(text) if each not in CATALOGUE]
     assert not missing, "sayings.py does not see that this is a message"
 
 

@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from conformance.as_client.exchange import Exchange
-from conformance.languages.texts import mark, say
+from conformance.languages.texts import mark, requirement_text, say
 from conformance.languages.told import told
-from conformance.reports.page.formats import requirement_text
 from conformance.running.cases import Case, load_exchange
 from conformance.running.verdicts import Verdict
 
