@@ -23,7 +23,7 @@ UPPER_DISAGREEMENTS = frozenset(
 #: Characters that programs often get wrong: false line ends, upper cases of several letters, marks, joiners,
 #: directions, noncharacters, U+FEFF.
 CORNERS = (
-    "\t \u00a0\u3000\u2028\u2029\ufeff\u00ad\u200b\u200d\u200e\u200f\u061c\u202a\u202e\u2066\u2069\ufffd\ufffe\uffff"
+    "\t \u00a0\u3000\u2028\u2029\ufeff\u00ad\u034f\u200b\u200d\u2060\ufe0e\ufe0f\u200e\u200f\u061c\u202a\u202e\u2066\u2069\ufffd\ufffe\uffff"
     "\u0301\u0308\u0345\u1e9eßŉǰΐΰևẖﬁﬃᾳΆςσϊiıİǅǆჁᲐаяёйїЀҀԱ\u0439\u0438\u0306\ud7ff\ue000\U0001f468\U0001f3fd\U0001f1e6"
     "\U00010428\U0001e922\U000e0041\U0010fffd\U0010ffff:\\%{}<>&'\"\x7e\u00a0"
 )

@@ -33,8 +33,8 @@ from conformance.targets.terms import Service, Transport
 
 PROCESSORS = os.cpu_count() or 1
 
-UNITS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 2 * PROCESSORS))
-"""How many units run at once on this machine; without workers, others may run beside this process."""
+UNITS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", PROCESSORS))
+"""How many units run at once on this machine; where there are no workers, tox runs a unit for each processor."""
 
 AT_ONCE = max(4, min(6 * PROCESSORS // UNITS, 12))
 """Threads of a unit. Most of the time they wait; but each program that they start needs a processor to be in time."""

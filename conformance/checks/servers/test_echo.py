@@ -9,6 +9,7 @@ from conformance.as_client.judgement import require_fields, require_reply
 from conformance.expected.fields import OK_FIELDS
 from conformance.expected.oracle import expected_reply, ok_fields
 from conformance.expected.strategies import messages
+from conformance.running.fixtures import StartServer
 from conformance.targets.server import Server
 from spec.limits import MESSAGE_BYTES
 
@@ -34,6 +35,8 @@ TELLING = [
     "ﬀ" * 9,
     "σς",
     "a\tb",
+    "❤\ufe0f",
+    "a\u00ad\u034f\u200b\u2060\ufeffz",
 ]
 FIELDS = [
     pytest.param(field.name, marks=pytest.mark.requirement(field.requirement))
@@ -80,6 +83,12 @@ def test_field_of_telling_messages(server: Server, field: str) -> None:
 @given(message=messages())
 def test_field_over_tcp(server: Server, field: str, message: str) -> None:
     require_field(server, field, [message])
+
+
+@pytest.mark.requirement("ECHO-4")
+def test_upper_case_in_any_locale(start_server: StartServer) -> None:
+    """In Turkish the upper case of i is another one."""
+    require_field(start_server(env={"LC_ALL": "tr_TR.UTF-8", "LANG": "tr_TR.UTF-8"}), "upper", ["iı"])
 
 
 @pytest.mark.transport("tcp")
