@@ -71,11 +71,18 @@ def describe(outcome: Outcome, targets: Sequence[Target], *, hexadecimal: bool =
     difference = outcome.difference
     if difference is None:
         return f"no difference in {outcome.agreed} conversations"
-    lines = ["they differ, and SPEC.md " + ("leaves it free" if difference.kind == "free" else "forbids it")]
-    lines += [f"  both got the request {_shown(each, hexadecimal)}" for each in difference.conversation]
-    for target, replies, wrong in zip(targets, difference.replies, difference.at_fault, strict=True):
-        lines.append(f"  {target.name} {'wrongly ' * wrong}sent {_shown(b''.join(replies), hexadecimal)}")
-    return "\n".join(lines)
+    verdict = "leaves it free" if difference.kind == "free" else "forbids it"
+    asked = [f"  both got the request {_shown(each, hexadecimal)}" for each in difference.conversation]
+    sent = [
+        f"  {target.name} wrongly sent {came}" if wrong else f"  {target.name} sent {came}"
+        for target, came, wrong in zip(
+            targets,
+            [_shown(b"".join(each), hexadecimal) for each in difference.replies],
+            difference.at_fault,
+            strict=True,
+        )
+    ]
+    return "\n".join([f"they differ, and SPEC.md {verdict}", *asked, *sent])
 
 
 def _shown(data: bytes, hexadecimal: bool) -> str:

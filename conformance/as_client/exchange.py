@@ -50,7 +50,7 @@ class Exchange:
         """Record an event at a time in seconds of ``time.monotonic``, by default now; return that time."""
         at = time.monotonic() if at is None else at
         if len(data) > EVENT_BYTES:
-            note = f"{note}, " * bool(note) + f"{len(data)} bytes, {CUT} {EVENT_BYTES} are kept"
+            note = f"{note}; " * bool(note) + f"{len(data)} bytes, {CUT} {EVENT_BYTES} are kept"
             data = data[:EVENT_BYTES]
         event = Event(at, side, data, note)
         if not self._last and len(self._first) < FIRST_EVENTS and self._first_bytes + len(data) <= FIRST_BYTES:

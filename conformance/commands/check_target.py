@@ -5,6 +5,7 @@ import argparse
 from conformance.as_client import contract
 from conformance.commands.selecting import find_targets
 from conformance.languages.texts import mark, say
+from conformance.languages.told import told
 from conformance.running.verdicts import CONFORMS, FAILS
 from conformance.targets.discovery import target_help
 
@@ -20,7 +21,7 @@ def execute(options: argparse.Namespace) -> int:
     for target in find_targets(options.targets):
         print(target.name)
         for finding in contract.check(target):
-            first, *rest = (finding.problem or say("ok")).splitlines()
+            first, *rest = (told(finding.problem) or say("ok")).splitlines()
             print(f"  {finding.what}: {first}", *(f"    {line}" for line in rest), sep="\n")
             status = FAILS if finding.problem else status
     return status

@@ -12,6 +12,7 @@ from conformance.commands.files import page_writer, require_directories, write_j
 from conformance.commands.judging import judge_selection
 from conformance.commands.selecting import UsageError, find_targets, needs_module, positive
 from conformance.languages.texts import mark, say
+from conformance.languages.told import told
 from conformance.profiles import PROFILES
 from conformance.reports.json_report import build_report
 from conformance.reports.screen import Screen
@@ -95,7 +96,7 @@ def _judge_quickly(options: argparse.Namespace, targets: list[Target], console: 
     try:
         judged = judge_selection(console, selection)
     except JudgeError as error:  # what was measured is not lost
-        console.print(say("not judged: {problem}", problem=error), markup=False, soft_wrap=True)
+        console.print(say("not judged: {problem}", problem=told(str(error))), markup=False, soft_wrap=True)
         return None
     verdicts = {target.name: judge(judged.of(target.name)) for target in targets}
     states = {name: state_of(judged.of(name), of, {}, strict=False) for name, of in verdicts.items()}

@@ -8,6 +8,7 @@ import hypothesis
 from conformance.as_client import differential
 from conformance.commands.selecting import require_reachable
 from conformance.languages.texts import mark, say
+from conformance.languages.told import told
 from conformance.profiles import PROFILES
 from conformance.running.runner import JudgeError
 from conformance.running.verdicts import CONFORMS, FAILS
@@ -35,8 +36,8 @@ def execute(options: argparse.Namespace) -> int:
         if all(target.offers("server", transport, service) for target in targets):
             outcome = differential.compare(targets[0], targets[1], service, transport, profile)
             compared = True
-            told = differential.describe(outcome, targets, hexadecimal=options.hex)
-            print(say("{service} over {transport}: {told}", service=service, transport=transport, told=told))
+            text = told(differential.describe(outcome, targets, hexadecimal=options.hex))
+            print(say("{service} over {transport}: {told}", service=service, transport=transport, told=text))
             status = FAILS if outcome.difference and any(outcome.difference.at_fault) else status
     if not compared:
         raise JudgeError(say("there is no server that both offer"))

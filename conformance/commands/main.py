@@ -29,6 +29,7 @@ from conformance.commands import (
 from conformance.commands.selecting import UsageError
 from conformance.languages import texts
 from conformance.languages.texts import say
+from conformance.languages.told import told
 from conformance.running.runner import JudgeError
 from conformance.running.verdicts import NOT_JUDGED, USAGE, KnownFailuresError
 from conformance.targets.interrupts import heed_interrupts
@@ -93,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"sockspec: {error}", file=sys.stderr)
         return USAGE
     except JudgeError as error:
-        print(say("sockspec: could not be judged: {problem}", problem=error), file=sys.stderr)
+        print(say("sockspec: could not be judged: {problem}", problem=told(str(error))), file=sys.stderr)
         return NOT_JUDGED
     except OSError as error:
         print(f"sockspec: {_explain(error)}", file=sys.stderr)

@@ -13,6 +13,7 @@ from conformance.commands.files import PageWriter, Writer, page_writer, require_
 from conformance.commands.judging import Judged, judge_selection
 from conformance.commands.selecting import add_selection, find_requirements, find_targets, positive, positive_seconds
 from conformance.languages.texts import mark, say
+from conformance.languages.told import told
 from conformance.prerequisites import place
 from conformance.profiles import PROFILES
 from conformance.reports import terminal
@@ -179,10 +180,10 @@ def _conclude(console: Console, judged: Judged, states: Mapping[str, State], loo
         )
         for reason in dict.fromkeys(case.problem for case in cases if case.outcome == "inconclusive" and case.problem):
             ids = sorted({case.requirements[0] for case in cases if case.problem == reason}, key=place)
-            undecided = say("not decided, {reason}: {ids}", reason=say(reason), ids=" ".join(ids))
+            undecided = say("not decided, {reason}: {ids}", reason=told(reason), ids=" ".join(ids))
             console.print(f"[dim]{escape(undecided)}[/]", soft_wrap=True)
     if judged.problem:
-        unjudged = say("not all was judged: {problem}", problem=say(judged.problem))
+        unjudged = say("not all was judged: {problem}", problem=told(say(judged.problem)))
         console.print(f"[magenta]{escape(unjudged)}[/]", soft_wrap=True)
 
 

@@ -7,6 +7,7 @@ from itertools import combinations, product
 from conformance.as_client.differential import OPTIONS, Outcome, describe, find_difference
 from conformance.as_client.observed import Observed
 from conformance.comparison.model import Disagreement
+from conformance.languages.texts import say
 from conformance.profiles import Profile
 from conformance.targets.programs import ProgramError
 from conformance.targets.server import Server
@@ -44,7 +45,15 @@ def disagreements(
             for (first, one), (second, two) in combinations(servers, 2):
                 if baseline not in (None, first.name, second.name):
                     continue
-                step(f"{service} over {transport}: {first.name} and {second.name}")
+                step(
+                    say(
+                        "{service} over {transport}: {first} and {second}",
+                        service=service,
+                        transport=transport,
+                        first=first.name,
+                        second=second.name,
+                    )
+                )
                 yield _compare((first, second), (one, two), profile)
 
 

@@ -26,7 +26,6 @@ from spec.limits import CLIENTS_DEFAULT
 
 NOT_OFFERED = "not offered"
 NOT_STARTED = "not measured: it runs already, with options of its own"
-TOO_MANY = "not measured: no more than {} files may be open here"
 
 DYING = 2 * SCALE
 """Seconds to wait for the end of a server that has broken its connections, to learn its exit status."""
@@ -51,10 +50,11 @@ def measure(targets: Sequence[Target], plan: Plan, baseline: str, step: Step) ->
     results = {(target.name, load): _Result() for group in plan.groups() for load in group for target in targets}
     with pinned(CORES.generator):
         for loads in plan.groups():
+            problem = f"not measured: no more than {files} files may be open here"
             for load in loads:
                 if load.clients + SPARE > files:
                     for target in targets:
-                        results[target.name, load].problem = TOO_MANY.format(files)
+                        results[target.name, load].problem = problem
             for number in range(max(map(plan.rounds_of, loads))):
                 wanted = [load for load in loads if number < plan.rounds_of(load)]
                 _take_round(targets, wanted, plan, number, results, step)

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from conformance.comparison.model import METRICS, TOO_FEW_VALUES, Comparison, Load, Measurement, Pattern
 from conformance.languages.texts import mark, say
+from conformance.languages.told import told
 from conformance.targets.terms import Service
 
 WIDTH = 100
@@ -48,7 +49,7 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
     """Print the tables, then problems, disagreements, and how busy the load generator was."""
     width = min(console.width, WIDTH)
     for line in comparison.busy:
-        busy = say("The machine was busy: {how}", how=line)
+        busy = say("The machine was busy: {how}", how=told(line))
         console.print(f"[yellow]{escape(busy)}[/]", width=width)
     side_by_side = FIRST + COLUMN * len(comparison.targets) <= width
     for (service, pattern), title in TITLES.items():
@@ -174,7 +175,7 @@ def _problems(comparison: Comparison) -> Iterator[str]:
             about.setdefault((each.target, each.problem), []).append(load)
     for (target, problem), loads in about.items():
         more = say(" and {count} more", count=len(loads) - 1) if len(loads) > 1 else ""
-        yield f"[yellow]{escape(target)}: {escape(problem)}[/] ({escape(loads[0])}{more})"
+        yield f"[yellow]{escape(target)}: {escape(told(problem))}[/] ({escape(loads[0])}{more})"
 
 
 def _disagreements(comparison: Comparison) -> Iterator[str]:
@@ -188,7 +189,7 @@ def _disagreements(comparison: Comparison) -> Iterator[str]:
                 targets=say(" and ").join(each.targets),
                 service=each.service,
                 transport=each.transport,
-                difference=each.difference,
+                difference=told(each.difference),
             )
             yield f"[{colour}]{escape(text)}[/]"
     if comparison.disagreements:

@@ -11,6 +11,7 @@ from pathlib import Path
 from conformance.labs.exam import Exam
 from conformance.labs.ladder import Step, StepError, UndecidedError, shown
 from conformance.languages.texts import mark, requirement_text, say
+from conformance.languages.told import told
 from conformance.profiles import PROFILES
 from conformance.reports.causes import find_causes
 from conformance.running import runner
@@ -150,11 +151,11 @@ def _judge(exam: Exam, role: Role, ids: list[str], later: set[str]) -> None:
         cause = now[0]
         case = cause.example[0] if cause.example else cause.waiting[0]
         problem = case.problem.removeprefix(f"{cause.requirement} first: ")
-        came = problem.strip().partition("\n\n")[0]
+        came = told(problem.strip().partition("\n\n")[0])
         raise StepError(requirement_text(cause.requirement), "\n".join([came, *_sent_before(case)]))
     left = [case for cause in causes for case in cause.waiting]
     if undecided := [case for case in cases if case.outcome in ("error", "unjudged") and case not in left]:
-        raise UndecidedError(undecided[0].problem)
+        raise UndecidedError(told(undecided[0].problem))
 
 
 def _sent_before(case: Case) -> list[str]:
@@ -174,7 +175,7 @@ def _cases(selection: Selection) -> list[Case]:
             if not isinstance(event, Planned):
                 cases.append(event)
     except JudgeError as error:
-        raise UndecidedError(str(error)) from None
+        raise UndecidedError(told(str(error))) from None
     return cases
 
 

@@ -17,10 +17,14 @@ from babel.messages.pofile import read_po, write_po
 
 from conformance import ROOT
 from conformance.languages.foreign import ARGPARSE, FILES, SYSTEM
+from conformance.languages.sayings import PARTS, clauses
 from conformance.languages.texts import LOCALE
 
 NO_DATE = datetime(1970, 1, 1, tzinfo=timezone.utc)
 """What stands in a compiled catalogue for the time when it was made: the same texts make the same file."""
+
+SAYINGS = "sayings"
+"""In Python; the texts are what checks say, with holes for values."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ class Translated:
 
     russian: Path
     sources: Mapping[str, str]
-    """Patterns of files in the tree, and in what each is written."""
+    """Patterns of files in the tree, and in what each is written, or SAYINGS."""
     keywords: Sequence[str]
     """Functions whose first argument is a text."""
     foreign: Sequence[str]
@@ -40,6 +44,9 @@ class Translated:
         yield from self.foreign
         for pattern, kind in self.sources.items():
             for file in sorted(ROOT.glob(pattern)):
+                if kind == SAYINGS:
+                    yield from clauses(file.read_text(encoding="utf-8"))
+                    continue
                 for _, text, _, _ in extract_from_file(kind, file, keywords=dict.fromkeys(self.keywords)):
                     yield str(text)
 
@@ -95,7 +102,23 @@ SUITE = Translated(
     ["say", "mark"],
     [*ARGPARSE, *FILES],
 )
-CATALOGUES = {"programs": PROGRAMS, "suite": SUITE}
+CHECKS = Translated(
+    LOCALE / "ru" / "LC_MESSAGES" / "checks.po",
+    dict.fromkeys(
+        (
+            "conformance/*.py",
+            *(f"conformance/checks/{role}/*.py" for role in ("clients", "servers")),
+            *(
+                f"conformance/{room}/*.py"
+                for room in ("as_client", "as_network", "as_server", "comparison", "expected", "running", "targets")
+            ),
+        ),
+        SAYINGS,
+    ),
+    [],
+    PARTS,
+)
+CATALOGUES = {"programs": PROGRAMS, "suite": SUITE, "checks": CHECKS}
 
 
 def main() -> int:

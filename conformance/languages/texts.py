@@ -57,9 +57,12 @@ def say(text: str, /, **values: object) -> str:
     return translated.format(**values) if values else translated
 
 
-def requirement_text(id_: str) -> str:
-    """Return a requirement's sentence in the chosen language. Raises KeyError for an unknown id."""
-    english = REQUIREMENTS[id_].text
+def requirement_text(id_: str, english: str = "") -> str:
+    """Return a requirement's sentence in the chosen language; `english` is a report's own, by default that of SPEC.md.
+
+    Raises KeyError for an id that SPEC.md lacks, if there is no report's.
+    """
+    english = english or REQUIREMENTS[id_].text
     translated = SPECIFICATION.with_suffix(f".{_language}.md")
     if not translated.exists():
         return english

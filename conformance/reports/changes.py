@@ -3,12 +3,17 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from conformance.languages.texts import mark, requirement_text, say
+from conformance.languages.told import told
 from conformance.running.verdicts import State, Verdict
 
 Report = Mapping[str, Any]
 
-SETTINGS = ("profile", "seed")
-"""What two runs should have in common, or one has looked where the other has not."""
+SETTINGS = {
+    "profile": mark("The runs differ in their profile: {old} before, {new} now."),
+    "seed": mark("The runs differ in their seed: {old} before, {new} now."),
+}
+"""What two runs should have in common, or one has looked where the other has not; and what is said of others."""
 
 
 class Change(NamedTuple):
@@ -86,15 +91,15 @@ def _problem(report: Report, target: str, id_: str) -> str:
 
 def notes(old: Report, new: Report) -> Iterator[str]:
     """Yield a sentence for each way in which the two reports cannot be compared."""
-    for name in SETTINGS:
+    for name, text in SETTINGS.items():
         if old[name] != new[name]:
-            yield f"The runs differ in their {name}: {old[name]} before, {new[name]} now."
+            yield say(text, old=old[name], new=new[name])
     for target in old["verdicts"]:
         if target not in new["verdicts"]:
-            yield f"{target} is in the old report alone."
+            yield say("{target} is in the old report alone.", target=target)
     for target in new["verdicts"]:
         if target not in old["verdicts"]:
-            yield f"{target} is in the new report alone."
+            yield say("{target} is in the new report alone.", target=target)
 
 
 def as_text(found: Sequence[Changes], remarks: Sequence[str]) -> str:
@@ -106,7 +111,7 @@ def as_text(found: Sequence[Changes], remarks: Sequence[str]) -> str:
             lines.append(f"  {title}:")
             for change in listed:
                 lines.append(f"    {change.requirement}: {change.old.name} -> {change.new.name}")
-                lines.append(f"      {change.problem or change.text}")
+                lines.append(f"      {_why(change)}")
         lines += [f"  {line}" for line in _rest(each)]
     return "\n".join([*lines, *remarks])
 
@@ -119,27 +124,34 @@ def as_markdown(found: Sequence[Changes], remarks: Sequence[str]) -> str:
         for title, listed in _groups(each):
             rows = [
                 f"| {change.requirement} | {change.old.name} | {change.new.name} "
-                f"| {_escaped(change.problem) or change.text} |"
+                f"| {_escaped(_why(change)) if change.problem else _why(change)} |"
                 for change in listed
             ]
-            blocks.append("\n".join([f"| {title} | before | now | |", "|---|---|---|---|", *rows]))
+            heading = " | ".join([title, say("before"), say("now")])
+            blocks.append("\n".join([f"| {heading} | |", "|---|---|---|---|", *rows]))
         blocks += _rest(each)
     return "\n\n".join([*blocks, *map(_escaped, remarks)])
 
 
+def _why(change: Change) -> str:
+    """Return what is said of a failure, or else the requirement's sentence."""
+    return told(change.problem) or requirement_text(change.requirement, change.text)
+
+
 def _states(each: Changes) -> str:
-    return each.new_state if each.old_state == each.new_state else f"{each.old_state} -> {each.new_state}"
+    old, new = say(each.old_state), say(each.new_state)
+    return new if old == new else f"{old} -> {new}"
 
 
 def _groups(each: Changes) -> list[tuple[str, list[Change]]]:
-    titled = [("worse", each.worse), ("better", each.better), ("changed otherwise", each.other)]
+    titled = [(say("worse"), each.worse), (say("better"), each.better), (say("changed otherwise"), each.other)]
     return [(title, listed) for title, listed in titled if listed]
 
 
 def _rest(each: Changes) -> list[str]:
-    lines = [] if _groups(each) else ["No verdict has changed."]
+    lines = [] if _groups(each) else [say("No verdict has changed.")]
     if each.unpaired:
-        lines.append(f"Requirements that only one of the reports has: {each.unpaired}.")
+        lines.append(say("Requirements that only one of the reports has: {count}.", count=each.unpaired))
     return lines
 
 

@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from conformance.languages.texts import mark, requirement_text, say
+from conformance.languages.told import told
 from conformance.reports.causes import Cause
 from conformance.running.cases import Case, load_exchange
 from conformance.running.verdicts import State, Verdict, Verdicts
@@ -107,7 +108,7 @@ def _print_cause(console: Console, number: int, cause: Cause, *, hexadecimal: bo
     if cause.example is None:
         heading = escape(f"{cause.target}: {cause.requirement}")
         console.print(f"{number}. [red]{say(OUTCOMES['failed'])}[/] {heading}", soft_wrap=True)
-        lines = [_sentence(cause.requirement), "", *cause.problem.splitlines()]
+        lines = [_sentence(cause.requirement), "", *told(cause.problem).splitlines()]
         console.print("\n".join(f"    {line}".rstrip() for line in lines), markup=False, soft_wrap=True)
     else:
         case, file = cause.example
@@ -147,11 +148,11 @@ def print_failure(console: Console, case: Case, *, hexadecimal: bool = False) ->
 
 
 def _print_details(console: Console, case: Case, file: Path | None, *, hexadecimal: bool = False) -> None:
-    lines = [_sentence(case.about), "", *case.problem.splitlines()]
+    lines = [_sentence(case.about), "", *told(case.problem).splitlines()]
     if case.inputs is not None:
         lines += ["", say("generated: {inputs}", inputs=json.dumps(case.inputs, ensure_ascii=False)[:400])]
     for exchange in case.exchanges[-SHOWN_EXCHANGES:]:
-        lines += ["", *load_exchange(exchange).show(hexadecimal=hexadecimal).splitlines()]
+        lines += ["", *told(load_exchange(exchange).show(hexadecimal=hexadecimal)).splitlines()]
     if file:
         lines += ["", say("again: sockspec replay {file}", file=file)]
     console.print("\n".join(f"    {line}".rstrip() for line in lines), markup=False, soft_wrap=True)

@@ -149,7 +149,7 @@ def _fit(events: list[Event], size: int) -> list[Event]:
 def _cut(event: Event) -> Event:
     if len(event.data) <= EVENT_BYTES:
         return event
-    note = f"{event.note}, " * bool(event.note) + f"{len(event.data)} bytes, {CUT} {EVENT_BYTES} are stored"
+    note = f"{event.note}; " * bool(event.note) + f"{len(event.data)} bytes, {CUT} {EVENT_BYTES} are stored"
     return event._replace(data=event.data[:EVENT_BYTES], note=note)
 
 

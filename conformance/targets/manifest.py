@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from conformance.languages.texts import say
+from conformance.languages.told import told
 from conformance.targets.environment import read_environment
 from conformance.targets.limits import Limits
 from conformance.targets.platform import read_lacks
@@ -82,7 +83,7 @@ def _read_table(place: str, read: Callable[[], _Table]) -> _Table:
     try:
         return read()
     except ValueError as error:
-        raise TargetError(f"{place}: {error}") from None
+        raise TargetError(f"{place}: {told(str(error))}") from None
 
 
 def _read_command(place: str, command: object, directory: Path) -> tuple[str, ...]:

@@ -1,12 +1,14 @@
 """Two reports of the same targets, and a report as a badge."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from conformance.commands import main
+from conformance.languages import texts
 from conformance.profiles import PROFILES
 from conformance.reports.badge import badge
 from conformance.reports.json_report import build_report
@@ -34,8 +36,10 @@ def report(profile: str = "standard", known: tuple[str, ...] = (), **targets: Ou
 
 
 @pytest.fixture(autouse=True)
-def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.chdir(tmp_path)
+    yield
+    texts.choose("en")
 
 
 def changes(old: dict[str, Any], new: dict[str, Any], *words: str) -> int:
@@ -66,6 +70,28 @@ def test_worse_better_and_otherwise(capsys: pytest.CaptureFixture[str]) -> None:
     markdown = capsys.readouterr().out
     assert "### mine: does not conform\n\n| worse | before | now | |\n|---|---|---|---|\n" in markdown
     assert r"| ECHO-1 | PASS | FAIL | ECHO-1 \| does not hold |" in markdown
+
+
+def test_it_speaks_the_chosen_language(capsys: pytest.CaptureFixture[str]) -> None:
+    old = report(mine={"ECHO-1": "passed", "ECHO-2": "failed"}, raw={})
+    new = report("quick", mine={"ECHO-1": "failed", "ECHO-2": "passed"})
+    [failed] = [each for each in new["cases"] if each["outcome"] == "failed"]
+    failed["problem"] = "its exit status is 3; expected 0"
+    assert changes(old, new, "--lang=ru") == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [
+        "mine: не соответствует",
+        "  хуже:",
+        "    ECHO-1: PASS -> FAIL",
+        "      код завершения — 3; ожидалось: 0",
+        "  лучше:",
+        "    ECHO-2: FAIL -> PASS",
+        "      Значение `message` ОБЯЗАНО совпадать с аргументом.",
+        "Профили запусков различаются: прежде standard, теперь quick.",
+        "raw есть только в прежнем отчёте.",
+    ]
+    assert changes(old, new, "--lang=ru", "--markdown") == 1
+    assert "| хуже | прежде | теперь | |\n|---|---|---|---|\n| ECHO-1 " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from conformance.languages.told import told
 from conformance.reports.causes import find_causes
 from conformance.reports.page.verdict_view import Failure, show_failure
 from conformance.running.cases import Case
@@ -40,7 +41,7 @@ def causes(report: Mapping[str, Any]) -> dict[str, list[ShownCause]]:
         failures = Counter((case.about or "", case.check.rpartition("::")[2]) for case, _ in cause.failed)
         shown = ShownCause(
             cause.requirement,
-            "" if example else cause.problem,
+            "" if example else told(cause.problem),
             show_failure(example) if example else None,
             [(about, check, count) for (about, check), count in failures.items()],
             cause.followers,

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from conformance.comparison.model import METRICS, Comparison, Figure, Load, Pattern
 from conformance.languages.texts import mark, say
+from conformance.languages.told import told
 from conformance.reports.page.charts import Axis, Mark, Panel, Place
 from conformance.targets.terms import TRANSPORTS
 
@@ -129,7 +130,7 @@ def topics(comparison: Comparison) -> list[ShownTopic]:
         )
         # With some figures, or with none of anybody, a problem stands in no chart.
         problems = [
-            f"{each.target}, {describe(each.load)}: {each.problem}"
+            f"{each.target}, {describe(each.load)}: {told(each.problem)}"
             for each in measured
             if each.problem and (each.figures or not known)
         ]
@@ -253,4 +254,4 @@ def _mark(comparison: Comparison, target: str, load: Load, metric: str) -> Mark:
     if measurement is None:
         return Mark(target, None, problem=say("not measured"))
     figure = measurement.figures.get(metric)
-    return Mark(target, figure, measurement.ratios.get(metric), say(measurement.reason(metric)))
+    return Mark(target, figure, measurement.ratios.get(metric), told(say(measurement.reason(metric))))

@@ -19,11 +19,6 @@ def code(text: str) -> Markup:
     return Markup("<code>{}</code>").format(text)
 
 
-def requirement_text(id_: str, english: str) -> str:
-    """Return a requirement's sentence in the chosen language: a report's own one is English."""
-    return english if texts.current() == "en" else texts.requirement_text(id_)
-
-
 def visible(value: object) -> object:
     """Return text with everything that does not print, or turns the direction of what does, as an escape."""
     if not isinstance(value, str) or hasattr(value, "__html__") or value.isprintable():

@@ -12,8 +12,9 @@ from markupsafe import Markup
 from conformance.broken.kills import read_kills
 from conformance.comparison.model import Comparison
 from conformance.languages import texts
+from conformance.languages.told import told
 from conformance.reports.page import cause_view, charts, figure_view, side_by_side, verdict_view
-from conformance.reports.page.formats import code, number, requirement_text, say, seconds, sentence, visible
+from conformance.reports.page.formats import code, number, say, seconds, sentence, visible
 from conformance.running.verdicts import Verdict
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -34,7 +35,8 @@ def write(path: Path, comparison: Comparison | None, report: Mapping[str, Any] |
         lstrip_blocks=True,
     )
     environment.filters.update(number=number, seconds=seconds, sentence=sentence)
-    environment.globals.update(say=say, code=code, language=texts.current(), requirement_text=requirement_text)
+    environment.globals.update(say=say, told=told, code=code)
+    environment.globals.update(language=texts.current(), requirement_text=texts.requirement_text)
     judged = list(report["verdicts"]) if report else []
     groups = verdict_view.matrix(report) if report else []
     targets = comparison.targets if comparison else judged

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from conformance.as_client.exchange import Exchange
-from conformance.languages.texts import mark, say
-from conformance.reports.page.formats import requirement_text
+from conformance.languages.texts import mark, requirement_text, say
+from conformance.languages.told import told
 from conformance.running.cases import Case, load_exchange
 from conformance.running.verdicts import Verdict
 
@@ -43,7 +43,7 @@ class Check:
     def said(self) -> str:
         """The outcome in the chosen language, with what is behind it."""
         word, sign, rest = re.split("(: |, about |$)", self.outcome, maxsplit=1)
-        return say(word) + say(sign) + rest
+        return say(word) + say(sign) + told(rest)
 
     @property
     def seconds(self) -> float:
@@ -182,7 +182,7 @@ def show_failure(case: Case) -> Failure:
     """Return a failed case as the page shows it."""
     inputs = json.dumps(case.inputs, ensure_ascii=False) if case.inputs is not None else ""
     exchanges = [_exchange(load_exchange(whole)) for whole in case.exchanges[-SHOWN_EXCHANGES:]]
-    return Failure(case.title, case.outcome, _cut(case.problem), _cut(inputs), exchanges)
+    return Failure(case.title, case.outcome, _cut(told(case.problem)), _cut(inputs), exchanges)
 
 
 def _exchange(exchange: Exchange) -> ShownExchange:
@@ -191,8 +191,8 @@ def _exchange(exchange: Exchange) -> ShownExchange:
     for event in exchange.events[left_out:]:
         head, more = event.data[:SHOWN_BYTES], " …" if len(event.data) > SHOWN_BYTES else ""
         text = head.decode("utf-8", "backslashreplace").replace("\n", "⏎\n").removesuffix("\n") + more
-        events.append(Shown(event.at, event.side, len(event.data), text, head.hex(" ") + more, event.note))
-    return ShownExchange(exchange.title, left_out, events)
+        events.append(Shown(event.at, event.side, len(event.data), text, head.hex(" ") + more, told(event.note)))
+    return ShownExchange(told(exchange.title), left_out, events)
 
 
 def _first_line(text: str) -> str:
