@@ -36,7 +36,9 @@ PROCESSORS = os.cpu_count() or 1
 UNITS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", PROCESSORS))
 """How many units run at once on this machine; where there are no workers, tox runs a unit for each processor."""
 
-AT_ONCE = max(4, min(6 * PROCESSORS // UNITS, 12))
+MOST_AT_ONCE = 12
+
+AT_ONCE = max(4, min(6 * PROCESSORS // UNITS, MOST_AT_ONCE))
 """Threads of a unit. Most of the time they wait; but each program that they start needs a processor to be in time."""
 
 ATTEMPTS = 4
