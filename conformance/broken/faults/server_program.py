@@ -280,15 +280,16 @@ def is_killed_by_the_second_signal() -> None:
 @fault("SRV-8")
 def complains_of_two_signals() -> None:
     """writes to standard error when two signals come together"""
-    _after_the_first_signal(signal.SIG_IGN)
+    _after_the_first_signal(lambda number, frame: print("again", file=sys.stderr, flush=True))
 
 
-def _after_the_first_signal(handler: signal.Handlers) -> None:
+def _after_the_first_signal(handler: Any) -> None:
     @wrap(signals, "on_first_signal")
     def on_first_signal(good: Any, act: Any) -> None:
         def handle(number: int) -> None:
             for each in signal.SIGINT, signal.SIGTERM:
                 signal.signal(each, handler)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT, signal.SIGTERM])
             act(number)
 
         good(handle)
