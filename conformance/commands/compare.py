@@ -8,17 +8,17 @@ from typing import Any
 
 from rich.console import Console
 
-from conformance.commands.files import page_writer, require_directories, write_json
+from conformance.commands.files import Writer, page_writer, require_directories, screen_beside, write_json
 from conformance.commands.judging import judge_selection
 from conformance.commands.selecting import UsageError, find_targets, needs_module, positive
 from conformance.languages.texts import mark, say
 from conformance.languages.told import told
 from conformance.profiles import PROFILES
 from conformance.reports.json_report import build_report
-from conformance.reports.screen import Screen
 from conformance.running.runner import JudgeError, Selection
-from conformance.running.verdicts import CONFORMS, exit_status, judge, state_of
+from conformance.running.verdicts import CONFORMS, NOT_JUDGED, exit_status, judge, state_of
 from conformance.targets.discovery import BUNDLED, find_target, target_help
+from conformance.targets.interrupts import ignored_interrupts
 from conformance.targets.target import MissingError, Target
 from conformance.targets.terms import SERVICES, TRANSPORTS
 
@@ -56,24 +56,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> int:
     try:
         from conformance.comparison.compare import compare
-        from conformance.comparison.tables import WIDTH
+        from conformance.comparison.tables import WIDTH, print_comparison
     except ModuleNotFoundError as error:
         raise UsageError(needs_module("compare", error.name, "compare")) from None
-    console = Screen(width=None if sys.stdout.isatty() else WIDTH)
+    console = screen_beside(options.json, width=None if sys.stdout.isatty() else WIDTH)
     targets = find_targets([word for word in options.targets or BUNDLED if _is_there(word, console)])
     baseline = options.baseline or targets[0].name
     if baseline not in [target.name for target in targets]:
         raise UsageError(say("--baseline {name}: no such target is compared", name=baseline))
     require_directories(options.json, options.html)
-    write_page = page_writer() if options.html else None
+    write_page, writer = page_writer() if options.html else None, Writer()
     comparison = compare(options, targets, baseline, console)
-    if options.json:
-        write_json(options.json, comparison.to_json())
+    with ignored_interrupts():
+        print_comparison(console, comparison)
+        if options.json:
+            writer.attempt(write_json, options.json, comparison.to_json())
     if write_page:
-        write_page(options.html, comparison, None if options.no_verdicts else _judge_quickly(options, targets, console))
+        judges = not (options.no_verdicts or comparison.problem)
+        report = _judge_quickly(options, targets, console) if judges else None
+        with ignored_interrupts():
+            writer.attempt(write_page, options.html, comparison, report)
     if not any(each.figures for each in comparison.measurements):
         raise JudgeError(say("nothing could be measured"))
-    return CONFORMS
+    return NOT_JUDGED if comparison.problem or writer.problems else CONFORMS
 
 
 def _is_there(word: str, console: Console) -> bool:

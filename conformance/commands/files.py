@@ -58,9 +58,9 @@ STDOUT = Path("-")
 """Stands for standard output where a file is named; what is for a person goes to standard error then."""
 
 
-def screen_beside(file: Path | None) -> Screen:
+def screen_beside(file: Path | None, width: int | None = None) -> Screen:
     """Return where a command speaks to a person that writes to a file, or to standard output."""
-    return Screen(stderr=file == STDOUT)
+    return Screen(stderr=file == STDOUT, width=width)
 
 
 def read_report(path: Path) -> dict[str, Any]:

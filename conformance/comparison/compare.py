@@ -1,4 +1,4 @@
-"""The command ``compare``: measures targets side by side, and shows the results and its progress."""
+"""Measures targets side by side, and shows how far it is."""
 
 import shlex
 import sys
@@ -18,13 +18,13 @@ from conformance.comparison.busy import Busy
 from conformance.comparison.disagreements import disagreements
 from conformance.comparison.loads import Plan, choose
 from conformance.comparison.machine import describe
-from conformance.comparison.measure import CORES, measure
-from conformance.comparison.model import Comparison, Load
-from conformance.comparison.sources import source_table, sources
+from conformance.comparison.measure import CORES, no_results, summarize, take_samples
+from conformance.comparison.model import Comparison, Disagreement, Load
+from conformance.comparison.sources import sources
 from conformance.comparison.tables import describe as describe_load
-from conformance.comparison.tables import print_comparison
 from conformance.languages.texts import say
 from conformance.profiles import PROFILES
+from conformance.targets.interrupts import ignored_interrupts
 from conformance.targets.target import Target
 from conformance.targets.terms import SERVICES, TRANSPORTS
 
@@ -33,36 +33,48 @@ if TYPE_CHECKING:
 
 
 def compare(options: Namespace, targets: Sequence[Target], baseline: str, console: Console) -> Comparison:
-    """Measure as the options of the command line say, print the tables, and return the results."""
+    """Measure as the options of the command line say, and return the results.
+
+    An interrupt ends the measurements; its results are what there is until then.
+    """
     services, transports = options.service or SERVICES, options.transport or TRANSPORTS
     plan = choose(services, transports, quick=options.quick, rounds=options.rounds)
     started, began = datetime.now(timezone.utc), time.monotonic()
     machine, busy = describe(CORES), Busy()
     profile = PROFILES["quick" if options.quick else "standard"]
     hypothesis.settings.load_profile(profile.name)
+    results = no_results(targets, plan)
+    found: list[Disagreement] = []
+    was_busy: list[str] = []
+    problem = ""
     with _Progress(console, plan, len(targets)) as progress:
-        measurements, rounds_needed = measure(targets, plan, baseline, progress.sample)
-        was_busy = busy.report()
-        partner = None if options.all_pairs else baseline
-        found = list(disagreements(targets, partner, services, transports, profile, progress.conversations))
-    comparison = Comparison(
-        started=started.isoformat(timespec="seconds"),
-        seconds=round(time.monotonic() - began, 3),
-        command=shlex.join(["sockspec", *sys.argv[1:]]),
-        machine=machine,
-        busy=was_busy,
-        targets=[target.name for target in targets],
-        baseline=baseline,
-        rounds=plan.rounds,
-        rounds_needed=rounds_needed,
-        measurements=measurements,
-        disagreements=found,
-        sources=[source for target in targets for source in sources(target)],
-    )
-    print_comparison(console, comparison)
-    if comparison.sources:
-        console.print(source_table(comparison.sources))
-    return comparison
+        try:
+            try:
+                take_samples(targets, plan, results, progress.sample)
+            finally:
+                was_busy = busy.report()
+            partner = None if options.all_pairs else baseline
+            for each in disagreements(targets, partner, services, transports, profile, progress.conversations):
+                found.append(each)  # noqa: PERF402 - an interrupt leaves those until then
+        except KeyboardInterrupt:
+            problem = "interrupted"
+    with ignored_interrupts():
+        measurements, rounds_needed = summarize(results, baseline)
+        return Comparison(
+            started=started.isoformat(timespec="seconds"),
+            seconds=round(time.monotonic() - began, 3),
+            command=shlex.join(["sockspec", *sys.argv[1:]]),
+            machine=machine,
+            problem=problem,
+            busy=was_busy,
+            targets=[target.name for target in targets],
+            baseline=baseline,
+            rounds=plan.rounds,
+            rounds_needed=rounds_needed,
+            measurements=measurements,
+            disagreements=found,
+            sources=[source for target in targets for source in sources(target)],
+        )
 
 
 class _Progress:

@@ -59,9 +59,9 @@ def _median_and_tail(times: Sequence[int]) -> dict[str, float]:
 
 
 def pairs(samples: Sequence[Sample | None], baseline: Sequence[Sample | None]) -> Pairs:
-    """Return the ratios of two targets' samples, one of each for each round; None: that round has no sample."""
+    """Return the ratios of two targets' samples, one for each round; None, or none at the end: no sample."""
     found: dict[str, list[float]] = {}
-    for ours, theirs in zip(samples, baseline, strict=True):
+    for ours, theirs in zip(samples, baseline, strict=False):
         for name in METRICS:
             mine, base = ours and ours.get(name), theirs and theirs.get(name)
             if mine and base and mine > 0 < base and name not in NO_RATIO:

@@ -49,7 +49,7 @@ def choose(
         for load in (_quick() if quick else _whole())
         if load.service in (services or SERVICES) and load.transport in (transports or TRANSPORTS)
     ]
-    return Plan(loads, rounds or ROUNDS, *((0.04, 0.1) if quick else (0.1, 0.5)))
+    return Plan(loads, rounds or ROUNDS, *((0.04, 0.08) if quick else (0.1, 0.5)))
 
 
 def _quick() -> Iterator[Load]:

@@ -15,7 +15,7 @@ from conformance.comparison.echo_load import closed_loop, open_loop
 from conformance.comparison.figures import LoadError, Sample, measurement, pairs, ratio, rounds_needed
 from conformance.comparison.life import life
 from conformance.comparison.loads import LOOPS, Plan
-from conformance.comparison.machine import Usage, choose_cores, pinned, raise_file_limit
+from conformance.comparison.machine import Usage, choose_cores, nothing_to_collect, pinned, raise_file_limit
 from conformance.comparison.model import Load, Measurement
 from conformance.comparison.tick_load import ticks
 from conformance.targets.programs import ProgramError
@@ -41,14 +41,27 @@ Step = Callable[[Load, str], None]
 """Called before each sample, with the load and the target's name."""
 
 
-def measure(targets: Sequence[Target], plan: Plan, baseline: str, step: Step) -> tuple[list[Measurement], int]:
-    """Measure all loads of a plan; ratios are to the target called `baseline`.
+@dataclass
+class Result:
+    """The samples of one target under one load, one for each round, until there is a problem; None: no sample."""
 
-    Return the results, and how many rounds so many ratios need to carry a difference.
-    """
+    samples: list[Sample | None] = field(default_factory=list)
+    problem: str = ""
+
+
+Results = dict[tuple[str, Load], Result]
+"""Results by the target's name and the load."""
+
+
+def no_results(targets: Sequence[Target], plan: Plan) -> Results:
+    """Return the results of each target under each load of a plan, before anything is measured."""
+    return {(target.name, load): Result() for group in plan.groups() for load in group for target in targets}
+
+
+def take_samples(targets: Sequence[Target], plan: Plan, results: Results, step: Step) -> None:
+    """Measure all loads of a plan; add each sample to the results when it is taken."""
     files = raise_file_limit()
-    results = {(target.name, load): _Result() for group in plan.groups() for load in group for target in targets}
-    with pinned(CORES.generator):
+    with pinned(CORES.generator), nothing_to_collect():
         for loads in plan.groups():
             problem = f"not measured: no more than {files} files may be open here"
             for load in loads:
@@ -58,6 +71,13 @@ def measure(targets: Sequence[Target], plan: Plan, baseline: str, step: Step) ->
             for number in range(max(map(plan.rounds_of, loads))):
                 wanted = [load for load in loads if number < plan.rounds_of(load)]
                 _take_round(targets, wanted, plan, number, results, step)
+
+
+def summarize(results: Results, baseline: str) -> tuple[list[Measurement], int]:
+    """Return the figures of all results, and how many rounds so many ratios need to carry a difference.
+
+    Ratios are to the target called `baseline`. In the last round some targets may have no sample.
+    """
     paired = {
         (name, load): pairs(result.samples, results[baseline, load].samples) if name != baseline else {}
         for (name, load), result in results.items()
@@ -81,7 +101,7 @@ def _take_round(
     loads: Sequence[Load],
     plan: Plan,
     number: int,
-    results: "dict[tuple[str, Load], _Result]",
+    results: Results,
     step: Step,
 ) -> None:
     first = number % len(targets)
@@ -92,14 +112,6 @@ def _take_round(
             for subject in subjects:
                 step(load, subject.target.name)
                 subject.take_sample(load, results[subject.target.name, load])
-
-
-@dataclass
-class _Result:
-    """The samples of one target under one load, one for each round, until there is a problem; None: no sample."""
-
-    samples: list[Sample | None] = field(default_factory=list)
-    problem: str = ""
 
 
 class _Subject:
@@ -115,7 +127,7 @@ class _Subject:
         self.server: Server | None = None
         self.usage: Usage | None = None
 
-    def take_sample(self, load: Load, result: _Result) -> None:
+    def take_sample(self, load: Load, result: Result) -> None:
         """Add the sample of this round to a result; None: there is a problem."""
         sample: Sample | None = None
         if not self.target.offers("server", load.transport, load.service):

@@ -163,6 +163,7 @@ class Comparison:
     """Targets side by side.
 
     Attributes:
+        problem: why the run ended before all was measured; empty: it did not
         machine: describes the machine and the versions: values by their labels
         busy: in what ways the machine was busy with other work, before and while; empty: it was not
         rounds_needed: how many rounds a load needs, so that they can carry a difference
@@ -172,6 +173,7 @@ class Comparison:
     """When the run started: UTC, ISO 8601."""
     seconds: float
     command: str
+    problem: str
     machine: dict[str, str]
     busy: list[str]
     targets: list[str]

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from conformance.comparison.model import METRICS, TOO_FEW_VALUES, Comparison, Load, Measurement, Pattern
+from conformance.comparison.sources import source_table
 from conformance.languages.texts import mark, say
 from conformance.languages.told import told
 from conformance.targets.terms import Service
@@ -69,6 +70,11 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
     console.print(median, width=width)
     for line in [*_ratios(comparison), *_problems(comparison), *_disagreements(comparison), *_generator(comparison)]:
         console.print(line, width=width)
+    if comparison.sources:
+        console.print(source_table(comparison.sources))
+    if comparison.problem:
+        incomplete = say("not all was measured: {problem}", problem=say(comparison.problem))
+        console.print(f"[magenta]{escape(incomplete)}[/]", width=width)
 
 
 def _metric_table(comparison: Comparison, loads: Sequence[Load], metric: str) -> Table:

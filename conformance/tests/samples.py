@@ -32,6 +32,7 @@ def comparison() -> Comparison:
         "2026-01-31T12:00:00+00:00",
         312.5,
         "sockspec compare --html страница.html",
+        "",
         machine,
         ["load average 1.7 on 2 cores before"],
         TARGETS,

@@ -2,6 +2,9 @@
 
 import json
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -11,6 +14,7 @@ from typing import Any
 
 import hypothesis
 import jsonschema
+import psutil
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
@@ -252,6 +256,42 @@ def test_a_busy_machine_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     busy = Busy()
     busy._system = busy._system._replace(user=busy._system.user - 1000, steal=busy._system.steal - 1000)
     assert [" ".join(line.split()[:2]) for line in busy.report()[-2:]] == ["other processes", "the hypervisor"]
+
+
+def test_an_interrupt_loses_nothing() -> None:
+    """What was measured until then is shown and written, of each target; nothing is judged after that."""
+    words = ["raw", "with", "--quick", "--service=echo", "--transport=tcp", "--json=comparison.json"]
+    command = [sys.executable, "-m", "conformance", "compare", *words, "--html=page.html"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert "echo life" in process.stdout.readline()
+        assert "echo closed" in process.stdout.readline()
+        below = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(signal.SIGINT)
+        output = process.stdout.read()
+    assert process.returncode == 3
+    assert "Echo: start and stop" in output and output.endswith("not all was measured: interrupted\n")
+    comparison = json.loads(Path("comparison.json").read_text(encoding="utf-8"))
+    assert comparison["problem"] == "interrupted"
+    for name in "raw", "with":
+        assert any(each["figures"] and each["target"] == name for each in comparison["measurements"])
+    assert "not all was measured: interrupted" in Path("page.html").read_text(encoding="utf-8")
+    assert not psutil.wait_procs(below, 10)[1]
+
+
+def test_json_goes_to_standard_output_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.main(["compare", "raw", *TCP_ECHO, "--json=-"]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["targets"] == ["raw"]
+    assert "Echo: start and stop" in said.err
+
+
+def test_a_file_that_cannot_be_written_loses_no_other(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("comparison.json").mkdir()
+    words = ["raw", *TCP_ECHO, "--json=comparison.json", "--html=page.html", "--no-verdicts"]
+    assert main.main(["compare", *words]) == 3
+    assert "cannot write comparison.json" in capsys.readouterr().err and Path("page.html").exists()
 
 
 def test_what_requires_a_missing_module_is_skipped(capsys: pytest.CaptureFixture[str]) -> None:
