@@ -1,4 +1,4 @@
-"""A client that asks for more than the message: a menu, a host, a port, a yes. It is answered as a person would."""
+"""Programs that ask for more than the message: a menu, a host, a port, a yes. They are answered as a person would."""
 
 import re
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from conformance.labs.console import Console
 from conformance.timing import SCALE
 
 MOST = 8
-"""Questions that are answered; a client that asks more is left alone."""
+"""Questions that are answered; a program that asks more is left alone."""
 
 SETTLED = 0.2 * SCALE
 """Seconds without a new word, after which a question is taken to be complete."""
@@ -18,6 +18,7 @@ _SENDING = re.compile(
 )  # English, Russian
 _MESSAGE = re.compile(r"messag|text|name|сообщ|текст|строк|имя", re.IGNORECASE)
 _PORT = re.compile(r"\bport\b|\bпорт", re.IGNORECASE)
+_USUAL_PORT = re.compile(r"[\[(=:][^\d\n]*(\d{4,5})[\])]")
 _HOST = re.compile(r"\bhost|\bip\b|\baddress|\bхост|\bадрес", re.IGNORECASE)
 _CONSENT = re.compile(r"[(\[](y|yes|д|да)/", re.IGNORECASE)
 
@@ -27,10 +28,11 @@ def shows_menu(text: str) -> bool:
     return len({key for key, _ in _ENTRY.findall(text)}) > 1
 
 
-def answer(question: str, message: str, address: tuple[str, int]) -> str | None:
-    """Return what is typed when a client has printed this; None: it is no question that is known.
+def answer(question: str, message: str | None, address: tuple[str, int]) -> str | None:
+    """Return what is typed when a program has printed this; None: it is no question that is known.
 
-    `address` is the server's, host and port. Of a menu, the entry is chosen that sends something.
+    `address` is the server's, host and port. Of a menu, the entry is chosen that sends something. `message` is None for
+    a server: it is asked for none, and gets the port that its question names, if it names one.
     """
     if shows_menu(question):
         entries: list[tuple[str, str]] = _ENTRY.findall(question)
@@ -41,32 +43,38 @@ def answer(question: str, message: str, address: tuple[str, int]) -> str | None:
     if _MESSAGE.search(prompt):
         return message
     if _PORT.search(prompt):
-        return str(address[1])
+        usual = _USUAL_PORT.search(prompt) if message is None else None
+        return usual[1] if usual else str(address[1])
     return address[0] if _HOST.search(prompt) else None
 
 
-def converse(client: Console, message: str, address: tuple[str, int], is_done: Callable[[], bool], wait: float) -> None:
-    """Answer what a client asks until `is_done`, or until it has printed nothing new for `wait` seconds."""
+def converse(
+    asking: Console, message: str | None, address: tuple[str, int], is_done: Callable[[], bool], wait: float
+) -> None:
+    """Answer what a program asks until `is_done`, or until it has printed nothing new for `wait` seconds.
+
+    A client gets its message also if it asks for nothing that is known.
+    """
     has_sent, seen = False, ("", "")
     for _ in range(MOST):
-        if not client.wait_for(lambda: is_done() or _screen(client) != seen, wait) or is_done():  # noqa: B023
+        if not asking.wait_for(lambda: is_done() or _screen(asking) != seen, wait) or is_done():  # noqa: B023
             return
-        question = _new(client, seen)
-        while client.wait_for(lambda: _new(client, seen) != question, SETTLED):  # noqa: B023
-            question = _new(client, seen)
-        seen = _screen(client)
+        question = _new(asking, seen)
+        while asking.wait_for(lambda: _new(asking, seen) != question, SETTLED):  # noqa: B023
+            question = _new(asking, seen)
+        seen = _screen(asking)
         typed = answer(question, message, address)
         if typed is None and not has_sent:
             typed = message
         if typed is not None:
-            client.type(typed)
+            asking.type(typed)
             has_sent = has_sent or typed == message
 
 
-def _screen(client: Console) -> tuple[str, str]:
-    return client.text, client.program.unfinished_error
+def _screen(asking: Console) -> tuple[str, str]:
+    return asking.text, asking.program.unfinished_error
 
 
-def _new(client: Console, seen: tuple[str, str]) -> str:
+def _new(asking: Console, seen: tuple[str, str]) -> str:
     """Return what is new on both streams; ``input`` writes its prompt to standard error."""
-    return "\n".join(now[len(before) :] for now, before in zip(_screen(client), seen, strict=True))
+    return "\n".join(now[len(before) :] for now, before in zip(_screen(asking), seen, strict=True))

@@ -8,10 +8,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from conformance.labs.console import Console
-from conformance.labs.dialogue import shows_menu
+from conformance.labs.dialogue import converse, shows_menu
 from conformance.labs.exercises import Exercise
 from conformance.labs.ladder import StepError, UndecidedError, shown
-from conformance.labs.network import enter_own_network
+from conformance.labs.network import LOOPBACK, enter_own_network, free_port
 from conformance.labs.source import Source
 from conformance.labs.submission import Submission
 from conformance.languages.texts import say
@@ -130,8 +130,11 @@ class Exam:
     def _start_server(self) -> Console:
         file, transport = self.submission.server, self.exercise.transport
         console = self._start(file, *self._words)
-        opened = console.wait_for(lambda: bool(console.sockets(transport)), START)
-        if opened:
+        is_open = lambda: bool(console.sockets(transport))  # noqa: E731
+        if self.source(file).calls_of({"input"}):
+            port = self.source(self.submission.client).port or free_port(transport)
+            converse(console, None, (LOOPBACK, port), is_open, START)
+        if console.wait_for(is_open, START):
             self._opened = time.monotonic(), console.processor_seconds
             return console
         if not self._words and not console.running and console.program.wait() == WRONG_USAGE:
@@ -215,8 +218,8 @@ class Exam:
     @property
     def address(self) -> tuple[str, int]:
         """Where the server can be reached: host and port; port 0 if it has ended."""
-        [(host, port), *_] = [*self.server.sockets(self.exercise.transport), ("127.0.0.1", 0)]
-        return ("127.0.0.1" if host in ("0.0.0.0", "::") else host), port
+        [(host, port), *_] = [*self.server.sockets(self.exercise.transport), (LOOPBACK, 0)]
+        return (LOOPBACK if host in ("0.0.0.0", "::") else host), port
 
 
 def last_error(console: Console) -> str:

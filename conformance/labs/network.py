@@ -13,10 +13,12 @@ from pathlib import Path
 import psutil
 
 from conformance import ROOT
+from conformance.targets.terms import Transport
 
 NEW_USER, NEW_NETWORK = 0x10000000, 0x40000000  # CLONE_NEWUSER, CLONE_NEWNET of <sched.h>
 SET_ADDRESS, SET_MASK, GET_FLAGS, SET_FLAGS = 0x8916, 0x891C, 0x8913, 0x8914  # SIOC… of <bits/ioctls.h>
 UP = 0x1  # IFF_UP
+LOOPBACK = "127.0.0.1"
 
 
 def enter_own_network() -> bool:
@@ -47,6 +49,15 @@ def enter_own_network() -> bool:
             with contextlib.suppress(OSError):
                 _add(sock, f"lo:{number}".encode(), address)
     return True
+
+
+def free_port(transport: Transport) -> int:
+    """Return a port of the loopback address that nobody has bound."""
+    kind = socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
+    with socket.socket(socket.AF_INET, kind) as sock:
+        sock.bind((LOOPBACK, 0))
+        port: int = sock.getsockname()[1]
+        return port
 
 
 def has_own_network() -> bool:

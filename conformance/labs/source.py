@@ -54,6 +54,12 @@ class Source:
         """Return the calls of functions or methods of these names."""
         return [call for call in self.calls if self._name(call.func) in names]
 
+    @property
+    def port(self) -> int | None:
+        """The first number that can be a port, 1024 to 65534, and is no power of two: those are sizes of buffers."""
+        numbers = [node.value for node in self._nodes if isinstance(node, ast.Constant) and type(node.value) is int]
+        return next((each for each in numbers if 1024 < each < 65535 and each.bit_count() > 1), None)
+
     def uses(self, name: str) -> bool:
         """Whether a name, or an attribute of that name, stands anywhere."""
         return name in self._names

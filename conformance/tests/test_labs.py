@@ -160,10 +160,10 @@ BAD: dict[str, tuple[int, str, str, str]] = {
     "no-address": (1, 'print("Клиент", address)', 'print("Клиент")', "address beside the rest"),
     "other-transport": (1, ECHO_UDP_SERVER, ECHO_TCP_SERVER, "it opened a TCP port"),
     "does-not-start": (1, "import socket\nserver", "server", "NameError"),
-    "asks-for-its-port": (
+    "asks-for-something": (
         1,
         'localhost", 5000))\nprint',
-        'localhost", int(input("Port: "))))\nprint',
+        'localhost", int(input("Number: "))))\nprint',
         "start without a quest",
     ),
     "keeps-back-its-line": (1, 'клиентов")', 'клиентов", end="")', r"server.py, line 5: what has no line's end"),

@@ -193,6 +193,13 @@ UNUSUAL = {
     "one-request": (7, ONCE_SERVER, ONE_LINE_CLIENT),
     "common-clock": (2, COMMON_CLOCK_SERVER, REWRITING_CLIENT),
     "asks-much": (3, ANY_PORT_SERVER, ASKING_CLIENT),
+    "asked-for-its-port": (
+        3,
+        ANY_PORT_SERVER.replace('("", 0)', '(input("IP-адрес: "), int(input("Порт (1024-65535): ")))'),
+        ASKING_CLIENT,
+    ),
+    "asked-for-the-clients-port": (2, COMMON_CLOCK_SERVER.replace("5000", 'int(input("Port: "))'), WORD_CLIENT),
+    "told-its-port": (3, ANY_PORT_SERVER.replace('0)', 'int(input("Порт [5999]: ")))'), ASKING_CLIENT),
     "has-a-menu": (2, COMMON_CLOCK_SERVER, MENU_CLIENT),
     "takes-a-word": (2, COMMON_CLOCK_SERVER, WORD_CLIENT),
     "takes-a-service": (2, COMMON_CLOCK_SERVER, SERVICE_CLIENT),
@@ -234,6 +241,10 @@ WRONG = {
         "after 0",
     ),
     "asks-a-riddle": ("asks-much", '"Порт: "', '"Пароль: "', "client.py asks more than one question"),
+    "waits-for-enter": (
+        *("asked-for-its-port", 'input("IP-адрес: ")', '"" * len(input("Нажмите Enter"))'),
+        "it waits for something to be typed",
+    ),
     "takes-two-words": ("takes-a-word", "argv[1]", "argv[2]", "client.py was started with one word"),
     "no-time-of-day": (
         "has-a-menu",
