@@ -30,6 +30,8 @@ NEIGHBOUR = "127.0.0.2"
 RETRANSMITTED = 0.9
 """Seconds after which the same request may be a retransmission. Only the checks of CLI-13 judge retransmissions."""
 
+_REPLY = re.compile(rb"(OK|ERR|TICK|CHALLENGE)\n.*\n\n", re.DOTALL)
+
 SO_TIMESTAMPNS = 35
 """Linux: the kernel notes when data arrived; the judge's thread may read it much later."""
 _TIMESPEC = struct.Struct("@ll")
@@ -159,6 +161,8 @@ class ScriptedUdp(ScriptedServer):
 
     def _readable(self, sock: socket.socket) -> None:
         data, at, peer = _receive(sock)
+        if _REPLY.fullmatch(data) and all(peer != known.peer for known in self._requests):
+            return  # of a server, which still has a lease for whoever had this port before
         self.exchange.client = peer[:2]
         self._requests.append(Request(data, self.exchange.add("C", data, at=at), peer))
 

@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from socket import SOCK_DGRAM
 
 import pytest
 from hypothesis import given
@@ -22,6 +23,7 @@ from conformance.as_client.exchange import (
 )
 from conformance.as_client.observed import Ended, Malformed, Reply, Reset, Silence
 from conformance.as_client.peers import TcpPeer, UdpPeer
+from conformance.as_server.scripted import ScriptedUdp
 from conformance.running.cases import EVIDENCE, dump_exchanges, load_exchange
 
 
@@ -106,6 +108,16 @@ def test_an_empty_datagram_is_a_reply() -> None:
         with UdpPeer(server.getsockname()) as peer:
             server.sendto(b"", peer.address)
             assert peer.reply().raw == b""
+
+
+def test_a_tick_for_who_had_the_port_before_is_no_request() -> None:
+    """A reply that comes from a client, as what it sends after its request, is one."""
+    tick, request = b"TICK\nname: x\ntime: 2026-01-31T12:00:00.000Z\nseq: 3\n\n", b"ECHO x"
+    with ScriptedUdp() as server, UdpPeer(server.socket.getsockname()) as client, socket.socket(type=SOCK_DGRAM) as other:
+        other.sendto(tick, server.socket.getsockname())
+        for data in request, tick:
+            client.send(data)
+        assert [server.request().data, server.request().data] == [request, tick]
 
 
 def test_the_exchange_is_shown(tcp: tuple[TcpPeer, socket.socket]) -> None:
