@@ -87,7 +87,7 @@ def test_it_speaks_the_chosen_language(capsys: pytest.CaptureFixture[str]) -> No
         "  лучше:",
         "    ECHO-2: FAIL -> PASS",
         "      Значение `message` ОБЯЗАНО совпадать с аргументом.",
-        "Профили запусков различаются: прежде standard, теперь quick.",
+        "Профили прогонов различаются: прежде standard, теперь quick.",
         "raw есть только в прежнем отчёте.",
     ]
     assert changes(old, new, "--lang=ru", "--markdown") == 1

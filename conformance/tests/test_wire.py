@@ -113,7 +113,11 @@ def test_an_empty_datagram_is_a_reply() -> None:
 def test_a_tick_for_who_had_the_port_before_is_no_request() -> None:
     """A reply that comes from a client, as what it sends after its request, is one."""
     tick, request = b"TICK\nname: x\ntime: 2026-01-31T12:00:00.000Z\nseq: 3\n\n", b"ECHO x"
-    with ScriptedUdp() as server, UdpPeer(server.socket.getsockname()) as client, socket.socket(type=SOCK_DGRAM) as other:
+    with (
+        ScriptedUdp() as server,
+        UdpPeer(server.socket.getsockname()) as client,
+        socket.socket(type=SOCK_DGRAM) as other,
+    ):
         other.sendto(tick, server.socket.getsockname())
         for data in request, tick:
             client.send(data)

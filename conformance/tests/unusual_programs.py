@@ -199,7 +199,7 @@ UNUSUAL = {
         ASKING_CLIENT,
     ),
     "asked-for-the-clients-port": (2, COMMON_CLOCK_SERVER.replace("5000", 'int(input("Port: "))'), WORD_CLIENT),
-    "told-its-port": (3, ANY_PORT_SERVER.replace('0)', 'int(input("Порт [5999]: ")))'), ASKING_CLIENT),
+    "told-its-port": (3, ANY_PORT_SERVER.replace("0)", 'int(input("Порт [5999]: ")))'), ASKING_CLIENT),
     "has-a-menu": (2, COMMON_CLOCK_SERVER, MENU_CLIENT),
     "takes-a-word": (2, COMMON_CLOCK_SERVER, WORD_CLIENT),
     "takes-a-service": (2, COMMON_CLOCK_SERVER, SERVICE_CLIENT),
