@@ -46,7 +46,8 @@ class Handler(socketserver.BaseRequestHandler):
             while not self.session.expired:
                 now = monotonic()
                 if self.session.deadline <= now:
-                    self.send(self.session.wake(now, time.time(), blocked=False))
+                    self.request.setblocking(False)  # before the clocks are read: other threads may run meanwhile
+                    self.send(self.session.wake(monotonic(), time.time(), blocked=False))
                     continue
                 if self.session.behind:
                     with self.server.turn:
@@ -62,6 +63,7 @@ class Handler(socketserver.BaseRequestHandler):
                     continue
                 if not data:
                     return
+                self.request.setblocking(False)
                 self.send(self.session.receive(data, monotonic(), time.time(), TURN_LINES))
 
     def finish(self) -> None:
@@ -71,9 +73,12 @@ class Handler(socketserver.BaseRequestHandler):
     def send(self, data: bytes) -> None:
         """Send all of it. Raises TimeoutError when the client takes nothing for the idle timeout."""
         unsent = memoryview(data)
-        self.request.settimeout(self.server.options.idle_timeout)
         while unsent:
-            unsent = unsent[self.request.send(unsent) :]
+            try:
+                unsent = unsent[self.request.send(unsent) :]
+            except BlockingIOError:
+                self.request.settimeout(self.server.options.idle_timeout)
+                continue
             self.session.sent(monotonic())
 
 

@@ -41,6 +41,9 @@ RUN: dict[Transport, tuple[str, int]] = {"tcp": (interval(0.01), 200), "udp": (i
 MANY_TICKS, SEVERAL = 300, 6
 #: Subscribers whose ticks are due at once: to send them takes a while.
 TOGETHER = 500
+#: So many threads may have been stopped between the clock and the socket: 1 at most in nine tries, beside up to 24 busy
+#: processes; where something between the two lets other threads run, up to 65.
+IN_THE_ACT = TOGETHER // 10
 MEASURED_AGAIN = 3
 MIDDLE = interval(0.2)
 LONG = interval(0.3)
@@ -237,8 +240,8 @@ def test_a_server_that_slept(server: Server) -> None:
 def test_a_server_that_slept_between_two_ticks(server: Server) -> None:
     """It slept until hundreds of ticks were due. After the first it sleeps again, most often before the last.
 
-    Threads may have been stopped between the clock and the socket: of a good server up to a fifth, on a busy machine.
-    One that reads the clock once for all has all of them.
+    Some threads may have been stopped between the clock and the socket. A server that reads the clock once for all has
+    all ticks there.
     """
     with ExitStack() as stack:
         clients = [stack.enter_context(TcpPeer(server.address)) for _ in range(TOGETHER)]
@@ -261,10 +264,10 @@ def test_a_server_that_slept_between_two_ticks(server: Server) -> None:
         ticks = [(read_tick(peer.reply()), at) for peer, at in waiting]
         overdue = [tick for tick, at in ticks if at + tick.seq * float(LONG) <= resumed]
         wrong = f"{len(overdue)} of {len(ticks)} ticks were sent after the next one was due"
-        assert len(overdue) <= len(ticks) / 2, wrong
+        assert len(overdue) <= IN_THE_ACT, wrong
         old = [tick for tick, _ in ticks if tick.time <= resumed_wall - 0.001]
         with about("TIME-12"):
-            assert len(old) <= len(ticks) / 2, f"of {len(old)} of {len(ticks)} ticks the time is not that of sending"
+            assert len(old) <= IN_THE_ACT, f"of {len(old)} of {len(ticks)} ticks the time is not that of sending"
 
 
 @pytest.mark.requirement("TIME-15")
