@@ -29,13 +29,13 @@ class Profile(NamedTuple):
         whole, of = list(things), of or self.items
         return whole[self.seed % min(of, len(whole) or 1) :: of]
 
-    def divide(self, things: Iterable[Item], turn: int, among: int) -> list[Item]:
-        """Return what the check with this number, from 0, tries of what so many checks have in common.
+    def divide(self, things: Iterable[Item], case: Case, among: Sequence[Case]) -> list[Item]:
+        """Return what a case of a check tries of what all these cases of it have in common.
 
         Where nothing is left out, each tries all of it.
         """
         whole = list(things)
-        return whole[(turn + self.seed) % among :: among] if self.items > 1 else whole
+        return whole[(among.index(case) + self.seed) % len(among) :: len(among)] if self.items > 1 else whole
 
     def select_cases(self, places: Mapping[Case, Sequence[int]]) -> list[Case]:
         """Return the share of a check's cases, at least one, by their places: a number for each parameter.

@@ -68,7 +68,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _thinned(config: pytest.Config, checks: list[pytest.Function]) -> set[pytest.Function]:
-    """Return the checks that the profile leaves: of the cases of those that start programs of their own a share."""
+    """Return the checks that the profile leaves: of the cases of those that start programs of their own a share.
+
+    All are left of a target that is one program: it takes less time than four.
+    """
     profile = profile_of(config)
     left: set[pytest.Function] = {item for item in checks if _SHARING & {*item.fixturenames}}
     starting: dict[tuple[str, str], list[pytest.Function]] = defaultdict(list)
@@ -76,7 +79,9 @@ def _thinned(config: pytest.Config, checks: list[pytest.Function]) -> set[pytest
         if item not in left:
             starting[cell_of(item).target, item.nodeid.partition("[")[0]].append(item)
     for cases in starting.values():
-        if cases[0].get_closest_marker("divided"):
+        target = parameters_of(cases[0]).get("target")
+        is_one = isinstance(target, Target) and sum(len(target.transports(role)) for role in ROLES) == 1
+        if is_one or cases[0].get_closest_marker("divided"):
             left.update(cases)
         else:
             left.update(profile.select_cases(_places(cases)))

@@ -13,7 +13,7 @@ from conformance.targets.limits import DEFAULT_LIMITS, Limits
 from conformance.targets.platform import NEEDS
 from conformance.targets.programs import Program
 from conformance.targets.server import RunningServer, Server
-from conformance.targets.terms import SERVICES, Role, Service, Transport
+from conformance.targets.terms import SERVICES, TRANSPORTS, Role, Service, Transport
 
 _NUMBER = "([0-9]|[1-9][0-9]|1[0-9]{2}|2[0-4][0-9]|25[0-5])"
 _IPV4 = re.compile(rf"({_NUMBER}\.){{3}}{_NUMBER}")
@@ -64,6 +64,10 @@ class Target:
         if self.url:
             return role == "server" and f"+{transport}:" in self.url
         return (transport, role) in self.commands
+
+    def transports(self, role: Role) -> list[Transport]:
+        """Return the transports over which it has such a program."""
+        return [transport for transport in TRANSPORTS if self.offers(role, transport)]
 
     def command(self, transport: Transport, role: Role) -> tuple[str, ...]:
         """Return the command that starts a program, without arguments. Raises KeyError if not offered."""

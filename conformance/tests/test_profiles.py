@@ -19,7 +19,7 @@ def test_of_each_list_an_item_is_left(items: list[int], seed: int) -> None:
 @given(st.lists(st.integers(), max_size=30), SEEDS, st.integers(1, 3))
 def test_all_turns_together_try_everything(items: list[int], seed: int, among: int) -> None:
     profile = Profile("", 1, items=8, seed=seed)
-    parts = [profile.divide(items, turn, among) for turn in range(among)]
+    parts = [profile.divide(items, case, range(among)) for case in range(among)]
     assert sorted(each for part in parts for each in part) == sorted(items)
 
 

@@ -27,7 +27,7 @@ from conformance.targets.host import with_hosts
 from conformance.targets.programs import Program
 from conformance.targets.redirected import UNWRITABLE, unwritable
 from conformance.targets.target import Target
-from conformance.targets.terms import SERVICES, TRANSPORTS, Service, Transport
+from conformance.targets.terms import SERVICES, Service, Transport
 from conformance.timing import PATIENCE
 from spec.limits import MESSAGE_BYTES, NAME_CHARACTERS
 
@@ -177,7 +177,7 @@ def test_reports_a_host_that_cannot_be(
     """No host has such a name: one with an empty label, an overlong label, a space, a line end, or no UTF-8."""
     with ExitStack() as stack:
         hosts = "a..b", "x" * 64, "unknown host", "un\nknown", "\udcff"
-        for host in profile.divide(hosts, TRANSPORTS.index(transport), len(TRANSPORTS)):
+        for host in profile.divide(hosts, transport, target.transports("client")):
             words = ["--host", host, "--port", "9", "привет"]
             program = stack.enter_context(target.program(transport, "client", service, *words))
             assert program.wait() == 1 and not program.output, program.describe(
@@ -247,9 +247,7 @@ def judge_wrong_usage(programs: Sequence[Program], server: ScriptedServer, may_p
 @pytest.mark.requirement("CLI-8", "CLI-10")
 def test_refuses_wrong_usage(target: Target, transport: Transport, profile: Profile) -> None:
     with scripted(transport) as server:
-        for batch in batches(
-            profile.divide(usages(server.host, server.port), TRANSPORTS.index(transport), len(TRANSPORTS))
-        ):
+        for batch in batches(profile.divide(usages(server.host, server.port), transport, target.transports("client"))):
             with ExitStack() as stack:
                 programs = [stack.enter_context(target.program(transport, "client", *words)) for words in batch]
                 judge_wrong_usage(programs, server, [])
@@ -272,7 +270,7 @@ def test_sends_no_bad_text(target: Target, service: Service, transport: Transpor
         # No line at all, an empty name or a control character, and what no argument can hold.
         inputs = [b"", b"\r\n" if service == "time" else b"\r\r\n", b"nul\0", *NOT_UTF_8]
         given += [(words, stdin) for stdin in inputs]
-        for batch in batches(profile.divide(given, TRANSPORTS.index(transport), len(TRANSPORTS))):
+        for batch in batches(profile.divide(given, transport, target.transports("client"))):
             with ExitStack() as stack:
                 programs = [
                     stack.enter_context(target.program(transport, "client", *more, stdin=stdin))

@@ -382,7 +382,9 @@ def test_gives_up_at_a_malformed_reply(target: Target, profile: Profile) -> None
         ("CLI-25", f"{what} after the OK", good + answer)
         for what, answer in (("another OK", good), ("a challenge", challenge("t")))
     ]
-    for batch in batches(profile.select(answers)):
+    if target.offers("client", "udp"):  # that one is given all of them
+        answers = profile.select(answers)
+    for batch in batches(answers):
         with ExitStack() as stack:
             talks = [stack.enter_context(Talk(target, "time", "tcp", "Анна", timeout=LONGER)) for _ in batch]
             for talk, (_, _, answer) in zip(talks, batch, strict=True):

@@ -36,7 +36,7 @@ from conformance.targets.programs import Program, ProgramError
 from conformance.targets.redirected import UNWRITABLE, unwritable
 from conformance.targets.server import Server
 from conformance.targets.target import Target
-from conformance.targets.terms import TRANSPORTS, Service, Transport
+from conformance.targets.terms import Service, Transport
 from conformance.timing import interval
 
 ECHO = pytest.mark.service("echo")
@@ -110,7 +110,7 @@ def require_refusal(program: Program, status: int) -> None:
 @pytest.mark.requirement("SRV-10", "SRV-12")
 def test_wrong_usage(target: Target, transport: Transport, profile: Profile) -> None:
     usages = [*WRONG_USAGE, *[["echo", "--max-clients", "1000000000"]] * (transport == "tcp")]  # too many open files
-    for batch in batches(profile.divide(usages, TRANSPORTS.index(transport), len(TRANSPORTS))):
+    for batch in batches(profile.divide(usages, transport, target.transports("server"))):
         with ExitStack() as stack:
             programs = [stack.enter_context(target.program(transport, "server", *words)) for words in batch]
             for program in programs:
