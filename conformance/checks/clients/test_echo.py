@@ -6,7 +6,7 @@ from itertools import cycle
 
 import pytest
 
-from conformance.as_server.talk import LONGER, Talk, batches
+from conformance.as_server.talk import LONGER, Talk, batches, took
 from conformance.blame import about
 from conformance.expected.replies import (
     HIDDEN,
@@ -40,6 +40,8 @@ MESSAGES = [
     "".join(character for character in map(chr, range(0x600, 0x2100)) if HIDDEN.match(character)) + "one\u2028line",
 ]
 
+_FORMS_OF_NO_TEXT = [b"ECHO "], [b"ECHO"]
+
 ERROR = error("bad-character", "no such thing, sorry")
 BUSY = error()
 
@@ -57,6 +59,16 @@ def test_prints_the_fields_of_the_reply(target: Target, transport: Transport) ->
         talk.ends(0, [talk.connected, *shown(ok_fields("echo", transport, message))])
 
 
+@pytest.mark.requirement("CLI-4", "CLI-3", "CLI-6")
+def test_an_empty_message_is_a_message(target: Target, transport: Transport) -> None:
+    """Nothing is read from standard input, which does not end."""
+    with Talk(target, "echo", transport, "", stdin=None) as talk:
+        request = talk.request("ECHO ")
+        assert request.lines in _FORMS_OF_NO_TEXT, talk.program.describe(f"it sent {request}; expected an empty ECHO")
+        talk.send(_answer("", transport))
+        talk.ends(0, [talk.connected, *shown(ok_fields("echo", transport, ""))])
+
+
 @pytest.mark.requirement("CLI-4", "CLI-3", "CLI-6", "SRV-14")
 def test_sends_each_line_of_standard_input(target: Target, transport: Transport) -> None:
     stdin = "".join(message + end for message, end in zip(MESSAGES, cycle(["\n", "\r\n"]), strict=False))
@@ -64,7 +76,7 @@ def test_sends_each_line_of_standard_input(target: Target, transport: Transport)
         sources = set()
         for message in MESSAGES:
             request = talk.request()
-            forms = [f"ECHO {message}".encode()], [b"ECHO"] if message == "" else None
+            forms = ([f"ECHO {message}".encode()],) if message else _FORMS_OF_NO_TEXT
             assert request.lines in forms, f"it sent {request}; expected an ECHO of {message!r}"
             sources.add(request.peer)
             talk.send(_answer(message, transport))
@@ -79,6 +91,20 @@ def test_asks_the_next_only_after_the_answer(target: Target, transport: Transpor
     with Talk(target, "echo", transport, stdin="one\ntwo\n", timeout=0.5 * SCALE) as talk:
         talk.expect("ECHO one")
         talk.ends(1, [talk.connected] if transport == "tcp" else [], [""])
+
+
+@pytest.mark.slow
+@pytest.mark.requirement("CLI-7")
+def test_the_timeout_of_each_message_is_its_own(target: Target, transport: Transport) -> None:
+    timeout = 1.5 * SCALE
+    with Talk(target, "echo", transport, stdin="один\nдва\n", timeout=timeout) as talk:
+        talk.expect("ECHO один")
+        talk.program.wait_until(lambda: False, 0.6 * timeout)
+        talk.send(_answer("один", transport))
+        start = talk.expect("ECHO два").at
+        waited = talk.gave_up() - start
+        assert took([waited], [timeout]), f"it gave up after {waited:g} s; expected {timeout:g} s"
+        talk.ends(1, [talk.connected, *shown(ok_fields("echo", transport, "один"))], [""])
 
 
 @pytest.mark.requirement("CLI-12")

@@ -12,6 +12,7 @@ from conformance.as_server.scripted import ClientLeft
 from conformance.as_server.talk import LONGER, Talk, batches, took
 from conformance.blame import about
 from conformance.expected.replies import (
+    HIDDEN,
     TOKEN,
     challenge,
     error,
@@ -43,20 +44,24 @@ def test_prints_the_ticks_it_was_asked_for(target: Target, transport: Transport)
 
 @pytest.mark.requirement("CLI-4")
 def test_takes_the_first_line_of_standard_input_as_its_name(target: Target, transport: Transport) -> None:
+    """At once: whoever types it does not end the input after it."""
     name = "👨\u200d👩\u200d👧 \ufeff" + "я" * 56 + "\u2028"
-    with Talk(target, "time", transport, "--ticks", "1", stdin=f"{name}\nБорис\n") as talk:
+    with Talk(target, "time", transport, "--ticks", "1", stdin=None) as talk:
+        talk.program.write(f"{name}\nБорис\n")
         talk.subscribe(name)
         talk.send(tick("я", 1))
         talk.ends(0, [talk.connected, *tick_lines("я", [1])])
 
 
 @pytest.mark.requirement("SRV-14", "CLI-19")
-def test_hides_no_character_of_a_name(target: Target, transport: Transport) -> None:
-    name = "\u202eАнна\u2066\u061c\\u0009"
+def test_makes_each_hidden_character_of_a_name_visible(target: Target, transport: Transport) -> None:
+    hidden = [chr(code) for code in range(0xA0, 0x2100) if HIDDEN.match(chr(code))]
+    name = "Анна\\u0009" + "".join(hidden)
     with Talk(target, "time", transport, "--ticks", "1", name) as talk:
         talk.subscribe(name)
         talk.send(tick(name, 1))
-        talk.ends(0, [talk.connected, *tick_lines("\\u202eАнна\\u2066\\u061c\\u0009", [1])])
+        shown = "Анна\\u0009" + "".join(f"\\u{ord(character):04x}" for character in hidden)
+        talk.ends(0, [talk.connected, *tick_lines(shown, [1])])
 
 
 @pytest.mark.requirement("CLI-19")
@@ -214,10 +219,11 @@ def test_is_stopped_before_it_has_subscribed(target: Target, transport: Transpor
 
 @pytest.mark.requirement("CLI-9", "CLI-10")
 def test_reports_an_error_reply(target: Target, transport: Transport) -> None:
+    reason = "такого нет, и не было, и не будет до завтра"  # a client shows any code and any reason (CLI-11)
     with Talk(target, "time", transport, "Анна") as talk:
         talk.expect("TIME Анна")
-        talk.send(error())
-        talk.ends(3, [talk.connected], ["busy.*come back tomorrow"])
+        talk.send(error("yet-unknown", reason))
+        talk.ends(3, [talk.connected], [f"yet-unknown.*{reason}"])
 
 
 @pytest.mark.slow
