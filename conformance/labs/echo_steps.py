@@ -8,7 +8,18 @@ from typing import NamedTuple
 from conformance.labs.answer import Parts, additions, number_pattern
 from conformance.labs.console import Console
 from conformance.labs.dialogue import converse
-from conformance.labs.exam import ANSWER, LOG, START_OF_CLIENT, Exam, News, failed, last_error, said_by, says_connected
+from conformance.labs.exam import (
+    ANSWER,
+    LOG,
+    START_OF_CLIENT,
+    Exam,
+    News,
+    cause_of_a_namesake,
+    failed,
+    last_error,
+    said_by,
+    says_connected,
+)
 from conformance.labs.ladder import Step, StepError, shown
 from conformance.labs.mistakes import (
     MANY,
@@ -187,7 +198,7 @@ def require_parts(exam: Exam, message: str) -> Console:
     ):
         if has_failed:
             came = say("{file} ended with {error}", file=file.name, error=shown(last_error(program)))
-            cause = cause or cause_of_a_cut(exam, message, program)
+            cause = cause or cause_of_a_namesake(program, file) or cause_of_a_cut(exam, message, program)
             if program is client:
                 cause = cause or cause_of_silence(exam) or cause_of_a_question(exam, client)
             raise StepError(expected, came, cause)

@@ -1,6 +1,7 @@
 """One server that runs, and clients that are started beside it as a person would."""
 
 import re
+import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -149,13 +150,10 @@ class Exam:
                 say("the server's port is in use: another program has it, perhaps a server of yours that still runs")
             )
         if not console.running:
-            raise StepError(
-                expected,
-                say("it ended: {error}", error=shown(last_error(console))),
-                say("it wants words after its name: let it do without them")
-                if self.source(file).uses("argv") or self.source(file).uses("ArgumentParser")
-                else "",
-            )
+            cause = cause_of_a_namesake(console, file)
+            if not cause and (self.source(file).uses("argv") or self.source(file).uses("ArgumentParser")):
+                cause = say("it wants words after its name: let it do without them")
+            raise StepError(expected, say("it ended: {error}", error=shown(last_error(console))), cause)
         other = "tcp" if transport == "udp" else "udp"
         if console.sockets("tcp" if transport == "udp" else "udp"):
             came = say("it opened a {transport} port", transport=other.upper())
@@ -234,6 +232,20 @@ def failed(console: Console, after: int = 0) -> bool:
     """Return whether a program printed a traceback, and not because it was interrupted; `after` that many lines."""
     has_one = any(_TRACEBACK in line for line in console.errors[after:])
     return has_one and "KeyboardInterrupt" not in last_error(console)
+
+
+def cause_of_a_namesake(console: Console, file: Path) -> str:
+    """Return which file beside a program that has failed is imported for one of Python's modules; empty: none."""
+    errors = "\n".join(console.errors)
+    for other in sorted(file.parent.glob("*.py")):
+        name = other.stem
+        if name in sys.stdlib_module_names and re.search(rf"\b{name}['.]", errors):
+            return say(
+                "{file} stands in the way of Python's own module {name}: give the file another name",
+                file=other.name,
+                name=name,
+            )
+    return ""
 
 
 def said_by(console: Console) -> str:

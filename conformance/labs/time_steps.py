@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 from itertools import pairwise
 
 from conformance.labs.echo_steps import START
-from conformance.labs.exam import LOG, Exam, failed, last_error, said_by, says_connected
+from conformance.labs.exam import LOG, Exam, cause_of_a_namesake, failed, last_error, said_by, says_connected
 from conformance.labs.ladder import Step, StepError, shown
 from conformance.labs.mistakes import cause_of_a_hole, cause_of_a_question, cause_of_silence
 from conformance.labs.two_clients import INTERVAL, LONGEST, NAMES, SHORTEST, TIMES, WATCHED, Watched, clocks, show
@@ -148,10 +148,12 @@ def _require_own(exam: Exam, client: Watched) -> None:
     if client.ticks and text.count(client.name) >= max(1, len(client.ticks[:TIMES]) - 1):
         return
     expected = say("on the client's screen: {parts}", parts=f"{client.name}, {datetime.now():%H:%M:%S}")
-    for program, name in (exam.server, exam.submission.server.name), (client.console, exam.submission.client.name):
+    for program, file in (exam.server, exam.submission.server), (client.console, exam.submission.client):
         if failed(program):
-            came = say("{file} ended with {error}", file=name, error=shown(last_error(program)))
-            cause = cause_of_a_question(exam, program) if program is client.console else ""
+            came = say("{file} ended with {error}", file=file.name, error=shown(last_error(program)))
+            cause = cause_of_a_namesake(program, file)
+            if program is client.console:
+                cause = cause or cause_of_a_question(exam, program)
             raise StepError(expected, came, cause_of_a_hole(exam) or cause)
     came = say("the client printed {text}", text=shown(said_by(client.console)))
     others = [name for name in NAMES if name != client.name and name in text]

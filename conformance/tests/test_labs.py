@@ -258,6 +258,15 @@ def test_a_known_mistake_gets_its_name(tmp_path: Path, name: str) -> None:
     assert said.count("✗") <= 1, said
 
 
+def test_a_file_that_is_imported_for_a_module_of_python(tmp_path: Path) -> None:
+    write(tmp_path, *GOOD[6])
+    (tmp_path / "server.py").rename(tmp_path / "socketserver.py")
+    assert "socketserver.py stands in the way of Python's own module" in lab(6, tmp_path)[1]
+    (tmp_path / "socketserver.py").rename(tmp_path / "my_server.py")
+    (tmp_path / "socket.py").write_text("print('my test')\n", encoding="utf-8")
+    assert "socket.py stands in the way of Python's own module" in lab(6, tmp_path)[1]
+
+
 @pytest.mark.parametrize("name", UNUSUAL)
 def test_an_unusual_answer_takes_all_steps(tmp_path: Path, name: str) -> None:
     number, server, client = UNUSUAL[name]

@@ -26,11 +26,11 @@ def never_counts_connections_down() -> None:
     def accept(good: Any, self: Server) -> Any:
         if len(accepted) < self.options.max_clients:
             return good(self)
-        options, self.options = self.options, self.options._replace(max_clients=0)
+        room, self.room = self.room, 0
         try:
             return good(self)
         finally:
-            self.options = options
+            self.room += room
 
 
 @fault("ERR-10", transport="tcp", service="time")

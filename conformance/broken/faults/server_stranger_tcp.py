@@ -72,13 +72,13 @@ def takes_a_pause_for_an_end() -> None:
 
 @fault("TCP-5", transport="tcp", service="echo")
 def leaves_the_rest_of_a_read() -> None:
-    """answers a hundred lines of one read, and the rest when more bytes come"""
+    """answers fifty lines of one read, and the rest when more bytes come"""
 
     def receive(good: Any, self: Session, data: bytes) -> Any:
         lines = (self._partial + data).split(b"\n")
         self._partial = b""
-        replies = good(b"\n".join(lines[:100]) + b"\n" * (len(lines) > 100))
-        self._partial += b"\n".join(lines[100:])
+        replies = good(b"\n".join(lines[:50]) + b"\n" * (len(lines) > 50))
+        self._partial += b"\n".join(lines[50:])
         return replies
 
     _receives(receive)

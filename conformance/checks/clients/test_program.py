@@ -267,8 +267,8 @@ def test_sends_no_bad_text(target: Target, service: Service, transport: Transpor
     with scripted(transport) as server:
         words = [service, "--host", server.host, "--port", str(server.port)]
         given = [([*words, os.fsdecode(text)], b"") for text in bad_texts(service)]
-        # No line at all, an empty name or a control character, and what no argument can hold.
-        inputs = [b"", b"\r\n" if service == "time" else b"\r\r\n", b"nul\0", *NOT_UTF_8]
+        # No line at all, an empty line before a name, a control character, and what no argument can hold.
+        inputs = [b"", "\r\nАнна\n".encode() if service == "time" else b"\r\r\n", b"nul\0", *NOT_UTF_8]
         given += [(words, stdin) for stdin in inputs]
         for batch in batches(profile.divide(given, transport, target.transports("client"))):
             with ExitStack() as stack:

@@ -37,6 +37,9 @@ TELLING = [
     "a\tb",
     "❤\ufe0f",
     "a\u00ad\u034f\u200b\u2060\ufeffz",
+    "100%% %s %d %n {0} {{}} ${x}",
+    r"C:\temp\new \u0041 \x41 \\",
+    "&amp; %41 a+b <b> \"x\" 'y' --",
 ]
 FIELDS = [
     pytest.param(field.name, marks=pytest.mark.requirement(field.requirement))

@@ -36,6 +36,7 @@ ENDLESS = 128 << 20
 ANSWERED = 2 * SCALE
 #: Far more than the descriptors that a server opens and closes for its own purposes.
 REFUSALS = 100
+RESETS = 50
 
 
 def long_line(server: Server) -> bytes:
@@ -145,6 +146,23 @@ def test_a_refusal_leaves_no_descriptor_open(start_server: StartServer) -> None:
         require_status(client.ask(good_request("echo")), "OK")
 
 
+@TCP
+@ECHO
+@pytest.mark.requirement("LOAD-3")
+@pytest.mark.needs("LOAD-2")
+def test_a_reset_leaves_no_descriptor_open(start_server: StartServer) -> None:
+    server = start_server()
+    require_service(server)
+    before = open_descriptors(server)
+    for _ in range(RESETS):
+        peer = TcpPeer(server.address)
+        require_status(peer.ask(good_request("echo")), "OK")
+        peer.reset()
+    require_service(server)
+    grown = open_descriptors(server) - before
+    assert grown < RESETS // 2, f"after {RESETS} resets the server has {grown} descriptors more"
+
+
 def open_descriptors(server: Server) -> int:
     """Return how many descriptors the server and its children have open."""
     process = psutil.Process(server.pid)
@@ -193,8 +211,10 @@ def require_close(peer: TcpPeer, since: float) -> None:
 
     `since` is in seconds of ``time.monotonic``.
     """
-    peer.rest()
+    came = peer.rest()
     after, idle = time.monotonic() - since, float(LONG_IDLE)
+    with about("TCP-1"):
+        assert not came, f"no line was complete, and it sent {as_text(came)}"
     assert idle <= after < 2 * idle + JUDGE_LATENESS, f"closed after {after:.3f} s, not {idle:g} s"
 
 

@@ -80,15 +80,15 @@ def test_output_is_utf_8(start_server: StartServer) -> None:
 @pytest.mark.requirement("SRV-4")
 @pytest.mark.needs("LOAD-2")
 def test_connected_echo_client(start_server: StartServer) -> None:
-    """Over TCP before its first request; over UDP at its first request, and only once."""
+    """Over TCP before its first request; over UDP at its first request, a bad one too, and only once."""
     server = start_server()
     with ExitStack() as stack:
-        for _ in range(2):
+        for first in (b"ECHO a", b"ECHO \x01"):
             peer = stack.enter_context(peers.connect(server))
             if server.transport == "udp":
-                peer.ask(b"ECHO a")
-                peer.ask(b"ECHO b")
+                peer.ask(first)
             require_line(server, f"client {show_address(peer.address)} connected")
+            peer.ask(b"ECHO b")
         require_line_count(server, 3)
 
 

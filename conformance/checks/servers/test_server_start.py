@@ -140,7 +140,6 @@ def test_all_options_are_accepted(start_server: StartServer) -> None:
         require_service(start_server("--max-clients", "5000000000"))
 
 
-@ECHO
 @pytest.mark.requirement("SRV-11", "SRV-12")
 def test_cannot_listen(target: Target, service: Service, transport: Transport) -> None:
     kind = socket.SOCK_STREAM if transport == "tcp" else socket.SOCK_DGRAM
