@@ -250,6 +250,7 @@ def test_a_lease_runs_out(server: Server) -> None:
             with about("LEASE-9"):
                 latest = subscription.ok.at + lease + CLOCK_GRAIN
                 assert subscription.earliest(tick.seq) <= latest, "a tick after the lease"
+                assert tick.seq <= LEASE_INTERVALS, "a tick that is due at the very end of the lease"
             seqs.append(tick.seq)
         assert seqs[-1] >= LEASE_INTERVALS, "the lease did not last"
         with about("LEASE-11"):
