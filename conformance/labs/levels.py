@@ -15,6 +15,7 @@ from conformance.languages.told import told
 from conformance.profiles import PROFILES
 from conformance.reports.causes import find_causes
 from conformance.running import runner
+from conformance.running.admission import NOTHING_NEW
 from conformance.running.cases import Case, load_exchange
 from conformance.running.runner import JudgeError, Planned, Selection
 from conformance.targets.discovery import MANIFEST, find_target
@@ -52,8 +53,9 @@ PROTOCOL = [
         mark("the server takes a service, --host and --port, and prints the ready line"),
         mark("A program that starts a server has to find it; port 0 means any that is free."),
         mark(
-            "argparse reads the words: 'service', '--host', '--port'. After bind(), with the port of getsockname():"
-            " print(f'waiting for clients on echo+udp://{host}:{port}', flush=True); see SPEC.md, section 12."
+            "argparse reads the words: 'service', '--host', '--port', and the other options of SPEC.md, section 12."
+            " After bind(), with the port of getsockname():"
+            " print(f'waiting for clients on echo+udp://{host}:{port}', flush=True); echo or time, udp or tcp."
         ),
         *("server", "SRV-1 SRV-2 SRV-3"),
     ),
@@ -90,7 +92,10 @@ PROTOCOL = [
     _step(
         mark("the client says where it is connected, sends its request and prints the answer"),
         mark("The client is judged by a server that the suite plays."),
-        mark("Take the service, --host, --port and the text from sys.argv; see SPEC.md, section 13."),
+        mark(
+            "Take the service, the text, --host, --port, --timeout and, for the time, --ticks from sys.argv: SPEC.md,"
+            " section 13. With argparse, parse_intermixed_args() finds a text that follows options."
+        ),
         *("client", "CLI-1 CLI-2 CLI-3 CLI-4 CLI-16 CLI-19"),
     ),
 ]
@@ -106,7 +111,11 @@ ROBUST = [
     _step(
         mark("the server stops on a signal, and starts again at once"),
         mark("A server is stopped and started more often than one thinks."),
-        mark("signal.signal() for SIGINT and SIGTERM; SO_REUSEADDR before bind()."),
+        mark(
+            "signal.signal() for SIGINT, SIGTERM and SIGHUP, before the first line is printed; the handler only notes"
+            " that it is to stop, and a second signal changes nothing. Answer what has arrived, then end with status 0."
+            " A status of -1 or -2 says that a signal has ended the program. Over TCP: SO_REUSEADDR before bind()."
+        ),
         *("server", "SRV-8 SRV-9 SRV-16"),
     ),
     _step(
@@ -154,7 +163,8 @@ def _judge(exam: Exam, role: Role, ids: list[str], later: set[str]) -> None:
         came = told(problem.strip().partition("\n\n")[0])
         raise StepError(requirement_text(cause.requirement), "\n".join([came, *_sent_before(case)]))
     left = [case for cause in causes for case in cause.waiting]
-    if undecided := [case for case in cases if case.outcome in ("error", "unjudged") and case not in left]:
+    unjudged = [case for case in cases if case.outcome in ("error", "unjudged") and case not in left]
+    if undecided := [case for case in unjudged if case.problem != NOTHING_NEW]:  # those have failed for a later step
         raise UndecidedError(told(undecided[0].problem))
 
 

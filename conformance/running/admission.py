@@ -18,6 +18,8 @@ ENOUGH = "enough checks of this target had failed"
 CASES = 3
 """When so many cases of one check have failed, the others would say nothing new."""
 
+NOTHING_NEW = f"{CASES} cases of this check have failed"
+
 
 class Unjudged(SkipTest):
     """A check is not run: the message says why; `about` is the requirement that has to hold before, if it is that."""
@@ -88,7 +90,7 @@ class Admission:
         if self._config.getoption("--regardless"):
             return
         if self._failed_cases[_check(item)] >= CASES:
-            raise Unjudged(f"{CASES} cases of this check have failed")
+            raise Unjudged(NOTHING_NEW)
         main = citations(item)[0]
         for tried, (problem, requirement) in self._hindered.items():
             has_none = problem.startswith(NOT_STARTED)

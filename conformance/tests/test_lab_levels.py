@@ -1,5 +1,6 @@
 """The steps by SPEC.md: each fails for what it asks for, and not for what a later one does."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from conformance.labs.exam import Exam
 from conformance.labs.exercises import EXERCISES
 from conformance.labs.ladder import StepError
 from conformance.labs.submission import Submission
+from conformance.running.admission import NOTHING_NEW
 from conformance.running.cases import Case, dump_exchanges
 from conformance.targets.discovery import find_target
 
@@ -28,7 +30,9 @@ def test_a_step_does_not_fail_for_a_requirement_of_a_later_one(monkeypatch: pyte
             exchange.add("S", b"OK\n")
     case.exchanges = dump_exchanges([exchange])
     waiting = Case("other", "", "mine", "mine", "server", "udp", "echo", ["REP-1"], "unjudged", about="ERR-1")
-    monkeypatch.setattr(levels, "_cases", lambda selection: [case, waiting])
+    # One more of a check of which enough cases had failed, about that later requirement
+    left_out = replace(waiting, requirements=["REP-2"], about=None, problem=NOTHING_NEW)
+    monkeypatch.setattr(levels, "_cases", lambda selection: [case, waiting, left_out])
     monkeypatch.setattr(levels, "find_target", lambda name: find_target("raw"))
     with Exam(EXERCISES[1], Submission(Path("server.py"), Path("client.py"))) as exam:
         FORM.take(exam)
