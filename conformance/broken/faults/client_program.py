@@ -105,16 +105,6 @@ def dies_of_a_signal() -> None:
 
 
 @fault("CLI-6")
-def is_interrupted_by_the_second_signal() -> None:
-    """takes a second signal as it took the first, wherever it then is"""
-
-    @wrap(signals, "on_first_signal")
-    def on_first_signal(good: Any, act: Any) -> None:
-        for number in signals._STOPPING:
-            signal.signal(number, lambda number, frame: act(number))
-
-
-@fault("CLI-6")
 def is_killed_by_sighup() -> None:
     """lets SIGHUP kill it"""
     patch(signals, "_STOPPING", (signal.SIGINT, signal.SIGTERM))
