@@ -236,10 +236,10 @@ def failed(console: Console, after: int = 0) -> bool:
 
 def cause_of_a_namesake(console: Console, file: Path) -> str:
     """Return which file beside a program that has failed is imported for one of Python's modules; empty: none."""
-    errors = "\n".join(console.errors)
     for other in sorted(file.parent.glob("*.py")):
         name = other.stem
-        if name in sys.stdlib_module_names and re.search(rf"\b{name}['.]", errors):
+        is_hidden = name in sys.stdlib_module_names and name not in sys.builtin_module_names
+        if is_hidden and f"'{name}'" in last_error(console):
             return say(
                 "{file} stands in the way of Python's own module {name}: give the file another name",
                 file=other.name,

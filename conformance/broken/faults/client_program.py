@@ -3,6 +3,7 @@
 import signal
 import socket
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from types import ModuleType
 from typing import Any
@@ -102,6 +103,22 @@ def fails_when_it_is_stopped() -> None:
 def dies_of_a_signal() -> None:
     """does not handle SIGTERM"""
     patch(signal, "signal", lambda number, handler: None)
+
+
+@fault("CLI-6")
+def is_killed_by_the_second_signal() -> None:
+    """lets a second signal kill it while it tidies up after the first"""
+
+    @wrap(signals, "on_first_signal")
+    def on_first_signal(good: Any, act: Any) -> None:
+        def handle(number: int) -> None:
+            for each in signal.SIGINT, signal.SIGTERM:
+                signal.signal(each, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT, signal.SIGTERM])
+            time.sleep(0.05)
+            act(number)
+
+        good(handle)
 
 
 @fault("CLI-6")
