@@ -123,11 +123,6 @@ def recent_exchanges() -> list[Exchange]:
     return list(_recent.exchanges)
 
 
-def has_stream_ended() -> bool:
-    """Return whether the server has ended the stream in a recent exchange of this thread's check."""
-    return any(event.side == "S" and event.note == END_OF_STREAM for each in _recent.exchanges for event in each.events)
-
-
 def forget_exchanges() -> None:
     """Forget the exchanges of this thread's last check or example."""
     _recent.exchanges.clear()

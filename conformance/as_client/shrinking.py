@@ -7,6 +7,7 @@ from typing import Any
 
 from conformance import patience
 from conformance.as_client.exchange import forget_exchanges, recent_exchanges
+from conformance.blame import blamed
 from conformance.targets.interrupts import raise_if_interrupted
 from conformance.timing import SHRINKING
 
@@ -56,3 +57,9 @@ def keep_failure(error: BaseException, inputs: dict[str, Any]) -> None:
 def smallest_failure() -> BaseException | None:
     """Return the smallest failure of the check's examples. It counts even if a later example passed."""
     return _check.failure
+
+
+def cause_of(error: BaseException) -> BaseException:
+    """Return what failed, where Hypothesis or the time limit ended what made it smaller."""
+    smallest = _check.failure
+    return smallest if smallest and not isinstance(error, AssertionError) and blamed(error) is None else error

@@ -101,7 +101,7 @@ def _print(console: Console, taken: Taken[Exam], *, hint: bool) -> None:
         _print_error(console, taken.error)
         _print_beside(console, "   ", say(taken.step.why), style="dim")
         if hint:
-            _print_beside(console, "   ", say("hint: {hint}", hint=say(taken.step.hint)))
+            _print_beside(console, "   ", say("hint: {hint}", hint=say(taken.step.hint, **taken.step.examples)))
 
 
 def _print_beside(console: Console, sign: str, text: str, style: str = "") -> None:

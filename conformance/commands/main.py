@@ -72,7 +72,8 @@ def language_for(words: Sequence[str]) -> str:
         if (name := following if word == "--lang" else word.removeprefix("--lang=")) in texts.LANGUAGES:
             return name
     stream = sys.stderr if {"-", "--json=-"} & set(words) else sys.stdout  # see STDOUT
-    return texts.language_of() if stream.isatty() or (words and words[0] in BY_LOCALE) else "en"
+    is_for_persons = bool(words) and (words[0] in BY_LOCALE or not {"-h", "--help"}.isdisjoint(words))
+    return texts.language_of() if is_for_persons or stream.isatty() else "en"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -128,10 +129,15 @@ def command_line() -> argparse.ArgumentParser:
     parser.add_argument(
         "--version", action="version", version=_version(), help=say("show program's version number and exit")
     )
+    _add_language(parser, None)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, command in COMMANDS.items():
         taking = commands.add_parser(name, help=say(command.HELP))
         command.add_arguments(taking)
-        taking.add_argument("--lang", choices=texts.LANGUAGES, help=say("in which language"))
+        _add_language(taking, argparse.SUPPRESS)  # it may stand before the command too
         taking.set_defaults(execute=command.execute, parser=parser)
     return parser
+
+
+def _add_language(parser: argparse.ArgumentParser, default: str | None) -> None:
+    parser.add_argument("--lang", choices=texts.LANGUAGES, default=default, help=say("in which language"))

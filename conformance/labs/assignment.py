@@ -3,7 +3,7 @@
 from conformance.labs.echo_steps import echo_steps
 from conformance.labs.exam import Exam
 from conformance.labs.ladder import Step
-from conformance.labs.levels import PROTOCOL, ROBUST, SCHEDULES
+from conformance.labs.levels import PROTOCOL, ROBUST, SCHEDULES, examples_of
 from conformance.labs.source_steps import source_steps
 from conformance.labs.time_steps import STEPS as TIME_STEPS
 from conformance.languages.texts import mark
@@ -21,5 +21,7 @@ def assignment_steps(exam: Exam) -> list[Step[Exam]]:
 
 def ladder(exam: Exam) -> dict[str, list[Step[Exam]]]:
     """Return the steps of all levels, by the levels' names in English."""
+    examples = examples_of(exam.service, exam.exercise.transport)
+    protocol = [step._replace(examples=examples) for step in PROTOCOL]
     robust = [step for step in ROBUST if step is not SCHEDULES or exam.service == "time"]
-    return dict(zip(LEVELS, (assignment_steps(exam), PROTOCOL, robust), strict=True))
+    return dict(zip(LEVELS, (assignment_steps(exam), protocol, robust), strict=True))

@@ -190,18 +190,17 @@ def require_parts(exam: Exam, message: str) -> Console:
         return client
     expected = say("on the client's screen: {parts}", parts=", ".join(say(name) for name in lacking))
     has_upper = exam.source(exam.submission.server).uses("upper")
-    cause = cause_of_a_hole(exam) or parts.mistake(said_by(client), has_upper=has_upper)
+    ended = [(news.console, exam.submission.server)] if news.failed else []
+    ended += [(client, exam.submission.client)] if failed(client) else []
+    cause = cause_of_a_hole(exam, [file for _, file in ended])
+    cause = cause or parts.mistake(said_by(client), has_upper=has_upper)
     cause = cause or cause_of_other_bytes(client, exam.submission.client)
-    for has_failed, program, file in (
-        (news.failed, news.console, exam.submission.server),
-        (failed(client), client, exam.submission.client),
-    ):
-        if has_failed:
-            came = say("{file} ended with {error}", file=file.name, error=shown(last_error(program)))
-            cause = cause or cause_of_a_namesake(program, file) or cause_of_a_cut(exam, message, program)
-            if program is client:
-                cause = cause or cause_of_silence(exam) or cause_of_a_question(exam, client)
-            raise StepError(expected, came, cause)
+    for program, file in ended[:1]:
+        came = say("{file} ended with {error}", file=file.name, error=shown(last_error(program)))
+        cause = cause or cause_of_a_namesake(program, file) or cause_of_a_cut(exam, message, program)
+        if program is client:
+            cause = cause or cause_of_silence(exam) or cause_of_a_question(exam, client)
+        raise StepError(expected, came, cause)
     came = say("the client printed {text}", text=shown(said_by(client)))
     cause = cause or cause_of_silence(exam) or cause_of_a_cut(exam, message, None)
     raise StepError(expected, came, cause or cause_of_a_question(exam, client))

@@ -16,7 +16,7 @@ from conformance.labs.network import LOOPBACK, enter_own_network, free_port
 from conformance.labs.source import Source
 from conformance.labs.submission import Submission
 from conformance.languages.texts import say
-from conformance.targets.terms import Service
+from conformance.targets.terms import WRONG_USAGE, Service
 from conformance.timing import SCALE
 
 if TYPE_CHECKING:
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
 START = 5 * SCALE
 """Seconds until a server has opened its port."""
-
-WRONG_USAGE = 2
-"""With that status a program ends that wants words after its name."""
 
 ANSWER = 3 * SCALE
 """Seconds until an answer is on the client's screen."""
@@ -133,7 +130,7 @@ class Exam:
         console = self._start(file, *self._words)
         is_open = lambda: bool(console.sockets(transport))  # noqa: E731
         if self.source(file).calls_of({"input"}):
-            port = self.source(self.submission.client).port or free_port(transport)
+            [port, *_] = self.source(self.submission.client).ports or [free_port(transport)]
             converse(console, None, (LOOPBACK, port), is_open, START)
         if console.wait_for(is_open, START):
             self._opened = time.monotonic(), console.processor_seconds

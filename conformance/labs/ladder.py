@@ -1,6 +1,7 @@
 """Steps, one after the other: what each asks for, why, and where to look for a hint."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Generic, NamedTuple, TypeVar
 
 from conformance.languages.texts import say
@@ -27,9 +28,10 @@ class Step(NamedTuple, Generic[Subject]):
     Attributes:
         title: what it does then, in English, as a clause
         why: a sentence on why that matters, in English
-        hint: what to try, in English
+        hint: what to try, in English; with holes if there are `examples`
         take: judges it. Raises StepError, and UndecidedError
         is_basic: whether no other step can be taken without it
+        examples: what fills the holes of the hint, such as a request of the exercise
     """
 
     title: str
@@ -37,6 +39,7 @@ class Step(NamedTuple, Generic[Subject]):
     hint: str
     take: Callable[[Subject], None]
     is_basic: bool = False
+    examples: Mapping[str, str] = MappingProxyType({})
 
 
 class Taken(NamedTuple, Generic[Subject]):

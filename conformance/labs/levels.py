@@ -8,6 +8,10 @@ from contextlib import ExitStack
 from itertools import dropwhile, takewhile
 from pathlib import Path
 
+from conformance.as_client.exchange import as_text
+from conformance.expected import replies
+from conformance.expected.oracle import ok
+from conformance.expected.services import SERVICE_TABLE
 from conformance.labs.exam import Exam
 from conformance.labs.ladder import Step, StepError, UndecidedError, shown
 from conformance.languages.texts import mark, requirement_text, say
@@ -20,12 +24,14 @@ from conformance.running.cases import Case, load_exchange
 from conformance.running.runner import JudgeError, Planned, Selection
 from conformance.targets.discovery import MANIFEST, find_target
 from conformance.targets.target import TargetError
-from conformance.targets.terms import ROLES, Role
+from conformance.targets.terms import ROLES, Role, Service, Transport
 from spec.requirements import REQUIREMENTS
 
 QUICK = PROFILES["quick"]
 BUDGET = 60.0
 """Seconds that the checks of a step may take."""
+
+EXAMPLE = "hi"
 
 _steps: list[set[str]] = []
 """The requirements of each step, in the steps' order."""
@@ -55,7 +61,7 @@ PROTOCOL = [
         mark(
             "argparse reads the words: 'service', '--host', '--port', and the other options of SPEC.md, section 12."
             " After bind(), with the port of getsockname():"
-            " print(f'waiting for clients on echo+udp://{host}:{port}', flush=True); echo or time, udp or tcp."
+            " print(f'waiting for clients on {service}+{transport}://{{host}}:{{port}}', flush=True)."
         ),
         *("server", "SRV-1 SRV-2 SRV-3"),
     ),
@@ -64,7 +70,7 @@ PROTOCOL = [
         mark("Two programs by two people understand each other only by a form that is written down."),
         mark(
             "A status line, `name: value` for each field, an empty line; lines end with \\n, the request's too."
-            " The answer to ECHO hi is OK\\nmessage: hi\\nreversed: ih\\nupper: HI\\nlength: 2\\n\\n over UDP."
+            " To {request} the answer is {answer}"
         ),
         *("server", "ECHO-1 LEASE-1 TIME-2 TIME-4 TIME-5 REP-*"),
     ),
@@ -99,6 +105,16 @@ PROTOCOL = [
         *("client", "CLI-1 CLI-2 CLI-3 CLI-4 CLI-16 CLI-19"),
     ),
 ]
+
+
+def examples_of(service: Service, transport: Transport) -> dict[str, str]:
+    """Return what fills the holes in hints of `PROTOCOL`: service, transport, a request, and the server's answer."""
+    answer = replies.challenge() if (service, transport) == ("time", "udp") else ok(service, transport, EXAMPLE)
+    if (service, transport) == ("time", "tcp"):
+        answer += replies.tick(EXAMPLE, 1)
+    request = SERVICE_TABLE[service].request(EXAMPLE).decode()
+    return {"service": service, "transport": transport, "request": request, "answer": repr(answer.decode())[1:-1]}
+
 
 SCHEDULES = _step(
     mark("leases, schedules and time hold"),
@@ -161,7 +177,8 @@ def _judge(exam: Exam, role: Role, ids: list[str], later: set[str]) -> None:
         case = cause.example[0] if cause.example else cause.waiting[0]
         problem = case.problem.removeprefix(f"{cause.requirement} first: ")
         came = told(problem.strip().partition("\n\n")[0])
-        raise StepError(requirement_text(cause.requirement), "\n".join([came, *_sent_before(case)]))
+        expected = f"{cause.requirement}. {requirement_text(cause.requirement)}"
+        raise StepError(expected, "\n".join([came, *_sent_before(case)]))
     left = [case for cause in causes for case in cause.waiting]
     unjudged = [case for case in cases if case.outcome in ("error", "unjudged") and case not in left]
     if undecided := [case for case in unjudged if case.problem != NOTHING_NEW]:  # those have failed for a later step
@@ -174,8 +191,8 @@ def _sent_before(case: Case) -> list[str]:
     events = [event for exchange in case.exchanges for event in load_exchange(exchange).events if event.data]
     answered = [*dropwhile(lambda event: event.side != side, reversed(events))]
     sent = [*takewhile(lambda event: event.side == side, answered)][::-1]
-    texts = [repr(event.data.decode("utf-8", "backslashreplace")) for event in sent]
-    return [say("sent before: {text}", text=shown(", ".join(texts)))] if sent else []
+    texts = [text for event in sent if (text := as_text(event.data)) not in case.problem]
+    return [say("sent before: {text}", text=shown(", ".join(texts)))] if texts else []
 
 
 def _cases(selection: Selection) -> list[Case]:

@@ -1,6 +1,7 @@
 """Known mistakes, by what was seen and by the source."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from conformance.labs.console import Console
@@ -15,9 +16,12 @@ _OF_A_QUESTION = re.compile(r"\bIndexError|\bValueError|\bgaierror")
 """Errors of a program that takes a message for its port or its host, or wants more words after its name."""
 
 
-def cause_of_a_hole(exam: Exam) -> str:
-    """Return where a ``...`` of a skeleton still stands in a source, in the reader's language; empty: nowhere."""
-    for file in exam.submission:
+def cause_of_a_hole(exam: Exam, failed: Iterable[Path] = ()) -> str:
+    """Return where a ``...`` of a skeleton still stands in a source, in the reader's language; empty: nowhere.
+
+    Of programs that ended with an error, `failed`, another one's hole is not the cause.
+    """
+    for file in failed or exam.submission:
         if lines := exam.source(file).holes():
             return say("{file}, line {line}: the ... there is still to be filled", file=file.name, line=lines[0])
     return ""
@@ -104,10 +108,33 @@ def cause_of_no_line(exam: Exam) -> str:
 
 
 def cause_of_silence(exam: Exam) -> str:
-    """Return why nothing may have come at all."""
+    """Return why nothing may have come at all, in the reader's language; empty: nothing that is seen."""
     server = exam.server
     if not server.running:
         if server.program.ended_because or failed(server):
             return say("the server ended with {error}", error=shown(last_error(server)))
         return say("the server had ended")
+    return _other_port(exam) or cause_of_a_call(exam)
+
+
+def _other_port(exam: Exam) -> str:
+    """Return that the client has another port in its source than the server has opened; empty: it has that one."""
+    (_, port), client = exam.address, exam.submission.client
+    named = exam.source(client).ports
+    if not named or port in named:
+        return ""
+    return say("the server waits at port {port}, and {file} names {other}", port=port, file=client.name, other=named[0])
+
+
+def cause_of_a_call(exam: Exam) -> str:
+    """Return where a function is called that a thread should call, in the reader's language; empty: nowhere."""
+    for file in exam.submission:
+        for line, function in exam.source(file).calls_for_a_thread():
+            return say(
+                "{file}, line {line}: target={function}(…) calls it at once, and the thread has nothing to do:"
+                " target={function}, args=(…,)",
+                file=file.name,
+                line=line,
+                function=function,
+            )
     return ""

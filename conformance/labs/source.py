@@ -55,10 +55,10 @@ class Source:
         return [call for call in self.calls if self._name(call.func) in names]
 
     @property
-    def port(self) -> int | None:
-        """The first number that can be a port, 1024 to 65534, and is no power of two: those are sizes of buffers."""
+    def ports(self) -> list[int]:
+        """The numbers that can be a port, 1025 to 65534, and are no power of two: those are sizes of buffers."""
         numbers = [node.value for node in self._nodes if isinstance(node, ast.Constant) and type(node.value) is int]
-        return next((each for each in numbers if 1024 < each < 65535 and each.bit_count() > 1), None)
+        return [each for each in numbers if 1024 < each < 65535 and each.bit_count() > 1]
 
     def uses(self, name: str) -> bool:
         """Whether a name, or an attribute of that name, stands anywhere."""
@@ -177,6 +177,17 @@ class Source:
             words = {each.arg for each in call.keywords}
             if call in self._own and "end" in words and "flush" not in words:
                 found.append(call.lineno)
+        return sorted(found)
+
+    def calls_for_a_thread(self) -> list[tuple[int, str]]:
+        """Return where a thread's or a process's target is what a function of the file returns: lines, and names."""
+        own = {node.name: node for node in self._own if isinstance(node, ast.FunctionDef)}
+        found = []
+        for call in self.calls_of({"Thread", "Process"}):
+            for value in (word.value for word in call.keywords if word.arg == "target"):
+                function = own.get(self._name(value.func)) if isinstance(value, ast.Call) else None
+                if function and not any(isinstance(node, ast.Return) and node.value for node in ast.walk(function)):
+                    found.append((value.lineno, function.name))
         return sorted(found)
 
     def receives(self) -> list[tuple[int, int]]:

@@ -8,7 +8,7 @@ from itertools import pairwise
 from conformance.labs.echo_steps import START
 from conformance.labs.exam import LOG, Exam, cause_of_a_namesake, failed, last_error, said_by, says_connected
 from conformance.labs.ladder import Step, StepError, shown
-from conformance.labs.mistakes import cause_of_a_hole, cause_of_a_question, cause_of_silence
+from conformance.labs.mistakes import cause_of_a_call, cause_of_a_hole, cause_of_a_question, cause_of_silence
 from conformance.labs.two_clients import INTERVAL, LONGEST, NAMES, SHORTEST, TIMES, WATCHED, Watched, clocks, show
 from conformance.languages.texts import mark, say
 
@@ -43,7 +43,8 @@ def take_second(exam: Exam) -> None:
         raise StepError(
             say("{name} gets the time while {other} is there", name=NAMES[1], other=NAMES[0]),
             say("the second client printed {text}", text=shown(said_by(seen.second.console))),
-            say(
+            cause_of_a_call(exam)
+            or say(
                 "the server serves its first client alone: it stays in that client's loop. Give each client a thread,"
                 " or keep a list of clients and one loop for all"
             ),
@@ -154,7 +155,7 @@ def _require_own(exam: Exam, client: Watched) -> None:
             cause = cause_of_a_namesake(program, file)
             if program is client.console:
                 cause = cause or cause_of_a_question(exam, program)
-            raise StepError(expected, came, cause_of_a_hole(exam) or cause)
+            raise StepError(expected, came, cause_of_a_hole(exam, [file]) or cause)
     came = say("the client printed {text}", text=shown(said_by(client.console)))
     others = [name for name in NAMES if name != client.name and name in text]
     cause = say(OTHERS_NAME) if others else cause_of_silence(exam)

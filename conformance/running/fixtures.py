@@ -6,9 +6,7 @@ from typing import Any
 
 import pytest
 
-from conformance.as_client.exchange import has_stream_ended
-from conformance.as_client.observed import Ended, Reset
-from conformance.as_client.shrinking import begin_check
+from conformance.as_client.shrinking import begin_check, cause_of
 from conformance.blame import blame, blamed
 from conformance.running.checks import parameters_of
 from conformance.targets.host import require_option
@@ -16,20 +14,12 @@ from conformance.targets.programs import Program
 from conformance.targets.server import Server
 from conformance.targets.target import Target
 from conformance.targets.terms import Service, Transport
-from conformance.timing import SCALE
 
 StartServer = Callable[..., Server]
 StartClient = Callable[..., Program]
 
 runs_beside = pytest.StashKey[bool]()
 """In the stash of a check that another thread than pytest's runs."""
-
-
-DYING = 0.5 * SCALE
-"""Seconds that a server which dies may take for it, after it has ended a connection that was to go on."""
-
-MAYBE_DYING = 0.05 * SCALE
-"""The same, after it has ended a connection that may have been at its end."""
 
 
 class ServerPool:
@@ -75,10 +65,10 @@ def server(
 
 def blame_death(server: Server, error: BaseException) -> None:
     """Let a failure be about the death of the server that was asked, if that has died."""
-    lost = isinstance(error, Ended | Reset)
-    if lost or has_stream_ended():
-        server.ends_within(DYING if lost else MAYBE_DYING)
-    if has_died(server) and isinstance(error, AssertionError) and blamed(error) in (None, "SRV-13"):  # its traceback
+    error = cause_of(error)
+    if not isinstance(error, AssertionError) or blamed(error) not in (None, "SRV-13"):  # SRV-13: of its traceback
+        return
+    if server.is_dying() and has_died(server):
         error.args = (server.describe(f"the server died: {error}"),)
         vars(error)["requirement"] = "LOAD-3"
 
@@ -95,7 +85,7 @@ def own_server(item: pytest.Function) -> Iterator[Server]:
     with target.server(service, transport, *_options(item)) as server:
         try:
             yield server
-        except AssertionError as error:
+        except Exception as error:
             blame_death(server, error)
             raise
         _require_health(server)
@@ -107,6 +97,8 @@ def _options(item: pytest.Item) -> tuple[str, ...]:
 
 
 def _require_health(server: Server) -> None:
+    if server.errors:
+        server.is_dying()
     for id_, is_well, problem in (
         ("LOAD-3", server.running, "the server died"),
         ("SRV-13", not server.errors, "the server wrote to standard error"),
@@ -132,7 +124,7 @@ def starting_servers(target: Target, service: Service, transport: Transport) -> 
 
         try:
             yield start
-        except AssertionError as error:
+        except Exception as error:
             for server in started:
                 blame_death(server, error)
             raise

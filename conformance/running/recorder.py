@@ -104,7 +104,7 @@ class Recorder:
             return report
         case.seconds = round(case.seconds + report.duration, 4)
         if report.failed and call.excinfo:
-            error = _cause(call.excinfo.value)
+            error = shrinking.cause_of(call.excinfo.value)
             exchanges = vars(error).get("exchanges") or exchange.recent_exchanges()
             if not case.about or blamed(error) == "LOAD-3":  # whoever dies cannot do the rest either
                 _describe(case, error, getattr(item, "fixturenames", ()))
@@ -155,12 +155,6 @@ def _describe(case: Case, error: BaseException, fixtures: Collection[str]) -> No
 
 def _is_failure(error: BaseException) -> bool:
     return isinstance(error, AssertionError | pytest.fail.Exception)
-
-
-def _cause(error: BaseException) -> BaseException:
-    """Return what failed, where Hypothesis or the time limit ended what shrank it."""
-    smallest = shrinking.smallest_failure()
-    return smallest if smallest and not isinstance(error, AssertionError) and blamed(error) is None else error
 
 
 def _keep_inputs(handle: Any) -> None:

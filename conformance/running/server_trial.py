@@ -9,7 +9,7 @@ from conformance.addresses import OWN_HOST
 from conformance.as_client import peers
 from conformance.as_client.conversation import Subscription, answering_stranger
 from conformance.as_client.judgement import require_reply, require_status
-from conformance.as_client.observed import Ended, Reply, Reset, Silence
+from conformance.as_client.observed import Reply, Reset, Silence
 from conformance.as_client.server_lines import require_host
 from conformance.blame import about, blame, blamed
 from conformance.expected.oracle import REQUIREMENTS, error, expected_reply
@@ -30,9 +30,6 @@ FIRST = "ECHO-1", "LEASE-1", "TIME-2", "TIME-4", "TIME-5"
 
 FIRST_ANSWER = PATIENCE / 2
 """Seconds: a server that is ready answers at once, and checks will ask the same again."""
-
-ENDING = 0.5 * SCALE
-"""Seconds that a server which dies may take for it."""
 
 CUT = 0.05 * SCALE
 """Seconds between two segments, so that a server reads the first one alone. One that reads both passes."""
@@ -67,17 +64,12 @@ class _Trial:
             pass  # what its platform lacks is said by each check
         except (AssertionError, OSError) as observed:
             problem: Exception = observed
-            if self._has_died(observed):
+            if self.server.is_dying():
                 dead = self.server
                 death = AssertionError(f"{prefix}: {_end_of(dead)}".removeprefix(": "))
                 problem = blame(death, requirement if requirement in FIRST else "LOAD-3")
                 self.server = self._started()
             self.admission.note_problem(self.cell, requirement, problem)
-
-    def _has_died(self, observed: Exception) -> bool:
-        """Return whether the server has ended. A connection may end a little before its server does."""
-        has_ended = isinstance(observed, Ended | Reset)
-        return self.server.ends_within(ENDING if has_ended else 0)
 
     def holds(self, *requirements: str) -> bool:
         return not self.admission.has_failed(self.cell, *requirements)
@@ -170,7 +162,7 @@ class _Trial:
                     refused += 1
                     require_reply(answer, error(code))
                 except AssertionError as problem:
-                    if self._has_died(problem):
+                    if self.server.is_dying():
                         raise
                     unanswered += isinstance(problem, Silence)
                     problems.append((blamed(problem) or REQUIREMENTS[code], problem))

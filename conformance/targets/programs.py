@@ -14,6 +14,8 @@ from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+import psutil
+
 from conformance.patience import note_wait, patience
 from conformance.targets.environment import MARK, clean_environment
 from conformance.targets.families import Family, adopt_orphans
@@ -22,7 +24,7 @@ from conformance.targets.keeper import keeper
 from conformance.targets.limits import DEFAULT_LIMITS, MIB, Limits, apply_limits
 from conformance.targets.output import Line, Output, Pipe
 from conformance.targets.watcher import watcher
-from conformance.timing import PATIENCE
+from conformance.timing import PATIENCE, SCALE
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -34,6 +36,10 @@ _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 ENDING = 1
 """Seconds that a program which has closed its output gets to end."""
 
+DYING, LIVING = 0.5 * SCALE, 0.05 * SCALE
+"""Seconds: one that is still busy so long after a failure does not die, and one that waits so long after it neither."""
+
+BUSY = psutil.STATUS_RUNNING, psutil.STATUS_DISK_SLEEP
 
 _numbers = itertools.count(1)
 
@@ -251,6 +257,24 @@ class Program:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(seconds)
         return not self.running
+
+    def is_dying(self) -> bool:
+        """Return whether the process has ended, or ends now: it is watched while it is busy, for half a second at most.
+
+        A connection ends before the program that had it, and by how much depends on what else the machine does.
+        """
+        start = time.monotonic()
+        while self.running and (spent := time.monotonic() - start) < DYING:
+            if spent > LIVING and not self._is_busy():
+                break
+            time.sleep(0.005)
+        return not self.running
+
+    def _is_busy(self) -> bool:
+        with contextlib.suppress(psutil.Error):
+            process = psutil.Process(self.pid)
+            return any(each.status() in BUSY for each in (process, *process.children(recursive=True)))
+        return False
 
     def stop(self, number: int = SIGTERM, within: float | None = None) -> int:
         """Send a signal and return the exit status, as `wait` does."""

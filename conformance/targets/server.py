@@ -11,7 +11,7 @@ from conformance.blame import blame
 from conformance.inconclusive import Inconclusive
 from conformance.targets.limits import DEFAULT_LIMITS, Limits
 from conformance.targets.programs import Program, ProgramError
-from conformance.targets.terms import Service, Transport
+from conformance.targets.terms import WRONG_USAGE, Service, Transport
 
 _SCHEME = r"(?P<service>echo|time)\+(?P<transport>udp|tcp)"
 _ADDRESS = r"(\[(?P<v6>[0-9a-f:]+)\]|(?P<v4>[0-9.]+)):(?P<port>\d{1,5})"
@@ -82,7 +82,10 @@ class Server(Program):
     def _needed(self) -> str:
         """The requirement that says that it starts so; none where it depends on who starts it: --host, --port."""
         names = {option for option in self._options if option.startswith("--")} - {"--port"}
-        return "SRV-1" if not self._options else "SRV-10" if names and "--host" not in names else ""
+        if not self._options:
+            return "SRV-1"
+        is_refused = not self.running and self.process.returncode == WRONG_USAGE
+        return "SRV-10" if names and ("--host" not in names or is_refused) else ""
 
     @property
     def address(self) -> tuple[str, int]:
@@ -116,7 +119,7 @@ class RunningServer(Server):
     def describe(self, problem: str) -> str:
         return f"{problem}; {self.url}"
 
-    def ends_within(self, seconds: float) -> bool:
+    def is_dying(self) -> bool:
         """Return False: what is not seen to run is not seen to end."""
         return False
 

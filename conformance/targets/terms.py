@@ -13,3 +13,6 @@ SERVICES: tuple[Service, ...] = ("echo", "time")
 ROLES: tuple[Role, ...] = ("server", "client")
 
 TRANSPORTS: tuple[Transport, ...] = ("udp", "tcp")
+
+WRONG_USAGE = 2
+"""The exit status of a program that was started with words that it does not know (SRV-10, CLI-8), as of argparse's."""

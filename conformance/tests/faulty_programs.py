@@ -160,11 +160,16 @@ def parse_line(good, line, verbs):
 """
 SPLITLINES = """
 @wrap(session.Session, "receive")
-def receive(good, self, data, now, utc):
+def receive(good, self, data, *clocks):
     text = data.decode("utf-8", "surrogateescape")
     ended = text.endswith("\\n")
     text = "\\n".join(text.splitlines()) + "\\n" * ended
-    return good(self, text.encode("utf-8", "surrogateescape"), now, utc)
+    return good(self, text.encode("utf-8", "surrogateescape"), *clocks)
+"""
+DIES_AT_ONCE = """
+@wrap(session.Session, "receive")
+def receive(good, self):
+    return b""
 """
 NO_HOST = "sys.argv[1:] = [word for n, word in enumerate(sys.argv[1:]) if '--host' not in sys.argv[max(n, 1):n + 2]]"
 DIES = """
@@ -212,6 +217,7 @@ PROGRAMS: dict[str, Faulty] = {
     "one-client": Faulty({"LOAD-2", "SRV-8"}, "tcp", "echo", planted("LOAD-2/serves_one_at_a_time")),
     "sigterm": Faulty({"SRV-8"}, "tcp", "echo", planted("SRV-8/is_killed_by_sigterm")),
     "dies": Faulty({"LOAD-3"}, "tcp", "echo", patched(DIES)),
+    "dies-at-once": Faulty({"ECHO-1"}, "tcp", "echo", patched(DIES_AT_ONCE)),
     "crlf-replies": Faulty({"REP-2"}, "tcp", "echo", planted("REP-2/ends_lines_with_crlf")),
     "another-port": Faulty({"UDP-4"}, "udp", "echo", planted("UDP-4/answers_from_another_port", "udp")),
     "drifts": Faulty({"TIME-7", "TIME-10"}, "tcp", "time", planted("TIME-10/drifts")),

@@ -7,10 +7,13 @@ import pytest
 
 from conformance.as_client.exchange import Exchange
 from conformance.labs import levels
+from conformance.labs.assignment import ladder
 from conformance.labs.exam import Exam
 from conformance.labs.exercises import EXERCISES
 from conformance.labs.ladder import StepError
 from conformance.labs.submission import Submission
+from conformance.languages import texts
+from conformance.languages.texts import LANGUAGES
 from conformance.running.admission import NOTHING_NEW
 from conformance.running.cases import Case, dump_exchanges
 from conformance.targets.discovery import find_target
@@ -39,3 +42,22 @@ def test_a_step_does_not_fail_for_a_requirement_of_a_later_one(monkeypatch: pyte
         with pytest.raises(StepError) as failed:
             ERRORS.take(exam)
     assert failed.value.came == f"{problem}\nsent before: “'echo hi', 'ECHO hi'”"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(
+    ("number", "answer"),
+    [
+        (1, r"OK\nmessage: hi\nreversed: ih\nupper: HI\nlength: 2\n\n"),
+        (2, r"CHALLENGE\ntoken: "),
+        (4, r"OK\nmessage: hi\nreversed: ih\nupper: HI\nlength: 2\nbytes: 2\nsha256: "),
+        (5, r"OK\nname: hi\ninterval: 3\n\nTICK\nname: hi\ntime: "),
+    ],
+)
+def test_hints_have_the_exercises_own_answer(language: str, number: int, answer: str) -> None:
+    texts.choose(language)
+    with Exam(EXERCISES[number], Submission(Path("server.py"), Path("client.py"))) as exam:
+        hints = [texts.say(step.hint, **step.examples) for step in ladder(exam)["protocol"]]
+    texts.choose("en")
+    exercise = EXERCISES[number]
+    assert f"{exercise.services[0]}+{exercise.transport}://{{host}}:{{port}}'" in hints[0] and answer in hints[1]

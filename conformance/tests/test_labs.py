@@ -167,6 +167,10 @@ BAD: dict[str, tuple[int, str, str, str]] = {
         "start without a quest",
     ),
     "keeps-back-its-line": (1, 'клиентов")', 'клиентов", end="")', r"server.py, line 5: what has no line's end"),
+    "another-port": (
+        *(1, "5000))\nprint(client", "5001))\nprint(client"),
+        "the server waits at port 5000, and client.py names 5001",
+    ),
     "escapes-letters": (1, "answer.encode()", '__import__("json").dumps(answer).encode()', "escaped as JSON does"),
     "prints-other-bytes": (
         *(1, 'print("Подключение'),
@@ -197,6 +201,10 @@ BAD: dict[str, tuple[int, str, str, str]] = {
     "first-client-alone": (
         *(5, "threading.Thread(target=serve, args=server.accept(), daemon=True).start()", "serve(*server.accept())"),
         "the server serves its first client alone",
+    ),
+    "calls-in-place-of-a-thread": (
+        *(5, "target=serve, args=server.accept()", "target=serve(*server.accept())"),
+        r"server.py, line 19: target=serve\(…\) calls it at once",
     ),
     "too-slow": (5, "time.sleep(3)", "time.sleep(5)", r"after 5\.\d s\n    The interval"),
     "ends-with-a-client": (
@@ -265,6 +273,12 @@ def test_a_file_that_is_imported_for_a_module_of_python(tmp_path: Path) -> None:
     (tmp_path / "socketserver.py").rename(tmp_path / "my_server.py")
     (tmp_path / "socket.py").write_text("print('my test')\n", encoding="utf-8")
     assert "socket.py stands in the way of Python's own module" in lab(6, tmp_path)[1]
+
+
+def test_a_hole_is_no_cause_of_what_fails_elsewhere(tmp_path: Path) -> None:
+    write(tmp_path, ECHO_UDP_SERVER.replace("upper()", "loud()"), f"{ECHO_UDP_CLIENT}\nlater = ...")
+    _, said = lab(1, tmp_path)
+    assert "server.py ended with “AttributeError" in said and "to be filled" not in said, said
 
 
 @pytest.mark.parametrize("name", UNUSUAL)

@@ -120,6 +120,8 @@ class Terminal(io.StringIO):
         ("run raw --lang ru", False, False, "ru"),
         ("run raw --lang=en", True, True, "en"),
         ("lab 1 --json -", False, False, "ru"),
+        ("run --help", False, False, "ru"),
+        ("--lang en lab 1", False, False, "en"),
         ("", True, True, "ru"),
     ],
 )

@@ -30,12 +30,12 @@ SHORT = interval(0.2)
 
 
 @pytest.mark.requirement("SRV-1")
-def test_ready_line(target: Target, service: Service, transport: Transport) -> None:
+def test_ready_line(start_server: StartServer, service: Service, transport: Transport) -> None:
     """It is the first line, and the server can be reached at once: the judge tries only once."""
     for _ in range(2):
-        with target.server(service, transport) as server:
-            require_output(server, [f"waiting for clients on {url(service, transport, '127.0.0.1', server.port)}"])
-            require_reachable(server)
+        server = start_server()
+        require_output(server, [f"waiting for clients on {url(service, transport, '127.0.0.1', server.port)}"])
+        require_reachable(server)
 
 
 @pytest.mark.requirement("SRV-1")
@@ -55,11 +55,11 @@ def test_each_line_is_written_out_into_a_file(
 
 
 @pytest.mark.requirement("SRV-1")
-def test_output_is_english(target: Target, service: Service, transport: Transport) -> None:
+def test_output_is_english(start_server: StartServer, service: Service, transport: Transport) -> None:
     """Also in the locale of somebody who speaks another language."""
     russian = dict.fromkeys(("LC_ALL", "LANG"), "ru_RU.UTF-8") | {"LANGUAGE": "ru"}
-    with target.server(service, transport, env=russian) as server:
-        require_output(server, [f"waiting for clients on {url(service, transport, '127.0.0.1', server.port)}"])
+    server = start_server(env=russian)
+    require_output(server, [f"waiting for clients on {url(service, transport, '127.0.0.1', server.port)}"])
 
 
 @TIME

@@ -141,9 +141,9 @@ def test_all_options_are_accepted(start_server: StartServer) -> None:
 
 
 @pytest.mark.requirement("SRV-11", "SRV-12")
-def test_cannot_listen(target: Target, service: Service, transport: Transport) -> None:
-    kind = socket.SOCK_STREAM if transport == "tcp" else socket.SOCK_DGRAM
-    with target.server(service, transport) as other, socket.socket(socket.AF_INET, kind) as taken, ExitStack() as stack:
+def test_cannot_listen(start_server: StartServer, target: Target, service: Service, transport: Transport) -> None:
+    kind, other = socket.SOCK_STREAM if transport == "tcp" else socket.SOCK_DGRAM, start_server()
+    with socket.socket(socket.AF_INET, kind) as taken, ExitStack() as stack:
         taken.bind(("127.0.0.1", 0))
         if transport == "tcp":
             taken.listen()
@@ -161,10 +161,12 @@ def test_cannot_listen(target: Target, service: Service, transport: Transport) -
 
 
 @pytest.mark.requirement("SRV-11", "SRV-12")
-def test_tells_why_it_cannot_listen(target: Target, service: Service, transport: Transport) -> None:
+def test_tells_why_it_cannot_listen(
+    start_server: StartServer, target: Target, service: Service, transport: Transport
+) -> None:
     """An address that is in use, and one that is not its own: each has a line of its own."""
-    with target.server(service, transport) as other, ExitStack() as stack:
-        attempts = [["--port", str(other.port)], ["--host", "192.0.2.1", "--port", "0"]]
+    with ExitStack() as stack:
+        attempts = [["--port", str(start_server().port)], ["--host", "192.0.2.1", "--port", "0"]]
         programs = [stack.enter_context(target.program(transport, "server", service, *words)) for words in attempts]
         for program in programs:
             require_refusal(program, 1)
