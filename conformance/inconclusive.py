@@ -1,4 +1,4 @@
-"""What a check raises when it cannot decide on this host or on this target."""
+"""What a check raises when it cannot decide on this host or on this target, or is not worth running."""
 
 from unittest import SkipTest
 
@@ -8,3 +8,15 @@ class Inconclusive(SkipTest):
 
     pytest takes it for a skipped test, and Hypothesis neither shrinks it nor takes it for a failure.
     """
+
+
+class Unjudged(SkipTest):
+    """A check is not run: the message says why; `about` is the requirement that has to hold before, if it is that."""
+
+    def __init__(self, reason: str, about: str | None = None) -> None:
+        super().__init__(reason)
+        self.about = about
+
+
+OUT_OF_TIME = "the time for this target was used up"
+"""How the reason begins of checks for which no time was left."""

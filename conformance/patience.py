@@ -7,11 +7,16 @@ next ones are shorter: the program has failed already, and its other checks are 
 import math
 import threading
 import time
+from collections.abc import Callable
 
+from conformance.inconclusive import OUT_OF_TIME, Unjudged
 from conformance.timing import CHECK_TIMEOUT, PATIENCE, SCALE
 
 SHARES = 1, 0.5, 0.25, 0.25, 0.1
 """The share of `PATIENCE` that is waited for a server after no, one, two and more waits in vain for it."""
+
+MANY = 3
+"""Waits in vain after which no failure is made smaller by more of them."""
 
 SHORTEST = min(SCALE, PATIENCE)
 """The least that is waited for a server: it has so long to stop (SRV-8), and a busy machine starts a program later."""
@@ -32,17 +37,25 @@ class _Check(threading.local):
 
 
 class _Target:
-    """What concerns the target that is judged: how many waits were in vain."""
+    """What concerns the target that is judged: how many waits were in vain, and whether it has taken too long."""
 
     in_vain = 0
+    is_too_slow: Callable[[], bool] = staticmethod(lambda: False)
 
 
 _check = _Check()
 
 
-def begin_target() -> None:
-    """Forget the target before."""
+def begin_target(is_too_slow: Callable[[], bool] = lambda: False) -> None:
+    """Forget the target before. `is_too_slow` says when nothing more is waited for."""
     _Target.in_vain = 0
+    _Target.is_too_slow = staticmethod(is_too_slow)
+
+
+def require_haste() -> None:
+    """Raise Unjudged if the target has taken too long: each further check would wait for it."""
+    if _Target.is_too_slow():
+        raise Unjudged(f"{OUT_OF_TIME}: it is slow, and the machine had nothing to do meanwhile")
 
 
 def begin_check() -> None:
@@ -63,12 +76,19 @@ def was_in_vain() -> bool:
     return _check.was_in_vain
 
 
+def were_many_in_vain() -> bool:
+    """Return whether so many waits for the target were in vain that one more would say nothing new."""
+    return _Target.in_vain >= MANY
+
+
 def patience(within: float | None = None) -> float:
     """Return how long to wait, in seconds: as long as is said, or as long as what should come at once may take.
 
-    A check that has waited in vain has failed, and is only being made smaller: it waits less. Raises CheckTimeout.
+    A check that has waited in vain has failed, and is only being made smaller: it waits less. Raises CheckTimeout, and
+    Unjudged if the target has taken too long.
     """
     require_time()
+    require_haste()
     share = SHARES[min(_Target.in_vain, len(SHARES) - 1)]
     seconds = max(PATIENCE * share, SHORTEST) if within is None else within
     if _check.was_in_vain:

@@ -30,7 +30,7 @@ MOST_PORTS = 20_000
 MOST_OF_A_REPLY = 1 << 20
 """Bytes, far more than the longest reply: an end that has not come by then is not waited for."""
 
-MOST_UNREAD = 1 << 27
+MOST_UNREAD = 1 << 25
 """Bytes, more than all replies to what a check sends: so much of a stream is kept."""
 
 
@@ -38,6 +38,8 @@ class Peer:
     """A client's socket. `reply` and `ask` work alike over both transports."""
 
     transport: Transport
+    server: Server | None = None
+    """The program at the other end, if that is known: when it has ended, nothing is waited for."""
 
     def __init__(self, sock: socket.socket, address: Address, title: str) -> None:
         self.socket = sock
@@ -91,7 +93,8 @@ class Peer:
                 return self.socket.recv(size)
             except (ConnectionError, TimeoutError) as error:
                 now = time.monotonic()
-                if now >= deadline or isinstance(error, ConnectionError):
+                has_ended = self.server is not None and not self.server.running
+                if now >= deadline or has_ended or isinstance(error, ConnectionError):
                     raise self._observe(error, now - start) from None
             raise_if_interrupted()
 
@@ -130,7 +133,7 @@ class TcpPeer(Peer):
             sock.close()
             raise Reset(f"cannot connect to {show_address(address)}: {error}") from None
         super().__init__(sock, address, f"TCP to {address[0]} port {address[1]}")
-        self._buffer = b""
+        self._buffer = bytearray()
         self._at = 0.0
 
     def send_cut(self, chunks: Iterable[bytes]) -> None:
@@ -145,23 +148,28 @@ class TcpPeer(Peer):
         deadline = time.monotonic() + patience(within)
         while b"\n\n" not in self._buffer:
             if len(self._buffer) > MOST_OF_A_REPLY:
-                raise Malformed(f"no reply ends within {MOST_OF_A_REPLY} bytes: {as_text(self._buffer[:SHOWN_BYTES])}…")
+                raise Malformed(f"no reply ends within {MOST_OF_A_REPLY} bytes: {self._beginning()}…")
             try:
                 is_open = self._read(deadline)
             except Observed as observed:
                 raise self._without_end(observed) from None
             if not is_open:
                 raise self._without_end(Ended("the server closed the connection"))
-        raw, _, self._buffer = self._buffer.partition(b"\n\n")
-        return Reply(raw + b"\n\n", self._at)
+        end = self._buffer.index(b"\n\n") + 2
+        raw = bytes(self._buffer[:end])
+        del self._buffer[:end]
+        return Reply(raw, self._at)
 
     def _without_end(self, observed: Observed) -> Observed:
         """Return what was observed, with what has come of a reply."""
         if not self._buffer:
             return observed
-        came = f"{as_text(self._buffer[:SHOWN_BYTES])} came, which no empty line ends"
+        came = f"{self._beginning()} came, which no empty line ends"
         told = type(observed)(f"{came}; then: {observed}")
         return blame(told, "REP-2" if b"\r\n\r\n" in self._buffer else "REP-1")
+
+    def _beginning(self) -> str:
+        return as_text(bytes(self._buffer[:SHOWN_BYTES]))
 
     def rest(self, within: float | None = None) -> bytes:
         """Return all bytes that come until the server closes its side. Raises Silence if it does not, or Reset."""
@@ -170,8 +178,10 @@ class TcpPeer(Peer):
             while self._read(deadline):
                 pass
         except Silence:
-            raise Silence(f"no end of stream; the last that came: {as_text(self._buffer[-SHOWN_BYTES:])}") from None
-        rest, self._buffer = self._buffer, b""
+            last = as_text(bytes(self._buffer[-SHOWN_BYTES:]))
+            raise Silence(f"no end of stream; the last that came: {last}") from None
+        rest = bytes(self._buffer)
+        self._buffer.clear()
         return rest
 
     def pending(self) -> bytes:
@@ -179,7 +189,7 @@ class TcpPeer(Peer):
         with contextlib.suppress(Silence):
             while self._read(time.monotonic()):
                 pass
-        return self._buffer
+        return bytes(self._buffer)
 
     def send_meanwhile(self, data: bytes) -> threading.Thread:
         """Send bytes and half-close in a thread, so that this thread can read the replies meanwhile."""
@@ -228,7 +238,7 @@ class TcpPeer(Peer):
         self._at = self.exchange.add("S", data, "" if data else END_OF_STREAM)
         self._buffer += data
         if len(self._buffer) > MOST_UNREAD:
-            raise Malformed(f"the server sent more than {MOST_UNREAD} bytes: {as_text(self._buffer[:SHOWN_BYTES])}…")
+            raise Malformed(f"the server sent more than {MOST_UNREAD} bytes: {self._beginning()}…")
         return bool(data)
 
 
@@ -264,4 +274,6 @@ class UdpPeer(Peer):
 
 def connect(server: Server) -> Peer:
     """Return a new client's socket to a server, over its transport."""
-    return TcpPeer(server.address) if server.transport == "tcp" else UdpPeer(server.address)
+    peer = TcpPeer(server.address) if server.transport == "tcp" else UdpPeer(server.address)
+    peer.server = server
+    return peer

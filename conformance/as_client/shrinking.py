@@ -50,7 +50,9 @@ def keep_failure(error: BaseException, inputs: dict[str, Any]) -> None:
     vars(error).update(inputs=inputs, exchanges=recent_exchanges())
     if _check.failure is None or len(repr(inputs)) <= len(repr(vars(_check.failure)["inputs"])):
         _check.failure = error
-    share = 0.2 if patience.was_in_vain() else 1  # each further example would wait in vain again
+    share = 1.0
+    if patience.was_in_vain():  # each further example would wait in vain again
+        share = 0 if patience.were_many_in_vain() else 0.2
     _check.end = min(_check.end, time.monotonic() + share * SHRINKING)
 
 

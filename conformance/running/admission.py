@@ -3,30 +3,22 @@
 import time
 from collections import Counter, defaultdict
 from pathlib import Path
-from unittest import SkipTest
 
 import pytest
 
 from conformance.blame import blamed
+from conformance.inconclusive import OUT_OF_TIME, Unjudged
+from conformance.patience import require_haste
 from conformance.prerequisites import first_cause
 from conformance.running.checks import Cell, cell_of, citations, needs, unit_of
 
 NOT_STARTED = "it did not start"
-OUT_OF_TIME = "the time for this target was used up"
 ENOUGH = "enough checks of this target had failed"
 
 CASES = 3
 """When so many cases of one check have failed, the others would say nothing new."""
 
 NOTHING_NEW = f"{CASES} cases of this check have failed"
-
-
-class Unjudged(SkipTest):
-    """A check is not run: the message says why; `about` is the requirement that has to hold before, if it is that."""
-
-    def __init__(self, reason: str, about: str | None = None) -> None:
-        super().__init__(reason)
-        self.about = about
 
 
 class Admission:
@@ -89,6 +81,7 @@ class Admission:
             raise Unjudged(ENOUGH)
         if self._config.getoption("--regardless"):
             return
+        require_haste()
         if self._failed_cases[_check(item)] >= CASES:
             raise Unjudged(NOTHING_NEW)
         main = citations(item)[0]

@@ -5,6 +5,7 @@ answers each kind of faulty request; it stops. Where one of these does not hold,
 what never comes, or fail for that reason, and say nothing about their own requirements.
 """
 
+from conformance.inconclusive import Unjudged
 from conformance.running.admission import Admission
 from conformance.running.checks import Cell
 from conformance.running.client_trial import try_client
@@ -20,6 +21,8 @@ def try_program(target: Target, cell: Cell, admission: Admission) -> None:
             try_server(target, cell, admission)
         else:
             try_client(target, cell)
+    except Unjudged:
+        pass  # it took too long: each check will say so
     except DidNotStart as problem:
         admission.note_not_started(cell, str(problem))
     except (AssertionError, OSError) as problem:

@@ -15,8 +15,8 @@ from hypothesis.strategies import DataObject
 
 from conformance.as_client import exchange, shrinking
 from conformance.blame import blamed
+from conformance.inconclusive import Unjudged
 from conformance.profiles import Profile
-from conformance.running.admission import Unjudged
 from conformance.running.cases import Case, Draws, Outcome, cut_problem, decode, dump_exchanges, encode
 from conformance.running.checks import cell_of, citations, needs, parameters_of, requirement_sentence
 from conformance.running.gate import Results
@@ -89,8 +89,10 @@ class Recorder:
         """Where a failure has been made smaller for long enough, raise the smallest."""
         try:
             return (yield)
-        except shrinking.TimeIsUp:
-            raise shrinking.smallest_failure() from None  # type: ignore[misc]
+        except (shrinking.TimeIsUp, Unjudged):
+            if failure := shrinking.smallest_failure():
+                raise failure from None
+            raise
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(

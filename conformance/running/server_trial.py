@@ -10,7 +10,7 @@ from conformance.as_client import peers
 from conformance.as_client.conversation import Subscription, answering_stranger
 from conformance.as_client.judgement import require_reply, require_status
 from conformance.as_client.observed import Reply, Reset, Silence
-from conformance.as_client.server_lines import require_host
+from conformance.as_client.server_lines import STOP_TIME, require_host
 from conformance.blame import about, blame, blamed
 from conformance.expected.oracle import REQUIREMENTS, error, expected_reply
 from conformance.expected.services import SERVICE_TABLE
@@ -83,11 +83,14 @@ class _Trial:
         if self.target.url and (refusal := _refusal(self.server, request)):
             self.admission.note_not_started(self.cell, refusal)
             return
-        if self.transport == "udp" and (stranger := answering_stranger(self.server, request)):
-            self.admission.note_hindrance(self.cell, f"the first answer came from {stranger}", "UDP-4")
-            return
         with self.step(first, "the first answer"), peers.connect(self.server) as peer:
-            answer = peer.ask(request, FIRST_ANSWER)
+            try:
+                answer = peer.ask(request, FIRST_ANSWER)
+            except Silence:
+                if self.transport == "udp" and (stranger := answering_stranger(self.server, request)):
+                    self.admission.note_hindrance(self.cell, f"the first answer came from {stranger}", "UDP-4")
+                    return
+                raise
             interval = answer.parse()[1].get("interval", "")
             require_reply(answer, expected_reply(self.service, self.transport, request + b"\n", interval))
         if self.service == "time" and self.holds(first):
@@ -103,7 +106,7 @@ class _Trial:
 
     def _stop(self) -> None:
         try:
-            status = self.server.stop(SIGTERM)
+            status = self.server.stop(SIGTERM, STOP_TIME)
             assert status == 0, self.server.describe(f"its exit status after SIGTERM is {status}; expected 0")
         except AssertionError as problem:
             self.admission.note_problem(self.cell, "SRV-8", problem)

@@ -26,10 +26,11 @@ from conformance.running.checks import cell_of, citations, parameters_of, unit_o
 from conformance.running.fixtures import blame_death, own_server, runs_beside, starting_clients, starting_servers
 from conformance.running.options import admission_key, profile_of
 from conformance.running.preflight import try_program
-from conformance.running.stalls import Moment, Stalls, busy_since, this_moment
+from conformance.running.stalls import Moment, Quiet, Stalls, busy_since, this_moment
 from conformance.targets.server import Server
 from conformance.targets.target import Target
 from conformance.targets.terms import Service, Transport
+from conformance.timing import SCALE
 
 PROCESSORS = os.cpu_count() or 1
 
@@ -44,6 +45,9 @@ AT_ONCE = max(4, min(6 * PROCESSORS // UNITS, MOST_AT_ONCE))
 ATTEMPTS = 4
 DOUBTED = 2
 """Of so many failures of a unit it is doubted whether they are the busy machine's."""
+
+WAITING, WAITING_EACH = 6, 0.03
+"""Seconds that the checks of a unit may wait, and for each check, while the machine has nothing else to do."""
 
 LAST = (99,)
 """Sorts after each place of a requirement."""
@@ -75,11 +79,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 class Unit:
     """The checks of one unit: what they build on is tried first; then some of them run in threads."""
 
-    def __init__(self, name: str, items: Sequence[pytest.Item], admission: Admission, *, preflight: bool) -> None:
+    def __init__(
+        self, name: str, items: Sequence[pytest.Item], admission: Admission, *, preflight: bool, in_haste: bool
+    ) -> None:
+        """`preflight`: programs are tried before; `in_haste`: no more time is given to slow ones than to others."""
         self.name = name
         self._ended = ExitStack()
-        begin_target()
         checks = [item for item in items if isinstance(item, pytest.Function) and unit_of(item) == name]
+        begin_target(Quiet(_waiting_time(checks)).is_over if in_haste else lambda: False)
         if preflight:
             _try_programs(checks, admission)
         doubts = _Doubts(self._ended.enter_context(Stalls()))
@@ -95,6 +102,12 @@ class Unit:
 
 
 _unit = pytest.StashKey[Unit]()
+
+
+def _waiting_time(checks: Sequence[pytest.Function]) -> float:
+    """Return how long, in seconds, programs that are not slow may let the judge wait in these checks."""
+    slow = [marker.args for item in checks if (marker := item.get_closest_marker("slow"))]
+    return SCALE * (WAITING + WAITING_EACH * len(checks) + max((args[0] for args in slow if args), default=0))
 
 
 def _try_programs(checks: Sequence[pytest.Function], admission: Admission) -> None:
@@ -137,7 +150,10 @@ def pytest_runtest_protocol(item: pytest.Item) -> None:
         if unit:
             unit.end()
         preflight = not config.getoption("--regardless")
-        session.stash[_unit] = Unit(unit_of(item), session.items, config.stash[admission_key], preflight=preflight)
+        in_haste = preflight and profile_of(config).name == "quick"
+        session.stash[_unit] = Unit(
+            unit_of(item), session.items, config.stash[admission_key], preflight=preflight, in_haste=in_haste
+        )
 
 
 @pytest.hookimpl(tryfirst=True)

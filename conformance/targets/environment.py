@@ -33,7 +33,8 @@ the checks look for.
 
 def clean_environment() -> dict[str, str]:
     """Return the part of this process's environment that programs under test get."""
-    return {name: value for name, value in os.environ.items() if name in PASSED_ON or name.startswith("LC_")}
+    # By name: another thread may take away a variable of its own meanwhile, as pytest does
+    return {name: os.environ[name] for name in os.environ if name in PASSED_ON or name.startswith("LC_")}
 
 
 def read_environment(table: object, directory: str) -> dict[str, str]:

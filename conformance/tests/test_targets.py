@@ -1,6 +1,8 @@
 """Targets by name, by manifest and by URL; what is wrong with one is said in one line."""
 
 import sys
+from collections import UserDict
+from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 from conformance import ROOT
 from conformance.inconclusive import Inconclusive
 from conformance.targets.discovery import BUNDLED, EXAMPLES, find_target
+from conformance.targets.environment import clean_environment
 from conformance.targets.limits import Limits
 from conformance.targets.target import MissingError, TargetError
 from conformance.targets.terms import Transport
@@ -64,6 +67,15 @@ def test_a_manifest_for_python(tmp_path: Path) -> None:
     target = find_target(str(write(tmp_path, f'directory = "Где"\nrequires = ["sys", "pytest"]\n{program}')))
     assert target.command("tcp", "server") == (sys.executable, "-m", "сервер")
     assert target.cwd == tmp_path / "Где"
+
+
+def test_a_variable_that_another_thread_takes_away_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Changing(UserDict[str, str]):
+        def __iter__(self) -> Iterator[str]:
+            yield from [*self.data, "PYTEST_CURRENT_TEST"]
+
+    monkeypatch.setattr("os.environ", Changing(LC_ALL="C", PYTEST_VERSION="9"))
+    assert clean_environment() == {"LC_ALL": "C"}
 
 
 def test_a_manifest_adds_to_the_environment(tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def test_a_token_is_good_for_its_address_only(server: Server) -> None:
         require_answer(owner, token, "OK")
 
 
-@pytest.mark.slow
+@pytest.mark.slow(8)
 @pytest.mark.requirement("LEASE-5", "LEASE-6")
 def test_the_life_of_tokens(start_server: StartServer) -> None:
     """Twenty tokens, spread over the time for which each is valid: a server may count in slots."""

@@ -12,13 +12,13 @@ from conformance.as_client.exchange import as_text
 from conformance.as_client.judgement import require_replies, require_reply, require_status
 from conformance.as_client.observed import Reset
 from conformance.as_client.peers import TcpPeer
-from conformance.as_client.server_lines import require_line_count, require_output, require_stop
+from conformance.as_client.server_lines import STOP_TIME, require_line_count, require_output, require_stop
 from conformance.blame import about
 from conformance.expected.oracle import error, expected_reply
 from conformance.expected.services import SERVICE_TABLE
 from conformance.running.fixtures import StartServer
 from conformance.targets.target import Target
-from conformance.timing import JUDGE_LATENESS, interval
+from conformance.timing import interval
 from spec.limits import STOP_SECONDS
 
 ECHO = pytest.mark.service("echo")
@@ -51,7 +51,7 @@ def test_several_signals(start_server: StartServer) -> None:
     assert status == 0, server.describe(f"several signals stopped it with status {status}; expected 0")
     took = time.monotonic() - start
     late = f"it took {took:.1f} s to stop while signals went on; expected at most {STOP_SECONDS} s"
-    assert took <= STOP_SECONDS + JUDGE_LATENESS, server.describe(late)
+    assert took <= STOP_TIME, server.describe(late)
     require_output(server, [f"waiting for clients on {server.url}", "stopped"])
     with about("SRV-8", "several signals made it write to standard error"):
         assert server.errors == [], server.describe("expected nothing on standard error")
