@@ -15,6 +15,9 @@ from conformance.timing import CHECK_TIMEOUT, PATIENCE, SCALE
 SHARES = 1, 0.5, 0.25, 0.25, 0.1
 """The share of `PATIENCE` that is waited for a server after no, one, two and more waits in vain for it."""
 
+PROMPT = 0.05 * SCALE
+"""Seconds in which an answer comes that comes at once."""
+
 MANY = 3
 """Waits in vain after which no failure is made smaller by more of them."""
 
@@ -37,25 +40,36 @@ class _Check(threading.local):
 
 
 class _Target:
-    """What concerns the target that is judged: how many waits were in vain, and whether it has taken too long."""
+    """What concerns the target that is judged: how many waits were in vain, and how long slow answers took, in seconds.
+
+    That may be `most`, unless the machine `is_busy`.
+    """
 
     in_vain = 0
-    is_too_slow: Callable[[], bool] = staticmethod(lambda: False)
+    waited = 0.0
+    most = math.inf
+    is_busy: Callable[[], bool] = staticmethod(lambda: False)
 
 
 _check = _Check()
 
 
-def begin_target(is_too_slow: Callable[[], bool] = lambda: False) -> None:
-    """Forget the target before. `is_too_slow` says when nothing more is waited for."""
-    _Target.in_vain = 0
-    _Target.is_too_slow = staticmethod(is_too_slow)
+def begin_target(most: float = math.inf, is_busy: Callable[[], bool] = lambda: False) -> None:
+    """Forget the target before. The slow answers of this one may take `most` seconds, unless the machine `is_busy`."""
+    _Target.in_vain, _Target.waited, _Target.most = 0, 0.0, most
+    _Target.is_busy = staticmethod(is_busy)
+
+
+def note_answer(seconds: float) -> None:
+    """Remember how long an answer has taken that should come at once, if it was slow."""
+    if seconds > PROMPT:
+        _Target.waited += seconds
 
 
 def require_haste() -> None:
-    """Raise Unjudged if the target has taken too long: each further check would wait for it."""
-    if _Target.is_too_slow():
-        raise Unjudged(f"{OUT_OF_TIME}: it is slow, and the machine had nothing to do meanwhile")
+    """Raise Unjudged if the target's slow answers have taken too long: all its other checks would wait as long."""
+    if _Target.waited > _Target.most and not _Target.is_busy():
+        raise Unjudged(f"{OUT_OF_TIME}: its slow answers took {_Target.waited:.0f} s")
 
 
 def begin_check() -> None:

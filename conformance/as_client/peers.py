@@ -13,7 +13,7 @@ from conformance.addresses import Address, show_address
 from conformance.as_client.exchange import END_OF_STREAM, SHOWN_BYTES, Exchange, as_text
 from conformance.as_client.observed import Ended, Malformed, Observed, Reply, Reset, Silence
 from conformance.blame import blame
-from conformance.patience import note_wait, patience, require_time
+from conformance.patience import note_answer, note_wait, patience, require_time
 from conformance.targets.interrupts import ATTENTION, raise_if_interrupted
 from conformance.targets.server import Server
 from conformance.targets.terms import Transport
@@ -81,8 +81,11 @@ class Peer:
 
     def ask(self, line: bytes, within: float | None = None) -> Reply:
         """Send a request, given without its last line end, and return the next reply, as `reply` does."""
-        self.request(line)
-        return self.reply(within)
+        asked = self.request(line)
+        try:
+            return self.reply(within)
+        finally:
+            note_answer(time.monotonic() - asked)
 
     def _receive(self, deadline: float, size: int) -> bytes:
         """Return the next bytes or datagram; empty: the end of a stream, or an empty datagram."""

@@ -3,7 +3,6 @@
 What was measured then says little about the judged.
 """
 
-import math
 import re
 import threading
 import time
@@ -70,33 +69,11 @@ class Stalls:
 
 def this_moment() -> Moment:
     """Return the present one. Where no one counts what waited, nothing has."""
-    return Moment(time.monotonic(), _waited() or 0)
-
-
-def _waited() -> float | None:
     try:
         found = re.match(r"some .* total=(\d+)", PRESSURE.read_text(encoding="ascii"))
     except OSError:
-        return None
-    return int(found[1]) / 1e6 if found else None
-
-
-class Quiet:
-    """Whether the machine has had nothing to do for so many seconds since this was made. Where no one counts: never.
-
-    Who judges programs that let it wait has such times; a busy machine has not, however long everything takes there.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds if _waited() is not None else math.inf
-        self._start = this_moment()
-
-    def is_over(self) -> bool:
-        """Return whether there were so many."""
-        if time.monotonic() < self._start.at + self._seconds:
-            return False
-        now = this_moment()
-        return now.at - self._start.at - (now.waited - self._start.waited) >= self._seconds
+        found = None
+    return Moment(time.monotonic(), int(found[1]) / 1e6 if found else 0)
 
 
 def busy_since(start: Moment) -> bool:

@@ -7,10 +7,12 @@ kept its time. So is a failure on a busy machine, where the program may have bee
 
 import inspect
 import itertools
+import math
 import os
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
+from functools import partial
 from typing import Any
 from unittest import SkipTest
 
@@ -26,7 +28,7 @@ from conformance.running.checks import cell_of, citations, parameters_of, unit_o
 from conformance.running.fixtures import blame_death, own_server, runs_beside, starting_clients, starting_servers
 from conformance.running.options import admission_key, profile_of
 from conformance.running.preflight import try_program
-from conformance.running.stalls import Moment, Quiet, Stalls, busy_since, this_moment
+from conformance.running.stalls import Moment, Stalls, busy_since, this_moment
 from conformance.targets.server import Server
 from conformance.targets.target import Target
 from conformance.targets.terms import Service, Transport
@@ -46,8 +48,8 @@ ATTEMPTS = 4
 DOUBTED = 2
 """Of so many failures of a unit it is doubted whether they are the busy machine's."""
 
-WAITING, WAITING_EACH = 6, 0.03
-"""Seconds that the checks of a unit may wait, and for each check, while the machine has nothing else to do."""
+WAITING, WAITING_EACH = 10, 0.03
+"""Seconds that slow answers may take in a unit, and for each of its checks: a slow program is judged no longer."""
 
 LAST = (99,)
 """Sorts after each place of a requirement."""
@@ -86,7 +88,7 @@ class Unit:
         self.name = name
         self._ended = ExitStack()
         checks = [item for item in items if isinstance(item, pytest.Function) and unit_of(item) == name]
-        begin_target(Quiet(_waiting_time(checks)).is_over if in_haste else lambda: False)
+        begin_target(_waiting_time(checks) if in_haste else math.inf, partial(busy_since, this_moment()))
         if preflight:
             _try_programs(checks, admission)
         doubts = _Doubts(self._ended.enter_context(Stalls()))
@@ -105,9 +107,10 @@ _unit = pytest.StashKey[Unit]()
 
 
 def _waiting_time(checks: Sequence[pytest.Function]) -> float:
-    """Return how long, in seconds, programs that are not slow may let the judge wait in these checks."""
-    slow = [marker.args for item in checks if (marker := item.get_closest_marker("slow"))]
-    return SCALE * (WAITING + WAITING_EACH * len(checks) + max((args[0] for args in slow if args), default=0))
+    """Return how many seconds slow answers may take in these checks. A server elsewhere has the network's time too."""
+    targets = (parameters_of(item).get("target") for item in checks)
+    is_elsewhere = any(isinstance(target, Target) and target.url for target in targets)
+    return math.inf if is_elsewhere else SCALE * (WAITING + WAITING_EACH * len(checks))
 
 
 def _try_programs(checks: Sequence[pytest.Function], admission: Admission) -> None:

@@ -1,10 +1,11 @@
 """A failure that a busy machine may have caused is tried again, and only such a one."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
+from conformance import patience
+from conformance.inconclusive import Unjudged
 from conformance.running import stalls, threads
 from conformance.tests import test_gates
 
@@ -44,7 +45,7 @@ def test_where_nobody_counts_no_machine_is_busy(monkeypatch: pytest.MonkeyPatch,
     assert not stalls.busy_since(stalls.this_moment())
 
 
-WAITS = """
+SLOW = """
 from conformance import patience
 
 @pytest.mark.requirement('ECHO-1')
@@ -52,27 +53,32 @@ from conformance import patience
 @pytest.mark.transport('tcp')
 @pytest.mark.parametrize('number', range(3))
 def test_it(server, number):
-    patience.patience()
+    patience.note_answer(1000)
 """
 
 
-@pytest.mark.parametrize(("profile", "outcomes"), [("quick", {"skipped": 3}), ("standard", {"passed": 3})])
+@pytest.mark.parametrize(
+    ("profile", "busy", "outcomes"),
+    [
+        ("quick", False, {"passed": 1, "skipped": 2}),
+        ("quick", True, {"passed": 3}),
+        ("standard", False, {"passed": 3}),
+    ],
+)
 def test_a_slow_program_has_no_more_time_than_others(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, profile: str, outcomes: dict[str, int]
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, profile: str, busy: bool, outcomes: dict[str, int]
 ) -> None:
-    monkeypatch.setattr(threads, "Quiet", lambda seconds: SimpleNamespace(is_over=lambda: seconds > 0))
+    monkeypatch.setattr(threads, "busy_since", lambda start: busy)
     options = "--implementation=raw", f"--profile={profile}", "-p", threads.__name__
-    result, _ = test_gates.run_checks(pytester, WAITS, *options)
+    result, _ = test_gates.run_checks(pytester, SLOW, *options)
     result.assert_outcomes(**outcomes)
 
 
-def test_a_quiet_time_passes_only_while_the_machine_has_nothing_to_do(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(stalls, "PRESSURE", pressure := tmp_path / "pressure")
-    assert not stalls.Quiet(0).is_over()  # nobody counts
-    pressure.write_text("some avg10=0.00 avg60=0.00 avg300=0.00 total=0")
-    quiet = stalls.Quiet(0)
-    assert quiet.is_over()
-    pressure.write_text("some avg10=0.00 avg60=0.00 avg300=0.00 total=60000000")
-    assert not quiet.is_over()
+def test_no_wait_is_begun_when_slow_answers_have_taken_too_long() -> None:
+    patience.begin_target(5)
+    patience.note_answer(patience.PROMPT / 2)
+    patience.patience()
+    patience.note_answer(6)
+    with pytest.raises(Unjudged, match="6 s"):
+        patience.patience()
+    patience.begin_target()
