@@ -82,10 +82,9 @@ class Peer:
     def ask(self, line: bytes, within: float | None = None) -> Reply:
         """Send a request, given without its last line end, and return the next reply, as `reply` does."""
         asked = self.request(line)
-        try:
-            return self.reply(within)
-        finally:
-            note_answer(time.monotonic() - asked)
+        reply = self.reply(within)
+        note_answer(reply.at - asked)
+        return reply
 
     def _receive(self, deadline: float, size: int) -> bytes:
         """Return the next bytes or datagram; empty: the end of a stream, or an empty datagram."""
