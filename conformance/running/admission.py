@@ -81,7 +81,6 @@ class Admission:
             raise Unjudged(ENOUGH)
         if self._config.getoption("--regardless"):
             return
-        require_haste()
         if self._failed_cases[_check(item)] >= CASES:
             raise Unjudged(NOTHING_NEW)
         main = citations(item)[0]
@@ -94,6 +93,7 @@ class Admission:
         for cause in causes:
             if cause in failed and cause != main:
                 raise Unjudged(f"{cause} first: {failed[cause]}", cause)
+        require_haste()
 
 
 def _check(item: pytest.Item) -> tuple[str, str]:
