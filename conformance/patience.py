@@ -69,7 +69,7 @@ def note_answer(seconds: float) -> None:
 def require_haste() -> None:
     """Raise Unjudged if the target's slow answers have taken too long: all its other checks would wait as long."""
     if _Target.waited > _Target.most and not _Target.is_busy():
-        raise Unjudged(f"{OUT_OF_TIME}: its slow answers took {_Target.waited:.0f} s")
+        raise Unjudged(f"{OUT_OF_TIME}: its slow answers took more than {_Target.most:.0f} s")
 
 
 def begin_check() -> None:

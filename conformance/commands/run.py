@@ -3,6 +3,7 @@
 import argparse
 import re
 import time
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from rich.markup import escape
 from conformance.commands.files import PageWriter, Writer, page_writer, require_directories, screen_beside, write_json
 from conformance.commands.judging import Judged, judge_selection
 from conformance.commands.selecting import add_selection, find_requirements, find_targets, positive, positive_seconds
+from conformance.inconclusive import OUT_OF_TIME
 from conformance.languages.texts import mark, say
 from conformance.languages.told import told
 from conformance.prerequisites import place
@@ -182,6 +184,10 @@ def _conclude(console: Console, judged: Judged, states: Mapping[str, State], loo
             ids = sorted({case.requirements[0] for case in cases if case.problem == reason}, key=place)
             undecided = say("not decided, {reason}: {ids}", reason=told(reason), ids=" ".join(ids))
             console.print(f"[dim]{escape(undecided)}[/]", soft_wrap=True)
+        late = Counter(case.problem for case in cases if case.problem.startswith(OUT_OF_TIME))
+        for reason, count in late.items():
+            cut_off = say("not judged, {reason}: {count} checks", reason=told(reason), count=count)
+            console.print(f"[magenta]{escape(cut_off)}[/]", soft_wrap=True)
     if judged.problem:
         unjudged = say("not all was judged: {problem}", problem=told(say(judged.problem)))
         console.print(f"[magenta]{escape(unjudged)}[/]", soft_wrap=True)

@@ -78,11 +78,12 @@ def test_each_target_of_a_class_is_a_row_of_its_own(capsys: pytest.CaptureFixtur
     assert all("keeper_process" in " ".join(each.cmdline()) for each in alive)
 
 
-def test_what_the_budget_cuts_off_is_not_judged() -> None:
+def test_what_the_budget_cuts_off_is_not_judged(capsys: pytest.CaptureFixture[str]) -> None:
     status, report = run("raw", "--profile=quick", "--transport=udp", "--budget=2s")
     assert (status, report["states"]["raw"]) == (3, "timed out")
     cut = {case["requirements"][0] for case in report["cases"] if case["outcome"] == "unjudged"}
     assert cut and not any(report["verdicts"]["raw"][id_] == "PASS" for id_ in cut)
+    assert "\nnot judged, the time for this target was used up: 2 s: " in capsys.readouterr().out
 
 
 def test_fail_fast() -> None:
