@@ -1,7 +1,7 @@
 """Known mistakes, by what was seen and by the source."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 from conformance.labs.console import Console
@@ -16,7 +16,7 @@ _OF_A_QUESTION = re.compile(r"\bIndexError|\bValueError|\bgaierror")
 """Errors of a program that takes a message for its port or its host, or wants more words after its name."""
 
 
-def cause_of_a_hole(exam: Exam, failed: Iterable[Path] = ()) -> str:
+def cause_of_a_hole(exam: Exam, failed: Sequence[Path] = ()) -> str:
     """Return where a ``...`` of a skeleton still stands in a source, in the reader's language; empty: nowhere.
 
     Of programs that ended with an error, `failed`, another one's hole is not the cause.
