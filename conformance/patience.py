@@ -66,7 +66,7 @@ def note_answer(seconds: float) -> None:
         _Target.waited += seconds
 
 
-def require_haste() -> None:
+def require_time_for_target() -> None:
     """Raise Unjudged if the target's slow answers have taken too long: all its other checks would wait as long."""
     if _Target.waited > _Target.most and not _Target.is_busy():
         raise Unjudged(f"{OUT_OF_TIME}: its slow answers took more than {_Target.most:.0f} s")
@@ -102,7 +102,7 @@ def patience(within: float | None = None) -> float:
     Unjudged if the target has taken too long.
     """
     require_time()
-    require_haste()
+    require_time_for_target()
     share = SHARES[min(_Target.in_vain, len(SHARES) - 1)]
     seconds = max(PATIENCE * share, SHORTEST) if within is None else within
     if _check.was_in_vain:

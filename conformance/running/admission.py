@@ -8,7 +8,7 @@ import pytest
 
 from conformance.blame import blamed
 from conformance.inconclusive import OUT_OF_TIME, Unjudged
-from conformance.patience import require_haste
+from conformance.patience import require_time_for_target
 from conformance.prerequisites import first_cause
 from conformance.running.checks import Cell, cell_of, citations, needs, unit_of
 
@@ -93,7 +93,7 @@ class Admission:
         for cause in causes:
             if cause in failed and cause != main:
                 raise Unjudged(f"{cause} first: {failed[cause]}", cause)
-        require_haste()
+        require_time_for_target()
 
 
 def _check(item: pytest.Item) -> tuple[str, str]:

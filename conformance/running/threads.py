@@ -81,14 +81,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 class Unit:
     """The checks of one unit: what they build on is tried first; then some of them run in threads."""
 
-    def __init__(
-        self, name: str, items: Sequence[pytest.Item], admission: Admission, *, preflight: bool, in_haste: bool
-    ) -> None:
-        """`preflight`: programs are tried before; `in_haste`: no more time is given to slow ones than to others."""
+    def __init__(self, name: str, items: Sequence[pytest.Item], config: pytest.Config) -> None:
         self.name = name
+        admission = config.stash[admission_key]
+        preflight = not config.getoption("--regardless")
+        is_short = preflight and profile_of(config).name == "quick"
         self._ended = ExitStack()
         checks = [item for item in items if isinstance(item, pytest.Function) and unit_of(item) == name]
-        begin_target(_waiting_time(checks) if in_haste else math.inf, partial(busy_since, this_moment()))
+        begin_target(_waiting_time(checks) if is_short else math.inf, partial(busy_since, this_moment()))
         if preflight:
             _try_programs(checks, admission)
         doubts = _Doubts(self._ended.enter_context(Stalls()))
@@ -152,11 +152,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> None:
     if unit is None or unit.name != unit_of(item):
         if unit:
             unit.end()
-        preflight = not config.getoption("--regardless")
-        in_haste = preflight and profile_of(config).name == "quick"
-        session.stash[_unit] = Unit(
-            unit_of(item), session.items, config.stash[admission_key], preflight=preflight, in_haste=in_haste
-        )
+        session.stash[_unit] = Unit(unit_of(item), session.items, config)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from conformance import ROOT
+from conformance.blame import blamed
 from conformance.inconclusive import Inconclusive
 from conformance.targets.discovery import BUNDLED, EXAMPLES, find_target
 from conformance.targets.environment import clean_environment
 from conformance.targets.limits import Limits
+from conformance.targets.server import DidNotStart, Server
 from conformance.targets.target import MissingError, TargetError
 from conformance.targets.terms import Transport
 
@@ -67,6 +69,14 @@ def test_a_manifest_for_python(tmp_path: Path) -> None:
     target = find_target(str(write(tmp_path, f'directory = "Где"\nrequires = ["sys", "pytest"]\n{program}')))
     assert target.command("tcp", "server") == (sys.executable, "-m", "сервер")
     assert target.cwd == tmp_path / "Где"
+
+
+@pytest.mark.parametrize(("status", "requirement"), [(2, "SRV-10"), (1, None)], ids=["refused", "no such host"])
+def test_a_server_that_refuses_an_option_beside_its_host(status: int, requirement: str | None) -> None:
+    command = [sys.executable, "-c", f"raise SystemExit({status})"]
+    with pytest.raises(DidNotStart) as error:
+        Server(command, "echo", "udp", "--host", "::1", "--interval", "1")
+    assert blamed(error.value) == requirement
 
 
 def test_a_variable_that_another_thread_takes_away_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
