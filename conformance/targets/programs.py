@@ -302,8 +302,10 @@ class Program:
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
-        """Stop the process (SIGSTOP) for the length of a ``with`` block."""
+        """Stop the process (SIGSTOP) for the length of a ``with`` block. It has stopped, or ended, when that begins."""
         self.signal(SIGSTOP)
+        with contextlib.suppress(ChildProcessError):  # it has ended, and that was noted
+            os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
         try:
             yield
         finally:

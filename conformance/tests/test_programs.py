@@ -145,11 +145,19 @@ def test_a_program_that_dies_is_waited_for_while_it_is_busy(
 
 
 def test_paused() -> None:
-    with python("import time; print('ready')\nwhile True: time.sleep(0.01)") as program:
+    with python("print('ready')\nwhile True: pass") as program:
         program.expect_line("ready")
+        for _ in range(20):
+            with program.paused():
+                assert psutil.Process(program.pid).status() == psutil.STATUS_STOPPED
+            assert wait_for(lambda: psutil.Process(program.pid).status() != psutil.STATUS_STOPPED)
+
+
+def test_what_has_ended_counts_as_paused() -> None:
+    with python("") as program:
+        program.wait()
         with program.paused():
-            assert wait_for(lambda: psutil.Process(program.pid).status() == psutil.STATUS_STOPPED)
-        assert wait_for(lambda: psutil.Process(program.pid).status() != psutil.STATUS_STOPPED)
+            assert not program.running
 
 
 def wait_for(condition: Callable[[], bool], within: float = 10) -> bool:

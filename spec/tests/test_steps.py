@@ -1,5 +1,6 @@
 """The steps of ``impl_raw/README.md``: each does what its predecessor does not."""
 
+import os
 import re
 import select
 import signal
@@ -126,6 +127,7 @@ def test_from_step_5_a_signal_ends_it_in_good_order(step: str, orderly: bool, st
     sock = connect()
     assert ask(sock, "a")
     process.send_signal(signal.SIGSTOP)  # so that the request is there when the signal is seen
+    os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
     sock.sendall(b"ECHO last\n")
     process.send_signal(signal.SIGTERM)
     process.send_signal(signal.SIGCONT)
