@@ -3,7 +3,7 @@
 import os
 import sys
 
-from conformance import SettingError
+from conformance import ROOT, SettingError
 
 
 def main() -> int:
@@ -14,12 +14,35 @@ def main() -> int:
             file=sys.stderr,
         )
         return 2
+    forget_directory()
+    from conformance.commands import streams
+
+    streams.take_over()
     try:
         from conformance.commands.main import main as run_command
     except SettingError as error:
         print(f"sockspec: {error}", file=sys.stderr)
         return 2
-    return run_command()
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] in ("conformance", "spec"):
+            raise
+        print(
+            f"sockspec: the suite needs the Python module {error.name}: pip install 'sockspec[conformance]'",
+            file=sys.stderr,
+        )
+        return 2
+    status = run_command()
+    if problem := streams.lost_output():
+        print(f"sockspec: standard output: {problem.strerror}", file=sys.stderr)
+        return 3
+    return status
+
+
+def forget_directory() -> None:
+    """Import nothing from the directory where ``python -m`` was started: there may be a socket.py in it."""
+    first = sys.path[0]
+    if os.path.exists(first) and os.path.samefile(first, os.curdir) and not os.path.samefile(first, ROOT):
+        del sys.path[0]
 
 
 if __name__ == "__main__":

@@ -71,6 +71,15 @@ def test_settings_of_others_change_nothing(name: str, tmp_path: Path, expected: 
     assert {path.name for path in tmp_path.iterdir()} - {"__pycache__"} == set(HOSTILE_FILES)
 
 
+def test_a_file_that_is_called_like_a_module_of_python_is_not_imported(tmp_path: Path, expected: str) -> None:
+    for name in "socket", "random", "queue", "psutil", "pytest", "spec":
+        tmp_path.joinpath(f"{name}.py").write_text(
+            f"raise SystemExit('the {name}.py of the project')\n", encoding="utf-8"
+        )
+    done = run(tmp_path, {})
+    assert (done.returncode, counts(done.stdout)) == (0, expected), done.stdout + done.stderr
+
+
 def test_a_wrong_server_does_not_conform_without_assertions(tmp_path: Path) -> None:
     """Python leaves assertions out with ``-O``; the checks are made of them."""
     server = tmp_path / "server.py"
