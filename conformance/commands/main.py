@@ -31,6 +31,7 @@ from conformance.languages.told import told
 from conformance.running.runner import JudgeError
 from conformance.running.verdicts import NOT_JUDGED, USAGE, KnownFailuresError
 from conformance.targets.interrupts import heed_interrupts
+from conformance.targets.limits import open_own_files
 from conformance.targets.target import TargetError
 from spec.requirements import VERSION
 
@@ -81,6 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with texts.argparse_speaking():
         options = command_line().parse_args(words)
     heed_interrupts()
+    open_own_files()
     try:
         return int(options.execute(options))
     except (UsageError, TargetError, KnownFailuresError) as error:

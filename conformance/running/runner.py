@@ -18,6 +18,7 @@ from conformance.profiles import Profile
 from conformance.running.admission import finished_file
 from conformance.running.cases import Case
 from conformance.targets.discovery import BUNDLED
+from conformance.targets.host import require_loopback
 from conformance.targets.keeper import keeper
 from conformance.targets.target import Target
 from conformance.targets.terms import ROLES, SERVICES, TRANSPORTS, Role, Service, Transport
@@ -30,6 +31,9 @@ RESTARTS = 8
 
 STALL = 2 * CHECK_TIMEOUT
 """Seconds without a case after which a session is ended: whatever check hangs should have been ended before."""
+
+LOOK = 1
+"""Seconds, the parts in which that time is measured."""
 
 OUTPUT_LINES = 12
 
@@ -87,10 +91,12 @@ class Selection:
 
 
 def run(selection: Selection, enough: Callable[[Case], bool] = lambda case: False) -> Iterator[Planned | Case]:
-    """Run the checks of a selection; yield each case when it is done. Raises JudgeError.
+    """Run the checks of a selection; yield each case when it is done. Raises JudgeError, and OSError.
 
     Of a target no further check is run after a case for which `enough` is true.
     """
+    if any(not target.url for target in selection.targets):
+        require_loopback()
     failed: Counter[str] = Counter()
     with tempfile.TemporaryDirectory(prefix="sockspec-") as directory:
         for event in _session([*_arguments(selection), f"--finished={directory}"]):
@@ -149,10 +155,16 @@ def _session(arguments: Sequence[str]) -> Iterator[Planned | Case]:
     """Run one session of pytest; what it planned and did not finish, however that came about, is an error."""
     collects_only = "--collect-only" in arguments
     reading, writing = os.pipe()
-    command = [sys.executable, "-m", "pytest", *OWN_CONFIGURATION, f"--events={writing}", *arguments]
     planned: dict[str, Case] | None = None
     stalled = threading.Event()
-    with os.fdopen(reading, encoding="utf-8") as lines, tempfile.TemporaryFile("w+") as output:
+    with (
+        os.fdopen(reading, encoding="utf-8") as lines,
+        tempfile.TemporaryFile("w+") as output,
+        tempfile.TemporaryDirectory(prefix="sockspec-", ignore_cleanup_errors=True) as temporary,
+    ):
+        # pytest's own is shared by all users without a name, and stays when it ends.
+        places = f"--events={writing}", f"--basetemp={temporary}/pytest"
+        command = [sys.executable, "-m", "pytest", *OWN_CONFIGURATION, *places, *arguments]
         try:
             process = subprocess.Popen(
                 command,
@@ -198,21 +210,26 @@ def _session(arguments: Sequence[str]) -> Iterator[Planned | Case]:
 
 
 def _timely(lines: Iterable[str], process: subprocess.Popen[bytes], stalled: threading.Event) -> Iterator[str]:
-    """Yield a session's lines. If none comes for longer than any check takes, set `stalled` and kill the session."""
+    """Yield a session's lines. If none comes for longer than any check takes, set `stalled` and kill the session.
 
-    def kill() -> None:
+    Only time counts in which this process runs: it may be stopped on a terminal, by Ctrl-Z, and continued.
+    """
+
+    def wait(came: threading.Event) -> None:
+        for _ in range(round(STALL / LOOK)):
+            if came.wait(LOOK):
+                return
         stalled.set()
         os.killpg(process.pid, signal.SIGKILL)
 
     source = iter(lines)
     while True:
-        timer = threading.Timer(STALL, kill)
-        timer.daemon = True
-        timer.start()
+        came = threading.Event()
+        threading.Thread(target=wait, args=[came], daemon=True).start()
         try:
             line = next(source, None)
         finally:
-            timer.cancel()
+            came.set()
         if line is None:
             return
         yield line

@@ -122,6 +122,7 @@ def test_a_python_without_its_modules_is_told_what_to_install(directory: Path) -
         (["run", "empty/server.py"], "sockspec lab N SERVER CLIENT"),
         (["run", "--requirement", "NONE"], "no requirement NONE"),
         (["run", "nowhere"], "neither raw"),
+        (["run", "--json", "empty"], "empty is a directory"),
     ],
 )
 def test_wrong_usage_says_what_to_do(directory: Path, words: list[str], said: str) -> None:
