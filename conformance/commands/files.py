@@ -16,11 +16,12 @@ PageWriter = Callable[[Path, Comparison | None, Mapping[str, Any] | None], None]
 Result = TypeVar("Result")
 
 
-def require_directories(*files: Path | None) -> None:
-    """Raises UsageError, before any work, if one of the files could not be written for where it is."""
+def require_directories(*files: Path | None, folder: Path | None = None) -> None:
+    """Raises UsageError, before any work, if one of the files, or a folder of them, could not be written there."""
     for file in files:
         if file and file.is_dir():
             raise UsageError(say("{file} is a directory", file=file))
+    for file in (*files, folder):
         if file and not file.parent.is_dir():
             raise UsageError(say("{file}: {directory} is no directory", file=file, directory=file.parent))
 
