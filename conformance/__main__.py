@@ -2,6 +2,7 @@
 
 import os
 import sys
+import traceback
 
 from conformance import ROOT, SettingError
 
@@ -19,18 +20,23 @@ def main() -> int:
 
     streams.take_over()
     try:
+        os.getcwd()  # packages that are imported ask for it
+    except OSError as error:
+        print(f"sockspec: the current directory: {error.strerror}", file=sys.stderr)
+        return 3
+    try:
         from conformance.commands.main import main as run_command
     except SettingError as error:
         print(f"sockspec: {error}", file=sys.stderr)
         return 2
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] in ("conformance", "spec"):
-            raise
-        print(
-            f"sockspec: the suite needs the Python module {error.name}: pip install 'sockspec[conformance]'",
-            file=sys.stderr,
-        )
-        return 2
+    except Exception as error:  # noqa: BLE001 - status 1 would say that a target does not conform
+        if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("conformance."):
+            told = f"the suite needs the Python module {error.name}: pip install 'sockspec[conformance]'"
+            print(f"sockspec: {told}", file=sys.stderr)
+            return 2
+        traceback.print_exc()
+        print("sockspec: could not be judged: the suite itself failed, see above", file=sys.stderr)
+        return 3
     status = run_command()
     if problem := streams.lost_output():
         print(f"sockspec: standard output: {problem.strerror}", file=sys.stderr)

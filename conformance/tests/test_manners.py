@@ -107,12 +107,27 @@ def test_output_that_does_not_block_is_waited_for(directory: Path) -> None:
     assert process.returncode == 0
 
 
+def test_a_directory_that_is_deleted_judges_nothing(tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    command = f"cd gone && rmdir ../gone && {sys.executable} -m conformance run raw"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, env=environment, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (3, b"sockspec: the current directory: No such file or directory\n")
+
+
 def test_a_python_without_its_modules_is_told_what_to_install(directory: Path) -> None:
     command = [sys.executable, "-S", "-m", "conformance", "run"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=directory, env=environment, capture_output=True, check=False)
     assert done.returncode == 2
     assert done.stderr.endswith(b": pip install 'sockspec[conformance]'\n") and done.stderr.count(b"\n") == 1
+
+
+def test_a_package_that_is_broken_judges_nothing(directory: Path) -> None:
+    (directory / "rich.py").write_text("raise ValueError('broken')\n", encoding="utf-8")
+    done = sockspec(directory, "run", PYTHONPATH=f"{directory}:{ROOT}")
+    assert (done.returncode, done.stdout) == (3, b"")
+    assert b"ValueError: broken" in done.stderr and b"the suite itself failed" in done.stderr
 
 
 @pytest.mark.parametrize(
