@@ -1,5 +1,6 @@
 """Runs checks in processes of pytest, and passes their cases on as they come."""
 
+import itertools
 import json
 import os
 import signal
@@ -34,6 +35,9 @@ STALL = 2 * CHECK_TIMEOUT
 
 LOOK = 1
 """Seconds, the parts in which that time is measured."""
+
+PLANNING = 10
+"""Seconds more, for each target, until the first case: a busy machine takes them to collect what is to be run."""
 
 OUTPUT_LINES = 12
 
@@ -155,8 +159,9 @@ def _session(arguments: Sequence[str]) -> Iterator[Planned | Case]:
     """Run one session of pytest; what it planned and did not finish, however that came about, is an error."""
     collects_only = "--collect-only" in arguments
     reading, writing = os.pipe()
+    planning = STALL + PLANNING * sum(argument.startswith("--implementation=") for argument in arguments)
     planned: dict[str, Case] | None = None
-    stalled = threading.Event()
+    stalled: list[float] = []
     with (
         os.fdopen(reading, encoding="utf-8") as lines,
         tempfile.TemporaryFile("w+") as output,
@@ -181,7 +186,7 @@ def _session(arguments: Sequence[str]) -> Iterator[Planned | Case]:
         keeper.start()
         keeper.tell("+", process.pid)  # if this process is killed, so is that one, and its keeper ends the programs
         try:
-            for line in _timely(lines, process, stalled):
+            for line in _timely(lines, process, stalled, planning):
                 whole = json.loads(line)
                 if isinstance(whole, list):
                     applying, cases = whole
@@ -200,7 +205,7 @@ def _session(arguments: Sequence[str]) -> Iterator[Planned | Case]:
             keeper.tell("-", process.pid)
         output.seek(0)
         last = [line for line in output.read().splitlines() if line.strip()][-OUTPUT_LINES:]
-    ended = f"nothing happened for {STALL:g} s" if stalled.is_set() else f"pytest ended with status {status}"
+    ended = f"nothing happened for {stalled[0]:g} s" if stalled else f"pytest ended with status {status}"
     problem = "\n".join([ended, *last])
     if planned is None or (status not in DONE and not planned):
         raise JudgeError(problem)
@@ -209,23 +214,26 @@ def _session(arguments: Sequence[str]) -> Iterator[Planned | Case]:
         yield case
 
 
-def _timely(lines: Iterable[str], process: subprocess.Popen[bytes], stalled: threading.Event) -> Iterator[str]:
-    """Yield a session's lines. If none comes for longer than any check takes, set `stalled` and kill the session.
+def _timely(
+    lines: Iterable[str], process: subprocess.Popen[bytes], stalled: list[float], planning: float
+) -> Iterator[str]:
+    """Yield a session's lines. If none comes for longer than any check takes, kill the session.
 
+    The first two, the plan and a case, may take `planning` seconds each. A time that was too long is put in `stalled`.
     Only time counts in which this process runs: it may be stopped on a terminal, by Ctrl-Z, and continued.
     """
 
-    def wait(came: threading.Event) -> None:
-        for _ in range(round(STALL / LOOK)):
+    def wait(came: threading.Event, longest: float) -> None:
+        for _ in range(round(longest / LOOK)):
             if came.wait(LOOK):
                 return
-        stalled.set()
+        stalled.append(longest)
         os.killpg(process.pid, signal.SIGKILL)
 
     source = iter(lines)
-    while True:
+    for number in itertools.count():
         came = threading.Event()
-        threading.Thread(target=wait, args=[came], daemon=True).start()
+        threading.Thread(target=wait, args=[came, STALL if number > 1 else planning], daemon=True).start()
         try:
             line = next(source, None)
         finally:
