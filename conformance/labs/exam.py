@@ -222,7 +222,10 @@ def last_error(console: Console) -> str:
     if console.program.ended_because:
         return console.program.ended_because
     lines = [line for line in console.errors if line.strip()]
-    return lines[-1] if lines else console.text
+    tracebacks = [number for number, line in enumerate(lines) if _TRACEBACK in line]
+    # What follows a traceback may be a line that socketserver draws, or a prompt.
+    ends = [line for line in lines[tracebacks[-1] + 1 :] if not line.startswith(" ")] if tracebacks else []
+    return (ends[0] if ends else lines[-1]) if lines else console.text
 
 
 def failed(console: Console, after: int = 0) -> bool:
@@ -247,10 +250,8 @@ def cause_of_a_namesake(console: Console, file: Path) -> str:
 
 def said_by(console: Console) -> str:
     """Return all that a person sees of a program: what it printed, prompts and errors too, but for our Ctrl-C."""
-    errors = "\n".join(console.errors)
-    if errors.rstrip().endswith("KeyboardInterrupt"):
-        errors = errors.partition(_TRACEBACK)[0]
-    return f"{errors}\n{console.text}"
+    was_interrupted = "".join(console.errors[-1:]).startswith("KeyboardInterrupt")
+    return console.screen(errors_before=_TRACEBACK if was_interrupted else "")
 
 
 def says_connected(console: Console) -> bool:
@@ -259,8 +260,7 @@ def says_connected(console: Console) -> bool:
 
 
 def _without_traceback(console: Console) -> str:
-    errors = "\n".join(console.errors).partition(_TRACEBACK)[0]
-    return f"{errors}\n{console.text}"
+    return console.screen(errors_before=_TRACEBACK)
 
 
 class News:
@@ -268,13 +268,12 @@ class News:
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self._text, self._errors = len(console.text), len(console.errors)
+        self._seen, self._errors = len(console.screen()), len(console.errors)
 
     @property
     def text(self) -> str:
         """What a person sees of it, on both streams."""
-        errors = "\n".join(self.console.errors[self._errors :])
-        return f"{errors}\n{self.console.text[self._text :]}"
+        return self.console.screen()[self._seen :]
 
     @property
     def failed(self) -> bool:

@@ -153,6 +153,7 @@ BAD: dict[str, tuple[int, str, str, str]] = {
     # name: exercise, where it stands, what stands there instead, what the verdict says
     "datagram-cut": (1, "recvfrom(65535)", "recvfrom(512)", r"recvfrom\(512\) throws away"),
     "reversed-bytes": (1, "message[::-1]", "data[::-1].decode(errors='replace')", "the bytes were reversed"),
+    "prompts": (1, "message[::-1]", "message", r"printed “Подключение произошло ⏎ Сообщение:  ⏎ Привет"),
     "upper-bytes": (1, "message.upper()", "data.upper().decode()", "Latin letters alone"),
     "counts-bytes": (1, "len(message)", "len(data)", r"the bytes were counted \(27\)"),
     "a-hole": (1, "{message.upper()}", "{...}", r"server.py, line 10: the \.\.\. there is still to be filled"),
@@ -217,6 +218,7 @@ BAD: dict[str, tuple[int, str, str, str]] = {
         "address, name in zip(clients, ['Анна'] * 9)",
         "the name is another client's",
     ),
+    "fails-in-a-handler": (6, "self.request\n", "self.request.recv(9)\n", "ended with “AttributeError: 'tuple'"),
     "no-handler": (6, "(socketserver.BaseRequestHandler)", "(socketserver.BaseRequestHandler, object)", ""),
     "no-with-server": (
         *(6, 'with socketserver.UDPServer(("localhost", 5000), Handler) as server:\n'),
