@@ -12,7 +12,6 @@ from conformance.labs.errors import cause_of_an_error, failed, last_error
 from conformance.labs.exam import (
     ANSWER,
     LOG,
-    SERVED,
     START_OF_CLIENT,
     Exam,
     News,
@@ -47,8 +46,7 @@ def take_first_words(exam: Exam) -> None:
     """The server prints that it waits for clients, before one comes."""
     server = exam.server
     has_spoken = server.wait_for(lambda: bool(said_by(server).strip()), LOG)
-    if failed(server):  # it had opened its port
-        server.program.ends_within(SERVED)
+    if server.program.is_dying():  # it had opened its port
         exam.require_running(server)
     if not has_spoken:
         expected = say("a line that says that the server waits for clients")
@@ -70,6 +68,8 @@ def require_connected(exam: Exam, client: Console) -> None:
     if failed(client):
         came = say("{file} ended with {error}", file=file.name, error=shown(last_error(client)))
         cause = cause or cause_of_an_error(client, file)
+        if not cause and "ConnectionRefused" in last_error(client):
+            cause = cause_of_silence(exam)
     expected = say("a line of the client with the word “connected”, or as you say it in your language")
     raise StepError(expected, came, cause or cause_of_a_question(exam, client))
 

@@ -166,7 +166,8 @@ class Exam:
         if server.program.wait() == 0:
             came = say("it ended without an error; it printed {text}", text=shown(said_by(server)))
             cause = say(
-                "nothing there goes on: while True: with accept() or recvfrom(); in socketserver, serve_forever()"
+                "it came to its last line: the loop with recvfrom() or accept(), or serve_forever(), is missing"
+                " or is not called"
             )
         raise StepError(expected, came, cause)
 
@@ -220,8 +221,9 @@ class Exam:
 
     def asks_more(self, client: Console) -> bool:
         """Return whether a client may ask for more than the message."""
-        inputs = self.source(self.submission.client).calls_of({"input"})
-        return len(inputs) > 1 or shows_menu(_without_traceback(client))
+        source = self.source(self.submission.client)
+        # getpass() throws away what was typed before its prompt.
+        return len(source.calls_of({"input"})) > 1 or source.uses("getpass") or shows_menu(_without_traceback(client))
 
     @property
     def address(self) -> tuple[str, int]:

@@ -121,7 +121,7 @@ def cause_of_silence(exam: Exam) -> str:
         if console.program.ended_because or failed(console):
             return say("the server ended with {error}", error=shown(last_error(console)))
         return say("the server had ended")
-    if cause := _other_port(exam) or cause_of_a_call(exam) or cause_in_the_server(exam):
+    if cause := _other_kind(exam) or _other_port(exam) or cause_of_a_call(exam) or cause_in_the_server(exam):
         return cause
     if asks_while_it_serves(exam.source(server)):
         return say("{file} waits in input(), and nobody types anything there", file=server.name)
@@ -159,6 +159,14 @@ def cause_of_waiting(exam: Exam) -> str:
         "both programs wait. A stream has no messages: one that reads up to a line's end or the connection's end"
         " needs another that sends it"
     )
+
+
+def _other_kind(exam: Exam) -> str:
+    """Return that the client has a socket of the other kind; empty: it has not."""
+    source, is_udp = exam.source(exam.submission.client), exam.exercise.transport == "udp"
+    right, other = ("SOCK_DGRAM", "SOCK_STREAM") if is_udp else ("SOCK_STREAM", "SOCK_DGRAM")
+    has_other = source.uses(other) and not source.uses(right)
+    return say("SOCK_DGRAM is UDP, SOCK_STREAM is TCP") if has_other else ""
 
 
 def _other_port(exam: Exam) -> str:

@@ -39,6 +39,11 @@ def take_second(exam: Exam) -> None:
             say("{name} gets the time while {other} is there", name=NAMES[1], other=NAMES[0]),
             say("the second client printed {text}", text=shown(said_by(seen.second.console))),
             cause_of_a_call(exam)
+            or (
+                say("the server serves one after the other: ThreadingTCPServer and ThreadingUDPServer do not")
+                if exam.exercise.framework
+                else ""
+            )
             or say(
                 "the server serves its first client alone: it stays in that client's loop. Give each client a thread,"
                 " or keep a list of clients and one loop for all"

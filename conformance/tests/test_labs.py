@@ -186,6 +186,11 @@ BAD: dict[str, tuple[int, str, str, str]] = {
         "start without a quest",
     ),
     "keeps-back-its-line": (1, 'клиентов")', 'клиентов", end="")', r"server.py, line 5: what has no line's end"),
+    "another-kind": (
+        *(1, "DGRAM)\nprint"),
+        *('STREAM)\nclient.connect(("localhost", 5000))\nprint', "SOCK_DGRAM is UDP, SOCK_STREAM is TCP"),
+    ),
+    "hides-what-is-typed": (1, "input(", "__import__('getpass').getpass(", ""),
     "another-port": (
         *(1, "5000))\nprint(client", "5001))\nprint(client"),
         "the server waits at port 5000, and client.py names 5001",
@@ -246,6 +251,20 @@ BAD: dict[str, tuple[int, str, str, str]] = {
     ),
     "fails-in-a-handler": (6, "self.request\n", "self.request.recv(9)\n", "ended with “AttributeError: 'tuple'"),
     "no-handler": (6, "(socketserver.BaseRequestHandler)", "(socketserver.BaseRequestHandler, object)", ""),
+    "one-at-a-time": (
+        *(6, FRAMEWORK_UDP_SERVER),
+        "import time"
+        + FRAMEWORK_UDP_SERVER.partition("        answer")[0].replace("message =", "name =")
+        + """        while True:
+            sock.sendto(f"{name} {time.ctime()}".encode(), self.client_address)
+            time.sleep(3)
+
+with socketserver.UDPServer(("localhost", 5000), Handler) as server:
+    print("Waiting for clients")
+    server.serve_forever()
+""",
+        "ThreadingUDPServer",
+    ),
     "handle-misspelt": (6, "def handle(", "def hanlde(", "no handler of yours has a method of that name"),
     "no-with-server": (
         *(6, 'with socketserver.UDPServer(("localhost", 5000), Handler) as server:\n'),
