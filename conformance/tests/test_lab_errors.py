@@ -50,6 +50,16 @@ def test_an_error_says_what_it_comes_from(tmp_path: Path, line: str) -> None:
         assert ENDED[line] in cause and bool(cause) == bool(ENDED[line]), cause
 
 
+def test_a_screen_has_both_streams_in_the_order_in_which_they_came(tmp_path: Path) -> None:
+    file = tmp_path / "client.py"
+    file.write_text("print('connected')\nprint(input('Message: '))\ninput('Again: ')\n", encoding="utf-8")
+    with Console(file) as console:
+        assert console.wait_for(lambda: "connected" in console.text and "Message: " in console.screen(), PATIENCE)
+        console.type("typed")
+        assert console.wait_for(lambda: "typed" in console.text and "Again: " in console.screen(), PATIENCE)
+        assert console.screen() == "connected\nMessage: \ntyped\nAgain: "
+
+
 def source(tmp_path: Path, text: str) -> Source:
     (tmp_path / "server.py").write_text(text, encoding="utf-8")
     return Source(tmp_path / "server.py")

@@ -154,7 +154,6 @@ BAD: dict[str, tuple[int, str, str, str]] = {
     # name: exercise, where it stands, what stands there instead, what the verdict says
     "datagram-cut": (1, "recvfrom(65535)", "recvfrom(512)", r"recvfrom\(512\) throws away"),
     "reversed-bytes": (1, "message[::-1]", "data[::-1].decode(errors='replace')", "the bytes were reversed"),
-    "prompts": (1, "message[::-1]", "message", r"printed “Подключение произошло ⏎ Сообщение:  ⏎ Привет"),
     "upper-bytes": (1, "message.upper()", "data.upper().decode()", "Latin letters alone"),
     "upper-of-the-reversed": (1, "message.upper()", "message[::-1].upper()", "the reversed message was put in upper"),
     "upper-is-not-called": (1, "message.upper()", "message.upper", "an object was printed, not its value"),
