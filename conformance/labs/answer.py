@@ -7,6 +7,9 @@ from typing import NamedTuple
 from conformance.labs.exam import CONNECTED
 from conformance.languages.texts import mark, say
 
+_OBJECT = re.compile(r"<(?:built-in|bound) method |<function |<\w+ object at 0x")
+"""What Python prints of a method that was not called, or of what ``reversed`` returns."""
+
 
 class Parts(NamedTuple):
     """The four parts of an answer to a message, and which of them a text lacks."""
@@ -24,6 +27,10 @@ class Parts(NamedTuple):
             mark("the number of its characters"): self.has_number(text, {len(message), len(self.message)}),
         }
         return [name for name, is_there in found.items() if not is_there]
+
+    def begins(self, text: str) -> bool:
+        """Return whether any of the four parts is in a text."""
+        return len(self.lacking(text)) < 4
 
     @staticmethod
     def has_number(text: str, numbers: set[int]) -> bool:
@@ -54,8 +61,15 @@ class Parts(NamedTuple):
                 )
             if self.has_number(text, {len(self.message) + 1, len(self.message) + 2}):
                 return say("the end of the line was counted too: strip it first")
-        if lacking == ["the message in upper case"] and has_upper:
-            return say("upper() of bytes knows the Latin letters alone: decode first")
+            if self.has_number(text, {len(str(data))}):
+                return say("the characters of b'…' were counted: decode() makes text of bytes, str() does not")
+        if lacking and _OBJECT.search(text):
+            return say("an object was printed, not its value: upper() has brackets, and [::-1] reverses a text")
+        if lacking == ["the message in upper case"]:
+            if self.message[::-1].upper() in text:
+                return say("the reversed message was put in upper case, not the message")
+            if has_upper and text.count(self.message) > 1:
+                return say("upper() of bytes knows the Latin letters alone: decode first")
         return ""
 
 

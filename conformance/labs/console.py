@@ -5,6 +5,7 @@ import contextlib
 import os
 import pty
 import re
+import select
 import signal
 import sys
 import termios
@@ -36,27 +37,30 @@ ENDING = 1.0
 class Console:
     """A Python program whose standard streams are a terminal of its own. Use it in a ``with`` block.
 
-    The terminal does not repeat what is typed, so that all that it shows was printed by the program. Errors are read
-    apart from the rest: they are in `errors`.
+    The terminal does not repeat what is typed, so that all that it shows was printed by the program. Standard error is
+    a pipe of its own: `text` is without it, `errors` is it alone, and `screen` has both.
     """
 
     def __init__(self, file: Path, *words: str, in_package: bool = False) -> None:
         """Start a program in its own directory, with these arguments; `in_package`: as a module, beside the package."""
         self._master, terminal = pty.openpty()
+        self._errors_end, errors = os.pipe()
         settings = termios.tcgetattr(terminal)
         settings[3] &= ~termios.ECHO
         termios.tcsetattr(terminal, termios.TCSANOW, settings)
         self._changed = threading.Condition()
-        self._bytes = b""
+        self._pieces: list[tuple[int, bytes]] = []  # as they came, each with the end at which it was read
         try:
             name = ["-m", f"{file.parent.name}.{file.stem}"] if in_package else [file.name]
             directory = file.parent.parent if in_package else file.parent
-            self.program = Program([sys.executable, *name, *words], cwd=directory, stdin=terminal, stdout=terminal)
+            command = [sys.executable, *name, *words]
+            self.program = Program(command, cwd=directory, stdin=terminal, stdout=terminal, stderr=errors)
         except BaseException:
-            os.close(self._master)
+            self._close()
             raise
         finally:
             os.close(terminal)
+            os.close(errors)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -68,22 +72,36 @@ class Console:
     ) -> None:
         self.program.kill()
         self._reader.join(ENDING)
+        self._close()
+
+    def _close(self) -> None:
         os.close(self._master)
+        os.close(self._errors_end)
 
     def _read(self) -> None:
-        while True:
-            try:
-                data = os.read(self._master, _READ_BYTES)
-            except OSError:  # EIO: no program has the terminal any more
-                data = b""
-            if len(self._bytes) + len(data) > _MOST:
-                self.program.end_because(say("it printed without end"))
-                data = b""
-            with self._changed:
-                self._bytes += data
-                self._changed.notify_all()
-            if not data:
-                return
+        # The terminal first: what is printed is flushed before input() writes its prompt to standard error.
+        ends, total = [self._master, self._errors_end], 0
+        while ends:
+            for end in select.select(ends, [], [])[0]:
+                try:
+                    data = os.read(end, _READ_BYTES)
+                except OSError:  # EIO: no program has the terminal any more
+                    data = b""
+                total += len(data)
+                if total > _MOST:
+                    self.program.end_because(say("it printed without end"))
+                with self._changed:
+                    if total > _MOST:
+                        ends.clear()
+                    elif data:
+                        self._pieces.append((end, data))
+                    else:
+                        ends.remove(end)
+                    self._changed.notify_all()
+
+    def _read_at(self, end: int) -> bytes:
+        with self._changed:
+            return b"".join(data for at, data in self._pieces if at == end)
 
     @property
     def text(self) -> str:
@@ -91,24 +109,39 @@ class Console:
 
         A carriage return, by which a program writes over its line, begins a line here.
         """
+        return _as_text(self._read_at(self._master))
+
+    def screen(self, *, errors_before: str = "") -> str:
+        """Return what a person sees, both streams in the order in which they came, each change of stream on a new line.
+
+        `errors_before`: of standard error only what comes before this text.
+        """
+        most, screen, last = -1, b"", self._master
+        if errors_before:
+            most = self._read_at(self._errors_end).find(errors_before.encode())
         with self._changed:
-            text = self._bytes.decode("utf-8", "backslashreplace")
-        return _CONTROL_SEQUENCES.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+            pieces = self._pieces[:]
+        for end, data in pieces:
+            if end == self._errors_end and most >= 0:
+                data, most = data[:most], max(0, most - len(data))
+            if data and end != last and screen and not screen.endswith(b"\n"):
+                screen += b"\n"
+            screen, last = screen + data, end if data else last
+        return _as_text(screen)
 
     @property
     def is_utf8(self) -> bool:
         """Whether all that it has printed is UTF-8."""
-        with self._changed:
-            try:
-                codecs.getincrementaldecoder("utf-8")().decode(self._bytes)
-            except UnicodeDecodeError:
-                return False
+        try:
+            codecs.getincrementaldecoder("utf-8")().decode(self._read_at(self._master))
+        except UnicodeDecodeError:
+            return False
         return True
 
     @property
     def errors(self) -> list[str]:
         """The lines on standard error, without colours."""
-        return [_CONTROL_SEQUENCES.sub("", line) for line in self.program.errors]
+        return _as_text(self._read_at(self._errors_end)).splitlines()
 
     @property
     def running(self) -> bool:
@@ -168,3 +201,8 @@ class Console:
             connections = getattr(process, "net_connections", None) or process.connections
             return {known.laddr.port for known in connections(kind=transport) if known.laddr}
         return set()
+
+
+def _as_text(data: bytes) -> str:
+    text = data.decode("utf-8", "backslashreplace")
+    return _CONTROL_SEQUENCES.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))

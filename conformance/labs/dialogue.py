@@ -55,26 +55,16 @@ def converse(
 
     A client gets its message also if it asks for nothing that is known.
     """
-    has_sent, seen = False, ("", "")
+    has_sent, seen = False, ""
     for _ in range(MOST):
-        if not asking.wait_for(lambda: is_done() or _screen(asking) != seen, wait) or is_done():  # noqa: B023
+        if not asking.wait_for(lambda: is_done() or asking.screen() != seen, wait) or is_done():  # noqa: B023
             return
-        question = _new(asking, seen)
-        while asking.wait_for(lambda: _new(asking, seen) != question, SETTLED):  # noqa: B023
-            question = _new(asking, seen)
-        seen = _screen(asking)
-        typed = answer(question, message, address)
+        before, seen = seen, asking.screen()
+        while asking.wait_for(lambda: asking.screen() != seen, SETTLED):  # noqa: B023
+            seen = asking.screen()
+        typed = answer(seen[len(before) :], message, address)
         if typed is None and not has_sent:
             typed = message
         if typed is not None:
             asking.type(typed)
             has_sent = has_sent or typed == message
-
-
-def _screen(asking: Console) -> tuple[str, str]:
-    return asking.text, asking.program.unfinished_error
-
-
-def _new(asking: Console, seen: tuple[str, str]) -> str:
-    """Return what is new on both streams; ``input`` writes its prompt to standard error."""
-    return "\n".join(now[len(before) :] for now, before in zip(_screen(asking), seen, strict=True))

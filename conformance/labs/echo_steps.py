@@ -8,21 +8,20 @@ from typing import NamedTuple
 from conformance.labs.answer import Parts, additions, number_pattern
 from conformance.labs.console import Console
 from conformance.labs.dialogue import converse
+from conformance.labs.errors import cause_of_an_error, failed, last_error
 from conformance.labs.exam import (
     ANSWER,
     LOG,
     START_OF_CLIENT,
     Exam,
     News,
-    cause_of_a_namesake,
-    failed,
-    last_error,
     said_by,
     says_connected,
 )
 from conformance.labs.ladder import Step, StepError, shown
 from conformance.labs.mistakes import (
     MANY,
+    cause_in_the_server,
     cause_of_a_cut,
     cause_of_a_hole,
     cause_of_a_question,
@@ -30,6 +29,7 @@ from conformance.labs.mistakes import (
     cause_of_nothing_sent,
     cause_of_other_bytes,
     cause_of_silence,
+    cause_of_waiting,
 )
 from conformance.languages.texts import mark, say
 
@@ -45,20 +45,33 @@ _LEAVING = re.compile(r"exit|quit|выход|выйти|заверш", re.IGNORE
 def take_first_words(exam: Exam) -> None:
     """The server prints that it waits for clients, before one comes."""
     server = exam.server
-    if not server.wait_for(lambda: bool(said_by(server).strip()), LOG):
+    has_spoken = server.wait_for(lambda: bool(said_by(server).strip()), LOG)
+    if server.program.is_dying():  # it had opened its port
+        exam.require_running(server)
+    if not has_spoken:
         expected = say("a line that says that the server waits for clients")
         raise StepError(expected, shown(said_by(server)), cause_of_no_line(exam))
 
 
 def take_connected(exam: Exam) -> None:
     """The client prints that it is connected."""
-    client = ask(exam, FIRST).client
-    if not says_connected(client):
-        raise StepError(
-            say("a line of the client with the word “connected”, or as you say it in your language"),
-            say("it printed {text}", text=shown(said_by(client))),
-            cause_of_other_bytes(client, exam.submission.client) or cause_of_a_question(exam, client),
-        )
+    require_connected(exam, ask(exam, FIRST).client)
+
+
+def require_connected(exam: Exam, client: Console) -> None:
+    """Raise StepError unless a client has said that it is connected."""
+    if says_connected(client):
+        return
+    file = exam.submission.client
+    came = say("it printed {text}", text=shown(said_by(client)))
+    cause = cause_of_other_bytes(client, file)
+    if failed(client):
+        came = say("{file} ended with {error}", file=file.name, error=shown(last_error(client)))
+        cause = cause or cause_of_an_error(client, file)
+        if not cause and "ConnectionRefused" in last_error(client):
+            cause = cause_of_silence(exam)
+    expected = say("a line of the client with the word “connected”, or as you say it in your language")
+    raise StepError(expected, came, cause or cause_of_a_question(exam, client))
 
 
 def take_parts(exam: Exam) -> None:
@@ -68,7 +81,7 @@ def take_parts(exam: Exam) -> None:
 
 def take_named(exam: Exam) -> None:
     """The server says which client connected."""
-    _, news, ports = ask(exam, FIRST)
+    _, news, ports, _ = ask(exam, FIRST)
 
     def is_named() -> bool:
         has_host = re.search(r"(?:\d+\.){3}\d+|::1|localhost", news.text)
@@ -110,7 +123,7 @@ def take_empty(exam: Exam) -> None:
         more = any(len(word.findall(text)) > len(word.findall(usual)) for word in (number_pattern(0), _REFUSAL))
         return more or any(_ASKED_AGAIN.fullmatch(line) for line in text.splitlines() if len(line) < MANY)
 
-    client, news, _ = talk(exam, "", is_told)
+    client, news, *_ = talk(exam, "", is_told)
     if failed(client) or news.failed:
         culprit = client if failed(client) else news.console
         raise StepError(say("an answer to an empty message"), shown(last_error(culprit)))
@@ -135,11 +148,15 @@ def take_long(exam: Exam) -> None:
 
 
 class Asked(NamedTuple):
-    """A client that was started and has had a message typed, what the server has printed since, and its ports."""
+    """A client that was started and has had a message typed, what the server has printed since, and its ports.
+
+    `waits`: whether it was still running when nothing more was to be expected of it.
+    """
 
     client: Console
     news: News
     ports: set[int]
+    waits: bool
 
 
 @lru_cache(maxsize=8)
@@ -176,14 +193,14 @@ def talk(exam: Exam, message: str, is_answered: Callable[[Console], bool]) -> As
     client.wait_for(lambda: is_done() or not news.console.running, ANSWER)
     if not news.console.running:  # its last answer may be on its way
         client.wait_for(is_done, LOG)
-    if client.running:
+    if waits := client.running:
         client.interrupt()
-    return Asked(client, news, ports)
+    return Asked(client, news, ports, waits)
 
 
 def require_parts(exam: Exam, message: str) -> Console:
     """Ask, and return the client. Raises StepError unless all parts are on its screen."""
-    client, news, _ = ask(exam, message)
+    client, news, _, waits = ask(exam, message)
     parts = Parts(message)
     lacking = parts.lacking(said_by(client))
     if not lacking:
@@ -197,13 +214,18 @@ def require_parts(exam: Exam, message: str) -> Console:
     cause = cause or cause_of_other_bytes(client, exam.submission.client)
     for program, file in ended[:1]:
         came = say("{file} ended with {error}", file=file.name, error=shown(last_error(program)))
-        cause = cause or cause_of_a_namesake(program, file) or cause_of_a_cut(exam, message, program)
+        cause = cause or cause_of_an_error(program, file) or cause_of_a_cut(exam, message, program)
         if program is client:
             cause = cause or cause_of_silence(exam) or cause_of_a_question(exam, client)
+        else:
+            cause = cause or cause_in_the_server(exam)
         raise StepError(expected, came, cause)
     came = say("the client printed {text}", text=shown(said_by(client)))
     cause = cause or cause_of_silence(exam) or cause_of_a_cut(exam, message, None)
-    raise StepError(expected, came, cause or cause_of_a_question(exam, client))
+    cause = cause or cause_of_a_question(exam, client)
+    if waits and not parts.begins(said_by(client)):
+        cause = cause or cause_of_waiting(exam)
+    raise StepError(expected, came, cause)
 
 
 START = Step[Exam](

@@ -1,7 +1,6 @@
 """One server that runs, and clients that are started beside it as a person would."""
 
 import re
-import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from conformance.labs.console import Console
 from conformance.labs.dialogue import converse, shows_menu
+from conformance.labs.errors import IN_USE, TRACEBACK, cause_of_an_error, failed, last_error
 from conformance.labs.exercises import Exercise
 from conformance.labs.ladder import StepError, UndecidedError, shown
 from conformance.labs.network import LOOPBACK, enter_own_network, free_port
@@ -47,9 +47,6 @@ CONNECTED = re.compile(
     re.IGNORECASE,
 )
 """What a client prints when it is connected has one of these in it."""
-
-_TRACEBACK = "Traceback (most recent call last)"
-_IN_USE = re.compile(r"Address already in use|WinError 10048")
 
 
 class Exam:
@@ -138,19 +135,8 @@ class Exam:
         if not self._words and not console.running and console.program.wait() == WRONG_USAGE:
             self._words = (self.service,)  # it is on its way to SPEC.md, where the service is a word (SRV-10)
             return self._start_server()
+        self.require_running(console)
         expected = say("the server opens a {transport} port and waits", transport=transport.upper())
-        if _IN_USE.search(said_by(console)):
-            if self._alone:
-                cause = say("one port is bound twice")
-                raise StepError(expected, say("it ended: {error}", error=shown(last_error(console))), cause)
-            raise UndecidedError(
-                say("the server's port is in use: another program has it, perhaps a server of yours that still runs")
-            )
-        if not console.running:
-            cause = cause_of_a_namesake(console, file)
-            if not cause and (self.source(file).uses("argv") or self.source(file).uses("ArgumentParser")):
-                cause = say("it wants words after its name: let it do without them")
-            raise StepError(expected, say("it ended: {error}", error=shown(last_error(console))), cause)
         other = "tcp" if transport == "udp" else "udp"
         if console.sockets("tcp" if transport == "udp" else "udp"):
             came = say("it opened a {transport} port", transport=other.upper())
@@ -160,6 +146,30 @@ class Exam:
         inputs = self.source(file).calls_of({"input"})
         cause = say("it waits for something to be typed: let it start without a question, with its port in the source")
         raise StepError(expected, came, cause if inputs else "")
+
+    def require_running(self, server: Console) -> None:
+        """Raise StepError, or UndecidedError, if a server has ended when it should begin to serve."""
+        if server.running:
+            return
+        expected = say("the server opens a {transport} port and waits", transport=self.exercise.transport.upper())
+        file, came = self.submission.server, say("it ended: {error}", error=shown(last_error(server)))
+        source = self.source(file)
+        if IN_USE.search(said_by(server)):
+            if self._alone:
+                raise StepError(expected, came, say("one port is bound twice"))
+            raise UndecidedError(
+                say("the server's port is in use: another program has it, perhaps a server of yours that still runs")
+            )
+        cause = cause_of_an_error(server, file)
+        if not cause and (source.uses("argv") or source.uses("ArgumentParser")):
+            cause = say("it wants words after its name: let it do without them")
+        if server.program.wait() == 0:
+            came = say("it ended without an error; it printed {text}", text=shown(said_by(server)))
+            cause = say(
+                "it came to its last line: the loop with recvfrom() or accept(), or serve_forever(), is missing"
+                " or is not called"
+            )
+        raise StepError(expected, came, cause)
 
     def client(self, message: str) -> Console:
         """Start a client and type its message, unless it asks for more; it is also its last word if it reads words.
@@ -176,9 +186,13 @@ class Exam:
     def _start(self, file: Path, *words: str) -> Console:
         return self._programs.enter_context(Console(file, *words, in_package=self.source(file).is_in_package))
 
-    def remarks(self) -> list[str]:
-        """Return what is worth a word and costs no step, in the reader's language."""
-        if self._server is None or not self._is_busy(self._server, *self._opened):
+    def remarks(self, *, is_whole: bool) -> list[str]:
+        """Return what is worth a word and costs no step, in the reader's language; `is_whole`: all steps are taken."""
+        if self._server is None:
+            return []
+        if is_whole and failed(self._server):
+            return [say("the server printed an error and went on: {error}", error=shown(last_error(self._server)))]
+        if not self._is_busy(self._server, *self._opened):
             return []
         now = time.monotonic(), self._server.processor_seconds
         if self._server.program.ends_within(OBSERVED) or not self._is_busy(self._server, *now):
@@ -207,8 +221,9 @@ class Exam:
 
     def asks_more(self, client: Console) -> bool:
         """Return whether a client may ask for more than the message."""
-        inputs = self.source(self.submission.client).calls_of({"input"})
-        return len(inputs) > 1 or shows_menu(_without_traceback(client))
+        source = self.source(self.submission.client)
+        # getpass() throws away what was typed before its prompt.
+        return len(source.calls_of({"input"})) > 1 or source.uses("getpass") or shows_menu(_without_traceback(client))
 
     @property
     def address(self) -> tuple[str, int]:
@@ -217,40 +232,10 @@ class Exam:
         return (LOOPBACK if host in ("0.0.0.0", "::") else host), port
 
 
-def last_error(console: Console) -> str:
-    """Return why a program was ended, or its last line on standard error, or what it printed at all."""
-    if console.program.ended_because:
-        return console.program.ended_because
-    lines = [line for line in console.errors if line.strip()]
-    return lines[-1] if lines else console.text
-
-
-def failed(console: Console, after: int = 0) -> bool:
-    """Return whether a program printed a traceback, and not because it was interrupted; `after` that many lines."""
-    has_one = any(_TRACEBACK in line for line in console.errors[after:])
-    return has_one and "KeyboardInterrupt" not in last_error(console)
-
-
-def cause_of_a_namesake(console: Console, file: Path) -> str:
-    """Return which file beside a program that has failed is imported for one of Python's modules; empty: none."""
-    for other in sorted(file.parent.glob("*.py")):
-        name = other.stem
-        is_hidden = name in sys.stdlib_module_names and name not in sys.builtin_module_names
-        if is_hidden and f"'{name}'" in last_error(console):
-            return say(
-                "{file} stands in the way of Python's own module {name}: give the file another name",
-                file=other.name,
-                name=name,
-            )
-    return ""
-
-
 def said_by(console: Console) -> str:
     """Return all that a person sees of a program: what it printed, prompts and errors too, but for our Ctrl-C."""
-    errors = "\n".join(console.errors)
-    if errors.rstrip().endswith("KeyboardInterrupt"):
-        errors = errors.partition(_TRACEBACK)[0]
-    return f"{errors}\n{console.text}"
+    was_interrupted = "".join(console.errors[-1:]).startswith("KeyboardInterrupt")
+    return console.screen(errors_before=TRACEBACK if was_interrupted else "")
 
 
 def says_connected(console: Console) -> bool:
@@ -259,8 +244,7 @@ def says_connected(console: Console) -> bool:
 
 
 def _without_traceback(console: Console) -> str:
-    errors = "\n".join(console.errors).partition(_TRACEBACK)[0]
-    return f"{errors}\n{console.text}"
+    return console.screen(errors_before=TRACEBACK)
 
 
 class News:
@@ -268,13 +252,12 @@ class News:
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self._text, self._errors = len(console.text), len(console.errors)
+        self._seen, self._errors = len(console.screen()), len(console.errors)
 
     @property
     def text(self) -> str:
         """What a person sees of it, on both streams."""
-        errors = "\n".join(self.console.errors[self._errors :])
-        return f"{errors}\n{self.console.text[self._text :]}"
+        return self.console.screen()[self._seen :]
 
     @property
     def failed(self) -> bool:

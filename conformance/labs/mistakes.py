@@ -5,12 +5,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from conformance.labs.console import Console
-from conformance.labs.exam import Exam, failed, last_error
+from conformance.labs.errors import failed, last_error
+from conformance.labs.exam import Exam
 from conformance.labs.ladder import shown
+from conformance.labs.traces import asks_while_it_serves, closed_under_a_thread, fixed_destinations
 from conformance.languages.texts import say
 
 MANY = 500
 """A message of more bytes than that may be cut."""
+
+_ANSWER = 10
+"""An answer has up to so many times the bytes of its message: three texts, in an encoding that is longer."""
 
 _OF_A_QUESTION = re.compile(r"\bIndexError|\bValueError|\bgaierror")
 """Errors of a program that takes a message for its port or its host, or wants more words after its name."""
@@ -33,7 +38,7 @@ def cause_of_a_cut(exam: Exam, message: str, ended: Console | None) -> str:
     `ended` is the program that ended with an error; None: both ran on.
     """
     error = last_error(ended) if ended else ""
-    if len(message.encode()) > MANY and "ConnectionRefused" not in error and (cause := _too_small(exam)):
+    if "ConnectionRefused" not in error and (cause := _too_small(exam, len(message.encode()))):
         return cause
     if "UnicodeDecodeError" in error:
         return say("what came was not UTF-8: were the bytes reversed, or a letter cut in two?")
@@ -58,12 +63,12 @@ def cause_of_a_question(exam: Exam, client: Console) -> str:
     return ""
 
 
-def _too_small(exam: Exam) -> str:
-    """Return where too little is received at once, if that stands in a source."""
+def _too_small(exam: Exam, length: int) -> str:
+    """Return where too little is received at once for a message of that many bytes, if it stands in a source."""
     for file in exam.submission:
         source = exam.source(file)
         for line, size in source.receives():
-            if size < 8192 and not source.receives_in_a_loop:
+            if size < length * _ANSWER and not source.receives_in_a_loop:
                 where = {"file": file.name, "line": line, "size": size}
                 return (
                     say(
@@ -73,7 +78,9 @@ def _too_small(exam: Exam) -> str:
                     if exam.exercise.transport == "udp"
                     else say("{file}, line {line}: recv({size}) returns up to {size} bytes, and no message", **where)
                 )
-    if exam.exercise.transport == "tcp" and not any(exam.source(file).receives_in_a_loop for file in exam.submission):
+    if exam.exercise.transport == "udp" or length < MANY:
+        return ""
+    if not any(exam.source(file).receives_in_a_loop for file in exam.submission):
         return say("one recv() was taken for a whole message: a stream has no messages, go on until its end")
     return ""
 
@@ -109,12 +116,57 @@ def cause_of_no_line(exam: Exam) -> str:
 
 def cause_of_silence(exam: Exam) -> str:
     """Return why nothing may have come at all, in the reader's language; empty: nothing that is seen."""
-    server = exam.server
-    if not server.running:
-        if server.program.ended_because or failed(server):
-            return say("the server ended with {error}", error=shown(last_error(server)))
+    server, console = exam.submission.server, exam.server
+    if not console.running:
+        if console.program.ended_because or failed(console):
+            return say("the server ended with {error}", error=shown(last_error(console)))
         return say("the server had ended")
-    return _other_port(exam) or cause_of_a_call(exam)
+    if cause := _other_kind(exam) or _other_port(exam) or cause_of_a_call(exam) or cause_in_the_server(exam):
+        return cause
+    if asks_while_it_serves(exam.source(server)):
+        return say("{file} waits in input(), and nobody types anything there", file=server.name)
+    return ""
+
+
+def cause_in_the_server(exam: Exam) -> str:
+    """Return why a server may not answer, by its source, in the reader's language; empty: nothing is seen."""
+    file = exam.submission.server
+    source = exam.source(file)
+    if exam.exercise.framework and source.has_handler_class and not source.handler:
+        return say("the framework calls handle(), and no handler of yours has a method of that name")
+    if lines := closed_under_a_thread(source):
+        return say(
+            "{file}, line {line}: this with block closes the connection when the thread has just started:"
+            " put the with into the thread's function",
+            file=file.name,
+            line=lines[0],
+        )
+    if lines := fixed_destinations(source):
+        return say(
+            "{file}, line {line}: the answer goes to an address that stands there: send it to the one that recvfrom()"
+            " has returned",
+            file=file.name,
+            line=lines[0],
+        )
+    return ""
+
+
+def cause_of_waiting(exam: Exam) -> str:
+    """Return why over TCP both programs may wait, in the reader's language; empty over UDP."""
+    if exam.exercise.transport == "udp":
+        return ""
+    return say(
+        "both programs wait. A stream has no messages: one that reads up to a line's end or the connection's end"
+        " needs another that sends it"
+    )
+
+
+def _other_kind(exam: Exam) -> str:
+    """Return that the client has a socket of the other kind; empty: it has not."""
+    source, is_udp = exam.source(exam.submission.client), exam.exercise.transport == "udp"
+    right, other = ("SOCK_DGRAM", "SOCK_STREAM") if is_udp else ("SOCK_STREAM", "SOCK_DGRAM")
+    has_other = source.uses(other) and not source.uses(right)
+    return say("SOCK_DGRAM is UDP, SOCK_STREAM is TCP") if has_other else ""
 
 
 def _other_port(exam: Exam) -> str:

@@ -100,7 +100,7 @@ def judge(
                 result.undecided = str(error)
                 return result
             if name == wanted[0]:
-                result.remarks = exam.remarks()
+                result.remarks = exam.remarks(is_whole=level.is_whole)
             if not level.is_whole:
                 break
     return result

@@ -1,7 +1,9 @@
 """What is read in the source of a program: `with`, the classes of socketserver, and the traces of known mistakes."""
 
 import ast
+import sys
 from pathlib import Path
+from typing import TypeVar
 
 from conformance.targets.terms import Service
 
@@ -17,11 +19,15 @@ CLOCKS = {"datetime", "strftime", "ctime", "asctime", "localtime"}
 RECEIVING = {"recv", "recvfrom", "recv_into", "recvmsg"}
 
 
+Node = TypeVar("Node", bound=ast.AST)
+
+
 class Source:
     """One program's source: its file, and the modules beside it that it imports."""
 
     def __init__(self, file: Path) -> None:
         """Read a file. Raises SyntaxError, and OSError."""
+        self._package = file.parent.name
         self._own = list(ast.walk(_parse(file)))
         self._nodes = self._own[:]
         self._file_of = dict.fromkeys(self._nodes, file.name)
@@ -60,6 +66,10 @@ class Source:
         numbers = [node.value for node in self._nodes if isinstance(node, ast.Constant) and type(node.value) is int]
         return [each for each in numbers if 1024 < each < 65535 and each.bit_count() > 1]
 
+    def nodes_of(self, kind: type[Node]) -> list[Node]:
+        """Return all nodes of a kind, in no order."""
+        return [node for node in self._nodes if isinstance(node, kind)]
+
     def uses(self, name: str) -> bool:
         """Whether a name, or an attribute of that name, stands anywhere."""
         return name in self._names
@@ -67,7 +77,9 @@ class Source:
     @property
     def is_in_package(self) -> bool:
         """Whether it imports from its own package, so that it can be started as a module alone."""
-        return any(isinstance(node, ast.ImportFrom) and node.level > 0 for node in self._own)
+        is_relative = any(isinstance(node, ast.ImportFrom) and node.level > 0 for node in self._own)
+        is_named = any(name.partition(".")[0] == self._package for name in _imported(self._own))
+        return is_relative or (is_named and self._package not in sys.stdlib_module_names)
 
     @property
     def takes_words(self) -> bool:
@@ -144,6 +156,11 @@ class Source:
         """The name of the request handler with a ``handle`` of its own; empty: there is none."""
         own = (each.name for each in self._made_from(HANDLERS) if any(_is_handle(part) for part in each.body))
         return next(own, "")
+
+    @property
+    def has_handler_class(self) -> bool:
+        """Whether a class is made from a request handler, with a ``handle`` or without."""
+        return bool(self._made_from(HANDLERS))
 
     def _made_from(self, names: set[str]) -> list[ast.ClassDef]:
         """Return the classes made from those of these names, and from classes made from them."""
@@ -237,9 +254,15 @@ def _parse(file: Path) -> ast.Module:
 
 def _imports(nodes: list[ast.AST], file: Path) -> list[Path]:
     """Return the paths that the imported modules have if they stand beside the file."""
-    names = {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
-    names |= {each.name for node in nodes if isinstance(node, ast.Import | ast.ImportFrom) for each in node.names}
+    names = {name.removeprefix(f"{file.parent.name}.") for name in _imported(nodes)}
+    names |= {each.name for node in nodes if isinstance(node, ast.ImportFrom) for each in node.names}
     return [file.parent / f"{name}.py" for name in names if name.isidentifier()]
+
+
+def _imported(nodes: list[ast.AST]) -> set[str]:
+    """Return the names of the imported modules."""
+    names = {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+    return names | {each.name for node in nodes if isinstance(node, ast.Import) for each in node.names}
 
 
 def _line(node: ast.ClassDef) -> int:

@@ -29,8 +29,9 @@ def find_submission(words: list[Path]) -> Submission:
     """Return the programs that are meant: two files, the server first, or the two in a directory.
 
     In a directory they are ``server.py`` and ``client.py``, else the one file with "server" and the one with "client"
-    in its name or its directory's, in English or Russian or short, else the one that binds a socket or uses
-    socketserver and the one that connects or sends. Subdirectories are looked into if the directory has no programs.
+    in its name or its directory's, in English or Russian or short, else ``__main__.py`` or ``main.py`` of several in
+    such a directory, else the one that binds a socket or uses socketserver and the one that connects or sends.
+    Subdirectories are looked into if the directory has no programs.
     Raises SubmissionError.
     """
     if len(words) == 2:
@@ -66,8 +67,9 @@ def _one(files: list[Path], role: str) -> Path | None:
     named = [file for file in files if _is_named(file.stem, role)] or [
         file for file in files if _is_named(file.parent.name, role)
     ]
+    begun = [file for file in named if file.stem == "__main__"] or [file for file in named if file.stem == "main"]
     alike = [file for file in files if _plays(file) == role]
-    return next((found[0] for found in (exact, named, alike) if len(found) == 1), None)
+    return next((found[0] for found in (exact, named, begun, alike) if len(found) == 1), None)
 
 
 def _is_named(name: str, role: str) -> bool:

@@ -5,8 +5,9 @@ import time
 from datetime import datetime, timezone
 from itertools import pairwise
 
-from conformance.labs.echo_steps import START
-from conformance.labs.exam import LOG, Exam, cause_of_a_namesake, failed, last_error, said_by, says_connected
+from conformance.labs.echo_steps import START, require_connected
+from conformance.labs.errors import cause_of_an_error, failed, last_error
+from conformance.labs.exam import LOG, Exam, said_by
 from conformance.labs.ladder import Step, StepError, shown
 from conformance.labs.mistakes import cause_of_a_call, cause_of_a_hole, cause_of_a_question, cause_of_silence
 from conformance.labs.two_clients import INTERVAL, LONGEST, NAMES, SHORTEST, TIMES, WATCHED, Watched, clocks, show
@@ -22,13 +23,7 @@ OTHERS_NAME = mark("the name is another client's: each address has its own, keep
 
 def take_connected(exam: Exam) -> None:
     """Each client prints that it is connected."""
-    console = show(exam).first.console
-    if not says_connected(console):
-        raise StepError(
-            say("a line of the client with the word “connected”, or as you say it in your language"),
-            say("it printed {text}", text=shown(said_by(console))),
-            cause_of_a_question(exam, console),
-        )
+    require_connected(exam, show(exam).first.console)
 
 
 def take_first(exam: Exam) -> None:
@@ -44,6 +39,11 @@ def take_second(exam: Exam) -> None:
             say("{name} gets the time while {other} is there", name=NAMES[1], other=NAMES[0]),
             say("the second client printed {text}", text=shown(said_by(seen.second.console))),
             cause_of_a_call(exam)
+            or (
+                say("the server serves one after the other: ThreadingTCPServer and ThreadingUDPServer do not")
+                if exam.exercise.framework
+                else ""
+            )
             or say(
                 "the server serves its first client alone: it stays in that client's loop. Give each client a thread,"
                 " or keep a list of clients and one loop for all"
@@ -65,9 +65,7 @@ def take_interval(exam: Exam) -> None:
             raise StepError(
                 say("{name} gets the time every {seconds:g} s", name=client.name, seconds=INTERVAL),
                 say("after {seconds:.1f} s", seconds=wrong[0]),
-                say("with one loop for all clients: sleep once after all of them, not once after each")
-                if abs(wrong[0] - len(NAMES) * INTERVAL) < INTERVAL / 4
-                else "",
+                _cause_of_a_gap(wrong[0]),
             )
         if len(ticks) < TIMES:
             raise StepError(
@@ -78,8 +76,22 @@ def take_interval(exam: Exam) -> None:
                     seconds=WATCHED,
                 ),
                 say("times: {count}", count=len(ticks)),
-                say("the loop that sends has to go on after the first time") if ticks else "",
+                _cause_of_an_end(exam, client),
             )
+
+
+def _cause_of_a_gap(seconds: float) -> str:
+    if seconds < TWICE:
+        return say("nothing waits between two times: time.sleep(3) in the loop that sends")
+    if abs(seconds - len(NAMES) * INTERVAL) < INTERVAL / 4:
+        return say("with one loop for all clients: sleep once after all of them, not once after each")
+    return ""
+
+
+def _cause_of_an_end(exam: Exam, client: Watched) -> str:
+    if client.has_ended:
+        return say("{file} has ended: the loop that receives has to go on", file=exam.submission.client.name)
+    return say("the loop that sends has to go on after the first time") if client.ticks else ""
 
 
 def take_time(exam: Exam) -> None:
@@ -96,7 +108,8 @@ def take_time(exam: Exam) -> None:
     )
     if off > (90 if second else 150):
         raise StepError(say("the time of now"), f"{hour}:{minute}" + (f":{second}" if second else ""))
-    if second and len(client.ticks) >= TIMES and len({clock[0] for clock in told_times}) == 1:
+    has_gone_on = client.ticks[-1] - client.ticks[0] > SHORTEST
+    if second and has_gone_on and len({clock[0] for clock in told_times}) == 1:
         cause = say("the clock was read once: read it in the loop")
         raise StepError(say("the time of now"), f"{len(told_times)} × {told_times[0][0]}", cause)
 
@@ -152,7 +165,7 @@ def _require_own(exam: Exam, client: Watched) -> None:
     for program, file in (exam.server, exam.submission.server), (client.console, exam.submission.client):
         if failed(program):
             came = say("{file} ended with {error}", file=file.name, error=shown(last_error(program)))
-            cause = cause_of_a_namesake(program, file)
+            cause = cause_of_an_error(program, file)
             if program is client.console:
                 cause = cause or cause_of_a_question(exam, program)
             raise StepError(expected, came, cause_of_a_hole(exam, [file]) or cause)

@@ -35,12 +35,14 @@ class Watched:
     Attributes:
         name: what was typed
         ticks: when each clock time came to its screen, in seconds of ``time.monotonic``
+        has_ended: whether it had ended by itself before it was to
     """
 
     def __init__(self, exam: Exam, name: str, other: "Watched | None" = None) -> None:
         """Start a client. `other`: who is watched meanwhile."""
         self.console, self.name = exam.client(name), name
         self.ticks: list[float] = []
+        self.has_ended = False
         self._seen = 0
 
         def has_tick() -> bool:
@@ -55,6 +57,11 @@ class Watched:
     def text(self) -> str:
         """What its screen shows."""
         return said_by(self.console)
+
+    def leave(self) -> None:
+        """Press Ctrl-C."""
+        self.has_ended = not self.console.running
+        self.console.interrupt()
 
     def look(self) -> int:
         """Return how many ticks have come until now. Several times of the day at once in one line are one."""
@@ -82,13 +89,13 @@ class Show:
         while time.monotonic() < end and min(client.look() for client in both) < TIMES:
             self.second.console.wait_for(lambda: self._changes(), end - time.monotonic())
         self.both_had_some = all(client.ticks for client in both)
-        self.first.console.interrupt()
+        self.first.leave()
         self.goes_on = False
         if self.both_had_some:
             # Over TCP the first message to a client that has left is sent as any other, and the second one fails.
             for _ in range(2 if exam.exercise.transport == "tcp" else 1):
                 self.goes_on = self._second_goes_on()
-        self.second.console.interrupt()
+        self.second.leave()
 
     def _second_goes_on(self) -> bool:
         had = self.second.look()

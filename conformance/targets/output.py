@@ -99,11 +99,6 @@ class Output:
         self._left_out_bytes += len(data)
         self._left_out_lines += data.count(b"\n")
 
-    @property
-    def unfinished(self) -> str:
-        """What came after the last LF, unless some lines are left out."""
-        return _text(self._incomplete)
-
     def since(self, number: int) -> tuple[int, list[Line]]:
         """Return the lines from that number on, from 0, and the number of the first of them; some may be left out."""
         if number < len(self._first) or not self._last:  # whoever looks on comes to the others later

@@ -72,12 +72,13 @@ class Program:
         env: Mapping[str, str] | None = None,
         stdin: str | bytes | int | None = "",
         stdout: int = subprocess.PIPE,
+        stderr: int = subprocess.PIPE,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         """Start `command`. `env` is added to the part of this process's environment that programs get.
 
-        `stdin` is written at once, then the pipe is closed; None keeps it open for `write`. Both streams may be the
-        descriptor of a terminal, to which the caller writes and from which it reads.
+        `stdin` is written at once, then the pipe is closed; None keeps it open for `write`. Each stream may be a
+        descriptor, such as that of a terminal; at its other end the caller writes and reads.
         """
         self.command = list(command)
         self.limits = limits
@@ -95,7 +96,7 @@ class Program:
                 env=clean_environment() | dict(env or {}) | {MARK: mark},
                 stdin=stdin if isinstance(stdin, int) else subprocess.PIPE,
                 stdout=stdout,
-                stderr=subprocess.PIPE,
+                stderr=stderr,
                 start_new_session=True,  # a Ctrl-C meant for the judge is not meant for the judged
             )
             keeper.tell("+", self.process.pid)
@@ -174,12 +175,6 @@ class Program:
     def errors(self) -> list[str]:
         """The text of `error_lines`."""
         return [line.text for line in self.error_lines]
-
-    @property
-    def unfinished_error(self) -> str:
-        """What stands on standard error after its last line, such as a prompt."""
-        with self._changed:
-            return self._errors.unfinished
 
     @property
     def running(self) -> bool:

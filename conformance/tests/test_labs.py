@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -154,6 +155,23 @@ BAD: dict[str, tuple[int, str, str, str]] = {
     "datagram-cut": (1, "recvfrom(65535)", "recvfrom(512)", r"recvfrom\(512\) throws away"),
     "reversed-bytes": (1, "message[::-1]", "data[::-1].decode(errors='replace')", "the bytes were reversed"),
     "upper-bytes": (1, "message.upper()", "data.upper().decode()", "Latin letters alone"),
+    "upper-of-the-reversed": (1, "message.upper()", "message[::-1].upper()", "the reversed message was put in upper"),
+    "upper-is-not-called": (1, "message.upper()", "message.upper", "an object was printed, not its value"),
+    "counts-the-bytes-form": (1, "len(message)", "len(str(data))", "the characters of b'…' were counted"),
+    "takes-ten-bytes": (1, "recvfrom(65535)[0]", "recvfrom(10)[0]", r"client.py, line 6: recvfrom\(10\) throws away"),
+    "answers-to-itself": (
+        1,
+        "encode(), address)",
+        'encode(), ("localhost", 5000))',
+        "server.py, line 11: the answer goes",
+    ),
+    "client-binds": (
+        1,
+        'print("Подключение',
+        'client.bind(("localhost", 5000))\nprint("Подключение',
+        "a client needs no bind",
+    ),
+    "comes-to-its-end": (1, "while True:", "while False:", "it ended without an error; it printed “Ожидание"),
     "counts-bytes": (1, "len(message)", "len(data)", r"the bytes were counted \(27\)"),
     "a-hole": (1, "{message.upper()}", "{...}", r"server.py, line 10: the \.\.\. there is still to be filled"),
     "prints-bytes": (1, "[0].decode())", "[0])", "bytes were printed"),
@@ -167,6 +185,11 @@ BAD: dict[str, tuple[int, str, str, str]] = {
         "start without a quest",
     ),
     "keeps-back-its-line": (1, 'клиентов")', 'клиентов", end="")', r"server.py, line 5: what has no line's end"),
+    "another-kind": (
+        *(1, "DGRAM)\nprint"),
+        *('STREAM)\nclient.connect(("localhost", 5000))\nprint', "SOCK_DGRAM is UDP, SOCK_STREAM is TCP"),
+    ),
+    "hides-what-is-typed": (1, "input(", "__import__('getpass').getpass(", ""),
     "another-port": (
         *(1, "5000))\nprint(client", "5001))\nprint(client"),
         "the server waits at port 5000, and client.py names 5001",
@@ -192,6 +215,7 @@ BAD: dict[str, tuple[int, str, str, str]] = {
         *(4, 'connection.makefile(encoding="utf-8", newline="\\n").readline()[:-1]'),
         *("connection.recv(512).decode().strip()", r"recv\(512\) returns up to 512 bytes"),
     ),
+    "sends-no-line-end": (4, '.encode() + b"\\n"', ".encode()", "both programs wait"),
     "counts-the-line-end": (4, "readline()[:-1]", "readline()", "the end of the line was counted"),
     "no-addition": (4, "\\nwords: {len(message.split())}", "", "the addition that exercise 4 asks for"),
     "no-with": (
@@ -206,6 +230,13 @@ BAD: dict[str, tuple[int, str, str, str]] = {
         *(5, "target=serve, args=server.accept()", "target=serve(*server.accept())"),
         r"server.py, line 19: target=serve\(…\) calls it at once",
     ),
+    "does-not-sleep": (2, "time.sleep(3)", "pass", "nothing waits between two times"),
+    "client-takes-one": (
+        2,
+        "while True:\n    print(client",
+        "if True:\n    print(client",
+        "client.py has ended: the loop",
+    ),
     "too-slow": (5, "time.sleep(3)", "time.sleep(5)", r"after 5\.\d s\n    The interval"),
     "ends-with-a-client": (
         *(5, "except OSError:", "except ZeroDivisionError:"),
@@ -217,7 +248,23 @@ BAD: dict[str, tuple[int, str, str, str]] = {
         "address, name in zip(clients, ['Анна'] * 9)",
         "the name is another client's",
     ),
+    "fails-in-a-handler": (6, "self.request\n", "self.request.recv(9)\n", "ended with “AttributeError: 'tuple'"),
     "no-handler": (6, "(socketserver.BaseRequestHandler)", "(socketserver.BaseRequestHandler, object)", ""),
+    "one-at-a-time": (
+        *(6, FRAMEWORK_UDP_SERVER),
+        "import time"
+        + FRAMEWORK_UDP_SERVER.partition("        answer")[0].replace("message =", "name =")
+        + """        while True:
+            sock.sendto(f"{name} {time.ctime()}".encode(), self.client_address)
+            time.sleep(3)
+
+with socketserver.UDPServer(("localhost", 5000), Handler) as server:
+    print("Waiting for clients")
+    server.serve_forever()
+""",
+        "ThreadingUDPServer",
+    ),
+    "handle-misspelt": (6, "def handle(", "def hanlde(", "no handler of yours has a method of that name"),
     "no-with-server": (
         *(6, 'with socketserver.UDPServer(("localhost", 5000), Handler) as server:\n'),
         *(
@@ -372,6 +419,29 @@ def test_programs_may_be_in_a_package(tmp_path: Path) -> None:
     write(package, server, client)
     status, said = lab(1, tmp_path)
     assert status == 0, said
+
+
+def test_programs_may_be_packages_of_their_own(tmp_path: Path) -> None:
+    server, client = GOOD[1]
+    files = {
+        "server/__init__.py": "",
+        "server/__main__.py": "from server.app import run\nrun()\n",
+        "server/app.py": f"def run():\n{textwrap.indent(server, '    ')}",
+        "client/__main__.py": client,
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    status, said = lab(1, tmp_path)
+    assert status == 0, said
+    assert lab(3, tmp_path)[1].count("app.py opens its socket in a with block") == 1
+
+
+def test_an_error_that_stops_nothing_is_remarked(tmp_path: Path) -> None:
+    fails = "__import__('threading').Thread(target=int, args=['x']).start()\nwhile True:"
+    write(tmp_path, ECHO_UDP_SERVER.replace("while True:", fails), ECHO_UDP_CLIENT)
+    status, said = lab(1, tmp_path)
+    assert (status, said.count("a remark: the server printed an error and went on: “ValueError")) == (0, 1), said
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 13), reason="asyncio sends empty datagrams since Python 3.13")

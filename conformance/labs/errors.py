@@ -1,0 +1,80 @@
+"""Programs that ended with an error: the error, and what it says of a program with sockets."""
+
+import re
+import sys
+from pathlib import Path
+
+from conformance.labs.console import Console
+from conformance.languages.texts import mark, say
+
+TRACEBACK = "Traceback (most recent call last)"
+IN_USE = re.compile(r"Address already in use|WinError 10048")
+
+_ADVICE = {
+    r"bytes-like object is required|'bytes' object has no attribute 'encode'|'str' object has no attribute 'decode'"
+    r"|can only concatenate str|can't concat str": mark(
+        "a socket carries bytes: encode() the text that goes, decode() the bytes that come"
+    ),
+    r"missing \d required positional arguments: 'request'": mark(
+        "the server takes the class itself, without brackets behind it: Server(ADDRESS, Handler)"
+    ),
+    r"'tuple' object has no attribute": mark(
+        "it is a pair, as what accept() and recvfrom() return, and self.request of a UDP server: take its parts"
+    ),
+    r"\[Errno 22\]": mark("a TCP server calls listen() after bind(), before accept()"),
+    r"'raw_input' is not defined": mark("raw_input() was in Python 2; it is input() now"),
+    r"takes \d+ positional arguments? but|must be an iterable": mark(
+        "these are too many arguments, or too few; one argument for a thread needs a comma: args=(address,)"
+    ),
+    r"\[Errno 9\]|closed file": mark(
+        "the socket was closed before: use it in its with block, indented, and before close()"
+    ),
+    r"cannot be interpreted as an integer|address must be tuple|\w\(\) takes exactly one argument": mark(
+        'an address is a pair, and its port a number: ("localhost", 5000)'
+    ),
+    IN_USE.pattern: mark("the port is bound already: the server alone binds it, once; a client needs no bind()"),
+    r"\[Errno (107|57)\]": mark(
+        "send and receive with the socket that accept() has returned, not with the listening one"
+    ),
+    r"\[Errno (89|39)\]": mark("over UDP send() knows no address: use sendto(data, address)"),
+}
+"""What an error says, as a pattern, and what it comes from."""
+
+
+def last_error(console: Console) -> str:
+    """Return why a program was ended, or its last error, or its last line on standard error, or all it printed."""
+    if console.program.ended_because:
+        return console.program.ended_because
+    lines = [line for line in console.errors if line.strip()]
+    tracebacks = [number for number, line in enumerate(lines) if TRACEBACK in line]
+    # What follows a traceback may be a line that socketserver draws, or a prompt.
+    ends = [line for line in lines[tracebacks[-1] + 1 :] if not line.startswith(" ")] if tracebacks else []
+    return (ends[0] if ends else lines[-1]) if lines else console.text
+
+
+def failed(console: Console, after: int = 0) -> bool:
+    """Return whether a program printed a traceback, and not because it was interrupted; `after` that many lines."""
+    has_one = any(TRACEBACK in line for line in console.errors[after:])
+    return has_one and "KeyboardInterrupt" not in last_error(console)
+
+
+def cause_of_an_error(console: Console, file: Path) -> str:
+    """Return what a program's last error comes from, in the reader's language; empty: nothing is known of it."""
+    if not failed(console):
+        return ""
+    error = last_error(console)
+    advice = next((advice for pattern, advice in _ADVICE.items() if re.search(pattern, error)), "")
+    return _namesake(error, file) or (say(advice) if advice else "")
+
+
+def _namesake(error: str, file: Path) -> str:
+    """Return which file beside a program that has failed is imported for one of Python's modules; empty: none."""
+    for other in sorted(file.parent.glob("*.py")):
+        name = other.stem
+        if name in sys.stdlib_module_names and name not in sys.builtin_module_names and f"'{name}'" in error:
+            return say(
+                "{file} stands in the way of Python's own module {name}: give the file another name",
+                file=other.name,
+                name=name,
+            )
+    return ""
