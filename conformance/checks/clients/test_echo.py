@@ -228,6 +228,7 @@ def _malformed(transport: Transport) -> Iterator[tuple[str, str, bytes]]:
         yield "CLI-24", f"without {name}", reply("OK", *replaced(fields, name))
     yield "CLI-24", "an error without a code", reply("ERR", ("reason", "why"))
     yield "CLI-24", "an error without a reason", reply("ERR", ("code", "busy"))
+    yield "CLI-24", "a TAB in a reason", error("busy", "a\tb")
     for name, value in (
         ("length", ""),
         ("length", "шесть"),
@@ -256,7 +257,6 @@ def _malformed(transport: Transport) -> Iterator[tuple[str, str, bytes]]:
         "a field-name in upper case": good.replace(b"length:", b"X: y\nlength:"),
         "a field-name with a digit first": good.replace(b"length:", b"1: y\nlength:"),
         "a control character in an unknown field": good.replace(b"length:", b"x: \x00\nlength:"),
-        "a TAB in a reason": error("busy", "a\tb"),
         "too long": reply("OK", *fields, ("x", "x" * (room + 1))),
         "endless": good[:-1] + b"x: " + b"x" * REPLY_BYTES,
         "a reason with a control character": error("busy", "\x1b[2J"),

@@ -1,5 +1,6 @@
 """The client as a program: its command line, standard input, terminal and environment. SPEC.md, section 13."""
 
+import codecs
 import os
 import pty
 import re
@@ -125,7 +126,8 @@ def test_speaks_utf8_in_any_locale(target: Target, service: Service, transport: 
         with Talk(target, service, transport, *ENOUGH[service], *words, stdin=stdin, env=surroundings) as talk:
             with about("CLI-4" if stdin else ENOUGH_SAID[service]):
                 lines = serve(talk, "привет")
-            talk.ends(0, [talk.connected, *lines])
+            # A shell or Perl says on standard error that the system lacks a locale.
+            talk.ends(0, [talk.connected, *lines], () if locale == "C" else None)
 
 
 @pytest.mark.requirement("CLI-6", "CLI-10")
@@ -298,6 +300,7 @@ class Terminal:
 
     def __init__(self) -> None:
         self._person, self.program = pty.openpty()
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
         self.text = ""
         modes = termios.tcgetattr(self.program)
         modes[1] &= ~termios.OPOST
@@ -312,7 +315,7 @@ class Terminal:
         while not enough(self.text):
             ready, _, _ = select.select([self._person], [], [], max(0, deadline - time.monotonic()))
             assert ready, f"the terminal shows only {self.text!r}"
-            self.text += os.read(self._person, 65536).decode()
+            self.text += self._decoder.decode(os.read(self._person, 65536))
         return self.text
 
     def close(self) -> None:
