@@ -61,6 +61,16 @@ def writes_in_the_encoding_of_the_locale() -> None:
         patch(lines, "_encode", lambda line: f"{line}\n".encode("ascii", "replace"))
 
 
+@fault("CLI-6", transport="udp", service="time")
+def knows_no_value_behind_equals() -> None:
+    """takes the value of an option from the next word alone"""
+
+    @wrap(arguments, "_parse")
+    def parse(good: Any, parser: Any, words: list[str] | None) -> Any:
+        given = list(sys.argv[1:] if words is None else words)
+        return good(parser, [word.replace("=", " ") if word.startswith("--") else word for word in given])
+
+
 @fault("CLI-3", transport="tcp", service="echo")
 def prints_what_it_does_not_know() -> None:
     """prints the fields of a reply that this document does not name"""

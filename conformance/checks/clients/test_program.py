@@ -112,6 +112,20 @@ def test_takes_what_follows_the_options_as_its_text(
         talk.ends(0, [talk.connected, *lines])
 
 
+@pytest.mark.requirement("CLI-6")
+@pytest.mark.needs("CLI-3", "CLI-16", "CLI-19")
+def test_forms_of_options(target: Target, service: Service, transport: Transport) -> None:
+    """The text first, a value behind `=`, leading zeros, and options that are given twice: the last counts.
+
+    And the longest timeout that no client may refuse, whatever the width of its integers.
+    """
+    words = ["привет", "--host", "127.0.0.1", "--port=1", "--timeout=007.50", "--timeout", "999999999"]
+    words += ["--port=000{port}", "--host={host}"]
+    with Talk(target, service, transport, *ENOUGH[service], where=words, timeout=None) as talk:
+        lines = serve(talk, "привет")
+        talk.ends(0, [talk.connected, *lines])
+
+
 @pytest.mark.requirement("CLI-1", "CLI-3", "CLI-19")
 @pytest.mark.needs("CLI-3", "CLI-16", "CLI-19")
 def test_speaks_utf8_in_any_locale(target: Target, service: Service, transport: Transport) -> None:
@@ -209,11 +223,12 @@ def usages(host: str, port: int) -> Iterator[list[str]]:
     yield from ([], where, ["chat", *where, "x"], ["ECHO", *where, "x"], ["Time", *where, "x"], ["", *where, "x"])
     yield from ([next(services), *where, "x", word] for word in ("y", "echo", ""))
     for option, values in {
-        "--port": ["", "+7007", "70\n07", "0", "-1", "65536", "7.0", "http", "٧"],
+        "--port": ["", "+7007", "70\n07", "7007\n", "0", "-1", "65536", "7.0", "http", "٧"],
         "--timeout": ["", "0", "0.0", "-1", "nan", "inf", "1e1", "soon"],
         "--ticks": ["", "+5", "0", "-1", "1.5", "many"],
     }.items():
         yield from ([next(services), *where, option, value, "x"] for value in values)
+    yield [next(services), *where, "--timeout", "soon", "--timeout", "1", "x"]
     yield from ([next(services), *where, word] for word in ("-x", "--x", "--no\nsuch"))
     yield from ([next(services), *where, option] for option in ("--host", "--port", "--timeout", "--ticks"))
     # An option of the server, options cut short, in upper case, or unknown.
