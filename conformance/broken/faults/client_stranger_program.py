@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -51,6 +52,12 @@ def is_not_connected_when_refused() -> None:
     def refuse(good: Any, self: Any, reply: Reply) -> None:
         self.connected = True
         good(self, reply)
+
+
+@fault("CLI-1", transport="udp", service="time")
+def is_killed_by_sigpipe() -> None:
+    """leaves SIGPIPE as the system has it, so that a broken standard output kills it"""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 
 
 @fault("CLI-1", transport="tcp", service="time")

@@ -21,7 +21,7 @@ from conformance.addresses import OWN_HOST
 from conformance.as_server.scripted import ScriptedServer, scripted
 from conformance.as_server.talk import Talk, batches
 from conformance.blame import about
-from conformance.expected.replies import ok, ok_fields, shown, tick, tick_lines
+from conformance.expected.replies import challenge, ok, ok_fields, shown, tick, tick_lines
 from conformance.expected.services import SERVICE_TABLE
 from conformance.profiles import Profile
 from conformance.targets.host import with_hosts
@@ -142,6 +142,22 @@ def test_speaks_utf8_in_any_locale(target: Target, service: Service, transport: 
                 lines = serve(talk, "привет")
             # A shell or Perl says on standard error that the system lacks a locale.
             talk.ends(0, [talk.connected, *lines], () if locale == "C" else None)
+
+
+@pytest.mark.requirement("CLI-1")
+def test_ends_when_nobody_can_read_its_output(target: Target, service: Service, transport: Transport) -> None:
+    """By itself, and not by SIGPIPE."""
+    target.need("output-files")
+    reader, writer = os.pipe()
+    os.close(reader)
+    with ExitStack() as stack:
+        stack.callback(os.close, writer)
+        talk = stack.enter_context(Talk(target, service, transport, *ENOUGH[service], "привет", stdout=writer))
+        if transport == "udp":
+            talk.request()
+            talk.send(ok("echo", "udp", "привет") if service == "echo" else challenge())
+        ended = talk.program.wait()
+        assert ended == 1, talk.program.describe("its standard output is broken; expected exit status 1")
 
 
 @pytest.mark.requirement("CLI-6", "CLI-10")

@@ -56,13 +56,22 @@ def test_takes_the_first_line_of_standard_input_as_its_name(target: Target, tran
 @pytest.mark.requirement("SRV-14", "CLI-19")
 def test_makes_each_hidden_character_of_a_name_visible(target: Target, transport: Transport) -> None:
     hidden = [chr(code) for code in range(0xA0, 0x2100) if HIDDEN.match(chr(code))]
-    rest = "\U0001f468" * (NAME_CHARACTERS - len(hidden) - 10)  # each is two units of UTF-16, and one character
-    name = "Анна\\u0009" + "".join(hidden) + rest
+    name = "Анна\\u0009" + "".join(hidden)
     with Talk(target, "time", transport, "--ticks", "1", name) as talk:
         talk.subscribe(name)
         talk.send(tick(name, 1))
-        shown = "Анна\\u0009" + "".join(f"\\u{ord(character):04x}" for character in hidden) + rest
+        shown = "Анна\\u0009" + "".join(f"\\u{ord(character):04x}" for character in hidden)
         talk.ends(0, [talk.connected, *tick_lines(shown, [1])])
+
+
+@pytest.mark.requirement("CLI-24")
+def test_takes_the_longest_name(target: Target, transport: Transport) -> None:
+    """Each of its characters is two units of UTF-16."""
+    name = "\U0001f468" * NAME_CHARACTERS
+    with Talk(target, "time", transport, "--ticks", "1", name) as talk:
+        talk.subscribe(name)
+        talk.send(tick(name, 1))
+        talk.ends(0, [talk.connected, *tick_lines(name, [1])])
 
 
 @pytest.mark.requirement("CLI-19")
