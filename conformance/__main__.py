@@ -2,8 +2,9 @@
 
 import os
 import sys
+import traceback
 
-from conformance import SettingError
+from conformance import ROOT, SettingError
 
 
 def main() -> int:
@@ -14,12 +15,40 @@ def main() -> int:
             file=sys.stderr,
         )
         return 2
+    forget_directory()
+    from conformance.commands import streams
+
+    streams.take_over()
+    try:
+        os.getcwd()  # packages that are imported ask for it
+    except OSError as error:
+        print(f"sockspec: the current directory: {error.strerror}", file=sys.stderr)
+        return 3
     try:
         from conformance.commands.main import main as run_command
     except SettingError as error:
         print(f"sockspec: {error}", file=sys.stderr)
         return 2
-    return run_command()
+    except Exception as error:  # noqa: BLE001 - status 1 would say that a target does not conform
+        if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("conformance."):
+            told = f"the suite needs the Python module {error.name}: pip install 'sockspec[conformance]'"
+            print(f"sockspec: {told}", file=sys.stderr)
+            return 2
+        traceback.print_exc()
+        print("sockspec: could not be judged: the suite itself failed, see above", file=sys.stderr)
+        return 3
+    status = run_command()
+    if problem := streams.lost_output():
+        print(f"sockspec: standard output: {problem.strerror}", file=sys.stderr)
+        return 3
+    return status
+
+
+def forget_directory() -> None:
+    """Import nothing from the directory where ``python -m`` was started: there may be a socket.py in it."""
+    first = sys.path[0]
+    if os.path.exists(first) and os.path.samefile(first, os.curdir) and not os.path.samefile(first, ROOT):
+        del sys.path[0]
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """How many faults a user's run sees: ``python -m conformance.broken.campaign [--profile P] [--origin O] [--only X]``.
 
-Each faulty program is judged as a user's would be, by ``sockspec run --strict`` of a profile, over the one transport,
-and in the one service, that its fault is of. It is judged until a failure is about the requirement that the fault
-breaks, or else to the end. The kill matrix (`conformance.broken.kills`) asks for less and for more: every case, but
-only of the checks that cite that requirement.
+Each fault is in both servers, or both clients, of an implementation, as a mistake in what they share would be. They are
+judged as a user's would be, by ``sockspec run --strict`` of a profile: of a target with several programs ``quick``
+tries some things over one transport or in one service alone. They are judged until a failure is about the requirement
+that the fault breaks, or else to the end. The kill matrix (`conformance.broken.kills`) asks for less and for more:
+every case, but only of the checks that cite that requirement.
 """
 
 import argparse
@@ -13,7 +14,6 @@ import json
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,7 +24,7 @@ from conformance.running.cases import Case
 from conformance.running.runner import Planned, Selection, run
 from conformance.running.verdicts import FAILS, exit_status, judge
 from conformance.targets.manifest import read_manifest
-from conformance.targets.terms import SERVICES, TRANSPORTS
+from conformance.targets.terms import ROLES, SERVICES, TRANSPORTS, Role
 
 RECORD = ROOT / "conformance" / "broken" / "campaign.json"
 RESULTS = ROOT / "sockspec-campaign"
@@ -65,26 +65,21 @@ def source_of(fault: Fault) -> str:
 
 def campaign(planted: Sequence[Fault], profile: str, jobs: int) -> Iterator[Result]:
     """Judge programs with these faults, in so many processes; yield what came of each. Raises JudgeError."""
-    for _, alike in groupby(sorted(planted, key=_kind), key=_kind):
-        group = list(alike)
+    for role in ROLES:
+        group = [fault for fault in planted if fault.role == role]
         for first in range(0, len(group), AT_ONCE):
-            yield from _judge(group[first : first + AT_ONCE], profile, jobs)
+            yield from _judge(group[first : first + AT_ONCE], role, profile, jobs)
 
 
-def _kind(fault: Fault) -> tuple[str, str, str]:
-    return fault.role, fault.transport or "", fault.service or ""
-
-
-def _judge(planted: Sequence[Fault], profile: str, jobs: int) -> Iterator[Result]:
-    """Judge programs of one role, transport and service in one run."""
+def _judge(planted: Sequence[Fault], role: Role, profile: str, jobs: int) -> Iterator[Result]:
+    """Judge programs of one role in one run."""
     by_name = {_target_name(fault): fault for fault in planted}
-    one = planted[0]
     with tempfile.TemporaryDirectory() as directory:
         selection = Selection(
             [read_manifest(_write_manifest(fault, Path(directory))) for fault in planted],
-            roles=[one.role],  # type: ignore[list-item]
-            transports=[each for each in TRANSPORTS if one.transport in (None, each)],
-            services=[each for each in SERVICES if one.service in (None, each)],
+            roles=[role],
+            transports=TRANSPORTS,
+            services=SERVICES,
             requirements=[],
             profile=PROFILES[profile],
             workers=[f"{jobs}*popen"],
@@ -111,12 +106,9 @@ def _target_name(fault: Fault) -> str:
 
 
 def _write_manifest(fault: Fault, directory: Path) -> Path:
-    """Write the manifest of a target with the faulty program and no other, and return its path."""
-    transports = [each for each in TRANSPORTS if fault.transport in (None, each)]
-    services = [each for each in SERVICES if fault.service in (None, each)]
-    lines = [f"name = {json.dumps(_target_name(fault))}", f"services = {json.dumps(services)}"]
-    lines += [f"directory = {json.dumps(str(ROOT))}", "[programs]"]
-    for transport in transports:
+    """Write the manifest of a target with the faulty programs and no other, and return its path."""
+    lines = [f"name = {json.dumps(_target_name(fault))}", f"directory = {json.dumps(str(ROOT))}", "[programs]"]
+    for transport in TRANSPORTS:
         program = f"impl_{fault.implementation}.{transport}_{fault.role}"
         command = ["{python}", "-m", "conformance.broken", fault.name, program]
         lines.append(f"{transport}_{fault.role} = {json.dumps(command)}")
@@ -187,7 +179,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add("--only", default="", metavar="PATTERN", help="faults whose names hold it; no record is written")
     add("--origin", choices=ORIGINS, help="faults of one origin")
     add("--unseen-by", choices=list(PROFILES), help="take what a campaign of that profile saw for seen")
-    add("--every", type=int, default=1, metavar="N", help="of the faults of a kind every Nth, as a sample")
+    add("--every", type=int, default=1, metavar="N", help="every Nth of the faults, as a sample")
     add("--fresh", action="store_true", help="judge again what an interrupted campaign has judged")
     add("--results", type=Path, default=RESULTS, metavar="DIR", help="where it keeps what it has judged")
     options = parser.parse_args(arguments)
@@ -201,8 +193,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.unseen_by:
         former = read_results(options.results / f"{options.unseen_by}.jsonl", known)
         results |= {name: each for name, each in former.items() if each.seen}
-    ordered = sorted(wanted, key=lambda name: (_kind(known[name]), name))
-    planted = [known[name] for name in ordered[:: options.every] if name not in results]
+    planted = [known[name] for name in sorted(wanted)[:: options.every] if name not in results]
     with file.open("a", encoding="utf-8") as lines:
         for result in campaign(planted, options.profile, options.jobs):
             results[result.fault] = result

@@ -16,9 +16,12 @@ PageWriter = Callable[[Path, Comparison | None, Mapping[str, Any] | None], None]
 Result = TypeVar("Result")
 
 
-def require_directories(*files: Path | None) -> None:
-    """Raises UsageError, before any work, if one of the files could not be written for want of a directory."""
+def require_directories(*files: Path | None, folder: Path | None = None) -> None:
+    """Raises UsageError, before any work, if one of the files, or a folder of them, could not be written there."""
     for file in files:
+        if file and file.is_dir():
+            raise UsageError(say("{file} is a directory", file=file))
+    for file in (*files, folder):
         if file and not file.parent.is_dir():
             raise UsageError(say("{file}: {directory} is no directory", file=file, directory=file.parent))
 
@@ -43,9 +46,10 @@ class Writer:
         try:
             return write(*arguments)
         except OSError as error:
+            named = next((each for each in arguments if isinstance(each, Path)), None)
             problem = say(
                 "cannot write {file}: {reason}",
-                file=error.filename or say("a file"),
+                file=error.filename or named or say("a file"),
                 reason=say(error.strerror) if error.strerror else error,
             )
             if problem not in self.problems:

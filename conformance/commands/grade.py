@@ -3,14 +3,14 @@
 import argparse
 import csv
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from conformance.commands.files import require_directories, screen_beside, write_json
+from conformance.commands.files import Writer, require_directories, screen_beside, write_json
 from conformance.commands.selecting import UsageError, needs_module, positive
 from conformance.labs.exercises import EXERCISES
 from conformance.labs.network import has_own_network
@@ -61,7 +61,8 @@ def execute(options: argparse.Namespace) -> int:
     persons = list(dict.fromkeys(task.person for task in tasks))
     if options.gradescope and len(persons) != 1:
         raise UsageError(say("--gradescope is for one person; there are {count}", count=len(persons)))
-    require_directories(options.json, options.csv, options.html, options.gradescope)
+    require_directories(options.json, options.csv, options.gradescope, folder=options.html)
+    write_pages = _pages_writer() if options.html else None
     known = _read(options.resume) if options.resume and options.resume.exists() else {}
     console = screen_beside(options.json)
     at_once = options.workers or AT_ONCE
@@ -83,17 +84,22 @@ def execute(options: argparse.Namespace) -> int:
     for (person, number), cell in sorted(cells.items()):
         if cell.result.undecided:
             console.print(f"[magenta]{escape(person)}, {number}[/]: {escape(cell.result.undecided)}", soft_wrap=True)
+    writer = Writer()
     if options.json:
-        write_json(options.json, [{"person": key[0], **cell.to_json()} for key, cell in sorted(cells.items())])
+        whole = [{"person": key[0], **cell.to_json()} for key, cell in sorted(cells.items())]
+        writer.attempt(write_json, options.json, whole)
     if options.csv:
-        _write_csv(options.csv, persons, cells, weights)
+        writer.attempt(_write_csv, options.csv, persons, cells, weights)
     if options.gradescope:
-        write_json(options.gradescope, _gradescope(cells, weights))
-    if options.html:
-        _write_pages(options.html, persons, cells, weights, language)
+        writer.attempt(write_json, options.gradescope, _gradescope(cells, weights))
+    if write_pages:
+        numbers = sorted({number for _, number in cells})
+        writer.attempt(write_pages, options.html, numbers, _rows(persons, cells, weights), cells, language)
     if problem:
         console.print(f"[magenta]{escape(problem)}[/]")
-    return NOT_JUDGED if problem or any(cell.result.undecided for cell in cells.values()) else CONFORMS
+    return (
+        NOT_JUDGED if problem or writer.problems or any(cell.result.undecided for cell in cells.values()) else CONFORMS
+    )
 
 
 def _read(file: Path) -> dict[tuple[str, int], Cell]:
@@ -176,10 +182,10 @@ def _gradescope(cells: Cells, weights: Weights) -> dict[str, object]:
     return {"tests": tests}
 
 
-def _write_pages(directory: Path, persons: Sequence[str], cells: Cells, weights: Weights, language: str) -> None:
+def _pages_writer() -> Callable[..., None]:
+    """Return what writes the pages. Raises UsageError if this Python lacks what that takes."""
     try:
         from conformance.labs import class_page  # takes packages that nothing else takes
     except ModuleNotFoundError as error:
         raise UsageError(needs_module("--html", error.name, "labs")) from None
-    numbers = sorted({number for _, number in cells})
-    class_page.write(directory, numbers, _rows(persons, cells, weights), cells, language)
+    return class_page.write

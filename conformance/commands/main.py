@@ -1,8 +1,6 @@
 """The command line of the suite: ``python -m conformance`` or ``sockspec``."""
 
 import argparse
-import io
-import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -33,6 +31,7 @@ from conformance.languages.told import told
 from conformance.running.runner import JudgeError
 from conformance.running.verdicts import NOT_JUDGED, USAGE, KnownFailuresError
 from conformance.targets.interrupts import heed_interrupts
+from conformance.targets.limits import open_own_files
 from conformance.targets.target import TargetError
 from spec.requirements import VERSION
 
@@ -78,17 +77,12 @@ def language_for(words: Sequence[str]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return the exit status: 0 conforms, 1 does not, 2 wrong usage, 3 could not be judged."""
-    for name, mode in ("stdin", "r"), ("stdout", "w"), ("stderr", "w"):
-        if getattr(sys, name) is None:  # closed when the process started
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
-    for stream in sys.stdout, sys.stderr:
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal that is not UTF-8 has some letters only
     words = sys.argv[1:] if arguments is None else arguments
     texts.choose(language_for(words))
     with texts.argparse_speaking():
         options = command_line().parse_args(words)
     heed_interrupts()
+    open_own_files()
     try:
         return int(options.execute(options))
     except (UsageError, TargetError, KnownFailuresError) as error:

@@ -1,5 +1,7 @@
 """The steps of each exercise: as it is assigned, then by SPEC.md, then under load."""
 
+from dataclasses import replace
+
 from conformance.labs.echo_steps import echo_steps
 from conformance.labs.exam import Exam
 from conformance.labs.ladder import Step
@@ -22,6 +24,6 @@ def assignment_steps(exam: Exam) -> list[Step[Exam]]:
 def ladder(exam: Exam) -> dict[str, list[Step[Exam]]]:
     """Return the steps of all levels, by the levels' names in English."""
     examples = examples_of(exam.service, exam.exercise.transport)
-    protocol = [step._replace(examples=examples) for step in PROTOCOL]
+    protocol = [replace(step, examples=examples) for step in PROTOCOL]
     robust = [step for step in ROBUST if step is not SCHEDULES or exam.service == "time"]
     return dict(zip(LEVELS, (assignment_steps(exam), protocol, robust), strict=True))

@@ -1,8 +1,8 @@
 """Steps, one after the other: what each asks for, why, and where to look for a hint."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from types import MappingProxyType
-from typing import Generic, NamedTuple, TypeVar
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 from conformance.languages.texts import say
 
@@ -22,7 +22,8 @@ class UndecidedError(Exception):
     """What cannot be judged here, for a reason that is not the program's; the message says it."""
 
 
-class Step(NamedTuple, Generic[Subject]):
+@dataclass(frozen=True)
+class Step(Generic[Subject]):
     """One thing that a program has to do.
 
     Attributes:
@@ -39,10 +40,11 @@ class Step(NamedTuple, Generic[Subject]):
     hint: str
     take: Callable[[Subject], None]
     is_basic: bool = False
-    examples: Mapping[str, str] = MappingProxyType({})
+    examples: Mapping[str, str] = field(default_factory=dict)
 
 
-class Taken(NamedTuple, Generic[Subject]):
+@dataclass(frozen=True)
+class Taken(Generic[Subject]):
     """A step that was tried; `error` is None if it is taken."""
 
     step: Step[Subject]

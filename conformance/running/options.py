@@ -17,6 +17,7 @@ from conformance.running.distribution import is_worker
 from conformance.running.recorder import Recorder
 from conformance.targets.discovery import BUNDLED, find_target, target_help
 from conformance.targets.interrupts import heed_interrupts
+from conformance.targets.limits import open_own_files
 from conformance.targets.target import Target, TargetError
 from conformance.targets.terms import ROLES, SERVICES, TRANSPORTS
 
@@ -84,6 +85,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if not __debug__:
         raise pytest.UsageError("checks are assertions, which PYTHONOPTIMIZE or -O leaves out")
     heed_interrupts()
+    open_own_files()
     hypothesis.settings.load_profile(config.getoption("--profile"))
     replayed = load_case(config.getoption("--replay")) if config.getoption("--replay") else None
     events = None if is_worker(config) else config.getoption("--events")  # a worker has not inherited the descriptor

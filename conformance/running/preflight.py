@@ -10,6 +10,7 @@ from conformance.running.admission import Admission
 from conformance.running.checks import Cell
 from conformance.running.client_trial import try_client
 from conformance.running.server_trial import try_server
+from conformance.targets.host import OUT_OF
 from conformance.targets.server import DidNotStart
 from conformance.targets.target import Target
 
@@ -26,4 +27,6 @@ def try_program(target: Target, cell: Cell, admission: Admission) -> None:
     except DidNotStart as problem:
         admission.note_not_started(cell, str(problem))
     except (AssertionError, OSError) as problem:
+        if isinstance(problem, OSError) and problem.errno in OUT_OF:
+            return  # each check will say so
         admission.note_problem(cell, "SRV-1" if cell.role == "server" else "CLI-1", problem)

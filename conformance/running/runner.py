@@ -1,5 +1,6 @@
 """Runs checks in processes of pytest, and passes their cases on as they come."""
 
+import itertools
 import json
 import os
 import signal
@@ -18,6 +19,7 @@ from conformance.profiles import Profile
 from conformance.running.admission import finished_file
 from conformance.running.cases import Case
 from conformance.targets.discovery import BUNDLED
+from conformance.targets.host import require_loopback
 from conformance.targets.keeper import keeper
 from conformance.targets.target import Target
 from conformance.targets.terms import ROLES, SERVICES, TRANSPORTS, Role, Service, Transport
@@ -30,6 +32,12 @@ RESTARTS = 8
 
 STALL = 2 * CHECK_TIMEOUT
 """Seconds without a case after which a session is ended: whatever check hangs should have been ended before."""
+
+LOOK = 1
+"""Seconds, the parts in which that time is measured."""
+
+PLANNING = 10
+"""Seconds more, for each target, until the first case: a busy machine takes them to collect what is to be run."""
 
 OUTPUT_LINES = 12
 
@@ -87,10 +95,12 @@ class Selection:
 
 
 def run(selection: Selection, enough: Callable[[Case], bool] = lambda case: False) -> Iterator[Planned | Case]:
-    """Run the checks of a selection; yield each case when it is done. Raises JudgeError.
+    """Run the checks of a selection; yield each case when it is done. Raises JudgeError, and OSError.
 
     Of a target no further check is run after a case for which `enough` is true.
     """
+    if any(not target.url for target in selection.targets):
+        require_loopback()
     failed: Counter[str] = Counter()
     with tempfile.TemporaryDirectory(prefix="sockspec-") as directory:
         for event in _session([*_arguments(selection), f"--finished={directory}"]):
@@ -149,10 +159,17 @@ def _session(arguments: Sequence[str]) -> Iterator[Planned | Case]:
     """Run one session of pytest; what it planned and did not finish, however that came about, is an error."""
     collects_only = "--collect-only" in arguments
     reading, writing = os.pipe()
-    command = [sys.executable, "-m", "pytest", *OWN_CONFIGURATION, f"--events={writing}", *arguments]
+    planning = STALL + PLANNING * sum(argument.startswith("--implementation=") for argument in arguments)
     planned: dict[str, Case] | None = None
-    stalled = threading.Event()
-    with os.fdopen(reading, encoding="utf-8") as lines, tempfile.TemporaryFile("w+") as output:
+    stalled: list[float] = []
+    with (
+        os.fdopen(reading, encoding="utf-8") as lines,
+        tempfile.TemporaryFile("w+") as output,
+        tempfile.TemporaryDirectory(prefix="sockspec-", ignore_cleanup_errors=True) as temporary,
+    ):
+        # pytest's own is shared by all users without a name, and stays when it ends.
+        places = f"--events={writing}", f"--basetemp={temporary}/pytest"
+        command = [sys.executable, "-m", "pytest", *OWN_CONFIGURATION, *places, *arguments]
         try:
             process = subprocess.Popen(
                 command,
@@ -169,7 +186,7 @@ def _session(arguments: Sequence[str]) -> Iterator[Planned | Case]:
         keeper.start()
         keeper.tell("+", process.pid)  # if this process is killed, so is that one, and its keeper ends the programs
         try:
-            for line in _timely(lines, process, stalled):
+            for line in _timely(lines, process, stalled, planning):
                 whole = json.loads(line)
                 if isinstance(whole, list):
                     applying, cases = whole
@@ -188,7 +205,7 @@ def _session(arguments: Sequence[str]) -> Iterator[Planned | Case]:
             keeper.tell("-", process.pid)
         output.seek(0)
         last = [line for line in output.read().splitlines() if line.strip()][-OUTPUT_LINES:]
-    ended = f"nothing happened for {STALL:g} s" if stalled.is_set() else f"pytest ended with status {status}"
+    ended = f"nothing happened for {stalled[0]:g} s" if stalled else f"pytest ended with status {status}"
     problem = "\n".join([ended, *last])
     if planned is None or (status not in DONE and not planned):
         raise JudgeError(problem)
@@ -197,22 +214,30 @@ def _session(arguments: Sequence[str]) -> Iterator[Planned | Case]:
         yield case
 
 
-def _timely(lines: Iterable[str], process: subprocess.Popen[bytes], stalled: threading.Event) -> Iterator[str]:
-    """Yield a session's lines. If none comes for longer than any check takes, set `stalled` and kill the session."""
+def _timely(
+    lines: Iterable[str], process: subprocess.Popen[bytes], stalled: list[float], planning: float
+) -> Iterator[str]:
+    """Yield a session's lines. If none comes for longer than any check takes, kill the session.
 
-    def kill() -> None:
-        stalled.set()
+    The first two, the plan and a case, may take `planning` seconds each. A time that was too long is put in `stalled`.
+    Only time counts in which this process runs: it may be stopped on a terminal, by Ctrl-Z, and continued.
+    """
+
+    def wait(came: threading.Event, longest: float) -> None:
+        for _ in range(round(longest / LOOK)):
+            if came.wait(LOOK):
+                return
+        stalled.append(longest)
         os.killpg(process.pid, signal.SIGKILL)
 
     source = iter(lines)
-    while True:
-        timer = threading.Timer(STALL, kill)
-        timer.daemon = True
-        timer.start()
+    for number in itertools.count():
+        came = threading.Event()
+        threading.Thread(target=wait, args=[came, STALL if number > 1 else planning], daemon=True).start()
         try:
             line = next(source, None)
         finally:
-            timer.cancel()
+            came.set()
         if line is None:
             return
         yield line

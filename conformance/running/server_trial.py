@@ -17,6 +17,7 @@ from conformance.expected.services import SERVICE_TABLE
 from conformance.inconclusive import Inconclusive
 from conformance.running.admission import Admission
 from conformance.running.checks import Cell
+from conformance.targets.host import OUT_OF
 from conformance.targets.server import Server
 from conformance.targets.target import Target
 from conformance.targets.terms import Service, Transport
@@ -63,6 +64,8 @@ class _Trial:
         except Inconclusive:
             pass  # what its platform lacks is said by each check
         except (AssertionError, OSError) as observed:
+            if isinstance(observed, OSError) and observed.errno in OUT_OF:
+                raise
             problem: Exception = observed
             if self.server.is_dying():
                 dead = self.server

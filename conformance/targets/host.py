@@ -7,7 +7,11 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from conformance.inconclusive import Inconclusive
+from conformance.languages.texts import say
 from conformance.targets.terms import Transport
+
+OUT_OF = errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ENOBUFS
+"""Errors of a host that has no more files, memory, processes or buffers; no program is at fault."""
 
 _LACKING = errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT
 
@@ -28,6 +32,16 @@ def require_address(transport: Transport, host: str, port: int = 0) -> None:
         if error.errno in (errno.EADDRINUSE, errno.EACCES):
             raise Inconclusive(f"port {port} of {host} is not free on this host: {error.strerror}") from None
         raise
+
+
+def require_loopback() -> None:
+    """Raises OSError with one line unless a connection to 127.0.0.1 can be made, as all checks do."""
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()):
+            pass
+    except OSError as error:
+        reason = say(error.strerror) if error.strerror else error
+        raise OSError(say("this host has no loopback that works (127.0.0.1): {reason}", reason=reason)) from None
 
 
 def with_hosts(file: str) -> tuple[str, ...]:

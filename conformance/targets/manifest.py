@@ -1,6 +1,7 @@
 """Manifests: the TOML files that name a target's programs."""
 
 import importlib.util
+import os
 import re
 import shutil
 import sys
@@ -29,7 +30,7 @@ def read_manifest(path: Path, taken: Collection[str] = ()) -> Target:
         raise TargetError(str(error)) from None
     own = path.resolve().parent
     defaults = {
-        "name": own.name,
+        "name": re.sub(r"[^\w. -]+", "-", own.name).strip("-. ") or "target",  # such as "lab 1 (2)"
         "services": [*SERVICES],
         "directory": ".",
         "requires": [],
@@ -94,4 +95,25 @@ def _read_command(place: str, command: object, directory: Path) -> tuple[str, ..
     own = directory / program
     if shutil.which(program) is None and shutil.which(own) is None:
         raise TargetError(say("{place}: there is no program {program}", place=place, program=program))
-    return str(own) if own.is_file() else program, *arguments
+    if not own.is_file():
+        return program, *arguments
+    if (interpreter := _interpreter(own)) and not (directory / interpreter).exists():
+        raise TargetError(
+            say(
+                "{place}: {program} names {interpreter} in its first line, which is not there",
+                place=place,
+                program=program,
+                interpreter=ascii(interpreter),  # with the CR of a line that ends with CRLF
+            )
+        )
+    return str(own), *arguments
+
+
+def _interpreter(program: Path) -> str:
+    """Return what ``#!`` in the first line of a program names; empty, if there is none or it cannot be read."""
+    try:
+        with program.open("rb") as file:
+            found = re.match(rb"#![ \t]*([^ \t\n]+)", file.readline(256))
+    except OSError:
+        return ""
+    return os.fsdecode(found[1]) if found else ""

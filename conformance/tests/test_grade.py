@@ -53,6 +53,18 @@ def test_a_class(klass: Path, tmp_path: Path) -> None:
     assert changed == ["Анна"], again.stdout
 
 
+def test_a_file_that_cannot_be_written_loses_no_other(tmp_path: Path) -> None:
+    (tmp_path / "class" / "Boris" / "lab1").mkdir(parents=True)
+    (tmp_path / "pages").mkdir()
+    done = grade(
+        tmp_path / "class", "--json=/dev/full", f"--csv={tmp_path / 'all.csv'}", f"--html={tmp_path / 'pages'}"
+    )
+    assert done.returncode == 3
+    assert "sockspec: cannot write /dev/full: No space left on device\n" in done.stderr
+    assert "Boris" in (tmp_path / "all.csv").read_text(encoding="utf-8-sig")
+    assert len([*(tmp_path / "pages").iterdir()]) == 2
+
+
 def test_points_for_graders(klass: Path, tmp_path: Path) -> None:
     weights = tmp_path / "weights.toml"
     weights.write_text("[exercises]\n1 = 4\n[levels]\nassignment = 1\n", encoding="utf-8")
@@ -70,6 +82,8 @@ def test_points_for_graders(klass: Path, tmp_path: Path) -> None:
         (["--gradescope=x.json"], "--gradescope is for one person; there are 2"),
         (["--weights=none.toml"], "none.toml"),
         (["--json=nowhere/x.json"], "nowhere is no directory"),
+        (["--html=nowhere/pages"], "nowhere is no directory"),
+        (["--csv=/dev"], "/dev is a directory"),
     ],
 )
 def test_wrong_usage(klass: Path, options: list[str], said: str) -> None:

@@ -1,14 +1,21 @@
 """The judge is bent by nobody's settings: not by those of Python, of pytest or of the project that it is run in."""
 
+import errno
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from conformance import ROOT
+from conformance.running import preflight
+from conformance.running.checks import Cell
+from conformance.targets.discovery import BUNDLED
 
 COMMAND = [
     sys.executable,
@@ -71,6 +78,15 @@ def test_settings_of_others_change_nothing(name: str, tmp_path: Path, expected: 
     assert {path.name for path in tmp_path.iterdir()} - {"__pycache__"} == set(HOSTILE_FILES)
 
 
+def test_a_file_that_is_called_like_a_module_of_python_is_not_imported(tmp_path: Path, expected: str) -> None:
+    for name in "socket", "random", "queue", "psutil", "pytest", "spec":
+        tmp_path.joinpath(f"{name}.py").write_text(
+            f"raise SystemExit('the {name}.py of the project')\n", encoding="utf-8"
+        )
+    done = run(tmp_path, {})
+    assert (done.returncode, counts(done.stdout)) == (0, expected), done.stdout + done.stderr
+
+
 def test_a_wrong_server_does_not_conform_without_assertions(tmp_path: Path) -> None:
     """Python leaves assertions out with ``-O``; the checks are made of them."""
     server = tmp_path / "server.py"
@@ -98,6 +114,70 @@ def test_a_wrong_server_does_not_conform_without_assertions(tmp_path: Path) -> N
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "expected 2" in done.stdout
+
+
+def test_nothing_is_left_in_the_directory_for_temporary_files(tmp_path: Path) -> None:
+    """Nor does it matter whose directories of pytest's are there."""
+    place = tmp_path / "temporary"
+    place.mkdir()
+    assert run(tmp_path, {"TMPDIR": str(place)}).returncode == 0
+    assert [*place.iterdir()] == []
+
+
+def test_few_open_files_are_no_fault_of_the_target() -> None:
+    """A shell on macOS lets a process have 256 to begin with."""
+    words = "-m conformance run raw --profile quick --requirement LOAD-2 --requirement CLI-1 --transport tcp"
+    command = ["bash", "-c", f"ulimit -Sn 28; exec {sys.executable} {words}"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(("number", "noted"), [(errno.EMFILE, 0), (errno.ENOMEM, 0), (errno.ENOENT, 1)])
+def test_what_the_host_is_out_of_is_no_fault_of_the_target(
+    monkeypatch: pytest.MonkeyPatch, number: int, noted: int
+) -> None:
+    class Noting:
+        problems = 0
+
+        def note_problem(self, *arguments: object) -> None:
+            self.problems += 1
+
+    def fail(*arguments: object) -> None:
+        raise OSError(number, "a reason")
+
+    monkeypatch.setattr(preflight, "try_server", fail)
+    admission: Any = Noting()
+    preflight.try_program(BUNDLED["raw"], Cell("raw", "server", "tcp", "echo"), admission)
+    assert admission.problems == noted
+
+
+def test_a_host_without_loopback_judges_nothing() -> None:
+    unshare = "unshare", "--map-root-user", "--net"
+    if subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this host gives no network of its own")
+    done = subprocess.run([*unshare, *COMMAND], cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr == "sockspec: this host has no loopback that works (127.0.0.1): Network is unreachable\n"
+
+
+def test_a_run_that_was_stopped_and_continued_has_not_stalled() -> None:
+    source = (
+        "import subprocess, sys, threading; from conformance.running import runner; runner.STALL = 5\n"
+        "session = subprocess.Popen(['sleep', '60'], start_new_session=True); stalled = threading.Event()\n"
+        "lines = runner._timely(iter(sys.stdin.readline, ''), session, stalled)\n"
+        "print('waiting', flush=True); print(next(lines).strip(), stalled.is_set(), flush=True); session.kill()\n"
+    )
+    command = [sys.executable, "-c", source]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin and process.stdout
+        assert process.stdout.readline() == "waiting\n"
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(6)
+        process.send_signal(signal.SIGCONT)
+        time.sleep(1)
+        process.stdin.write("a line\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == "a line False\n"
 
 
 def test_ignored_and_blocked_signals_are_not_handed_on() -> None:

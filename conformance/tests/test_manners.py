@@ -1,7 +1,9 @@
 """How the command line behaves where a person or a pipe is at its other end."""
 
+import fcntl
 import json
 import os
+import select
 import subprocess
 import sys
 from pathlib import Path
@@ -70,12 +72,72 @@ def test_a_closed_stream_changes_no_status(directory: Path, words: str, closed: 
 
 
 @pytest.mark.parametrize(
+    ("words", "full", "status"),
+    [
+        ("wireshark", ">/dev/full", 3),
+        ("run nowhere", ">/dev/full 2>/dev/full", 2),
+        (f"run {' '.join(FEW)} --json run.json", ">/dev/full", 3),
+        (f"run {' '.join(FEW)} --json run.json", "2>/dev/full", 0),
+        (f"run {' '.join(FEW)} --json run.json", ">/dev/full 2>/dev/full", 3),
+    ],
+)
+def test_what_a_full_stream_loses_is_not_lost_elsewhere(directory: Path, words: str, full: str, status: int) -> None:
+    command = f"{sys.executable} -m conformance {words} {full}"
+    variables = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": ""}
+    done = subprocess.run(["bash", "-c", command], cwd=directory, env=variables, capture_output=True, check=False)
+    assert done.returncode == status, done.stderr.decode()
+    assert done.stderr in (b"", b"sockspec: standard output: No space left on device\n")
+    assert "json" not in words or json.loads((directory / "run.json").read_bytes())["exit_status"] == 0
+
+
+def test_output_that_does_not_block_is_waited_for(directory: Path) -> None:
+    """Another process that shares a pipe may have set O_NONBLOCK."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    command = [sys.executable, "-m", "conformance", "run", *FEW, "--json=-"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, cwd=directory, env=environment, stdout=writing) as process:
+        fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+        os.close(writing)
+        select.select([reading], [], [])
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(1)
+        with open(reading, "rb") as file:
+            assert json.load(file)["exit_status"] == 0
+    assert process.returncode == 0
+
+
+def test_a_directory_that_is_deleted_judges_nothing(tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    command = f"cd gone && rmdir ../gone && {sys.executable} -m conformance run raw"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, env=environment, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (3, b"sockspec: the current directory: No such file or directory\n")
+
+
+def test_a_python_without_its_modules_is_told_what_to_install(directory: Path) -> None:
+    command = [sys.executable, "-S", "-m", "conformance", "run"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=directory, env=environment, capture_output=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.endswith(b": pip install 'sockspec[conformance]'\n") and done.stderr.count(b"\n") == 1
+
+
+def test_a_package_that_is_broken_judges_nothing(directory: Path) -> None:
+    (directory / "rich.py").write_text("raise ValueError('broken')\n", encoding="utf-8")
+    done = sockspec(directory, "run", PYTHONPATH=f"{directory}:{ROOT}")
+    assert (done.returncode, done.stdout) == (3, b"")
+    assert b"ValueError: broken" in done.stderr and b"the suite itself failed" in done.stderr
+
+
+@pytest.mark.parametrize(
     ("words", "said"),
     [
         (["run", "empty"], "sockspec init empty writes one"),
         (["run", "empty/server.py"], "sockspec lab N SERVER CLIENT"),
         (["run", "--requirement", "NONE"], "no requirement NONE"),
         (["run", "nowhere"], "neither raw"),
+        (["run", "--json", "empty"], "empty is a directory"),
     ],
 )
 def test_wrong_usage_says_what_to_do(directory: Path, words: list[str], said: str) -> None:

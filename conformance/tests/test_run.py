@@ -129,14 +129,13 @@ def test_an_interrupt_loses_nothing(number: signal.Signals) -> None:
 
 
 def test_a_file_that_cannot_be_written_loses_no_other(capsys: pytest.CaptureFixture[str]) -> None:
-    """A full disk, a directory in the way."""
-    Path("report.xml").mkdir()
-    words = [target("answers_nothing"), *FEW, "--requirement=ECHO-1", "--failures=/dev/null/x", "--junit=report.xml"]
+    """A full disk, a file in the way."""
+    words = [target("answers_nothing"), *FEW, "--requirement=ECHO-1", "--failures=/dev/null/x", "--junit=/dev/full"]
     status, report = run(*words, "--html=page.html")
     assert status == 3
     assert report["cases"] and Path("page.html").exists()
     said = capsys.readouterr()
-    assert "cannot write report.xml" in said.err and "cannot write /dev/null/x" in said.err
+    assert "cannot write /dev/full" in said.err and "cannot write /dev/null/x" in said.err
     assert "FAILED" in said.out
 
 

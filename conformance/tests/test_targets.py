@@ -62,6 +62,32 @@ def test_a_manifest_is_called_by_its_directory(tmp_path: Path) -> None:
     assert target.name == tmp_path.name and target.services == ("echo", "time")
 
 
+@pytest.mark.parametrize(
+    ("directory", "name"),
+    [("lab 1 (2)", "lab 1 -2"), ("[я]", "я"), ("-v", "v"), ("a\nb", "a-b"), ("…", "target"), ("сдача.", "сдача")],
+)
+def test_a_directory_with_any_name_gives_its_manifest_one(tmp_path: Path, directory: str, name: str) -> None:
+    (tmp_path / directory).mkdir()
+    assert find_target(str(write(tmp_path / directory, '[programs]\nudp_server = ["true"]'))).name == name
+
+
+@pytest.mark.parametrize(
+    ("first", "said"),
+    [("#!/no/such/sh\n", "'/no/such/sh'"), ("#! /bin/sh\r\n", r"'/bin/sh\\r'"), ("#! /bin/sh -e\n", "")],
+)
+def test_an_interpreter_that_is_not_there_is_named(tmp_path: Path, first: str, said: str) -> None:
+    """The system says of it that the program is not there."""
+    program = tmp_path / "server"
+    program.write_text(first, newline="")
+    program.chmod(0o755)
+    manifest = write(tmp_path, '[programs]\ntcp_server = ["./server"]')
+    if said:
+        with pytest.raises(TargetError, match=f"tcp_server: ./server names {said} in its first line"):
+            find_target(str(manifest))
+    else:
+        assert find_target(str(manifest)).command("tcp", "server") == (str(program),)
+
+
 def test_a_manifest_for_python(tmp_path: Path) -> None:
     """Its programs run with the Python of the suite, in the directory that it names."""
     (tmp_path / "Где").mkdir()

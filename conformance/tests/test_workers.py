@@ -1,6 +1,7 @@
 """Runs over several processes, here and on another machine: what a worker's death costs, and that no case is lost."""
 
 import getpass
+import itertools
 import json
 import os
 import shutil
@@ -109,6 +110,14 @@ def test_a_session_in_which_nothing_happens_is_ended(monkeypatch: pytest.MonkeyP
             cases.append(event)
     assert len(cases) == planned
     assert "nothing happened for 15 s" in cases[-1].problem
+
+
+def test_to_plan_for_many_may_take_longer_than_a_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody can plan in that time, nor be done with a first case."""
+    monkeypatch.setattr(runner, "STALL", 0.1)
+    planned, first = itertools.islice(runner.run(select("ECHO-3")), 2)
+    assert isinstance(planned, Planned)
+    assert isinstance(first, Case) and first.outcome == "passed"
 
 
 @pytest.fixture
