@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -53,12 +54,28 @@ def is_not_connected_when_refused() -> None:
         good(self, reply)
 
 
+@fault("CLI-1", transport="udp", service="time")
+def is_killed_by_sigpipe() -> None:
+    """leaves SIGPIPE as the system has it, so that a broken standard output kills it"""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+
+
 @fault("CLI-1", transport="tcp", service="time")
 def writes_in_the_encoding_of_the_locale() -> None:
     """writes its lines in the encoding that LC_ALL or LANG names"""
 
     if "UTF-8" not in os.environ.get("LC_ALL", "") + os.environ.get("LANG", ""):
         patch(lines, "_encode", lambda line: f"{line}\n".encode("ascii", "replace"))
+
+
+@fault("CLI-6", transport="udp", service="time")
+def knows_no_value_behind_equals() -> None:
+    """takes the value of an option from the next word alone"""
+
+    @wrap(arguments, "_parse")
+    def parse(good: Any, parser: Any, words: list[str] | None) -> Any:
+        given = list(sys.argv[1:] if words is None else words)
+        return good(parser, [word.replace("=", " ") if word.startswith("--") else word for word in given])
 
 
 @fault("CLI-3", transport="tcp", service="echo")

@@ -20,6 +20,18 @@ def takes_leading_zeros() -> None:
     _form("length", "[0-9]{1,16}")
 
 
+@fault("CLI-24", transport="tcp", service="echo")
+def holds_a_length_of_nine_digits() -> None:
+    """takes a length that a 32-bit integer may not hold for malformed"""
+    _form("length", "0|[1-9][0-9]{0,8}")
+
+
+@fault("CLI-24", transport="tcp", service="time")
+def counts_a_name_in_utf_16() -> None:
+    """counts the units of UTF-16 in a name, as Java and JavaScript do"""
+    _form("name", "(?!.*[\U00010000-\U0010ffff]{33}).*")
+
+
 @fault("CLI-11", transport="tcp", service="echo")
 def takes_a_hash_in_capitals() -> None:
     """takes a hash in upper case"""

@@ -137,6 +137,30 @@ def does_not_check_what_it_has_no_use_for() -> None:
     patch(arguments, "parse_interval", lambda given: Decimal(3))
 
 
+@fault("SRV-10", transport="tcp", service="time")
+def takes_leading_zeros_for_octal() -> None:
+    """reads a number with a leading zero as an octal one, as strtol does"""
+    good = arguments._whole
+
+    def whole(least: int, most: int | None = None) -> Any:
+        return lambda given: good(least, most)(str(int(given, 8)) if given.startswith("0") else given)
+
+    patch(arguments, "_whole", whole)
+
+
+@fault("SRV-10", transport="udp", service="time")
+def checks_the_last_port_alone() -> None:
+    """checks, of two values of one option, that which counts"""
+
+    @wrap(arguments, "_parse")
+    def parse(good: Any, parser: Any, words: list[str] | None) -> Any:
+        given = list(sys.argv[1:] if words is None else words)
+        while given.count("--port") > 1:
+            first = given.index("--port")
+            del given[first : first + 2]
+        return good(parser, given)
+
+
 @fault("SRV-10", transport="tcp", service="echo")
 def takes_digits_of_any_script() -> None:
     """takes Arabic digits for a number"""

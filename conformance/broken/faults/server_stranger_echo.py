@@ -113,6 +113,12 @@ def skips_spaces_before_the_verb() -> None:
     _split_with(lambda line: line.lstrip(b" "))
 
 
+@fault("REQ-2", transport="tcp", service="echo")
+def skips_a_byte_order_mark() -> None:
+    """drops a byte order mark before the verb, as what reads files does"""
+    _split_with(lambda line: line.removeprefix(b"\xef\xbb\xbf"))
+
+
 @fault("REQ-2", transport="tcp", service="time")
 def takes_small_letters_too() -> None:
     """takes time for TIME, but not Time"""

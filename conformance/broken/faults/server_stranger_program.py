@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import socket
 import sys
 import time
@@ -37,6 +38,12 @@ def says_that_it_waits_before_it_listens() -> None:
         time.sleep(0.25)
         listen(self.listener, 1024)
         good(self, noted)
+
+
+@fault("SRV-1", transport="tcp", service="echo")
+def is_killed_by_sigpipe() -> None:
+    """leaves SIGPIPE as the system has it, so that a broken standard output kills it"""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 
 
 @fault("SRV-1", transport="udp", service="time")

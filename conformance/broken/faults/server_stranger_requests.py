@@ -156,6 +156,12 @@ def ignores_the_case_of_field_names() -> None:
 
 
 @fault("ERR-7", transport="udp", service="time")
+def takes_letters_of_any_script() -> None:
+    """takes a field-name with small letters and digits of any script"""
+    patch(codec, "_FIELD_NAME", re.compile(r"(?![A-Z\d_-])[^\WA-Z_][^\WA-Z_-]*"))
+
+
+@fault("ERR-7", transport="udp", service="time")
 def takes_digits_first() -> None:
     """takes a field-name that begins with a digit or a hyphen"""
     patch(codec, "_FIELD_NAME", re.compile("[a-z0-9-]+"))

@@ -208,6 +208,16 @@ def test_takes_fields_in_any_order(target: Target, transport: Transport) -> None
         talk.ends(0, [talk.connected, *shown(fields)])
 
 
+@pytest.mark.requirement("CLI-24")
+def test_takes_a_length_of_15_digits(target: Target, transport: Transport) -> None:
+    """No client need hold a longer one, and none asks whether it is true."""
+    fields = replaced(ok_fields("echo", transport, "привет"), "length", "9" * 15)
+    with Talk(target, "echo", transport, "привет") as talk:
+        talk.expect("ECHO привет")
+        talk.send(reply("OK", *fields))
+        talk.ends(0, [talk.connected, *shown(fields)])
+
+
 @pytest.mark.requirement("CLI-3", "CLI-23")
 def test_takes_the_longest_reply(target: Target, transport: Transport) -> None:
     fields = ok_fields("echo", transport, "ж" * (MESSAGE_BYTES // 2))
@@ -228,6 +238,7 @@ def _malformed(transport: Transport) -> Iterator[tuple[str, str, bytes]]:
         yield "CLI-24", f"without {name}", reply("OK", *replaced(fields, name))
     yield "CLI-24", "an error without a code", reply("ERR", ("reason", "why"))
     yield "CLI-24", "an error without a reason", reply("ERR", ("code", "busy"))
+    yield "CLI-24", "a TAB in a reason", error("busy", "a\tb")
     for name, value in (
         ("length", ""),
         ("length", "шесть"),
@@ -254,9 +265,9 @@ def _malformed(transport: Transport) -> Iterator[tuple[str, str, bytes]]:
         "a line that is no field": good.replace(b"length:", b"well\nlength:"),
         "a field without a space": good.replace(b"length: ", b"x:y\nlength: "),
         "a field-name in upper case": good.replace(b"length:", b"X: y\nlength:"),
+        "a field-name in another script": good.replace(b"length:", "ж: y\nlength:".encode()),
         "a field-name with a digit first": good.replace(b"length:", b"1: y\nlength:"),
         "a control character in an unknown field": good.replace(b"length:", b"x: \x00\nlength:"),
-        "a TAB in a reason": error("busy", "a\tb"),
         "too long": reply("OK", *fields, ("x", "x" * (room + 1))),
         "endless": good[:-1] + b"x: " + b"x" * REPLY_BYTES,
         "a reason with a control character": error("busy", "\x1b[2J"),
@@ -313,8 +324,9 @@ def test_gives_up_at_a_malformed_reply(target: Target, profile: Profile) -> None
 @pytest.mark.transport("tcp")
 @pytest.mark.requirement("CLI-26", "CLI-10")
 def test_gives_up_at_another_message(target: Target) -> None:
-    for message in "приве", "Привет", "":
-        with Talk(target, "echo", "tcp", "привет", timeout=LONGER) as talk:
-            talk.expect("ECHO привет")
+    decomposed = "и\u0306"  # canonically equivalent to й
+    for asked, message in ("привет", "приве"), ("привет", "Привет"), ("привет", ""), ("й", decomposed):
+        with Talk(target, "echo", "tcp", asked, timeout=LONGER) as talk:
+            talk.expect(f"ECHO {asked}")
             talk.send(_answer(message, "tcp"))
             talk.ends(1, [talk.connected], [""], case=repr(message))

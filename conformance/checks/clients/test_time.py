@@ -64,6 +64,16 @@ def test_makes_each_hidden_character_of_a_name_visible(target: Target, transport
         talk.ends(0, [talk.connected, *tick_lines(shown, [1])])
 
 
+@pytest.mark.requirement("CLI-24")
+def test_takes_the_longest_name(target: Target, transport: Transport) -> None:
+    """Each of its characters is two units of UTF-16."""
+    name = "\U0001f468" * NAME_CHARACTERS
+    with Talk(target, "time", transport, "--ticks", "1", name) as talk:
+        talk.subscribe(name)
+        talk.send(tick(name, 1))
+        talk.ends(0, [talk.connected, *tick_lines(name, [1])])
+
+
 @pytest.mark.requirement("CLI-19")
 def test_prints_the_time_of_the_persons_zone(target: Target, transport: Transport) -> None:
     """The offset is that of the tick's day, not of today. All zones are in one case, so no profile leaves one out."""
@@ -83,17 +93,27 @@ def test_prints_the_time_of_the_persons_zone(target: Target, transport: Transpor
             "2026-01-14T20:29:59.999-03:30",
             "2026-07-14T21:30:00.000-02:30",
         ),
-        "UTC": ("1968-02-29T12:00:00.000+00:00", "2026-01-14T23:59:59.999+00:00", "2026-07-15T00:00:00.000+00:00"),
+        "UTC": (
+            "1968-02-29T12:00:00.000+00:00",
+            "2026-01-14T23:59:59.999+00:00",
+            "2026-07-15T00:00:00.000+00:00",
+            "0999-03-01T12:00:00.000+00:00",
+        ),
     }
-    moments = "1968-02-29T12:00:00.000Z", "2026-01-14T23:59:59.999Z", "2026-07-15T00:00:00.000Z"
+    moments = (
+        *("1968-02-29T12:00:00.000Z", "2026-01-14T23:59:59.999Z", "2026-07-15T00:00:00.000Z"),
+        "0999-03-01T12:00:00.000Z",
+    )
     with ExitStack() as stack:
         talks = {
-            zone: stack.enter_context(Talk(target, "time", transport, "--ticks", "3", "Анна", env={"TZ": zone}))
-            for zone in zones
+            zone: stack.enter_context(
+                Talk(target, "time", transport, "--ticks", str(len(expected)), "Анна", env={"TZ": zone})
+            )
+            for zone, expected in zones.items()
         }
-        for talk in talks.values():
+        for zone, talk in talks.items():
             talk.subscribe("Анна")
-            for seq, moment in enumerate(moments, 1):
+            for seq, moment in enumerate(moments[: len(zones[zone])], 1):
                 talk.send(reply("TICK", ("name", "Анна"), ("time", moment), ("seq", str(seq))))
         for zone, talk in talks.items():
             talk.ends(0, [talk.connected, *(f"Анна {moment}" for moment in zones[zone])], case=zone)
@@ -349,6 +369,7 @@ def _malformed_ticks() -> Iterator[tuple[str, str, bytes]]:
         ("time", "2026-11-23T09:00:02.250000Z"),
         ("time", "2026-11-23T09:00:02Z"),
         ("time", "2026-02-30T09:00:02.250Z"),
+        ("time", "2100-02-29T09:00:02.250Z"),
         ("time", "2026-11-23T24:00:00.000Z"),
         ("time", "2016-12-31T23:59:60.000Z"),
         ("time", "２０２６-11-23T09:00:02.250Z"),

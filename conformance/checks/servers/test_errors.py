@@ -86,6 +86,8 @@ NO_FIELDS = [
     b": y",
     b"X: y",
     b"1: y",
+    "ж: y".encode(),
+    "x\u0663: y".encode(),
     b"-x: y",
     b"x_y: z",
     b" x: y",

@@ -71,6 +71,7 @@ def test_verbs_are_compared_as_bytes(server: Server) -> None:
         verb.title(),
         verb.swapcase()[:1] + verb[1:],
         "".join(map(chr, (c + 0xFEE0 for c in verb))).encode(),
+        "\ufeff".encode() + verb,  # a byte order mark to who reads a file
     ]
     with good_before_and_after(server):
         converse(server, [word + b" a\n" for word in near])

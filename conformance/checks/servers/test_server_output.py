@@ -1,5 +1,7 @@
 """SRV-1, SRV-4 to SRV-7, SRV-13 and SRV-14: the lines that a server prints."""
 
+import os
+import select
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -36,6 +38,28 @@ def test_ready_line(start_server: StartServer, service: Service, transport: Tran
         server = start_server()
         require_output(server, [f"waiting for clients on {url(service, transport, '127.0.0.1', server.port)}"])
         require_reachable(server)
+
+
+@pytest.mark.requirement("SRV-1")
+def test_goes_on_when_nobody_can_read_its_output(
+    start_server: StartServer, target: Target, service: Service, transport: Transport
+) -> None:
+    """Who read the ready line has closed the pipe when clients come. SIGPIPE does not kill the server."""
+    target.need("output-files")
+    server = start_server()
+    server.stop()
+    reader, writer = os.pipe()
+    with ExitStack() as stack:
+        stack.callback(os.close, writer)
+        words = [service, "--port", str(server.port)]
+        program = stack.enter_context(target.program(transport, "server", *words, stdout=writer))
+        ready, _, _ = select.select([reader], [], [], PATIENCE)
+        os.close(reader)
+        assert ready, program.describe("no ready line")
+        with about("SRV-1", "its standard output is broken"):
+            for _ in range(3):
+                require_service(server)
+        assert program.stop(SIGTERM) == 0, program.describe("its standard output is broken; expected exit status 0")
 
 
 @pytest.mark.requirement("SRV-1")

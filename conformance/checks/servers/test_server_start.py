@@ -82,17 +82,18 @@ def test_default_port(target: Target, service: Service, transport: Transport) ->
 WRONG_USAGE = [
     *[[], ["chat"], ["ECHO"], ["echo", "time"], ["echo", ""], ["--port", "0"], ["echo", "--quiet", "yes"]],
     *[["echo", option] for option in ("--unknown", "-x", "--port", "--quie", "-", "--qui\net", "\udcff")],
-    *[["echo", "--por", "0"], ["echo", "--port=7007 "]],
+    *[["echo", "--por", "0"], ["echo", "--port=7007 "], ["echo", "--quiet=true"], ["echo", "-port", "0"]],
     *[
         ["echo", "--port", value]
-        for value in ("-1", "65536", "x", "7007.0", "٣", "+7007", "1_0", " 7007", "70\n07", "")
+        for value in ("-1", "65536", "x", "7007.0", "٣", "+7007", "1_0", " 7007", "70\n07", "7007\n", "")
     ],
     *[["time", "--interval", value] for value in ("0", "0.009", "86400.001", "nan", "1e1", "0.0101", "86401", "0.005")],
-    *[["time", "--interval", value] for value in ("1e-1", ".5", "3.", "+3", "3 ")],
+    *[["time", "--interval", value] for value in ("1e-1", ".5", "3.", "+3", "3 ", "3.0000")],
     *[["echo", "--max-clients", value] for value in ("0", "1.5", "+5", "-1")],
     *[["echo", "--idle-timeout", value] for value in ("0", "-1", "nan", "inf", "1e1", "3.", ".5")],
     # Options that the service has no use for.
     *[["echo", "--interval", "0"], ["time", "--idle-timeout", "0"], ["time", "--max-clients", "many"]],
+    ["echo", "--port", "x", "--port", "0"],
 ]
 
 
@@ -138,6 +139,22 @@ def test_all_options_are_accepted(start_server: StartServer) -> None:
     require_service(server)
     if server.transport == "udp":  # its clients need no open files
         require_service(start_server("--max-clients", "5000000000"))
+
+
+@pytest.mark.requirement("SRV-10")
+def test_forms_of_options(start_server: StartServer) -> None:
+    """A value behind `=`, leading zeros, and options that are given twice: the last counts.
+
+    And the longest numbers that no server may refuse, whatever the width of its integers.
+    """
+    before = start_server("--host", OWN_HOST)
+    before.stop()
+    clients = {"udp": "004294967296", "tcp": "0010"}[before.transport]  # each client over TCP is an open file
+    options = ["--host", "127.0.0.1", "--port", "1", "--interval=0.5"]
+    options += ["--idle-timeout=007.50", "--idle-timeout", "999999999", f"--max-clients={clients}"]
+    server = start_server(*options, "--interval=03.0", f"--port=000{before.port}", f"--host={OWN_HOST}")
+    require_url(server, before.url)
+    require_service(server)
 
 
 @pytest.mark.requirement("SRV-11", "SRV-12")

@@ -30,7 +30,8 @@ export async function run(services) {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, stop);
   process.stdout.on('error', () => process.exit(1)); // nobody reads any more
   try {
-    process.exit(await services[options.service]());
+    const status = await services[options.service]();
+    process.stdout.write('', (error) => process.exit(error ? 1 : status)); // of the lines before, too
   } catch (error) {
     if (error instanceof Fault) fail(2, error.message);
     if (error instanceof NoService) fail(1, error.message);

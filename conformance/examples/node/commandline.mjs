@@ -73,7 +73,8 @@ function parse(table, mostWords) {
     const [service, word, ...superfluous] = tokens.filter(({ kind }) => kind === 'positional');
     if (!Object.hasOwn(PORTS, service?.value ?? '')) throw new Error('the service is echo or time');
     if (superfluous.length > 0 || (word && mostWords === 0)) throw new Error('a superfluous word');
-    for (const [name, text] of Object.entries(values)) {
+    const given = tokens.filter(({ name }) => table[name]?.read).map(({ name, value }) => [name, value]);
+    for (const [name, text] of [...given, ...Object.entries(values)]) { // of two values both are checked
       values[name] = table[name].read ? table[name].read(text) : text;
       if (values[name] === undefined) throw new Error(`--${name} ${text} is not allowed`);
     }
