@@ -28,6 +28,10 @@ BUSY = 0.8
 """The share of the time in which some process waits on a busy machine; the suite alone causes less."""
 
 
+MEASURED_AGAIN = 3
+"""How often a check measures anew what came late on a busy machine."""
+
+
 class Moment(NamedTuple):
     """A time, of ``time.monotonic``, and the seconds since boot in which some process waited for a processor."""
 

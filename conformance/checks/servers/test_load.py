@@ -19,6 +19,7 @@ from conformance.blame import about
 from conformance.expected.oracle import error, expected_reply
 from conformance.expected.services import SERVICE_TABLE
 from conformance.running.fixtures import StartServer
+from conformance.running.stalls import MEASURED_AGAIN, busy_since, this_moment
 from conformance.targets.server import Server
 from conformance.timing import JUDGE_LATENESS, SCALE, interval
 from spec.limits import LINE_BYTES, MESSAGE_BYTES, NAME_CHARACTERS, UNSENT_BYTES
@@ -174,7 +175,17 @@ def open_descriptors(server: Server) -> int:
 @pytest.mark.requirement("LOAD-3")
 @pytest.mark.needs("ERR-6", "LOAD-2", "TCP-5")
 def test_a_request_beside_millions_of_lines(server: Server) -> None:
-    """Four hundred clients have pipelined empty lines when another one asks."""
+    """Four hundred clients have pipelined empty lines when another one asks; again where a busy machine was late."""
+    for _ in range(MEASURED_AGAIN + 1):
+        start = this_moment()
+        took = _answer_beside_millions_of_lines(server)
+        if took < ANSWERED or not busy_since(start):
+            break
+    assert took < ANSWERED, f"the answer took {took:.3f} s"
+
+
+def _answer_beside_millions_of_lines(server: Server) -> float:
+    """Return after how many seconds it came."""
     with ExitStack() as stack:
         peer, *crowd = [stack.enter_context(TcpPeer(server.address)) for _ in range(401)]
         for each in (peer, *crowd):
@@ -186,7 +197,7 @@ def test_a_request_beside_millions_of_lines(server: Server) -> None:
         resumed = time.monotonic()
         answer = peer.reply()
         require_status(answer, "OK")
-        assert answer.at - resumed < ANSWERED, f"the answer took {answer.at - resumed:.3f} s"
+        return answer.at - resumed
 
 
 @pytest.mark.transport("udp")

@@ -24,7 +24,7 @@ from conformance.as_client.observed import Reply
 from conformance.as_client.peers import TcpPeer
 from conformance.blame import about
 from conformance.running.fixtures import ServerPool, StartServer
-from conformance.running.stalls import busy_since, this_moment
+from conformance.running.stalls import MEASURED_AGAIN, busy_since, this_moment
 from conformance.targets.server import Server
 from conformance.targets.target import Target
 from conformance.targets.terms import Transport
@@ -44,7 +44,6 @@ TOGETHER = 500
 #: So many threads may have been stopped between the clock and the socket: 1 at most in nine tries, beside up to 24 busy
 #: processes; where something between the two lets other threads run, up to 65.
 IN_THE_ACT = TOGETHER // 10
-MEASURED_AGAIN = 3
 MIDDLE = interval(0.2)
 LONG = interval(0.3)
 NEVER = pytest.mark.options("--interval", "86400")

@@ -8,7 +8,7 @@ import {
 } from './protocol.mjs';
 import { options, rename, report, serve } from './server.mjs';
 
-const PIECE = 8192; // characters of replies sent at once: few, so that a slow reader's progress shows (LOAD-4)
+const PIECE = 2048; // characters of replies sent at once: few, so that a slow reader's progress shows (LOAD-4)
 const LINGER = 1000; // milliseconds for a refused client to read why
 
 if (options['max-clients'] > openFilesAllowed()) fail(2, 'wrong usage: --max-clients is more than the open files allowed');
@@ -58,6 +58,7 @@ class Client {
         if (replies.length < PIECE) continue;
         await this.#send(replies);
         await nextTurn(); // let the others have theirs
+        if (this.#socket.destroyed) return; // nobody waits for the rest
         replies = '';
       }
       if (replies !== '') await this.#send(replies);
