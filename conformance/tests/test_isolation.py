@@ -162,10 +162,10 @@ def test_a_host_without_loopback_judges_nothing() -> None:
 
 def test_a_run_that_was_stopped_and_continued_has_not_stalled() -> None:
     source = (
-        "import subprocess, sys, threading; from conformance.running import runner; runner.STALL = 5\n"
-        "session = subprocess.Popen(['sleep', '60'], start_new_session=True); stalled = threading.Event()\n"
-        "lines = runner._timely(iter(sys.stdin.readline, ''), session, stalled)\n"
-        "print('waiting', flush=True); print(next(lines).strip(), stalled.is_set(), flush=True); session.kill()\n"
+        "import subprocess, sys; from conformance.running import runner\n"
+        "session, stalled = subprocess.Popen(['sleep', '60'], start_new_session=True), []\n"
+        "lines = runner._timely(iter(sys.stdin.readline, ''), session, stalled, planning=5)\n"
+        "print('waiting', flush=True); print(next(lines).strip(), stalled, flush=True); session.kill()\n"
     )
     command = [sys.executable, "-c", source]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
@@ -177,7 +177,7 @@ def test_a_run_that_was_stopped_and_continued_has_not_stalled() -> None:
         time.sleep(1)
         process.stdin.write("a line\n")
         process.stdin.flush()
-        assert process.stdout.readline() == "a line False\n"
+        assert process.stdout.readline() == "a line []\n"
 
 
 def test_ignored_and_blocked_signals_are_not_handed_on() -> None:
