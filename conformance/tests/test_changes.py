@@ -1,14 +1,12 @@
 """Two reports of the same targets, and a report as a badge."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from conformance.commands import main
-from conformance.languages import texts
 from conformance.profiles import PROFILES
 from conformance.reports.badge import badge
 from conformance.reports.json_report import build_report
@@ -36,10 +34,8 @@ def report(profile: str = "standard", known: tuple[str, ...] = (), **targets: Ou
 
 
 @pytest.fixture(autouse=True)
-def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    yield
-    texts.choose("en")
 
 
 def changes(old: dict[str, Any], new: dict[str, Any], *words: str) -> int:

@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -45,12 +44,6 @@ def titles(number: int, directory: Path) -> list[str]:
         (directory / name).write_text(text)
     with Exam(EXERCISES[number], find_submission([directory])) as exam:
         return [step.title for step in assignment_steps(exam)]
-
-
-@pytest.fixture(autouse=True)
-def english_again() -> Iterator[None]:
-    yield
-    texts.choose("en")
 
 
 @each

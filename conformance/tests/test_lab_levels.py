@@ -58,6 +58,5 @@ def test_hints_have_the_exercises_own_answer(language: str, number: int, answer:
     texts.choose(language)
     with Exam(EXERCISES[number], Submission(Path("server.py"), Path("client.py"))) as exam:
         hints = [texts.say(step.hint, **step.examples) for step in ladder(exam)["protocol"]]
-    texts.choose("en")
     exercise = EXERCISES[number]
     assert f"{exercise.services[0]}+{exercise.transport}://{{host}}:{{port}}'" in hints[0] and answer in hints[1]

@@ -4,7 +4,6 @@ import ast
 import html
 import io
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +32,8 @@ HOLE = re.compile(r"{\d}")
 
 
 @pytest.fixture(autouse=True)
-def _russian() -> Iterator[None]:
+def _russian() -> None:
     texts.choose("ru")
-    yield
-    texts.choose("en")
 
 
 @pytest.mark.parametrize(
