@@ -20,7 +20,7 @@ from spec.program.arguments import parse_server_options
 from spec.program.open_files import pause_if_exhausted
 from spec.program.output import explain, fail, say
 from spec.program.signals import on_first_signal
-from spec.program.system import ATTENTION, KEEPS_AFTER_SHUT_RD, monotonic
+from spec.program.system import ATTENTION, KEEPS_AFTER_SHUT_RD, LONGEST_TIMEOUT, monotonic
 from spec.session import BUSY, TURN_LINES, open_session
 
 POLL_INTERVAL = 0.1  # seconds: how often serve_forever() looks whether it is to stop
@@ -77,7 +77,7 @@ class Handler(socketserver.BaseRequestHandler):
             try:
                 unsent = unsent[self.request.send(unsent) :]
             except BlockingIOError:
-                self.request.settimeout(self.server.options.idle_timeout)
+                self.request.settimeout(min(self.server.options.idle_timeout, LONGEST_TIMEOUT))
                 continue
             self.session.sent(monotonic())
 

@@ -61,6 +61,7 @@ DIFFERS = [
 #: after it has been stopped.
 LATER = {
     "test_busy.py::test_a_tcp_server_fills_up_to_its_limit",
+    "test_busy.py::test_who_counts_for_the_limit",
     "test_server_stop.py::test_who_finds_no_room_is_told_before_the_stop",
 }
 #: And HAProxy sometimes resets a client that has half-closed, before all of many replies have come.

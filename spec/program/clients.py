@@ -11,7 +11,7 @@ from spec.message import Message
 from spec.options import UNREACHABLE, ClientOptions
 from spec.program.output import complain, explain, fail, show
 from spec.program.signals import Stopped, heed_no_signal, stop_on_signal
-from spec.program.system import ATTENTION, monotonic
+from spec.program.system import ATTENTION, LONGEST_TIMEOUT, monotonic
 from spec.program.texts import read_texts
 
 AnyClient = TypeVar("AnyClient", bound=Client)
@@ -74,9 +74,10 @@ def run_client(
     is reached there. Exits with status 1 if none is reached at all, or at a signal (CLI-6).
     """
     stop_on_signal()
-    deadline = monotonic() + options.timeout
+    timeout = min(options.timeout, LONGEST_TIMEOUT)  # of the connection; an answer is waited for without it
+    deadline = monotonic() + timeout
     try:
-        places = wait_for(look_up, options.timeout)
+        places = wait_for(look_up, timeout)
         run = ClientRun(options)
         for place in places[:-1]:
             try:

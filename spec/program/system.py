@@ -8,7 +8,7 @@ if sys.platform == "win32":
 else:
     from time import monotonic
 
-__all__ = ["ATTENTION", "KEEPS_AFTER_SHUT_RD", "SHARES_PORTS", "monotonic"]
+__all__ = ["ATTENTION", "KEEPS_AFTER_SHUT_RD", "LONGEST_TIMEOUT", "SHARES_PORTS", "monotonic"]
 
 KEEPS_AFTER_SHUT_RD = sys.platform == "linux"
 """Whether what has arrived at a socket can still be received after SHUT_RD."""
@@ -18,3 +18,6 @@ SHARES_PORTS = sys.platform != "win32"
 
 ATTENTION = 0.2
 """Seconds that a call may wait: a signal that comes just before it does not end it, and on Windows none does."""
+
+LONGEST_TIMEOUT = 2_000_000.0
+"""Seconds, 23 days: sockets on Windows take no longer one, since they count in milliseconds, of 31 bits."""

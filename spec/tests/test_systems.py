@@ -1,16 +1,19 @@
 """What happens on Windows alone, made to happen here."""
 
 import socket
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import impl_raw.udp_server
+import impl_socketserver.tcp_server
 import impl_socketserver.udp_server
 import impl_with.udp_server
 from spec.codec import RECEIVE_BUFFER_BYTES
 from spec.options import ServerOptions
-from spec.tests.support import an_endpoint
+from spec.program import clients
+from spec.tests.support import an_endpoint, client_options
 
 GONE = ConnectionResetError(10054, "An existing connection was forcibly closed by the remote host")
 """What recvfrom() raises when an earlier reply has found no one at its port."""
@@ -55,3 +58,40 @@ def test_the_same_on_socketserver(monkeypatch: pytest.MonkeyPatch, capsys: pytes
         server.handle_request()
         assert client.recv(100).startswith(b"OK\n")
         assert capsys.readouterr().err == ""
+
+
+class SocketOfWindows:
+    """One that takes no longer timeout than there: 2**31 - 1 milliseconds; its client takes nothing at first."""
+
+    def __init__(self) -> None:
+        self.is_full = True
+
+    def settimeout(self, seconds: float) -> None:
+        if seconds * 1000 >= 2**31:
+            raise OverflowError("timeout doesn't fit into C timeval")
+
+    def send(self, data: memoryview) -> int:
+        if self.is_full:
+            self.is_full = False
+            raise BlockingIOError
+        return len(data)
+
+
+def test_an_idle_timeout_longer_than_a_socket_can_wait() -> None:
+    handler: Any = object.__new__(impl_socketserver.tcp_server.Handler)
+    handler.request = SocketOfWindows()
+    handler.server = SimpleNamespace(options=ServerOptions("echo", "tcp", idle_timeout=999_999_999))
+    handler.session = SimpleNamespace(sent=lambda now: None)
+    handler.send(b"OK\n")
+    assert not handler.request.is_full
+
+
+def test_a_timeout_longer_than_a_socket_can_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CLI-7."""
+    monkeypatch.setattr(clients, "stop_on_signal", lambda: None)
+
+    def connect(place: str, seconds: float, run: clients.ClientRun) -> int:
+        SocketOfWindows().settimeout(seconds)
+        return 0
+
+    assert clients.run_client(client_options("echo", text="hi", timeout=999_999_999), lambda: ["a"], connect) == 0
