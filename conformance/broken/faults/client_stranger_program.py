@@ -54,7 +54,7 @@ def is_not_connected_when_refused() -> None:
         good(self, reply)
 
 
-@fault("CLI-1", transport="udp", service="time")
+@fault("CLI-6", transport="udp", service="time")
 def is_killed_by_sigpipe() -> None:
     """leaves SIGPIPE as the system has it, so that a broken standard output kills it"""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)

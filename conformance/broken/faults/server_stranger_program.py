@@ -40,7 +40,7 @@ def says_that_it_waits_before_it_listens() -> None:
         good(self, noted)
 
 
-@fault("SRV-1", transport="tcp", service="echo")
+@fault("SRV-17", transport="tcp", service="echo")
 def is_killed_by_sigpipe() -> None:
     """leaves SIGPIPE as the system has it, so that a broken standard output kills it"""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)

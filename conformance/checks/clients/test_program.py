@@ -144,7 +144,8 @@ def test_speaks_utf8_in_any_locale(target: Target, service: Service, transport: 
             talk.ends(0, [talk.connected, *lines], () if locale == "C" else None)
 
 
-@pytest.mark.requirement("CLI-1")
+@pytest.mark.requirement("CLI-6")
+@pytest.mark.needs("CLI-3", "CLI-16", "CLI-19")
 def test_ends_when_nobody_can_read_its_output(target: Target, service: Service, transport: Transport) -> None:
     """By itself, and not by SIGPIPE."""
     target.need("output-files")

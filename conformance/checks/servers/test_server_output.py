@@ -40,7 +40,8 @@ def test_ready_line(start_server: StartServer, service: Service, transport: Tran
         require_reachable(server)
 
 
-@pytest.mark.requirement("SRV-1")
+@pytest.mark.requirement("SRV-17", "SRV-8")
+@pytest.mark.needs("SRV-2", "SRV-8", "ECHO-1", "TIME-2", "LEASE-1")
 def test_goes_on_when_nobody_can_read_its_output(
     start_server: StartServer, target: Target, service: Service, transport: Transport
 ) -> None:
@@ -56,7 +57,7 @@ def test_goes_on_when_nobody_can_read_its_output(
         ready, _, _ = select.select([reader], [], [], PATIENCE)
         os.close(reader)
         assert ready, program.describe("no ready line")
-        with about("SRV-1", "its standard output is broken"):
+        with about("SRV-17", "its standard output is broken"):
             for _ in range(3):
                 require_service(server)
         assert program.stop(SIGTERM) == 0, program.describe("its standard output is broken; expected exit status 0")
