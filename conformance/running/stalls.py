@@ -27,7 +27,6 @@ PRESSURE = Path("/proc/pressure/cpu")
 BUSY = 0.8
 """The share of the time in which some process waits on a busy machine; the suite alone causes less."""
 
-
 MEASURED_AGAIN = 3
 """How often a check measures anew what came late on a busy machine."""
 
