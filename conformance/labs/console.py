@@ -21,6 +21,7 @@ import psutil
 from conformance.languages.texts import say
 from conformance.targets.programs import Program
 from conformance.targets.terms import Transport
+from conformance.timing import SCALE
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -33,6 +34,9 @@ _CONTROL_SEQUENCES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07]*\x07|[\x
 ENDING = 1.0
 """Seconds that a program gets to end by itself after Ctrl-C."""
 
+PROMPT = 2 * SCALE
+"""Seconds without a word, after which a program gets its line though it has shown no prompt."""
+
 
 class Console:
     """A Python program whose standard streams are a terminal of its own. Use it in a ``with`` block.
@@ -41,8 +45,12 @@ class Console:
     a pipe of its own: `text` is without it, `errors` is it alone, and `screen` has both.
     """
 
-    def __init__(self, file: Path, *words: str, in_package: bool = False) -> None:
-        """Start a program in its own directory, with these arguments; `in_package`: as a module, beside the package."""
+    def __init__(self, file: Path, *words: str, in_package: bool = False, line_for_prompt: str | None = None) -> None:
+        """Start a program in its own directory, with these arguments; `in_package`: as a module, beside the package.
+
+        `line_for_prompt` is typed when input() has written its prompt. One that is typed before may be answered before
+        the prompt is read here, and nothing tells then which came first: they come through two streams.
+        """
         self._master, terminal = pty.openpty()
         self._errors_end, errors = os.pipe()
         settings = termios.tcgetattr(terminal)
@@ -50,6 +58,7 @@ class Console:
         termios.tcsetattr(terminal, termios.TCSANOW, settings)
         self._changed = threading.Condition()
         self._pieces: list[tuple[int, bytes]] = []  # as they came, each with the end at which it was read
+        self._line_for_prompt = line_for_prompt
         try:
             name = ["-m", f"{file.parent.name}.{file.stem}"] if in_package else [file.name]
             directory = file.parent.parent if in_package else file.parent
@@ -82,7 +91,8 @@ class Console:
         # The terminal first: what is printed is flushed before input() writes its prompt to standard error.
         ends, total = [self._master, self._errors_end], 0
         while ends:
-            for end in select.select(ends, [], [])[0]:
+            ready = select.select(ends, [], [], None if self._line_for_prompt is None else PROMPT)[0]
+            for end in ready:
                 try:
                     data = os.read(end, _READ_BYTES)
                 except OSError:  # EIO: no program has the terminal any more
@@ -98,6 +108,9 @@ class Console:
                     else:
                         ends.remove(end)
                     self._changed.notify_all()
+            if self._line_for_prompt is not None and (not ready or self._errors_end in ready):
+                self.type(self._line_for_prompt)
+                self._line_for_prompt = None
 
     def _read_at(self, end: int) -> bytes:
         with self._changed:

@@ -178,13 +178,18 @@ class Exam:
         """
         words = [message] if self.source(self.submission.client).takes_words else []
         service = [self.service] if self._names_service else self._words
-        client = self._start(self.submission.client, *service, *words)
-        if not self.is_asked:
-            client.type(message)
+        line = None if self.is_asked else message
+        prompts = self.source(self.submission.client).prompts
+        client = self._start(self.submission.client, *service, *words, line_for_prompt=line if prompts else None)
+        if line is not None and not prompts:
+            client.type(line)
         return client
 
-    def _start(self, file: Path, *words: str) -> Console:
-        return self._programs.enter_context(Console(file, *words, in_package=self.source(file).is_in_package))
+    def _start(self, file: Path, *words: str, line_for_prompt: str | None = None) -> Console:
+        in_package = self.source(file).is_in_package
+        return self._programs.enter_context(
+            Console(file, *words, in_package=in_package, line_for_prompt=line_for_prompt)
+        )
 
     def remarks(self, *, is_whole: bool) -> list[str]:
         """Return what is worth a word and costs no step, in the reader's language; `is_whole`: all steps are taken."""

@@ -87,6 +87,11 @@ class Source:
         return bool(self._names & {"argv", "ArgumentParser"}) and not self._names & {"input", "stdin", "getpass"}
 
     @property
+    def prompts(self) -> bool:
+        """Whether it calls ``input`` with a prompt."""
+        return any(call.args for call in self.calls_of({"input"}))
+
+    @property
     def texts(self) -> set[str]:
         """The lines of all strings that stand there."""
         strings = (node.value for node in self._nodes if isinstance(node, ast.Constant))

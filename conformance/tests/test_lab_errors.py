@@ -1,5 +1,6 @@
 """What an error of Python says of a program with sockets, and what is seen in a source after which nothing comes."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,9 @@ ENDED = {
     "print(unknown)": "",
 }
 
+LATE = 1.0
+"""Seconds that what was printed waits to be read, unless the program ends before."""
+
 
 @pytest.mark.parametrize("line", ENDED)
 def test_an_error_says_what_it_comes_from(tmp_path: Path, line: str) -> None:
@@ -58,6 +62,21 @@ def test_a_screen_has_both_streams_in_the_order_in_which_they_came(tmp_path: Pat
         console.type("typed")
         assert console.wait_for(lambda: "typed" in console.text and "Again: " in console.screen(), PATIENCE)
         assert console.screen() == "connected\nMessage: \ntyped\nAgain: "
+
+
+def test_a_prompt_stands_before_what_is_printed_for_its_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "client.py"
+    file.write_text("print('connected')\nprint(input('Message: '))\n", encoding="utf-8")
+    read = os.read
+
+    def read_late(end: int, size: int) -> bytes:
+        console.program.ends_within(LATE)
+        return read(end, size)
+
+    with Console(file, line_for_prompt="typed") as console:
+        monkeypatch.setattr(os, "read", read_late)
+        assert console.wait_for(lambda: "typed" in console.text, PATIENCE)
+        assert console.screen() == "connected\nMessage: \ntyped\n"
 
 
 def source(tmp_path: Path, text: str) -> Source:
