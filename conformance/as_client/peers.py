@@ -1,6 +1,7 @@
 """Client sockets of the judge: they send raw bytes, read replies by a deadline, and record every byte with its time."""
 
 import contextlib
+import errno
 import socket
 import struct
 import threading
@@ -13,7 +14,9 @@ from conformance.addresses import Address, show_address
 from conformance.as_client.exchange import END_OF_STREAM, SHOWN_BYTES, Exchange, as_text
 from conformance.as_client.observed import Ended, Malformed, Observed, Reply, Reset, Silence
 from conformance.blame import blame
+from conformance.inconclusive import Unjudged
 from conformance.patience import note_answer, note_wait, patience, require_time
+from conformance.targets.host import NO_PORT, local_ports
 from conformance.targets.interrupts import ATTENTION, raise_if_interrupted
 from conformance.targets.server import Server
 from conformance.targets.terms import Transport
@@ -23,8 +26,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-MOST_PORTS = 20_000
-"""Ports that are not used a second time, of the kernel's 28,232 ephemeral ones."""
+MOST_PORTS = local_ports() * 2 // 3
+"""Ports that are not used a second time: beyond that a new one takes long to find."""
 
 
 MOST_OF_A_REPLY = 1 << 20
@@ -133,6 +136,8 @@ class TcpPeer(Peer):
             if isinstance(error, TimeoutError):
                 note_wait(within)
             sock.close()
+            if error.errno == errno.EADDRNOTAVAIL:
+                raise Unjudged(NO_PORT) from None
             raise Reset(f"cannot connect to {show_address(address)}: {error}") from None
         super().__init__(sock, address, f"TCP to {address[0]} port {address[1]}")
         self._buffer = bytearray()
@@ -259,7 +264,11 @@ class UdpPeer(Peer):
                 sock = socket.socket(family, socket.SOCK_DGRAM)
                 if source:
                     sock.bind(source)
-                sock.connect(address)
+                try:
+                    sock.connect(address)
+                except BlockingIOError:
+                    sock.close()
+                    raise Unjudged(NO_PORT) from None
                 if source or sock.getsockname()[1] not in self._ports or len(self._ports) > MOST_PORTS:
                     break
                 passed_over.enter_context(sock)

@@ -19,7 +19,7 @@ from conformance.profiles import Profile
 from conformance.running.admission import finished_file
 from conformance.running.cases import Case
 from conformance.targets.discovery import BUNDLED
-from conformance.targets.host import require_loopback
+from conformance.targets.host import require_loopback, require_ports
 from conformance.targets.keeper import keeper
 from conformance.targets.target import Target
 from conformance.targets.terms import ROLES, SERVICES, TRANSPORTS, Role, Service, Transport
@@ -101,6 +101,7 @@ def run(selection: Selection, enough: Callable[[Case], bool] = lambda case: Fals
     """
     if any(not target.url for target in selection.targets):
         require_loopback()
+        require_ports()
     failed: Counter[str] = Counter()
     with tempfile.TemporaryDirectory(prefix="sockspec-") as directory:
         for event in _session([*_arguments(selection), f"--finished={directory}"]):

@@ -3,21 +3,39 @@
 import errno
 import socket
 import subprocess
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from itertools import pairwise
+from pathlib import Path
 
-from conformance.inconclusive import Inconclusive
+from conformance.inconclusive import Inconclusive, Unjudged
 from conformance.languages.texts import say
 from conformance.targets.terms import Transport
 
 OUT_OF = errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ENOBUFS
 """Errors of a host that has no more files, memory, processes or buffers; no program is at fault."""
 
+PORTS = 2000
+"""Local ports that a run needs: its checks of load have several hundred sockets each, in a few processes at once."""
+
+SPARE_PORTS = 100
+"""With so many left, no program gets none because of those that run beside it."""
+
+NO_PORT = "this host has no port left for programs"
+
+_taking_ports = threading.Lock()
+
+IANA_PORTS = 16_384
+"""Dynamic ports by RFC 6335, section 6: 49152 to 65535."""
+
+_PORT_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
+
 _LACKING = errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT
 
 
 def require_address(transport: Transport, host: str, port: int = 0) -> None:
-    """Raise Inconclusive unless a program could listen on that IP address and port of this host."""
+    """Raise Inconclusive unless a program could listen on that IP address and port (0: any) of this host."""
     kind = socket.SOCK_STREAM if transport == "tcp" else socket.SOCK_DGRAM
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
@@ -29,6 +47,8 @@ def require_address(transport: Transport, host: str, port: int = 0) -> None:
         if error.errno in _LACKING:
             what = f"IPv6 ({host})" if ":" in host else f"the address {host}"
             raise Inconclusive(f"this host lacks {what}") from None
+        if error.errno == errno.EADDRINUSE and not port:
+            raise Unjudged(NO_PORT) from None
         if error.errno in (errno.EADDRINUSE, errno.EACCES):
             raise Inconclusive(f"port {port} of {host} is not free on this host: {error.strerror}") from None
         raise
@@ -42,6 +62,48 @@ def require_loopback() -> None:
     except OSError as error:
         reason = say(error.strerror) if error.strerror else error
         raise OSError(say("this host has no loopback that works (127.0.0.1): {reason}", reason=reason)) from None
+
+
+def local_ports() -> int:
+    """Return how many ports this host has for those who ask for any port."""
+    try:
+        first, last = map(int, _PORT_RANGE.read_text(encoding="ascii").split())
+    except (OSError, ValueError):  # no Linux, or no /proc
+        return IANA_PORTS
+    return last - first + 1
+
+
+def require_ports() -> None:
+    """Raises OSError with one line if this host has fewer than `PORTS` for those who ask for any port."""
+    if (ports := local_ports()) < PORTS:
+        problem = say(
+            "this host has {ports} local ports for all programs ({file}), and the checks need {needed}",
+            ports=ports,
+            file=_PORT_RANGE,
+            needed=PORTS,
+        )
+        raise OSError(problem)
+
+
+@contextmanager
+def undecided_without_ports() -> Iterator[None]:
+    """A block that raises Unjudged if it fails while this host has hardly a port left for who asks for any."""
+    try:
+        yield
+    except (AssertionError, OSError):
+        for kind in socket.SOCK_DGRAM, socket.SOCK_STREAM:
+            _require_spare_ports(kind)
+        raise
+
+
+def _require_spare_ports(kind: socket.SocketKind) -> None:
+    with _taking_ports, ExitStack() as taken:
+        try:
+            for _ in range(SPARE_PORTS):
+                taken.enter_context(socket.socket(socket.AF_INET, kind)).bind(("127.0.0.1", 0))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise Unjudged(NO_PORT) from None
 
 
 def with_hosts(file: str) -> tuple[str, ...]:

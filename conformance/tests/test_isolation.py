@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -151,13 +152,56 @@ def test_what_the_host_is_out_of_is_no_fault_of_the_target(
     assert admission.problems == noted
 
 
-def test_a_host_without_loopback_judges_nothing() -> None:
-    unshare = "unshare", "--map-root-user", "--net"
-    if subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode:
+UNSHARE = "unshare", "--map-root-user", "--net"
+"""What starts a command in a network of its own, which is down."""
+
+UP = "ip link set lo up && echo $0 > /proc/sys/net/ipv4/ip_local_port_range && exec "
+
+
+@pytest.fixture
+def own_network() -> None:
+    if subprocess.run([*UNSHARE, "true"], capture_output=True, check=False).returncode:
         pytest.skip("this host gives no network of its own")
-    done = subprocess.run([*unshare, *COMMAND], cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
+
+
+@pytest.mark.usefixtures("own_network")
+def test_a_host_without_loopback_judges_nothing() -> None:
+    done = subprocess.run([*UNSHARE, *COMMAND], cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr == "sockspec: this host has no loopback that works (127.0.0.1): Network is unreachable\n"
+
+
+@pytest.mark.usefixtures("own_network")
+def test_a_host_with_few_ports_judges_nothing() -> None:
+    command = [*UNSHARE, "sh", "-c", UP + shlex.join(COMMAND), "40000 40020"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "this host has 21 local ports for all programs" in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.mark.usefixtures("own_network")
+@pytest.mark.parametrize("left", [0, 5])
+def test_ports_that_others_have_are_no_fault_of_the_target(left: int) -> None:
+    source = (
+        "import resource, socket, subprocess, sys, time\n"
+        "most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))\n"
+        "held = []\n"
+        "for kind in socket.SOCK_DGRAM, socket.SOCK_STREAM:\n"
+        "    try:\n"
+        "        while True:\n"
+        "            held.append(socket.socket(socket.AF_INET, kind))\n"
+        "            held[-1].bind(('127.0.0.1', 0))\n"
+        "    except OSError:\n"
+        f"        del held[-1 - {left}:]\n"
+        "sys.exit(subprocess.call(sys.argv[1:]))\n"
+    )
+    words = ["run", "raw", "--profile=quick", "--requirement=ECHO-1", "--requirement=CLI-3", "--requirement=TIME-2"]
+    command = [sys.executable, "-c", source, sys.executable, "-m", "conformance", *words]
+    shell = [*UNSHARE, "sh", "-c", UP + shlex.join(command), "40000 42100"]
+    done = subprocess.run(shell, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
+    assert "FAIL" not in done.stdout and "ERROR" not in done.stdout, done.stdout + done.stderr
+    assert done.returncode in (0, 3) if left else done.returncode == 3, done.stdout + done.stderr
 
 
 def test_a_run_that_was_stopped_and_continued_has_not_stalled() -> None:
