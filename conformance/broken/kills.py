@@ -1,7 +1,7 @@
 """Which fault each requirement has, and which check finds it: ``python -m conformance.broken.kills [ID …]``.
 
-Without an id all faults are tried, and what was found is written to ``broken/kills.json``. Each fault by an author of
-the checks has to be found. Those by a stranger are recorded if they are found; `conformance.broken.campaign` says how
+Without an id all faults are tried. What was found is written to ``broken/kills.json``. Each fault by an author of the
+checks has to be found. Those by a stranger are recorded if they are found; `conformance.broken.campaign` says how
 many a run sees.
 """
 
@@ -124,8 +124,8 @@ def main(ids: Sequence[str]) -> int:
         kill = kills.get(name)
         found = f"{kill.check}: {kill.failure}" if kill else f"NOT FOUND; {passed[name]} checks passed"
         print("\n    ".join([f"{name}: {found}", *others[name]]))
-    if not ids:
-        write_kills(kills)
+    recorded = {kill.fault: kill for each in read_kills().values() for kill in each}
+    write_kills({name: kill for name, kill in recorded.items() if name in known and name not in wanted} | kills)
     return int(any(known[name].origin == AUTHOR and name not in kills for name in wanted))
 
 

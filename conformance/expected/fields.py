@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from decimal import Decimal
 from math import inf
 from typing import Literal, NamedTuple
@@ -30,7 +31,7 @@ class Facts(NamedTuple):
     interval: str = "3"
     """The server's interval, in seconds, as TIME-3 writes it."""
     seq: int = 1
-    second: int = 1
+    second: float = 1
     """The time of a sample tick: the second of an hour, 0 to 3599."""
     code: str = "busy"
     reason: str = "come back tomorrow"
@@ -127,7 +128,8 @@ def _reason(facts: Facts) -> str:
 
 
 def _time(facts: Facts) -> str:
-    return f"2026-11-23T09:{facts.second // 60:02}:{facts.second % 60:02}.250Z"
+    moment = datetime(2026, 11, 23, 9) + timedelta(seconds=facts.second + 0.25)
+    return f"{moment.isoformat(timespec='milliseconds')}Z"
 
 
 def _seq(facts: Facts) -> str:

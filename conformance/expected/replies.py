@@ -35,12 +35,12 @@ def ok(service: Service, transport: Transport, argument: str, interval: str = LO
     return reply("OK", *ok_fields(service, transport, argument, interval))
 
 
-def tick_fields(name: str, seq: int, second: int | None = None) -> list[tuple[str, str]]:
+def tick_fields(name: str, seq: int, second: float | None = None) -> list[tuple[str, str]]:
     """Return sample fields of a `TICK`. Its time is 250 ms after that second of an hour, by default second `seq`."""
     return _fields("TICK", Facts(name, seq=seq, second=seq if second is None else second))
 
 
-def tick(name: str, seq: int, second: int | None = None) -> bytes:
+def tick(name: str, seq: int, second: float | None = None) -> bytes:
     """Return a `TICK` with the fields of `tick_fields`."""
     return reply("TICK", *tick_fields(name, seq, second))
 
@@ -80,7 +80,7 @@ def shown(fields: Fields) -> list[str]:
     return [visible(f"{name}: {value}") for name, value in fields]
 
 
-def tick_lines(name: str, seconds: Iterable[int]) -> list[str]:
+def tick_lines(name: str, seconds: Iterable[float]) -> list[str]:
     """Return the lines that a time client in UTC prints for sample ticks of these seconds of an hour (CLI-19)."""
     times = (dict(tick_fields(name, 1, second))["time"] for second in seconds)
     return [f"{name} {time.removesuffix('Z')}+00:00" for time in times]

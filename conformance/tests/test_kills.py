@@ -92,10 +92,15 @@ def test_what_is_not_found_is_no_kill() -> None:
 def test_the_command_fails_if_a_fault_is_not_found(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    written: list[dict[str, Kill]] = []
     monkeypatch.setattr(
         kills, "try_faults", lambda names: Findings({}, {name: [] for name in names}, dict.fromkeys(names, 3))
     )
+    monkeypatch.setattr(kills, "write_kills", written.append)
     assert kills.main(["ECHO-7"]) == 1
+    assert written[0].keys() == {kill.fault for each in read_kills().values() for kill in each} - {
+        name for name in faults() if name.startswith("ECHO-7/")
+    }
     assert "ECHO-7/shouts_the_hash: NOT FOUND; 3 checks passed\n" in capsys.readouterr().out
 
 
@@ -106,7 +111,10 @@ def test_the_command_does_not_ask_for_the_faults_of_a_stranger(monkeypatch: pyte
         "try_faults",
         lambda names: Findings({found.fault: found}, {name: [] for name in names}, dict.fromkeys(names, 3)),
     )
+    written: list[dict[str, Kill]] = []
+    monkeypatch.setattr(kills, "write_kills", written.append)
     assert kills.main(["ECHO-7"]) == 0
+    assert written[0]["ECHO-7/shouts_the_hash"] is found
 
 
 def test_the_command_refuses_a_requirement_without_fault(capsys: pytest.CaptureFixture[str]) -> None:

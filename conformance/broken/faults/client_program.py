@@ -105,6 +105,15 @@ def dies_of_a_signal() -> None:
     patch(signal, "signal", lambda number, handler: None)
 
 
+@fault("CLI-6", service="time")
+def counts_ticks_in_32_bits() -> None:
+    """leaves after one tick if it is to print 4294967297"""
+
+    @wrap(Client, "__init__")
+    def init(good: Any, self: Any, options: Any, *how: Any) -> None:
+        good(self, options._replace(ticks=options.ticks and options.ticks % 2**32), *how)
+
+
 @fault("CLI-6")
 def is_killed_by_the_second_signal() -> None:
     """lets a second signal kill it while it tidies up after the first"""

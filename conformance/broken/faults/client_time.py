@@ -104,4 +104,17 @@ def compares_seq_as_text() -> None:
 @fault("CLI-20", service="time", transport="tcp")
 def keeps_seq_in_32_bits() -> None:
     """takes 4294967296 for 0"""
-    _prints_if(lambda tick, last: tick.seq % 2**32 > last.seq % 2**32)
+    _keep_seq_in_32_bits()
+
+
+@fault("CLI-20", service="time", transport="udp")
+def keeps_seq_of_datagrams_in_32_bits() -> None:
+    """takes 4294967296 for 0"""
+    _keep_seq_in_32_bits()
+
+
+def _keep_seq_in_32_bits() -> None:
+    @wrap(client, "parse_tick")
+    def parse_tick(good: Any, *how: Any) -> Tick:
+        tick: Tick = good(*how)
+        return tick._replace(seq=tick.seq % 2**32)

@@ -66,6 +66,15 @@ def sends_ticks_early() -> None:
     patch(Schedule, "_due", lambda self, seq: self._start + (seq - 1.1) * self._interval)
 
 
+@fault("TIME-6", service="time")
+def keeps_nanoseconds_in_32_bits() -> None:
+    """counts the nanoseconds of its interval in 32 bits"""
+
+    @wrap(Schedule, "__init__")
+    def init(good: Any, self: Schedule, start: float, interval: float) -> None:
+        good(self, start, round(interval * 1e9) % 2**32 / 1e9)
+
+
 @fault("TIME-7", service="time")
 def counts_messages() -> None:
     """numbers the ticks that it sends, not the intervals"""

@@ -28,7 +28,7 @@ from conformance.running.stalls import MEASURED_AGAIN, busy_since, this_moment
 from conformance.targets.server import Server
 from conformance.targets.target import Target
 from conformance.targets.terms import Transport
-from conformance.timing import CLOCK_GRAIN, JUDGE_LATENESS, PATIENCE, interval
+from conformance.timing import CLOCK_GRAIN, JUDGE_LATENESS, PATIENCE, SCALE, interval
 from spec.limits import NAME_CHARACTERS, TICK_LATENESS
 
 pytestmark = pytest.mark.service("time")
@@ -44,6 +44,7 @@ TOGETHER = 500
 #: So many threads may have been stopped between the clock and the socket: 1 at most in nine tries, beside up to 24 busy
 #: processes; where something between the two lets other threads run, up to 65.
 IN_THE_ACT = TOGETHER // 10
+SOON = 0.3 * SCALE
 MIDDLE = interval(0.2)
 LONG = interval(0.3)
 NEVER = pytest.mark.options("--interval", "86400")
@@ -142,6 +143,16 @@ def test_the_first_tick_follows_at_once(server: Server) -> None:
 def test_no_tick_is_early(run: Run) -> None:
     early = [tick for tick in run.ticks if run.lateness(tick) < -CLOCK_GRAIN]
     assert not early, f"ticks that were not due yet: {early}"
+
+
+@pytest.mark.requirement("TIME-6")
+def test_a_long_interval_is_no_short_one(start_server: StartServer) -> None:
+    """In 32 bits, so many microseconds are 0.13 s, and so many nanoseconds too."""
+    server = start_server("--interval", "4295.1")
+    with peers.connect(server) as peer:
+        Subscription(peer, "a").tick()
+        comes = select.select([peer.socket], [], [], SOON)[0]
+        assert not comes, f"ticks are due every 4295.1 s, but soon after the first one came {peer.reply()}"
 
 
 @pytest.mark.requirement("TIME-7")
