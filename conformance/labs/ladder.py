@@ -66,7 +66,10 @@ def climb(steps: Iterable[Step[Subject]], subject: Subject, *, through: bool = F
 
 def shown(text: str, most: int = 200) -> str:
     """Return what a program printed as it is shown in a verdict: in quotes, one line, cut in the middle."""
-    text = text.strip().replace("\n", " ⏎ ")
-    if len(text) > most:
-        text = f"{text[: most // 2]} … {text[-most // 2 :]}"
+    text = cut(text.strip().replace("\n", " ⏎ "), most)
     return say("“{text}”", text=text) if text else say("nothing")
+
+
+def cut(text: str, most: int) -> str:
+    """Return a text, without its middle if it has more characters than `most`."""
+    return text if len(text) <= most else f"{text[: most // 2]} … {text[-most // 2 :]}"

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from conformance.as_client.exchange import as_text
 from conformance.expected import replies
-from conformance.expected.oracle import ok
+from conformance.expected.oracle import masked, ok
 from conformance.expected.services import SERVICE_TABLE
 from conformance.labs.exam import Exam
-from conformance.labs.ladder import Step, StepError, UndecidedError, shown
+from conformance.labs.ladder import Step, StepError, UndecidedError, cut, shown
 from conformance.languages.texts import mark, requirement_text, say
 from conformance.languages.told import told
 from conformance.profiles import PROFILES
@@ -30,6 +30,9 @@ from spec.requirements import REQUIREMENTS
 QUICK = PROFILES["quick"]
 BUDGET = 60.0
 """Seconds that the checks of a step may take."""
+
+LONGEST_LINE = 600
+"""Characters of a line of a verdict; a program may have printed some thousands."""
 
 EXAMPLE = "hi"
 
@@ -69,8 +72,9 @@ PROTOCOL = [
         mark("its first answer has the form that SPEC.md names"),
         mark("Two programs by two people understand each other only by a form that is written down."),
         mark(
-            "A status line, `name: value` for each field, an empty line; lines end with \\n, the request's too."
-            " To {request} the answer is {answer}"
+            "A status line, `name: value` for each field, an empty line; lines end with \\n."
+            " A request's first line, up to \\n or \\r\\n, has the message or the name; its other lines are fields."
+            " To {request} the answer is {answer}; where ERR is expected, section 10 of SPEC.md says why."
         ),
         *("server", "ECHO-1 LEASE-1 TIME-2 TIME-4 TIME-5 REP-*"),
     ),
@@ -101,6 +105,9 @@ PROTOCOL = [
         mark(
             "Take the service, the text, --host, --port, --timeout and, for the time, --ticks from sys.argv: SPEC.md,"
             " section 13. With argparse, parse_intermixed_args() finds a text that follows options."
+            " Without a text, each line of sys.stdin is a message (for the time: the first line is the name)."
+            " Print a prompt only if both sys.stdin.isatty() and sys.stdout.isatty() are true."
+            " Print no field that you do not know."
         ),
         *("client", "CLI-1 CLI-2 CLI-3 CLI-4 CLI-16 CLI-19"),
     ),
@@ -128,16 +135,24 @@ ROBUST = [
         mark("the server stops on a signal, and starts again at once"),
         mark("A server is stopped and started more often than one thinks."),
         mark(
-            "signal.signal() for SIGINT, SIGTERM and SIGHUP, before the first line is printed; the handler only notes"
-            " that it is to stop, and a second signal changes nothing. Answer what has arrived, then end with status 0."
-            " A status of -1 or -2 says that a signal has ended the program. Over TCP: SO_REUSEADDR before bind()."
+            "signal.signal() for SIGINT, SIGTERM and SIGHUP, before the first line is printed; the handler only sets"
+            " a variable. recvfrom() and accept() wait on after a handler: with settimeout(0.2) the loop gets to look"
+            " at the variable. Then answer what has arrived, set all three to signal.SIG_IGN (Python drops handlers"
+            " while it ends, and a second signal would end the program), print 'stopped', and end with status 0."
+            " A status of -1, -2 or -15 says that a signal has ended the program. Over TCP: SO_REUSEADDR before bind()."
         ),
         *("server", "SRV-8 SRV-9 SRV-16"),
     ),
     _step(
         mark("it says who comes and who leaves, and why it cannot start"),
         mark("Whoever runs a server reads its lines, and its exit status."),
-        mark("One line to standard error, then sys.exit(1) or sys.exit(2)."),
+        mark(
+            "Print `client ADDRESS connected` once for each client that gets an answer, and the same with `left` when"
+            " it is gone: over UDP, after --idle-timeout seconds without a request. With --quiet print neither."
+            " What cannot start says why in one line on standard error: sys.exit(1), and sys.exit(2) for a wrong"
+            " command line. argparse would print more lines: give a class of your own, made from ArgumentParser, an"
+            " error() that prints one. SPEC.md, section 12, has the rest."
+        ),
         *("server", "SRV-*"),
     ),
     _step(
@@ -176,7 +191,7 @@ def _judge(exam: Exam, role: Role, ids: list[str], later: set[str]) -> None:
         cause = now[0]
         case = cause.example[0] if cause.example else cause.waiting[0]
         problem = case.problem.removeprefix(f"{cause.requirement} first: ")
-        came = told(problem.strip().partition("\n\n")[0])
+        came = "\n".join(cut(line, LONGEST_LINE) for line in told(problem.strip().partition("\n\n")[0]).splitlines())
         expected = f"{cause.requirement}. {requirement_text(cause.requirement)}"
         raise StepError(expected, "\n".join([came, *_sent_before(case)]))
     left = [case for cause in causes for case in cause.waiting]
@@ -186,13 +201,15 @@ def _judge(exam: Exam, role: Role, ids: list[str], later: set[str]) -> None:
 
 
 def _sent_before(case: Case) -> list[str]:
-    """Return a line with what the judge sent between the last two answers; none if it sent nothing."""
+    """Return a line with what the judge sent before the answer that is the problem, or the last; none if nothing."""
     side = "C" if case.role == "server" else "S"
     events = [event for exchange in case.exchanges for event in load_exchange(exchange).events if event.data]
-    answered = [*dropwhile(lambda event: event.side != side, reversed(events))]
+    texts = [as_text(masked(event.data)) if event.side != side else None for event in events]
+    ends = [place for place, text in enumerate(texts) if text and text in case.problem] or [len(events)]
+    answered = [*dropwhile(lambda event: event.side != side, reversed(events[: ends[-1]]))]
     sent = [*takewhile(lambda event: event.side == side, answered)][::-1]
-    texts = [text for event in sent if (text := as_text(event.data)) not in case.problem]
-    return [say("sent before: {text}", text=shown(", ".join(texts)))] if texts else []
+    unseen = [text for event in sent if (text := as_text(event.data)) not in case.problem]
+    return [say("sent before: {text}", text=shown(", ".join(unseen)))] if unseen else []
 
 
 def _cases(selection: Selection) -> list[Case]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from conformance.as_client.exchange import Exchange
+from conformance.expected import replies
 from conformance.labs import levels
 from conformance.labs.assignment import ladder
 from conformance.labs.exam import Exam
@@ -42,6 +43,35 @@ def test_a_step_does_not_fail_for_a_requirement_of_a_later_one(monkeypatch: pyte
         with pytest.raises(StepError) as failed:
             ERRORS.take(exam)
     assert failed.value.came == f"{problem}\nsent before: “'echo hi', 'ECHO hi'”"
+
+
+def test_a_verdict_shows_no_line_of_thousands_of_characters(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = f"it printed {'я' * 5000}; expected nothing\n    stdout: {'я' * 5000}"
+    case = Case(
+        "form", "", "mine", "mine", "server", "udp", "echo", ["REP-2"], "failed", about="REP-2", problem=problem
+    )
+    monkeypatch.setattr(levels, "_cases", lambda selection: [case])
+    monkeypatch.setattr(levels, "find_target", lambda name: find_target("raw"))
+    with (
+        Exam(EXERCISES[1], Submission(Path("server.py"), Path("client.py"))) as exam,
+        pytest.raises(StepError) as failed,
+    ):
+        FORM.take(exam)
+    lines = failed.value.came.splitlines()
+    assert len(lines) == 2 and all(len(line) < 700 for line in lines) and "expected nothing" in lines[0]
+
+
+def test_a_verdict_shows_what_was_sent_before_the_answer_that_is_wrong() -> None:
+    exchange = Exchange("UDP", "udp", ("127.0.0.1", 1), ("127.0.0.1", 2))
+    for request, answer in (b"ECHO a", b"OK\n"), (b"bad", b"ERR\ncode: busy\nreason: mine\n\n"), (b"ECHO b", b"OK b\n"):
+        exchange.add("C", request)
+        exchange.add("S", answer)
+    problem = f"reply 2 of 2: {replies.error(reason='{reason}').decode()!r} came; expected 'OK'"
+    case = Case(
+        "form", "", "mine", "mine", "server", "udp", "echo", ["REP-1"], "failed", about="REP-2", problem=problem
+    )
+    case.exchanges = dump_exchanges([exchange])
+    assert levels._sent_before(case) == ["sent before: “'bad'”"]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
