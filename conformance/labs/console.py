@@ -157,6 +157,11 @@ class Console:
         return _as_text(self._read_at(self._errors_end)).splitlines()
 
     @property
+    def waits_for_prompt(self) -> bool:
+        """Whether its line for the prompt is still to be typed."""
+        return self._line_for_prompt is not None
+
+    @property
     def running(self) -> bool:
         """Whether the program has not ended yet."""
         return self.program.running

@@ -50,7 +50,7 @@ def take_first_words(exam: Exam) -> None:
         exam.require_running(server)
     if not has_spoken:
         expected = say("a line that says that the server waits for clients")
-        raise StepError(expected, shown(said_by(server)), cause_of_no_line(exam))
+        raise StepError(expected, shown(said_by(server)), cause_of_no_line(exam, exam.submission.server))
 
 
 def take_connected(exam: Exam) -> None:
@@ -187,7 +187,7 @@ def talk(exam: Exam, message: str, is_answered: Callable[[Console], bool]) -> As
         ports.update(client.own_ports(exam.exercise.transport))
         return is_answered(client)
 
-    client.wait_for(lambda: bool(said_by(client).strip()), START_OF_CLIENT)
+    client.wait_for(lambda: bool(said_by(client).strip()) and not client.waits_for_prompt, START_OF_CLIENT)
     if exam.is_asked:
         converse(client, message, exam.address, is_done, ANSWER)
     client.wait_for(lambda: is_done() or not news.console.running, ANSWER)

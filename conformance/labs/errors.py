@@ -29,8 +29,10 @@ _ADVICE = {
     r"\[Errno 9\]|closed file": mark(
         "the socket was closed before: use it in its with block, indented, and before close()"
     ),
-    r"cannot be interpreted as an integer|address must be tuple|\w\(\) takes exactly one argument": mark(
-        'an address is a pair, and its port a number: ("localhost", 5000)'
+    r"cannot be interpreted as an integer|address must be tuple|\w\(\) takes exactly one argument"
+    r"|port must be 0-65535": mark('an address is a pair, and its port a number up to 65535: ("localhost", 5000)'),
+    r"\[Errno (99|49|101|51|113|65)\]|\bgaierror\b": mark(
+        'no way leads to that host from here: "localhost" or "127.0.0.1" is this machine, for the server and the client'
     ),
     IN_USE.pattern: mark("the port is bound already: the server alone binds it, once; a client needs no bind()"),
     r"\[Errno (107|57)\]": mark(

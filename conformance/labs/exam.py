@@ -41,7 +41,7 @@ LOG = 1 * SCALE
 """Seconds until a line about a client is on the server's screen."""
 
 CONNECTED = re.compile(
-    r"connect|соедин|соеден|подключ|связь"  # English, Russian
+    r"connect|соедин|соеден|подключ|связь|podkl[ijuy]|soedin"  # English, Russian
     r"|підключ|з.єдн|падключ|қосыл|połącz"  # Ukrainian, Belarusian, Kazakh, Polish
     r"|verbunden|verbindung|conect|conness|collegat|bağlan|连接|已连|接続|연결",  # German to Korean
     re.IGNORECASE,
@@ -141,6 +141,8 @@ class Exam:
         if console.sockets("tcp" if transport == "udp" else "udp"):
             came = say("it opened a {transport} port", transport=other.upper())
             cause = say("SOCK_DGRAM is UDP, SOCK_STREAM is TCP")
+            if self.exercise.framework:
+                cause = say("UDPServer and ThreadingUDPServer are UDP, TCPServer and ThreadingTCPServer are TCP")
             raise StepError(expected, came, cause)
         came = say("no port is open after {seconds:g} s; it printed {text}", seconds=START, text=shown(console.text))
         inputs = self.source(file).calls_of({"input"})

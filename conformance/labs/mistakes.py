@@ -8,7 +8,17 @@ from conformance.labs.console import Console
 from conformance.labs.errors import failed, last_error
 from conformance.labs.exam import Exam
 from conformance.labs.ladder import shown
-from conformance.labs.traces import asks_while_it_serves, closed_under_a_thread, fixed_destinations
+from conformance.labs.source import SENDERS, TAKERS
+from conformance.labs.traces import (
+    asks_while_it_serves,
+    calls_for_a_thread,
+    closed_under_a_thread,
+    fixed_destinations,
+    hidden_errors,
+    receives,
+    unflushed,
+    waits_for_a_thread,
+)
 from conformance.languages.texts import say
 
 MANY = 500
@@ -67,7 +77,7 @@ def _too_small(exam: Exam, length: int) -> str:
     """Return where too little is received at once for a message of that many bytes, if it stands in a source."""
     for file in exam.submission:
         source = exam.source(file)
-        for line, size in source.receives():
+        for line, size in receives(source):
             if size < length * _ANSWER and not source.receives_in_a_loop:
                 where = {"file": file.name, "line": line, "size": size}
                 return (
@@ -102,13 +112,12 @@ def cause_of_nothing_sent(exam: Exam) -> str:
     return ""
 
 
-def cause_of_no_line(exam: Exam) -> str:
-    """Return where the server prints without a line's end, in the reader's language; empty: nowhere."""
-    server = exam.submission.server
-    if lines := exam.source(server).unflushed():
+def cause_of_no_line(exam: Exam, file: Path) -> str:
+    """Return where a program prints without a line's end, in the reader's language; empty: nowhere."""
+    if lines := unflushed(exam.source(file)):
         return say(
             "{file}, line {line}: what has no line's end is kept back: print(..., flush=True)",
-            file=server.name,
+            file=file.name,
             line=lines[0],
         )
     return ""
@@ -125,6 +134,28 @@ def cause_of_silence(exam: Exam) -> str:
         return cause
     if asks_while_it_serves(exam.source(server)):
         return say("{file} waits in input(), and nobody types anything there", file=server.name)
+    return _missing_call(exam) or _hidden_error(exam)
+
+
+def _missing_call(exam: Exam) -> str:
+    """Return that a program sends or receives nothing at all, by its source; empty: both do both."""
+    for file in exam.submission:
+        source = exam.source(file)
+        if not any(map(source.uses, SENDERS)):
+            return say("nothing in {file} sends: sendto() over UDP, sendall() over TCP", file=file.name)
+        if not any(map(source.uses, TAKERS)):
+            return say("nothing in {file} receives: recvfrom() over UDP, recv() over TCP", file=file.name)
+    return ""
+
+
+def _hidden_error(exam: Exam) -> str:
+    for file in exam.submission:
+        for line in hidden_errors(exam.source(file)):
+            return say(
+                "{file}, line {line}: this except hides every error: print the error there, to see what fails",
+                file=file.name,
+                line=line,
+            )
     return ""
 
 
@@ -181,7 +212,7 @@ def _other_port(exam: Exam) -> str:
 def cause_of_a_call(exam: Exam) -> str:
     """Return where a function is called that a thread should call, in the reader's language; empty: nowhere."""
     for file in exam.submission:
-        for line, function in exam.source(file).calls_for_a_thread():
+        for line, function in calls_for_a_thread(exam.source(file)):
             return say(
                 "{file}, line {line}: target={function}(…) calls it at once, and the thread has nothing to do:"
                 " target={function}, args=(…,)",
@@ -189,4 +220,17 @@ def cause_of_a_call(exam: Exam) -> str:
                 line=line,
                 function=function,
             )
+    return ""
+
+
+def cause_of_a_turn(exam: Exam) -> str:
+    """Return where a server waits for a thread that it has started, in the reader's language; empty: nowhere."""
+    server = exam.submission.server
+    for line, name in waits_for_a_thread(exam.source(server)):
+        where = {"file": server.name, "line": line}
+        return (
+            say("{file}, line {line}: join() waits here until the thread has ended: leave it out", **where)
+            if name == "join"
+            else say("{file}, line {line}: run() calls the function here, start() in a thread of its own", **where)
+        )
     return ""

@@ -17,6 +17,9 @@ SERVERS = {
 }
 CLOCKS = {"datetime", "strftime", "ctime", "asctime", "localtime"}
 RECEIVING = {"recv", "recvfrom", "recv_into", "recvmsg"}
+TAKERS = RECEIVING | {"makefile", "rfile", "request", "read", "readline", "asyncio"}
+SENDERS = {"send", "sendall", "sendto", "sendmsg", "makefile", "wfile", "write", "asyncio"}
+"""One of these names stands in a program that receives, and one of those in a program that sends."""
 
 
 Node = TypeVar("Node", bound=ast.AST)
@@ -56,9 +59,10 @@ class Source:
         """All calls, in no order."""
         return [node for node in self._nodes if isinstance(node, ast.Call)]
 
-    def calls_of(self, names: set[str]) -> list[ast.Call]:
-        """Return the calls of functions or methods of these names."""
-        return [call for call in self.calls if self._name(call.func) in names]
+    def calls_of(self, names: set[str], *, own: bool = False) -> list[ast.Call]:
+        """Return the calls of functions or methods of these names; `own`: those in the file itself alone."""
+        calls = [node for node in self._own if isinstance(node, ast.Call)] if own else self.calls
+        return [call for call in calls if self.name(call.func) in names]
 
     @property
     def ports(self) -> list[int]:
@@ -88,8 +92,8 @@ class Source:
 
     @property
     def prompts(self) -> bool:
-        """Whether it calls ``input`` with a prompt."""
-        return any(call.args for call in self.calls_of({"input"}))
+        """Whether it calls ``input`` with a prompt, which goes to standard error but where readline is imported."""
+        return any(call.args for call in self.calls_of({"input"})) and "readline" not in _imported(self._nodes)
 
     @property
     def texts(self) -> set[str]:
@@ -111,7 +115,8 @@ class Source:
     def opened_without_with(self) -> list[tuple[str, int]]:
         """Return where a socket is opened that no ``with`` closes: the files' names and the lines."""
         managed = self._managed()
-        return sorted((self._file_of[call], call.lineno) for call in self.calls_of(OPENING) if call not in managed)
+        calls = self.calls_of(OPENING | self._own_sockets)
+        return sorted((self._file_of[call], call.lineno) for call in calls if call not in managed)
 
     def _managed(self) -> set[ast.AST]:
         """Return what stands in a ``with``, or has a name that does, or is in a function or class that one calls."""
@@ -128,7 +133,7 @@ class Source:
             if isinstance(node, ast.With | ast.AsyncWith):
                 for item in node.items:
                     add(item.context_expr)
-            if isinstance(node, ast.Call) and self._name(node.func) in {"enter_context", "enter_async_context"}:
+            if isinstance(node, ast.Call) and self.name(node.func) in {"enter_context", "enter_async_context"}:
                 add(node)
         for node in self._nodes:
             if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
@@ -136,7 +141,7 @@ class Source:
                 named = {ast.unparse(each) for target in targets for each in getattr(target, "elts", [target])}
                 if named & names:
                     add(node.value)
-        called = {self._name(node.func) for node in managed if isinstance(node, ast.Call)}
+        called = {self.name(node.func) for node in managed if isinstance(node, ast.Call)}
         for node in self._nodes:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and node.name in called:
                 managed.update(ast.walk(node))
@@ -154,7 +159,11 @@ class Source:
     @property
     def opens_sockets(self) -> bool:
         """Whether it opens a socket by itself."""
-        return bool(self.calls_of(OPENING))
+        return bool(self.calls_of(OPENING | self._own_sockets))
+
+    @property
+    def _own_sockets(self) -> set[str]:
+        return {node.name for node in self._made_from({"socket"})}
 
     @property
     def handler(self) -> str:
@@ -171,7 +180,7 @@ class Source:
         """Return the classes made from those of these names, and from classes made from them."""
         names, found = set(names), list[ast.ClassDef]()
         for node in sorted((node for node in self._nodes if isinstance(node, ast.ClassDef)), key=_line):
-            if any(self._name(base) in names for base in node.bases):
+            if any(self.name(base) in names for base in node.bases):
                 names.add(node.name)
                 found.append(node)
         return found
@@ -184,42 +193,13 @@ class Source:
 
     @property
     def serves(self) -> bool:
-        """Whether it calls ``serve_forever`` or ``handle_request``."""
-        return bool(self.calls_of({"serve_forever", "handle_request"}))
+        """Whether it calls ``serve_forever`` or ``handle_request``, or lets a thread call it."""
+        return bool(self._names & {"serve_forever", "handle_request"})
 
     @property
     def serves_once(self) -> bool:
         """Whether it ends after a number of requests, as it does that calls ``handle_request`` alone."""
         return self.uses("handle_request") and not self.uses("serve_forever")
-
-    def unflushed(self) -> list[int]:
-        """Return the lines of the file where ``print`` has an ``end`` and no ``flush``."""
-        found = []
-        for call in self.calls_of({"print"}):
-            words = {each.arg for each in call.keywords}
-            if call in self._own and "end" in words and "flush" not in words:
-                found.append(call.lineno)
-        return sorted(found)
-
-    def calls_for_a_thread(self) -> list[tuple[int, str]]:
-        """Return where a thread's or a process's target is what a function of the file returns: lines, and names."""
-        own = {node.name: node for node in self._own if isinstance(node, ast.FunctionDef)}
-        found = []
-        for call in self.calls_of({"Thread", "Process"}):
-            for value in (word.value for word in call.keywords if word.arg == "target"):
-                function = own.get(self._name(value.func)) if isinstance(value, ast.Call) else None
-                if function and not any(isinstance(node, ast.Return) and node.value for node in ast.walk(function)):
-                    found.append((value.lineno, function.name))
-        return sorted(found)
-
-    def receives(self) -> list[tuple[int, int]]:
-        """Return where it receives with a size that stands there: the lines and the sizes in bytes."""
-        found = []
-        for call in self.calls_of(RECEIVING):
-            size = call.args[0] if call.args and self._file_of[call] == self._file_of[self._own[0]] else None
-            if isinstance(size, ast.Constant) and isinstance(size.value, int):
-                found.append((call.lineno, size.value))
-        return sorted(found)
 
     @property
     def receives_in_a_loop(self) -> bool:
@@ -229,12 +209,12 @@ class Source:
             for node in self._nodes
             if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
             for target in node.targets
-            if isinstance(target, ast.Name) and self._name(node.value.func) in RECEIVING
+            if isinstance(target, ast.Name) and self.name(node.value.func) in RECEIVING
         }
 
         def is_received(part: ast.AST) -> bool:
             return (isinstance(part, ast.Name) and part.id in received) or any(
-                isinstance(node, ast.Call) and self._name(node.func) in RECEIVING for node in ast.walk(part)
+                isinstance(node, ast.Call) and self.name(node.func) in RECEIVING for node in ast.walk(part)
             )
 
         joined = [node.value for node in self._nodes if isinstance(node, ast.AugAssign)]
@@ -243,7 +223,7 @@ class Source:
             self._names & {"makefile", "rfile", "readline", "readlines", "readexactly", "readuntil"}
         )
 
-    def _name(self, node: ast.AST) -> str:
+    def name(self, node: ast.AST) -> str:
         """Return the last name of ``a.b.c`` or of ``c``, as it is called where it is imported from."""
         if isinstance(node, ast.Name):
             return self._imported.get(node.id, node.id)

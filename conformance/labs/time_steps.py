@@ -9,7 +9,15 @@ from conformance.labs.echo_steps import START, require_connected
 from conformance.labs.errors import cause_of_an_error, failed, last_error
 from conformance.labs.exam import LOG, Exam, said_by
 from conformance.labs.ladder import Step, StepError, shown
-from conformance.labs.mistakes import cause_of_a_call, cause_of_a_hole, cause_of_a_question, cause_of_silence
+from conformance.labs.mistakes import (
+    cause_of_a_call,
+    cause_of_a_hole,
+    cause_of_a_question,
+    cause_of_a_turn,
+    cause_of_no_line,
+    cause_of_silence,
+    cause_of_waiting,
+)
 from conformance.labs.two_clients import INTERVAL, LONGEST, NAMES, SHORTEST, TIMES, WATCHED, Watched, clocks, show
 from conformance.languages.texts import mark, say
 
@@ -28,7 +36,14 @@ def take_connected(exam: Exam) -> None:
 
 def take_first(exam: Exam) -> None:
     """The first client gets its name and the time."""
-    _require_own(exam, show(exam).first)
+    seen = show(exam)
+    if seen.second.ticks and not seen.first.ticks and not failed(seen.first.console):
+        raise StepError(
+            say("{name} gets the time while {other} is there", name=NAMES[0], other=NAMES[1]),
+            say("the client printed {text}", text=shown(said_by(seen.first.console))),
+            say("the second client has taken its place: keep each by its whole address, host and port"),
+        )
+    _require_own(exam, seen.first)
 
 
 def take_second(exam: Exam) -> None:
@@ -39,6 +54,7 @@ def take_second(exam: Exam) -> None:
             say("{name} gets the time while {other} is there", name=NAMES[1], other=NAMES[0]),
             say("the second client printed {text}", text=shown(said_by(seen.second.console))),
             cause_of_a_call(exam)
+            or cause_of_a_turn(exam)
             or (
                 say("the server serves one after the other: ThreadingTCPServer and ThreadingUDPServer do not")
                 if exam.exercise.framework
@@ -172,6 +188,10 @@ def _require_own(exam: Exam, client: Watched) -> None:
     came = say("the client printed {text}", text=shown(said_by(client.console)))
     others = [name for name in NAMES if name != client.name and name in text]
     cause = say(OTHERS_NAME) if others else cause_of_silence(exam)
+    if not client.ticks and clocks(client.text):  # what was kept back came when the client ended
+        cause = cause or cause_of_no_line(exam, exam.submission.client)
+    if client.name not in text:
+        cause = cause or cause_of_waiting(exam)
     if not client.ticks and any(abs(int(number) - time.time()) < A_DAY for number in re.findall(r"\d{10}", text)):
         cause = say("seconds since 1970 are no time of the day: datetime.now() and time.ctime() have one")
     raise StepError(expected, came, cause_of_a_hole(exam) or cause or cause_of_a_question(exam, client.console))

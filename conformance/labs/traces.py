@@ -2,9 +2,10 @@
 
 import ast
 
-from conformance.labs.source import Source
+from conformance.labs.source import RECEIVING, Source
 
-_STARTING = {"Thread", "Process", "submit", "start_new_thread"}
+_THREADS = {"Thread", "Process"}
+_STARTING = _THREADS | {"submit", "start_new_thread"}
 
 
 def closed_under_a_thread(source: Source) -> list[int]:
@@ -21,6 +22,68 @@ def closed_under_a_thread(source: Source) -> list[int]:
         if closed & given:
             found.append(block.lineno)
     return sorted(found)
+
+
+def calls_for_a_thread(source: Source) -> list[tuple[int, str]]:
+    """Return where a thread's or a process's target is what a function of the file returns: lines, and names."""
+    own = {node.name: node for node in source.nodes_of(ast.FunctionDef)}
+    found = []
+    for call in source.calls_of(_THREADS, own=True):
+        for value in (word.value for word in call.keywords if word.arg == "target"):
+            function = own.get(source.name(value.func)) if isinstance(value, ast.Call) else None
+            if function and not any(isinstance(node, ast.Return) and node.value for node in ast.walk(function)):
+                found.append((value.lineno, function.name))
+    return sorted(found)
+
+
+def waits_for_a_thread(source: Source) -> list[tuple[int, str]]:
+    """Return where a loop that starts a thread waits until it ends: lines, and ``run`` or ``join``."""
+    threads, waiting = source.calls_of(_THREADS), source.calls_of({"run", "join"})
+    found = set()
+    for loop in source.nodes_of(ast.While):
+        parts = list(ast.walk(loop))
+        made = [part for part in parts if isinstance(part, ast.Assign) and part.value in threads]
+        names = {ast.unparse(target) for each in made for target in each.targets}
+        for call in waiting:
+            on = call.func.value if call in parts and isinstance(call.func, ast.Attribute) else None
+            if on and (on in threads or ast.unparse(on) in names):
+                found.add((call.lineno, source.name(call.func)))
+    return sorted(found)
+
+
+def receives(source: Source) -> list[tuple[int, int]]:
+    """Return where it receives with a size that stands there or is a constant: the lines and the sizes in bytes."""
+    constants = {
+        target.id: node.value.value
+        for node in source.nodes_of(ast.Assign)
+        if isinstance(node.value, ast.Constant)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    found = []
+    for call in source.calls_of(RECEIVING, own=True):
+        size = call.args[0] if call.args else None
+        number = size.value if isinstance(size, ast.Constant) else constants.get(_name(size)) if size else None
+        if isinstance(number, int):
+            found.append((call.lineno, number))
+    return sorted(found)
+
+
+def unflushed(source: Source) -> list[int]:
+    """Return the lines of the file where ``print`` has an ``end`` and no ``flush``."""
+    calls = source.calls_of({"print"}, own=True)
+    words = {call.lineno: {each.arg for each in call.keywords} for call in calls}
+    return sorted(line for line, names in words.items() if "end" in names and "flush" not in names)
+
+
+def hidden_errors(source: Source) -> list[int]:
+    """Return where an ``except`` that takes any error does nothing but go on."""
+    return sorted(
+        node.lineno
+        for node in source.nodes_of(ast.ExceptHandler)
+        if (node.type is None or _name(node.type) in {"Exception", "BaseException"})
+        and all(isinstance(part, ast.Pass | ast.Continue) for part in node.body)
+    )
 
 
 def fixed_destinations(source: Source) -> list[int]:

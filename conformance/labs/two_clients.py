@@ -17,16 +17,21 @@ SHORTEST, LONGEST = INTERVAL - 1, INTERVAL + 1.5 * SCALE
 WATCHED = TIMES * INTERVAL + SCALE
 """Seconds in which three ticks come, the first at once or after an interval."""
 
-_CLOCK = re.compile(r"(?<!\d)([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?(?!\d)")
+_CLOCK = re.compile(r"(?<!\d)([01]?\d|2[0-3]):([0-5]\d|\d(?=:\d))(?::([0-5]?\d))?(?!\d)")
 _DOTTED_CLOCK = re.compile(r"(?<![\d.])([01]?\d|2[0-3])\.([0-5]\d)(?:\.([0-5]\d))?(?!\d|\.\d)")
+
+_SPELLED_CLOCK = re.compile(
+    r"(?<![\d-])([01]?\d|2[0-3])(?:-|\s*[чh]\w*\.?,?\s*)([0-5]?\d)(?:-|\s*[мm]\w*\.?,?\s*(?:and\s|и\s)?)([0-5]?\d)(?![\d-])"
+)
 
 
 def clocks(text: str) -> list[re.Match[str]]:
-    """Return the times of the day in a text: 12:34:56, 12:34, and 12.34.56 if there is none with colons.
+    """Return the times of the day in a text: 12:34:56, 12:34, else 12.34.56, else 12-34-56 and 12 h 34 min 56 s.
 
     The groups are the hour, the minute, and the second or None.
     """
-    return list(_CLOCK.finditer(text)) or list(_DOTTED_CLOCK.finditer(text))
+    kinds = _CLOCK, _DOTTED_CLOCK, _SPELLED_CLOCK
+    return next((found for kind in kinds if (found := list(kind.finditer(text)))), [])
 
 
 class Watched:

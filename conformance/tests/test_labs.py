@@ -159,6 +159,27 @@ BAD: dict[str, tuple[int, str, str, str]] = {
     "upper-is-not-called": (1, "message.upper()", "message.upper", "an object was printed, not its value"),
     "counts-the-bytes-form": (1, "len(message)", "len(str(data))", "the characters of b'…' were counted"),
     "takes-ten-bytes": (1, "recvfrom(65535)[0]", "recvfrom(10)[0]", r"client.py, line 6: recvfrom\(10\) throws away"),
+    "takes-a-constant": (
+        *(1, ECHO_UDP_CLIENT, f"SIZE = 512{ECHO_UDP_CLIENT.replace('65535', 'SIZE')}"),
+        r"client.py, line 6: recvfrom\(512\) throws away",
+    ),
+    "sends-nothing": (
+        *(1, 'client.sendto(input("Сообщение: ").encode(), ("localhost", 5000))', 'input("Сообщение: ")'),
+        "nothing in client.py sends",
+    ),
+    "answers-nothing": (1, "server.sendto(", "print(", "nothing in server.py sends"),
+    "receives-nothing": (1, "print(client.recvfrom(65535)[0].decode())", "", "nothing in client.py receives"),
+    "hides-its-errors": (
+        *(1, "    message = data.decode()\n"),
+        "    try:\n        message = data.text()\n    except Exception:\n        continue\n",
+        "server.py, line 10: this except hides every error",
+    ),
+    "another-machine": (
+        1,
+        '("localhost", 5000))\nprint(client',
+        '("192.0.2.1", 5000))\nprint(client',
+        "no way leads to",
+    ),
     "answers-to-itself": (
         1,
         "encode(), address)",
@@ -230,6 +251,33 @@ BAD: dict[str, tuple[int, str, str, str]] = {
         *(5, "target=serve, args=server.accept()", "target=serve(*server.accept())"),
         r"server.py, line 19: target=serve\(…\) calls it at once",
     ),
+    "waits-for-its-thread": (
+        *(5, "        threading.Thread(target=serve, args=server.accept(), daemon=True).start()"),
+        "        t = threading.Thread(target=serve, args=server.accept())\n        t.start()\n        t.join()",
+        r"server.py, line 21: join\(\) waits here",
+    ),
+    "runs-its-thread": (5, "True).start()", "True).run()", r"server.py, line 19: run\(\) calls the function here"),
+    "both-wait-for-the-time": (
+        *(
+            5,
+            "connection.recv(1024).decode().strip()",
+            "connection.makefile().readline().strip()",
+            "both programs wait",
+        ),
+    ),
+    "keeps-back-the-time": (
+        2,
+        "print(client.recvfrom(1024)[0].decode())",
+        'print(client.recvfrom(1024)[0].decode(), end=" ")',
+        "client.py, line 7: what has no line's end",
+    ),
+    "takes-the-firsts-place": (
+        *(2, TIME_UDP_SERVER),
+        TIME_UDP_SERVER.replace("in list(clients.items())", "in list(clients.values())").replace(
+            "clients[address] = data.decode()", "clients[address[0]] = address, data.decode()"
+        ),
+        "the second client has taken its place",
+    ),
     "does-not-sleep": (2, "time.sleep(3)", "pass", "nothing waits between two times"),
     "client-takes-one": (
         2,
@@ -263,6 +311,19 @@ with socketserver.UDPServer(("localhost", 5000), Handler) as server:
     server.serve_forever()
 """,
         "ThreadingUDPServer",
+    ),
+    "other-framework": (
+        6,
+        "socketserver.UDPServer(",
+        "socketserver.TCPServer(",
+        "TCPServer and ThreadingTCPServer are TCP",
+    ),
+    "serves-in-a-thread": (
+        *(6, "    server.serve_forever()"),
+        *(
+            "    from threading import Thread\n    Thread(target=server.serve_forever).start()\n    input()",
+            "",
+        ),
     ),
     "handle-misspelt": (6, "def handle(", "def hanlde(", "no handler of yours has a method of that name"),
     "no-with-server": (
