@@ -20,7 +20,7 @@ from conformance.targets.host import NO_PORT, local_ports
 from conformance.targets.interrupts import ATTENTION, raise_if_interrupted
 from conformance.targets.server import Server
 from conformance.targets.terms import Transport
-from conformance.timing import PATIENCE, STUCK
+from conformance.timing import PATIENCE, SCALE, STUCK
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 MOST_PORTS = local_ports() * 2 // 3
 """Ports that are not used a second time: beyond that a new one takes long to find."""
 
+
+CONNECTING = 0.2 * SCALE
+"""Seconds until a connection is tried anew, doubled each time. A system whose server has many that it has not accepted
+yet answers none, and the kernel itself asks again after 1, 3 and 7 seconds."""
 
 MOST_OF_A_REPLY = 1 << 20
 """Bytes, far more than the longest reply: an end that has not come by then is not waited for."""
@@ -124,21 +128,21 @@ class TcpPeer(Peer):
 
     def __init__(self, address: Address, *, receive_buffer: int | None = None) -> None:
         """Connect. `receive_buffer` is SO_RCVBUF in bytes, for a peer that does not read. Raises Reset."""
-        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-        sock = socket.socket(family, socket.SOCK_STREAM)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if receive_buffer:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        sock.settimeout(within := patience())
-        try:
-            sock.connect(address)
-        except OSError as error:
-            if isinstance(error, TimeoutError):
-                note_wait(within)
-            sock.close()
-            if error.errno == errno.EADDRNOTAVAIL:
-                raise Unjudged(NO_PORT) from None
-            raise Reset(f"cannot connect to {show_address(address)}: {error}") from None
+        start, within, turn = time.monotonic(), patience(), CONNECTING
+        while True:
+            left = start + within - time.monotonic()
+            try:
+                sock = _connected(address, min(turn, left), receive_buffer)
+                break
+            except OSError as error:
+                if isinstance(error, TimeoutError):
+                    if turn < left:
+                        turn *= 2
+                        continue
+                    note_wait(within)
+                if error.errno == errno.EADDRNOTAVAIL:
+                    raise Unjudged(NO_PORT) from None
+                raise Reset(f"cannot connect to {show_address(address)}: {error}") from None
         super().__init__(sock, address, f"TCP to {address[0]} port {address[1]}")
         self._buffer = bytearray()
         self._at = 0.0
@@ -247,6 +251,21 @@ class TcpPeer(Peer):
         if len(self._buffer) > MOST_UNREAD:
             raise Malformed(f"the server sent more than {MOST_UNREAD} bytes: {self._beginning()}…")
         return bool(data)
+
+
+def _connected(address: Address, within: float, receive_buffer: int | None) -> socket.socket:
+    """Return a socket that is connected to that address. Raises OSError."""
+    sock = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if receive_buffer:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        sock.settimeout(within)
+        sock.connect(address)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
 class UdpPeer(Peer):

@@ -177,6 +177,16 @@ def test_a_time_server_that_runs_already_has_its_own_interval(transport: Transpo
     assert (status, [case for case in report["cases"] if case["outcome"] == "failed"]) == (0, [])
 
 
+def test_a_server_that_lets_few_connections_wait_conforms() -> None:
+    """With listen(1) the system leaves a third one without an answer until the server has accepted one."""
+    program = "import sys; from impl_raw import tcp_server; tcp_server.BACKLOG = 1; sys.exit(tcp_server.main())"
+    manifest = f'directory = "{ROOT}"\n[programs]\ntcp_server = {json.dumps(["{python}", "-c", program])}\n'
+    Path("sockspec.toml").write_text(manifest, encoding="utf-8")
+    ids = [f"--requirement={id_}" for id_ in ("SRV-9", "SRV-17", "ERR-10")]
+    status, report = run(".", "--profile=quick", "--service=echo", *ids)
+    assert status == 0, report["verdicts"]
+
+
 @pytest.mark.parametrize("words", [["echo+udp://127.0.0.1:65536"], ["echo+udp://no.such.host.invalid:7007"]])
 def test_a_wrong_url_is_wrong_usage(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", *words]) == 2

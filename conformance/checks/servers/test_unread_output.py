@@ -27,6 +27,9 @@ LINES = 8000
 AHEAD = 20
 """Requests that are sent before their replies are read: a busy machine is slow to go from program to program."""
 
+TOGETHER = 2
+"""Connections at once: thousands follow each other, and a server may have few wait until it accepts them."""
+
 DROPPED = re.compile("lines dropped: ([0-9]+)")
 
 
@@ -40,9 +43,9 @@ def say_much(server: Server) -> None:
         if server.service == "time":
             rename(server)
         elif server.transport == "tcp":
-            for _ in range(LINES // 2 // AHEAD):
+            for _ in range(LINES // 2 // TOGETHER):
                 with ExitStack() as stack:
-                    ask([stack.enter_context(TcpPeer(server.address)) for _ in range(AHEAD)])
+                    ask([stack.enter_context(TcpPeer(server.address)) for _ in range(TOGETHER)])
         else:
             with UdpPeer(server.address) as one, UdpPeer(server.address) as other:  # each is forgotten for the other
                 for _ in range(LINES // 2 // AHEAD):
