@@ -15,6 +15,8 @@ def main() -> int:
             file=sys.stderr,
         )
         return 2
+    if sys.getfilesystemencoding() != "utf-8":
+        speak_utf8()
     forget_directory()
     from conformance.commands import streams
 
@@ -42,6 +44,15 @@ def main() -> int:
         print(f"sockspec: standard output: {problem.strerror}", file=sys.stderr)
         return 3
     return status
+
+
+def speak_utf8() -> None:
+    """Start this process anew: what programs get as arguments is UTF-8, in a locale with another encoding too.
+
+    Only its own output stays in that encoding.
+    """
+    environment = {"PYTHONIOENCODING": sys.stdout.encoding if sys.stdout else "utf-8", **os.environ, "PYTHONUTF8": "1"}
+    os.execve(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]], environment)
 
 
 def forget_directory() -> None:

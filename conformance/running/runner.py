@@ -19,7 +19,7 @@ from conformance.profiles import Profile
 from conformance.running.admission import finished_file
 from conformance.running.cases import Case
 from conformance.targets.discovery import BUNDLED
-from conformance.targets.host import require_loopback, require_ports
+from conformance.targets.host import require_fit_host, require_ports
 from conformance.targets.keeper import keeper
 from conformance.targets.target import Target
 from conformance.targets.terms import ROLES, SERVICES, TRANSPORTS, Role, Service, Transport
@@ -58,7 +58,7 @@ OWN_CONFIGURATION = (
 """Options with which pytest runs the checks alike in every directory and environment."""
 
 OTHERS_SETTINGS = "PYTEST_", "HYPOTHESIS_", "COVERAGE_", "COV_CORE_"
-OTHERS_VARIABLES = "PYTHONOPTIMIZE", "PYTHONWARNINGS", "PYTHONSAFEPATH", "PYTHONINSPECT"
+OTHERS_VARIABLES = "PYTHONOPTIMIZE", "PYTHONWARNINGS", "PYTHONSAFEPATH", "PYTHONINSPECT", "PYTHONIOENCODING"
 
 
 class JudgeError(Exception):
@@ -99,8 +99,8 @@ def run(selection: Selection, enough: Callable[[Case], bool] = lambda case: Fals
 
     Of a target no further check is run after a case for which `enough` is true.
     """
+    require_fit_host(selection.targets)
     if any(not target.url for target in selection.targets):
-        require_loopback()
         require_ports()
     failed: Counter[str] = Counter()
     with tempfile.TemporaryDirectory(prefix="sockspec-") as directory:
@@ -122,7 +122,8 @@ def plan() -> list[Case]:
 
 
 def replay(file: str, case: Case, target: Target) -> Iterator[Planned | Case]:
-    """Run one stored case again, against a target. Raises JudgeError."""
+    """Run one stored case again, against a target. Raises JudgeError, and OSError."""
+    require_fit_host([target])
     yield from _session(
         [
             f"conformance.checks.{case.check.partition('.py::')[0].replace('/', '.')}",
@@ -165,7 +166,7 @@ def _session(arguments: Sequence[str]) -> Iterator[Planned | Case]:
     stalled: list[float] = []
     with (
         os.fdopen(reading, encoding="utf-8") as lines,
-        tempfile.TemporaryFile("w+") as output,
+        tempfile.TemporaryFile("w+", encoding="utf-8", errors="backslashreplace") as output,
         tempfile.TemporaryDirectory(prefix="sockspec-", ignore_cleanup_errors=True) as temporary,
     ):
         # pytest's own is shared by all users without a name, and stays when it ends.

@@ -1,17 +1,23 @@
 """What this host offers to a check. What it lacks is no fault of the target."""
 
 import errno
+import os
 import socket
 import subprocess
+import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from conformance.inconclusive import Inconclusive, Unjudged
 from conformance.languages.texts import say
 from conformance.targets.terms import Transport
+
+if TYPE_CHECKING:
+    from conformance.targets.target import Target
 
 OUT_OF = errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ENOBUFS
 """Errors of a host that has no more files, memory, processes or buffers; no program is at fault."""
@@ -52,6 +58,27 @@ def require_address(transport: Transport, host: str, port: int = 0) -> None:
         if error.errno in (errno.EADDRINUSE, errno.EACCES):
             raise Inconclusive(f"port {port} of {host} is not free on this host: {error.strerror}") from None
         raise
+
+
+def require_fit_host(targets: "Iterable[Target]") -> None:
+    """Raises OSError with one line unless this host can run the programs of these targets."""
+    if any(not target.url for target in targets):
+        require_processes()
+        require_loopback()
+
+
+def require_processes() -> None:
+    """Raises OSError with one line where Linux does not show processes as they are: what a program starts is found so.
+
+    A sandbox may have no /proc, or that of another PID namespace.
+    """
+    if sys.platform == "linux":
+        try:
+            shown = os.readlink("/proc/self")
+        except OSError:
+            shown = ""
+        if shown != str(os.getpid()):
+            raise OSError(say("this host has no /proc that shows its processes"))
 
 
 def require_loopback() -> None:

@@ -133,9 +133,17 @@ def test_few_open_files_are_no_fault_of_the_target() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize(("number", "noted"), [(errno.EMFILE, 0), (errno.ENOMEM, 0), (errno.ENOENT, 1)])
-def test_what_the_host_is_out_of_is_no_fault_of_the_target(
-    monkeypatch: pytest.MonkeyPatch, number: int, noted: int
+@pytest.mark.parametrize(
+    ("problem", "noted"),
+    [
+        (OSError(errno.EMFILE, "a"), 0),
+        (OSError(errno.ENOMEM, "a"), 0),
+        (OSError(errno.ENOENT, "a"), 1),
+        (KeyError(), 0),
+    ],
+)
+def test_what_the_host_or_the_judge_lacks_is_no_fault_of_the_target(
+    monkeypatch: pytest.MonkeyPatch, problem: Exception, noted: int
 ) -> None:
     class Noting:
         problems = 0
@@ -144,7 +152,7 @@ def test_what_the_host_is_out_of_is_no_fault_of_the_target(
             self.problems += 1
 
     def fail(*arguments: object) -> None:
-        raise OSError(number, "a reason")
+        raise problem
 
     monkeypatch.setattr(preflight, "try_server", fail)
     admission: Any = Noting()
@@ -164,11 +172,43 @@ def own_network() -> None:
         pytest.skip("this host gives no network of its own")
 
 
+UNFIT = {
+    "this host has no loopback that works (127.0.0.1): Network is unreachable": [*UNSHARE, "--", *COMMAND[:3]],
+    "this host has no /proc that shows its processes": [
+        *("unshare", "--map-root-user", "--mount", "sh", "-c"),
+        f'mount -t tmpfs none /proc && exec {shlex.join(COMMAND[:3])} "$@"',
+        "sh",
+    ],
+}
+
+
 @pytest.mark.usefixtures("own_network")
-def test_a_host_without_loopback_judges_nothing() -> None:
-    done = subprocess.run([*UNSHARE, *COMMAND], cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
-    assert (done.returncode, done.stdout) == (3, "")
-    assert done.stderr == "sockspec: this host has no loopback that works (127.0.0.1): Network is unreachable\n"
+@pytest.mark.parametrize("told", UNFIT)
+@pytest.mark.parametrize("words", ["run raw", "check-target raw", "diff raw with", "compare raw", "demo raw"])
+def test_an_unfit_host_judges_nothing(told: str, words: str) -> None:
+    command = [*UNFIT[told], *words.split()]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (3, "", f"sockspec: {told}\n")
+
+
+@pytest.mark.usefixtures("own_network")
+def test_a_host_without_processes_judges_no_exercise(tmp_path: Path) -> None:
+    (tmp_path / "server.py").touch()
+    (tmp_path / "client.py").touch()
+    [told] = [each for each in UNFIT if "/proc" in each]
+    command = [*UNFIT[told], "lab", "1", str(tmp_path), "--lang=en"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (3, "", f"sockspec: {told}\n")
+
+
+def test_arguments_are_utf8_in_any_locale() -> None:
+    """A locale such as ru_RU.KOI8-R has another encoding; ASCII is the one that each system has."""
+    words = "-m", "conformance", "run", "raw", "--requirement=CLI-1", "--transport=tcp", "--profile=quick"
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = [sys.executable, *words]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, encoding="utf-8", check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.isascii()
 
 
 @pytest.mark.usefixtures("own_network")
