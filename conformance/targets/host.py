@@ -25,6 +25,9 @@ OUT_OF = errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ENOBUFS
 PORTS = 2000
 """Local ports that a run needs: its checks of load have several hundred sockets each, in a few processes at once."""
 
+THREADS = 1000
+"""Threads that a run needs: a server may have one for each client, and the checks of load have several hundred."""
+
 SPARE_PORTS = 100
 """With so many left, no program gets none because of those that run beside it."""
 
@@ -110,6 +113,31 @@ def require_ports() -> None:
             needed=PORTS,
         )
         raise OSError(problem)
+
+
+def require_threads() -> None:
+    """Raises OSError with one line unless `THREADS` can be started at once: a container or ``ulimit -u`` has limits."""
+    ended = threading.Event()
+    started: list[threading.Thread] = []
+    size = threading.stack_size(1 << 18)
+    try:
+        for _ in range(THREADS):
+            thread = threading.Thread(target=ended.wait)
+            thread.start()
+            started.append(thread)
+    except RuntimeError:
+        problem = say(
+            "this host has no more than {count} threads for programs (ulimit -u, or the container's limit),"
+            " and the checks need {needed}",
+            count=len(started),
+            needed=THREADS,
+        )
+        raise OSError(problem) from None
+    finally:
+        ended.set()
+        threading.stack_size(size)
+        for thread in started:
+            thread.join()
 
 
 @contextmanager

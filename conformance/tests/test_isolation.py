@@ -1,21 +1,29 @@
 """The judge is bent by nobody's settings: not by those of Python, of pytest or of the project that it is run in."""
 
 import errno
+import io
 import os
 import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from conformance import ROOT
-from conformance.running import preflight
+from conformance.commands.judging import judge_selection
+from conformance.profiles import PROFILES
+from conformance.running import preflight, runner
+from conformance.running.cases import Case
 from conformance.running.checks import Cell
+from conformance.running.runner import JudgeError, Planned, Selection
 from conformance.targets.discovery import BUNDLED
 
 COMMAND = [
@@ -217,6 +225,54 @@ def test_a_host_with_few_ports_judges_nothing() -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
     assert (done.returncode, done.stdout) == (3, "")
     assert "this host has 21 local ports for all programs" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_a_host_with_few_threads_judges_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container with ``--pids-limit``, or ``ulimit -u``: a server with a thread for each client is at no fault."""
+
+    def start(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    selection = Selection([BUNDLED["raw"]], [], [], [], [], PROFILES["quick"])
+    with pytest.raises(OSError, match=r"no more than 0 threads .* and the checks need 1000"):
+        next(iter(runner.run(selection)))
+
+
+def test_what_was_judged_is_not_lost_with_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = Case("a.py::a", "", "raw", "raw", "client", "tcp", "echo", ["CLI-1"], "passed")
+
+    def run(selection: object) -> Iterator[Planned | Case]:
+        yield Planned([case, replace(case, check="a.py::b")], {"raw": 2})
+        yield case
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(runner, "run", run)
+    judged = judge_selection(Console(file=io.StringIO()), Selection([], [], [], [], [], PROFILES["quick"]))
+    assert judged.problem == "can't start new thread"
+    assert [each.outcome for each in judged.cases] == ["passed", "unjudged"]
+
+
+def test_why_nothing_was_judged_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "broken.py").write_text("def pytest_runtestloop():\n    raise KeyError('broken')\n", encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(runner, "OWN_CONFIGURATION", (*runner.OWN_CONFIGURATION, "-p", "broken"))
+    with pytest.raises(JudgeError, match=r"\Apytest ended with status 3: KeyError: 'broken'\Z"):
+        runner.plan()
+
+
+@pytest.mark.parametrize(
+    ("before", "status", "told"),
+    [("umask 777", 0, ""), ("chmod 0 .", 3, "sockspec: the current directory: Permission denied\n")],
+)
+def test_rights_that_the_judge_lacks_are_no_verdict(tmp_path: Path, before: str, status: int, told: str) -> None:
+    rights = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.getuid() == 0 else []
+    shell = [*rights, "sh", "-c", f"{before} && exec {shlex.join(COMMAND)} --json report.json"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(shell, cwd=tmp_path, env=environment, capture_output=True, encoding="utf-8", check=False)
+    assert (done.returncode, done.stderr) == (status, told), done.stdout
+    tmp_path.chmod(0o700)
+    assert [file.stat().st_mode & 0o777 for file in tmp_path.iterdir()] == [0o600] * (status == 0)
 
 
 @pytest.mark.usefixtures("own_network")
