@@ -227,6 +227,17 @@ def test_a_host_with_few_ports_judges_nothing() -> None:
     assert "this host has 21 local ports for all programs" in done.stderr and done.stderr.count("\n") == 1
 
 
+@pytest.mark.usefixtures("own_network")
+def test_a_host_with_one_loopback_address_is_no_fault_of_the_target() -> None:
+    """As on macOS, where 127.0.0.2 is no address of the host."""
+    words = *COMMAND[:5], "--profile=quick", "--transport=udp", "--requirement=LEASE-4", "--requirement=CLI-15"
+    network = "ip link set lo up && ip addr del 127.0.0.1/8 dev lo && ip addr add 127.0.0.1/32 dev lo && exec "
+    command = [*UNSHARE, "sh", "-c", network + shlex.join(words)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "not decided, this host lacks the address 127.0.0.9: LEASE-4" in done.stdout
+
+
 def test_a_host_with_few_threads_judges_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A container with ``--pids-limit``, or ``ulimit -u``: a server with a thread for each client is at no fault."""
 
