@@ -1,5 +1,6 @@
 """``python -m conformance`` and ``sockspec``."""
 
+import contextlib
 import os
 import sys
 import traceback
@@ -15,12 +16,16 @@ def main() -> int:
             file=sys.stderr,
         )
         return 2
+    if sys.getfilesystemencoding() != "utf-8":
+        speak_utf8()
     forget_directory()
+    os.umask(os.umask(0o077) & 0o077)  # what this process writes it can read
     from conformance.commands import streams
 
     streams.take_over()
     try:
         os.getcwd()  # packages that are imported ask for it
+        os.stat(os.curdir)
     except OSError as error:
         print(f"sockspec: the current directory: {error.strerror}", file=sys.stderr)
         return 3
@@ -44,11 +49,21 @@ def main() -> int:
     return status
 
 
+def speak_utf8() -> None:
+    """Start this process anew: what programs get as arguments is UTF-8, in a locale with another encoding too.
+
+    Only its own output stays in that encoding.
+    """
+    environment = {"PYTHONIOENCODING": sys.stdout.encoding if sys.stdout else "utf-8", **os.environ, "PYTHONUTF8": "1"}
+    os.execve(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]], environment)
+
+
 def forget_directory() -> None:
     """Import nothing from the directory where ``python -m`` was started: there may be a socket.py in it."""
     first = sys.path[0]
-    if os.path.exists(first) and os.path.samefile(first, os.curdir) and not os.path.samefile(first, ROOT):
-        del sys.path[0]
+    with contextlib.suppress(OSError):  # one that is deleted, or that this user may not enter, has none
+        if os.path.samefile(first, os.curdir) and not os.path.samefile(first, ROOT):
+            del sys.path[0]
 
 
 if __name__ == "__main__":

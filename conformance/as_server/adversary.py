@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple
 
 from conformance import timing
+from conformance.addresses import NEIGHBOUR
 from conformance.as_server.misbehaviours import BAD, ODD, Misbehaviour, Scenario
-from conformance.as_server.scripted import NEIGHBOUR, ClientLeft, ScriptedTcp, ScriptedUdp
+from conformance.as_server.scripted import ClientLeft, ScriptedTcp, ScriptedUdp
 from conformance.expected.replies import TOKEN, challenge, ok, tick
 from conformance.expected.services import SERVICE_TABLE
 

@@ -24,9 +24,6 @@ from conformance.timing import PATIENCE
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-NEIGHBOUR = "127.0.0.2"
-"""An address that stands for another host, from which a stranger sends."""
-
 RETRANSMITTED = 0.9
 """Seconds after which the same request may be a retransmission. Only the checks of CLI-13 judge retransmissions."""
 

@@ -8,6 +8,7 @@ from conformance.languages.texts import mark, say
 from conformance.languages.told import told
 from conformance.running.verdicts import CONFORMS, FAILS
 from conformance.targets.discovery import target_help
+from conformance.targets.host import require_fit_host
 
 HELP = mark("does a target keep the contract that the suite stands on?")
 
@@ -18,7 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     status = CONFORMS
-    for target in find_targets(options.targets):
+    targets = find_targets(options.targets)
+    require_fit_host(targets)
+    for target in targets:
         print(target.name)
         for finding in contract.check(target):
             first, *rest = (told(finding.problem) or say("ok")).splitlines()

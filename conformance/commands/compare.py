@@ -18,6 +18,7 @@ from conformance.reports.json_report import build_report
 from conformance.running.runner import JudgeError, Selection
 from conformance.running.verdicts import CONFORMS, NOT_JUDGED, exit_status, judge, state_of
 from conformance.targets.discovery import BUNDLED, find_target, target_help
+from conformance.targets.host import require_fit_host
 from conformance.targets.interrupts import ignored_interrupts
 from conformance.targets.target import MissingError, Target
 from conformance.targets.terms import SERVICES, TRANSPORTS
@@ -65,6 +66,7 @@ def execute(options: argparse.Namespace) -> int:
     if baseline not in [target.name for target in targets]:
         raise UsageError(say("--baseline {name}: no such target is compared", name=baseline))
     require_directories(options.json, options.html)
+    require_fit_host(targets)
     write_page, writer = page_writer() if options.html else None, Writer()
     comparison = compare(options, targets, baseline, console)
     with ignored_interrupts():

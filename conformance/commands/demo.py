@@ -12,6 +12,7 @@ from conformance.commands import run
 from conformance.commands.selecting import add_selection, find_targets
 from conformance.languages.texts import mark, say
 from conformance.reports.screen import Screen
+from conformance.targets.host import require_fit_host
 from conformance.targets.programs import Program
 from conformance.targets.target import Target
 from conformance.targets.terms import SERVICES, TRANSPORTS, Service, Transport
@@ -27,7 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     console = Screen()
-    for target in find_targets(options.targets):
+    targets = find_targets(options.targets)
+    require_fit_host(targets)
+    for target in targets:
         show_at_work(console, target, options.transport or TRANSPORTS, options.service or SERVICES)
     arguments = [f"--{name}={value}" for name in ("role", "transport", "service") for value in getattr(options, name)]
     parser = argparse.ArgumentParser()

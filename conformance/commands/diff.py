@@ -13,6 +13,7 @@ from conformance.profiles import PROFILES
 from conformance.running.runner import JudgeError
 from conformance.running.verdicts import CONFORMS, FAILS
 from conformance.targets.discovery import find_target
+from conformance.targets.host import require_fit_host
 from conformance.targets.terms import SERVICES, TRANSPORTS
 
 HELP = mark("let two servers answer the same; show the shortest difference")
@@ -29,6 +30,7 @@ def execute(options: argparse.Namespace) -> int:
     targets = [find_target(word) for word in options.targets]
     profile = PROFILES[options.profile]._replace(seed=options.seed)
     hypothesis.settings.load_profile(options.profile)
+    require_fit_host(targets)
     require_reachable(targets)
     compared = False
     status = CONFORMS

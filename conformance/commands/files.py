@@ -67,13 +67,26 @@ def screen_beside(file: Path | None, width: int | None = None) -> Screen:
     return Screen(stderr=file == STDOUT, width=width)
 
 
+_PARTS = {
+    "profile": str,
+    "seed": int,
+    "cases": list,
+    **dict.fromkeys(["known_failures", "requirements", "states", "verdicts"], dict),
+}
+"""What is read of a report, and as which types."""
+
+
 def read_report(path: Path) -> dict[str, Any]:
     """Return a report that `run --json` has written. Raises OSError, and UsageError for another file."""
     try:
         whole = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:  # no UTF-8, or no JSON
+    except (ValueError, RecursionError) as error:  # no UTF-8, or no JSON
         raise UsageError(f"{path}: {error}") from None
-    if not isinstance(whole, dict) or whole.get("format") != FORMAT or "verdicts" not in whole:
+    if (
+        not isinstance(whole, dict)
+        or whole.get("format") != FORMAT
+        or not all(isinstance(whole.get(name), kind) for name, kind in _PARTS.items())
+    ):
         raise UsageError(
             say("{file}: not a report of format {format}, as `run --json` writes it", file=path, format=FORMAT)
         )

@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from conformance.languages.texts import say
 from conformance.running import runner
 from conformance.running.cases import Case
-from conformance.running.runner import JudgeError, Planned, Selection
+from conformance.running.runner import Planned, Selection
 
 SAID_EACH = 250
 """Where there is no terminal for a bar, so many checks are reported by a line."""
@@ -66,10 +66,10 @@ def judge_selection(console: Console, selection: Selection, take: Callable[[Case
                     )
         except KeyboardInterrupt:
             judged.problem = "interrupted"
-        except JudgeError as error:
+        except Exception as error:  # whatever it is, what has been judged is shown
             if not any(case.ran for case in judged.cases):
                 raise
-            judged.problem = str(error)
+            judged.problem = str(error) or type(error).__name__
     for case in left.values():
         case.outcome, case.problem = "unjudged", judged.problem
         judged.cases.append(case)

@@ -22,6 +22,7 @@ from conformance.labs.results import judge
 from conformance.labs.submission import SubmissionError, find_submission
 from conformance.languages.texts import mark, say
 from conformance.running.verdicts import CONFORMS, FAILS, NOT_JUDGED
+from conformance.targets.host import require_loopback, require_processes
 
 HELP = mark("judge one of seven exercises as it is assigned, in free form")
 
@@ -49,6 +50,8 @@ def execute(options: argparse.Namespace) -> int:
     if options.watch:
         return _watch({file.parent for file in submission})
     alone = enter_own_network()
+    require_processes()
+    require_loopback()
     exercise, console = EXERCISES[options.number], screen_beside(options.json)
     tell = partial(console.print, soft_wrap=not console.is_terminal)  # only on a terminal are lines broken
     heading = say("exercise {number}", number=exercise.number)

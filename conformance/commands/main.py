@@ -57,6 +57,10 @@ BY_LOCALE = "lab", "grade", "init"
 """Commands that speak the language of the locale into pipes and files too: what they print is for persons alone."""
 
 
+NO_THREAD = "can't start new thread"
+"""Python's RuntimeError where the limit of processes or of memory is reached."""
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         if message.startswith("argument "):  # before Python 3.11 argparse has no translation of that word
@@ -97,7 +101,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("sockspec:", say("interrupted"), file=sys.stderr)
         return NOT_JUDGED
-    except Exception:  # noqa: BLE001 - whatever it is, its status must not say that a target does not conform
+    except Exception as error:  # noqa: BLE001 - whatever it is, its status must not say that a target does not conform
+        if isinstance(error, MemoryError) or str(error) == NO_THREAD:
+            print("sockspec:", say("this host has no memory left, or no processes and threads"), file=sys.stderr)
+            return NOT_JUDGED
         traceback.print_exc()
         print(say("sockspec: could not be judged: the suite itself failed, see above"), file=sys.stderr)
         return NOT_JUDGED

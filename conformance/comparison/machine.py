@@ -27,9 +27,9 @@ class Cores(NamedTuple):
 
 def choose_cores() -> Cores:
     """Return two different cores that this process may use; None for both if there is one, or none can be chosen."""
-    if not hasattr(psutil.Process, "cpu_affinity"):
+    if not hasattr(os, "sched_getaffinity"):
         return Cores(None, None)
-    usable = psutil.Process().cpu_affinity()
+    usable = sorted(os.sched_getaffinity(0))
     return Cores(usable[-1], usable[0]) if len(usable) > 1 else Cores(None, None)
 
 

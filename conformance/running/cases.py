@@ -28,6 +28,14 @@ EVENT_BYTES = 4096
 PROBLEM = 1 << 14
 """Characters of a problem."""
 
+_KINDS: dict[str, Any] = {
+    **dict.fromkeys(["check", "parameters", "target", "word", "profile"], str),
+    **dict.fromkeys(["requirements", "exchanges"], list),
+    "seed": int,
+    "inputs": dict | None,
+}
+"""Types of what replays a case."""
+
 
 @dataclass
 class Case:
@@ -90,19 +98,27 @@ class Case:
         if not isinstance(whole, Mapping) or whole.get("format") != FORMAT or set(whole) - known - {"format"}:
             raise ValueError(say("not a case of format {format}", format=FORMAT))
         try:
-            return cls(**{name: value for name, value in whole.items() if name in known})
+            case = cls(**{name: value for name, value in whole.items() if name in known})
         except TypeError as error:
             raise ValueError(say("not a case: {problem}", problem=error)) from None
+        if wrong := [name for name, kind in _KINDS.items() if not isinstance(getattr(case, name), kind)]:
+            raise ValueError(say("not a case: {problem}", problem=f"{wrong[0]} is {getattr(case, wrong[0])!r}"))
+        return case
 
 
 def load_case(file: Path) -> Case:
     """Return the case that a file holds. Raises ValueError with one line for a file that cannot be read as one."""
     try:
-        return Case.from_json(json.loads(file.read_text(encoding="utf-8")))
+        case = Case.from_json(json.loads(file.read_text(encoding="utf-8")))
+        for value in (case.inputs or {}).values():
+            decode(value["draws"] if isinstance(value, dict) and "draws" in value else value)
     except OSError as error:
         raise ValueError(f"{file}: {say(error.strerror or str(error))}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{file}: {error}") from None
+    except (TypeError, AttributeError, LookupError, ImportError) as error:  # of another version of the suite
+        raise ValueError(f"{file}: {say('not a case: {problem}', problem=error)}") from None
+    return case
 
 
 def cut_problem(text: str) -> str:

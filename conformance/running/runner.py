@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from conformance.profiles import Profile
 from conformance.running.admission import finished_file
 from conformance.running.cases import Case
 from conformance.targets.discovery import BUNDLED
-from conformance.targets.host import require_loopback, require_ports
+from conformance.targets.host import require_fit_host, require_ports, require_threads
 from conformance.targets.keeper import keeper
 from conformance.targets.target import Target
 from conformance.targets.terms import ROLES, SERVICES, TRANSPORTS, Role, Service, Transport
@@ -41,6 +42,9 @@ PLANNING = 10
 
 OUTPUT_LINES = 12
 
+_CAUSE = re.compile(r"(?:INTERNALERROR> )?(?:E +)?([\w.]*(?:Error|Exception)\b(?!: Traceback).*)")
+"""A line of a traceback, pytest's own or of a worker, that says what went wrong."""
+
 DONE = 0, 1, 5
 """Statuses of pytest: all passed, some failed, there were none."""
 
@@ -58,7 +62,7 @@ OWN_CONFIGURATION = (
 """Options with which pytest runs the checks alike in every directory and environment."""
 
 OTHERS_SETTINGS = "PYTEST_", "HYPOTHESIS_", "COVERAGE_", "COV_CORE_"
-OTHERS_VARIABLES = "PYTHONOPTIMIZE", "PYTHONWARNINGS", "PYTHONSAFEPATH", "PYTHONINSPECT"
+OTHERS_VARIABLES = "PYTHONOPTIMIZE", "PYTHONWARNINGS", "PYTHONSAFEPATH", "PYTHONINSPECT", "PYTHONIOENCODING"
 
 
 class JudgeError(Exception):
@@ -99,9 +103,10 @@ def run(selection: Selection, enough: Callable[[Case], bool] = lambda case: Fals
 
     Of a target no further check is run after a case for which `enough` is true.
     """
+    require_fit_host(selection.targets)
     if any(not target.url for target in selection.targets):
-        require_loopback()
         require_ports()
+        require_threads()
     failed: Counter[str] = Counter()
     with tempfile.TemporaryDirectory(prefix="sockspec-") as directory:
         for event in _session([*_arguments(selection), f"--finished={directory}"]):
@@ -122,7 +127,8 @@ def plan() -> list[Case]:
 
 
 def replay(file: str, case: Case, target: Target) -> Iterator[Planned | Case]:
-    """Run one stored case again, against a target. Raises JudgeError."""
+    """Run one stored case again, against a target. Raises JudgeError, and OSError."""
+    require_fit_host([target])
     yield from _session(
         [
             f"conformance.checks.{case.check.partition('.py::')[0].replace('/', '.')}",
@@ -162,10 +168,11 @@ def _session(arguments: Sequence[str]) -> Iterator[Planned | Case]:
     reading, writing = os.pipe()
     planning = STALL + PLANNING * sum(argument.startswith("--implementation=") for argument in arguments)
     planned: dict[str, Case] | None = None
+    any_ran = False
     stalled: list[float] = []
     with (
         os.fdopen(reading, encoding="utf-8") as lines,
-        tempfile.TemporaryFile("w+") as output,
+        tempfile.TemporaryFile("w+", encoding="utf-8", errors="backslashreplace") as output,
         tempfile.TemporaryDirectory(prefix="sockspec-", ignore_cleanup_errors=True) as temporary,
     ):
         # pytest's own is shared by all users without a name, and stays when it ends.
@@ -195,6 +202,7 @@ def _session(arguments: Sequence[str]) -> Iterator[Planned | Case]:
                     yield Planned([*planned.values()], applying)
                     continue
                 case = Case.from_json(whole)
+                any_ran |= case.ran
                 if planned is not None:
                     planned.pop(case.key, None)
                 yield case
@@ -205,9 +213,12 @@ def _session(arguments: Sequence[str]) -> Iterator[Planned | Case]:
                 process.wait()
             keeper.tell("-", process.pid)
         output.seek(0)
-        last = [line for line in output.read().splitlines() if line.strip()][-OUTPUT_LINES:]
+        last = [line.rstrip() for line in output if line.strip()]
     ended = f"nothing happened for {stalled[0]:g} s" if stalled else f"pytest ended with status {status}"
-    problem = "\n".join([ended, *last])
+    cause = next(filter(None, map(_CAUSE.fullmatch, map(str.strip, last))), None)
+    if cause and not any_ran:
+        raise JudgeError(f"{ended}: {cause[1]}")
+    problem = "\n".join([ended, *last[-OUTPUT_LINES:]])
     if planned is None or (status not in DONE and not planned):
         raise JudgeError(problem)
     for case in [] if collects_only else planned.values():
@@ -224,24 +235,32 @@ def _timely(
     Only time counts in which this process runs: it may be stopped on a terminal, by Ctrl-Z, and continued.
     """
 
-    def wait(came: threading.Event, longest: float) -> None:
-        for _ in range(round(longest / LOOK)):
-            if came.wait(LOOK):
-                return
-        stalled.append(longest)
-        os.killpg(process.pid, signal.SIGKILL)
+    awaited: int | None = None  # the number of the line
+    ended = threading.Event()
 
-    source = iter(lines)
-    for number in itertools.count():
-        came = threading.Event()
-        threading.Thread(target=wait, args=[came, STALL if number > 1 else planning], daemon=True).start()
-        try:
+    def watch() -> None:
+        seen, looks = awaited, 0
+        while not ended.wait(LOOK):
+            looks = looks + 1 if seen == awaited else 0
+            seen = awaited
+            longest = STALL if seen is not None and seen > 1 else planning
+            if seen is not None and looks * LOOK >= longest:
+                stalled.append(longest)
+                os.killpg(process.pid, signal.SIGKILL)
+                return
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        source = iter(lines)
+        for number in itertools.count():
+            awaited = number
             line = next(source, None)
-        finally:
-            came.set()
-        if line is None:
-            return
-        yield line
+            awaited = None
+            if line is None:
+                return
+            yield line
+    finally:
+        ended.set()
 
 
 def own_environment() -> dict[str, str]:

@@ -1,23 +1,32 @@
 """What this host offers to a check. What it lacks is no fault of the target."""
 
 import errno
+import os
 import socket
 import subprocess
+import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from conformance.inconclusive import Inconclusive, Unjudged
 from conformance.languages.texts import say
 from conformance.targets.terms import Transport
+
+if TYPE_CHECKING:
+    from conformance.targets.target import Target
 
 OUT_OF = errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ENOBUFS
 """Errors of a host that has no more files, memory, processes or buffers; no program is at fault."""
 
 PORTS = 2000
 """Local ports that a run needs: its checks of load have several hundred sockets each, in a few processes at once."""
+
+THREADS = 1000
+"""Threads that a run needs: a server may have one for each client, and the checks of load have several hundred."""
 
 SPARE_PORTS = 100
 """With so many left, no program gets none because of those that run beside it."""
@@ -54,6 +63,27 @@ def require_address(transport: Transport, host: str, port: int = 0) -> None:
         raise
 
 
+def require_fit_host(targets: "Iterable[Target]") -> None:
+    """Raises OSError with one line unless this host can run the programs of these targets."""
+    if any(not target.url for target in targets):
+        require_processes()
+        require_loopback()
+
+
+def require_processes() -> None:
+    """Raises OSError with one line where Linux does not show processes as they are: what a program starts is found so.
+
+    A sandbox may have no /proc, or that of another PID namespace.
+    """
+    if sys.platform == "linux":
+        try:
+            shown = os.readlink("/proc/self")
+        except OSError:
+            shown = ""
+        if shown != str(os.getpid()):
+            raise OSError(say("this host has no /proc that shows its processes"))
+
+
 def require_loopback() -> None:
     """Raises OSError with one line unless a connection to 127.0.0.1 can be made, as all checks do."""
     try:
@@ -83,6 +113,31 @@ def require_ports() -> None:
             needed=PORTS,
         )
         raise OSError(problem)
+
+
+def require_threads() -> None:
+    """Raises OSError with one line unless `THREADS` can be started at once: a container or ``ulimit -u`` has limits."""
+    ended = threading.Event()
+    started: list[threading.Thread] = []
+    size = threading.stack_size(1 << 18)
+    try:
+        for _ in range(THREADS):
+            thread = threading.Thread(target=ended.wait)
+            thread.start()
+            started.append(thread)
+    except RuntimeError:
+        problem = say(
+            "this host has no more than {count} threads for programs (ulimit -u, or the container's limit),"
+            " and the checks need {needed}",
+            count=len(started),
+            needed=THREADS,
+        )
+        raise OSError(problem) from None
+    finally:
+        ended.set()
+        threading.stack_size(size)
+        for thread in started:
+            thread.join()
 
 
 @contextmanager

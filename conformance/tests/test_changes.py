@@ -124,7 +124,9 @@ def test_what_cannot_be_compared_is_told(capsys: pytest.CaptureFixture[str]) -> 
     assert "have no target in common" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 2, "verdicts": {}}', "\udcff"])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"format": 2, "verdicts": {}}', '{"format": 1, "verdicts": {}}', "\udcff", "[" * 100_000]
+)
 def test_a_file_that_is_no_report_is_refused_in_one_line(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     Path("a.json").write_bytes(text.encode(errors="surrogateescape"))
     for words in (["badge", "a.json"], ["changes", "a.json", "a.json"]):

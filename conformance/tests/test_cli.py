@@ -220,10 +220,44 @@ def test_an_unknown_option(words: list[str], capsys: pytest.CaptureFixture[str])
     assert "usage: sockspec" in capsys.readouterr().err
 
 
-def test_a_file_that_is_no_failure(capsys: pytest.CaptureFixture[str]) -> None:
-    Path("x.json").write_text('{"format": 1, "check": "x"}')
+STORED: dict[str, Any] = {
+    "format": 1,
+    "check": "gone.py::gone",
+    "parameters": "",
+    "target": "raw",
+    "word": "raw",
+    "role": "client",
+    "transport": "tcp",
+    "service": "echo",
+    "requirements": ["CLI-1"],
+    "outcome": "failed",
+}
+"""A failure of a suite that had another check."""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"format": 1, "check": "x"}',
+        "[" * 100_000,
+        json.dumps({**STORED, "word": 5}),
+        json.dumps({**STORED, "inputs": 5}),
+        json.dumps({**STORED, "inputs": {"message": {"bytes": "z"}}}),
+        json.dumps({**STORED, "inputs": {"message": {"object": "conformance.gone:Gone", "fields": []}}}),
+        json.dumps({**STORED, "profile": "gone"}),
+    ],
+)
+def test_a_file_that_is_no_failure(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("x.json").write_text(text)
     assert main.main(["replay", "x.json"]) == 2
-    assert "not a case" in capsys.readouterr().err
+    errors = capsys.readouterr().err
+    assert errors.startswith("sockspec: x.json: ") and errors.count("\n") == 1
+
+
+def test_a_failure_of_a_check_that_is_no_more(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("x.json").write_text(json.dumps(STORED))
+    assert main.main(["replay", "x.json"]) == 3
+    assert capsys.readouterr() == ("ERROR gone.py::gone: there is no such check for that target\n", "")
 
 
 @pytest.mark.parametrize("words", [["list"], ["list", "--kills"]])

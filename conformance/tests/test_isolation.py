@@ -1,21 +1,29 @@
 """The judge is bent by nobody's settings: not by those of Python, of pytest or of the project that it is run in."""
 
 import errno
+import io
 import os
 import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from conformance import ROOT
-from conformance.running import preflight
+from conformance.commands.judging import judge_selection
+from conformance.profiles import PROFILES
+from conformance.running import preflight, runner
+from conformance.running.cases import Case
 from conformance.running.checks import Cell
+from conformance.running.runner import JudgeError, Planned, Selection
 from conformance.targets.discovery import BUNDLED
 
 COMMAND = [
@@ -133,9 +141,17 @@ def test_few_open_files_are_no_fault_of_the_target() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize(("number", "noted"), [(errno.EMFILE, 0), (errno.ENOMEM, 0), (errno.ENOENT, 1)])
-def test_what_the_host_is_out_of_is_no_fault_of_the_target(
-    monkeypatch: pytest.MonkeyPatch, number: int, noted: int
+@pytest.mark.parametrize(
+    ("problem", "noted"),
+    [
+        (OSError(errno.EMFILE, "a"), 0),
+        (OSError(errno.ENOMEM, "a"), 0),
+        (OSError(errno.ENOENT, "a"), 1),
+        (KeyError(), 0),
+    ],
+)
+def test_what_the_host_or_the_judge_lacks_is_no_fault_of_the_target(
+    monkeypatch: pytest.MonkeyPatch, problem: Exception, noted: int
 ) -> None:
     class Noting:
         problems = 0
@@ -144,7 +160,7 @@ def test_what_the_host_is_out_of_is_no_fault_of_the_target(
             self.problems += 1
 
     def fail(*arguments: object) -> None:
-        raise OSError(number, "a reason")
+        raise problem
 
     monkeypatch.setattr(preflight, "try_server", fail)
     admission: Any = Noting()
@@ -164,11 +180,43 @@ def own_network() -> None:
         pytest.skip("this host gives no network of its own")
 
 
+UNFIT = {
+    "this host has no loopback that works (127.0.0.1): Network is unreachable": [*UNSHARE, "--", *COMMAND[:3]],
+    "this host has no /proc that shows its processes": [
+        *("unshare", "--map-root-user", "--mount", "sh", "-c"),
+        f'mount -t tmpfs none /proc && exec {shlex.join(COMMAND[:3])} "$@"',
+        "sh",
+    ],
+}
+
+
 @pytest.mark.usefixtures("own_network")
-def test_a_host_without_loopback_judges_nothing() -> None:
-    done = subprocess.run([*UNSHARE, *COMMAND], cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
-    assert (done.returncode, done.stdout) == (3, "")
-    assert done.stderr == "sockspec: this host has no loopback that works (127.0.0.1): Network is unreachable\n"
+@pytest.mark.parametrize("told", UNFIT)
+@pytest.mark.parametrize("words", ["run raw", "check-target raw", "diff raw with", "compare raw", "demo raw"])
+def test_an_unfit_host_judges_nothing(told: str, words: str) -> None:
+    command = [*UNFIT[told], *words.split()]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (3, "", f"sockspec: {told}\n")
+
+
+@pytest.mark.usefixtures("own_network")
+def test_a_host_without_processes_judges_no_exercise(tmp_path: Path) -> None:
+    (tmp_path / "server.py").touch()
+    (tmp_path / "client.py").touch()
+    [told] = [each for each in UNFIT if "/proc" in each]
+    command = [*UNFIT[told], "lab", "1", str(tmp_path), "--lang=en"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (3, "", f"sockspec: {told}\n")
+
+
+def test_arguments_are_utf8_in_any_locale() -> None:
+    """A locale such as ru_RU.KOI8-R has another encoding; ASCII is the one that each system has."""
+    words = "-m", "conformance", "run", "raw", "--requirement=CLI-1", "--transport=tcp", "--profile=quick"
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = [sys.executable, *words]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, encoding="utf-8", check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.isascii()
 
 
 @pytest.mark.usefixtures("own_network")
@@ -177,6 +225,65 @@ def test_a_host_with_few_ports_judges_nothing() -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
     assert (done.returncode, done.stdout) == (3, "")
     assert "this host has 21 local ports for all programs" in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.mark.usefixtures("own_network")
+def test_a_host_with_one_loopback_address_is_no_fault_of_the_target() -> None:
+    """As on macOS, where 127.0.0.2 is no address of the host."""
+    words = *COMMAND[:5], "--profile=quick", "--transport=udp", "--requirement=LEASE-4", "--requirement=CLI-15"
+    network = "ip link set lo up && ip addr del 127.0.0.1/8 dev lo && ip addr add 127.0.0.1/32 dev lo && exec "
+    command = [*UNSHARE, "sh", "-c", network + shlex.join(words)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "not decided, this host lacks the address 127.0.0.9: LEASE-4" in done.stdout
+
+
+def test_a_host_with_few_threads_judges_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container with ``--pids-limit``, or ``ulimit -u``: a server with a thread for each client is at no fault."""
+
+    def start(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    selection = Selection([BUNDLED["raw"]], [], [], [], [], PROFILES["quick"])
+    with pytest.raises(OSError, match=r"no more than 0 threads .* and the checks need 1000"):
+        next(iter(runner.run(selection)))
+
+
+def test_what_was_judged_is_not_lost_with_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = Case("a.py::a", "", "raw", "raw", "client", "tcp", "echo", ["CLI-1"], "passed")
+
+    def run(selection: object) -> Iterator[Planned | Case]:
+        yield Planned([case, replace(case, check="a.py::b")], {"raw": 2})
+        yield case
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(runner, "run", run)
+    judged = judge_selection(Console(file=io.StringIO()), Selection([], [], [], [], [], PROFILES["quick"]))
+    assert judged.problem == "can't start new thread"
+    assert [each.outcome for each in judged.cases] == ["passed", "unjudged"]
+
+
+def test_why_nothing_was_judged_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "broken.py").write_text("def pytest_runtestloop():\n    raise KeyError('broken')\n", encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(runner, "OWN_CONFIGURATION", (*runner.OWN_CONFIGURATION, "-p", "broken"))
+    with pytest.raises(JudgeError, match=r"\Apytest ended with status 3: KeyError: 'broken'\Z"):
+        runner.plan()
+
+
+@pytest.mark.parametrize(
+    ("before", "status", "told"),
+    [("umask 777", 0, ""), ("chmod 0 .", 3, "sockspec: the current directory: Permission denied\n")],
+)
+def test_rights_that_the_judge_lacks_are_no_verdict(tmp_path: Path, before: str, status: int, told: str) -> None:
+    rights = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.getuid() == 0 else []
+    shell = [*rights, "sh", "-c", f"{before} && exec {shlex.join(COMMAND)} --json report.json"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(shell, cwd=tmp_path, env=environment, capture_output=True, encoding="utf-8", check=False)
+    assert (done.returncode, done.stderr) == (status, told), done.stdout
+    tmp_path.chmod(0o700)
+    assert [file.stat().st_mode & 0o777 for file in tmp_path.iterdir()] == [0o600] * (status == 0)
 
 
 @pytest.mark.usefixtures("own_network")

@@ -6,8 +6,8 @@ from itertools import accumulate, pairwise
 
 import pytest
 
-from conformance.addresses import OWN_HOST
-from conformance.as_server.scripted import NEIGHBOUR, Request
+from conformance.addresses import NEIGHBOUR, OWN_HOST
+from conformance.as_server.scripted import Request
 from conformance.as_server.talk import LATENESS, Talk, took
 from conformance.blame import about
 from conformance.expected.replies import (
