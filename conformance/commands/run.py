@@ -35,6 +35,7 @@ from conformance.running.verdicts import (
     state_of,
 )
 from conformance.targets.interrupts import ignored_interrupts
+from conformance.targets.terms import TRANSPORTS
 
 HELP = mark("judge targets")
 
@@ -84,6 +85,7 @@ def execute(options: argparse.Namespace) -> int:
     known = read_known_failures(options.known_failures) if options.known_failures else {}
     targets = find_targets(options.targets)
     require_directories(options.json, options.junit, options.html)
+    units = len(targets) * (1 + len(TRANSPORTS))  # more processes would have nothing to do
     selection = Selection(
         targets,
         options.role,
@@ -91,7 +93,7 @@ def execute(options: argparse.Namespace) -> int:
         options.service,
         requirements,
         PROFILES[options.profile]._replace(seed=options.seed),
-        options.tx or ([f"{options.workers}*popen"] if options.workers else []),
+        options.tx or ([f"{min(options.workers, units)}*popen"] if options.workers else []),
         options.budget,
         options.fail_fast,
     )

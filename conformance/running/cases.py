@@ -117,7 +117,8 @@ def load_case(file: Path) -> Case:
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{file}: {error}") from None
     except (TypeError, AttributeError, LookupError, ImportError) as error:  # of another version of the suite
-        raise ValueError(f"{file}: {say('not a case: {problem}', problem=error)}") from None
+        problem = say("not a case: {problem}", problem=error)
+        raise ValueError(f"{file}: {problem}") from None
     return case
 
 

@@ -193,6 +193,10 @@ def test_a_wrong_url_is_wrong_usage(words: list[str], capsys: pytest.CaptureFixt
     assert capsys.readouterr().err.count("\n") == 1
 
 
+def test_no_more_workers_are_started_than_have_work() -> None:
+    assert run(target("good"), *FEW, "--workers=5000")[0] == 0
+
+
 @pytest.mark.parametrize("scale", ["0,5", "0", "-1", "nan", "x"])
 def test_a_wrong_setting_is_wrong_usage(scale: str) -> None:
     environment = {**os.environ, "SOCKSPEC_TIME_SCALE": scale, "PYTHONPATH": str(ROOT)}
