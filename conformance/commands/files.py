@@ -17,12 +17,21 @@ Result = TypeVar("Result")
 
 
 def require_directories(*files: Path | None, folder: Path | None = None) -> None:
-    """Raises UsageError, before any work, if one of the files, or a folder of them, could not be written there."""
-    for file in files:
-        if file and file.is_dir():
+    """Raises UsageError, before any work, if one of the files, or a folder of them, could not be written there.
+
+    Two in one file could not either: the second would take the place of the first.
+    """
+    named: set[Path] = set()
+    given = [file for file in files if file]
+    for file in given:
+        if file.is_dir():
             raise UsageError(say("{file} is a directory", file=file))
-    for file in (*files, folder):
-        if file and not file.parent.is_dir():
+        if file.resolve() in named:
+            raise UsageError(say("{file} is to hold two results", file=file))
+        if file.is_file() or not file.exists():
+            named.add(file.resolve())
+    for file in [*given, folder] if folder else given:
+        if not file.parent.is_dir():
             raise UsageError(say("{file}: {directory} is no directory", file=file, directory=file.parent))
 
 

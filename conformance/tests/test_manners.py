@@ -138,6 +138,7 @@ def test_a_package_that_is_broken_judges_nothing(directory: Path) -> None:
         (["run", "--requirement", "NONE"], "no requirement NONE"),
         (["run", "nowhere"], "neither raw"),
         (["run", "--json", "empty"], "empty is a directory"),
+        (["run", "--json", "new", "--junit", "./new"], "new is to hold two results"),
     ],
 )
 def test_wrong_usage_says_what_to_do(directory: Path, words: list[str], said: str) -> None:
