@@ -213,6 +213,7 @@ def test_arguments_are_utf8_in_any_locale() -> None:
     """A locale such as ru_RU.KOI8-R has another encoding; ASCII is the one that each system has."""
     words = "-m", "conformance", "run", "raw", "--requirement=CLI-1", "--transport=tcp", "--profile=quick"
     environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    environment.pop("PYTHONIOENCODING", None)
     command = [sys.executable, *words]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, encoding="utf-8", check=False)
     assert done.returncode == 0, done.stdout + done.stderr
