@@ -22,15 +22,14 @@ def require_directories(*files: Path | None, folder: Path | None = None) -> None
     Two in one file could not either: the second would take the place of the first.
     """
     named: set[Path] = set()
-    given = [file for file in files if file]
-    for file in given:
+    for file in filter(None, files):
         if file.is_dir():
             raise UsageError(say("{file} is a directory", file=file))
         if file.resolve() in named:
             raise UsageError(say("{file} is to hold two results", file=file))
         if file.is_file() or not file.exists():
             named.add(file.resolve())
-    for file in [*given, folder] if folder else given:
+    for file in filter(None, [*files, folder]):
         if not file.parent.is_dir():
             raise UsageError(say("{file}: {directory} is no directory", file=file, directory=file.parent))
 

@@ -5,13 +5,11 @@ answers each kind of faulty request; it stops. Where one of these does not hold,
 what never comes, or fail for that reason, and say nothing about their own requirements.
 """
 
-from unittest import SkipTest
-
 from conformance.running.admission import Admission
 from conformance.running.checks import Cell
 from conformance.running.client_trial import try_client
 from conformance.running.server_trial import try_server
-from conformance.targets.host import OUT_OF, undecided_without_ports
+from conformance.targets.host import OUT_OF, unjudged_without_ports
 from conformance.targets.server import DidNotStart
 from conformance.targets.target import Target
 
@@ -19,18 +17,16 @@ from conformance.targets.target import Target
 def try_program(target: Target, cell: Cell, admission: Admission) -> None:
     """Try a program with one service, and note what does not hold."""
     try:
-        with undecided_without_ports():
+        with unjudged_without_ports():
             if cell.role == "server":
                 try_server(target, cell, admission)
             else:
                 try_client(target, cell)
-    except SkipTest:
-        pass  # it took too long, or the host has no port left: each check will say so
     except DidNotStart as problem:
         admission.note_not_started(cell, str(problem))
     except (AssertionError, OSError) as problem:
         if isinstance(problem, OSError) and problem.errno in OUT_OF:
             return  # each check will say so
         admission.note_problem(cell, "SRV-1" if cell.role == "server" else "CLI-1", problem)
-    except Exception:  # noqa: BLE001, S110 - the judge's own fault: each check will say so
+    except Exception:  # noqa: BLE001, S110 - no time or port is left, or the judge is at fault: each check will say so
         pass

@@ -17,7 +17,7 @@ from conformance.expected.services import SERVICE_TABLE
 from conformance.inconclusive import Inconclusive
 from conformance.running.admission import Admission
 from conformance.running.checks import Cell
-from conformance.targets.host import OUT_OF, undecided_without_ports
+from conformance.targets.host import OUT_OF, unjudged_without_ports
 from conformance.targets.server import Server
 from conformance.targets.target import Target
 from conformance.targets.terms import Service, Transport
@@ -59,7 +59,7 @@ class _Trial:
     @contextmanager
     def step(self, requirement: str, prefix: str = "") -> Iterator[None]:
         try:
-            with undecided_without_ports(), about(requirement, prefix):
+            with unjudged_without_ports(), about(requirement, prefix):
                 yield
         except Inconclusive:
             pass  # what its platform lacks is said by each check

@@ -33,10 +33,10 @@ SPARE_PORTS = 100
 
 NO_PORT = "this host has no port left for programs"
 
-_taking_ports = threading.Lock()
-
 IANA_PORTS = 16_384
 """Dynamic ports by RFC 6335, section 6: 49152 to 65535."""
+
+_taking_ports = threading.Lock()
 
 _PORT_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
@@ -141,7 +141,7 @@ def require_threads() -> None:
 
 
 @contextmanager
-def undecided_without_ports() -> Iterator[None]:
+def unjudged_without_ports() -> Iterator[None]:
     """A block that raises Unjudged if it fails while this host has hardly a port left for who asks for any."""
     try:
         yield
