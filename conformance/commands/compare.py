@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 
-from conformance.commands.files import Writer, page_writer, require_directories, screen_beside, write_json
+from conformance.commands.files import Writer, page_builder, require_directories, screen_beside, write_json, write_text
 from conformance.commands.judging import judge_selection
 from conformance.commands.selecting import UsageError, find_targets, needs_module, positive
 from conformance.languages.texts import mark, say
@@ -60,24 +60,24 @@ def execute(options: argparse.Namespace) -> int:
         from conformance.comparison.tables import WIDTH, print_comparison
     except ModuleNotFoundError as error:
         raise UsageError(needs_module("compare", error.name, "compare")) from None
-    console = screen_beside(options.json, width=None if sys.stdout.isatty() else WIDTH)
+    console = screen_beside(options.json, options.html, width=None if sys.stdout.isatty() else WIDTH)
     targets = find_targets([word for word in options.targets or BUNDLED if _is_there(word, console)])
     baseline = options.baseline or targets[0].name
     if baseline not in [target.name for target in targets]:
         raise UsageError(say("--baseline {name}: no such target is compared", name=baseline))
     require_directories(options.json, options.html)
     require_fit_host(targets)
-    write_page, writer = page_writer() if options.html else None, Writer()
+    build_page, writer = page_builder() if options.html else None, Writer()
     comparison = compare(options, targets, baseline, console)
     with ignored_interrupts():
         print_comparison(console, comparison)
         if options.json:
             writer.attempt(write_json, options.json, comparison.to_json())
-    if write_page:
+    if build_page:
         judges = not (options.no_verdicts or comparison.problem)
         report = _judge_quickly(options, targets, console) if judges else None
         with ignored_interrupts():
-            writer.attempt(write_page, options.html, comparison, report)
+            writer.attempt(write_text, options.html, build_page(comparison, report))
     if not any(each.figures for each in comparison.measurements):
         raise JudgeError(say("nothing could be measured"))
     return NOT_JUDGED if comparison.problem or writer.problems else CONFORMS

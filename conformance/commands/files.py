@@ -6,13 +6,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from jsonschema import Draft202012Validator
+
 from conformance.commands.selecting import UsageError, needs_module
 from conformance.comparison.model import Comparison
 from conformance.languages.texts import say
-from conformance.reports.json_report import FORMAT
+from conformance.reports.json_report import FORMAT, SCHEMA
 from conformance.reports.screen import Screen
 
-PageWriter = Callable[[Path, Comparison | None, Mapping[str, Any] | None], None]
+PageBuilder = Callable[[Comparison | None, Mapping[str, Any] | None], str]
 Result = TypeVar("Result")
 
 
@@ -34,13 +36,13 @@ def require_directories(*files: Path | None, folder: Path | None = None) -> None
             raise UsageError(say("{file}: {directory} is no directory", file=file, directory=file.parent))
 
 
-def page_writer() -> PageWriter:
-    """Return what writes a page. Raises UsageError if this Python lacks what that takes."""
+def page_builder() -> PageBuilder:
+    """Return what builds a page. Raises UsageError if this Python lacks what that takes."""
     try:
         from conformance.reports.page import page  # takes a moment, and packages that nothing else takes
     except ModuleNotFoundError as error:
         raise UsageError(needs_module("--html", error.name, "compare")) from None
-    return page.write
+    return page.build_page
 
 
 class Writer:
@@ -70,18 +72,9 @@ STDOUT = Path("-")
 """Stands for standard output where a file is named; what is for a person goes to standard error then."""
 
 
-def screen_beside(file: Path | None, width: int | None = None) -> Screen:
-    """Return where a command speaks to a person that writes to a file, or to standard output."""
-    return Screen(stderr=file == STDOUT, width=width)
-
-
-_PARTS = {
-    "profile": str,
-    "seed": int,
-    "cases": list,
-    **dict.fromkeys(["known_failures", "requirements", "states", "verdicts"], dict),
-}
-"""What is read of a report, and as which types."""
+def screen_beside(*files: Path | None, width: int | None = None) -> Screen:
+    """Return where a command speaks to a person that writes to files, or to standard output."""
+    return Screen(stderr=STDOUT in files, width=width)
 
 
 def read_report(path: Path) -> dict[str, Any]:
@@ -90,22 +83,27 @@ def read_report(path: Path) -> dict[str, Any]:
         whole = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:  # no UTF-8, or no JSON
         raise UsageError(f"{path}: {error}") from None
-    if (
-        not isinstance(whole, dict)
-        or whole.get("format") != FORMAT
-        or not all(isinstance(whole.get(name), kind) for name, kind in _PARTS.items())
-    ):
+    if problem := next(Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8"))).iter_errors(whole), None):
         raise UsageError(
-            say("{file}: not a report of format {format}, as `run --json` writes it", file=path, format=FORMAT)
+            say(
+                "{file}: not a report of format {format}, as `run --json` writes it: {place}",
+                file=path,
+                format=FORMAT,
+                place=problem.json_path,
+            )
         )
-    return whole
+    return dict(whole)
 
 
 def write_json(path: Path, whole: object) -> None:
     """Write a whole as JSON. Raises OSError."""
+    write_text(path, json.dumps(whole, ensure_ascii=False, indent=1) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text in UTF-8. Raises OSError."""
     # Of generated text, surrogates stand alone; in JSON they look as `backslashreplace` writes them.
-    text = json.dumps(whole, ensure_ascii=False, indent=1)
-    data = f"{text}\n".encode(errors="backslashreplace")
+    data = text.encode(errors="backslashreplace")
     if path == STDOUT:
         sys.stdout.buffer.write(data)
         sys.stdout.flush()

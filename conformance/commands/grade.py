@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from conformance.commands.files import Writer, require_directories, screen_beside, write_json
+from conformance.commands.files import Writer, require_directories, screen_beside, write_json, write_text
 from conformance.commands.selecting import UsageError, needs_module, positive
 from conformance.labs.exercises import EXERCISES
 from conformance.labs.network import has_own_network
@@ -64,7 +65,7 @@ def execute(options: argparse.Namespace) -> int:
     require_directories(options.json, options.csv, options.gradescope, folder=options.html)
     write_pages = _pages_writer() if options.html else None
     known = _read(options.resume) if options.resume and options.resume.exists() else {}
-    console = screen_beside(options.json)
+    console = screen_beside(options.json, options.csv, options.gradescope)
     at_once = options.workers or AT_ONCE
     if at_once > 1 and not has_own_network():
         console.print(say("programs share this machine's ports, so they are judged one after the other"))
@@ -89,7 +90,7 @@ def execute(options: argparse.Namespace) -> int:
         whole = [{"person": key[0], **cell.to_json()} for key, cell in sorted(cells.items())]
         writer.attempt(write_json, options.json, whole)
     if options.csv:
-        writer.attempt(_write_csv, options.csv, persons, cells, weights)
+        writer.attempt(write_text, options.csv, _csv(persons, cells, weights))
     if options.gradescope:
         writer.attempt(write_json, options.gradescope, _gradescope(cells, weights))
     if write_pages:
@@ -151,13 +152,14 @@ def _is_whole(shown: str) -> bool:
     return bool(count) and taken == count
 
 
-def _write_csv(file: Path, persons: Sequence[str], cells: Cells, weights: Weights) -> None:
-    numbers = sorted({number for _, number in cells})
-    with file.open("w", encoding="utf-8-sig", newline="") as out:  # spreadsheets take it for Latin-1 without the mark
-        writer = csv.writer(out)
-        writer.writerow(["person", *numbers, "points", "of"])
-        for person, shown, points, most in _rows(persons, cells, weights):
-            writer.writerow([person, *shown, f"{points:.2f}", f"{most:g}"])
+def _csv(persons: Sequence[str], cells: Cells, weights: Weights) -> str:
+    out = io.StringIO()
+    out.write("\ufeff")  # without it, spreadsheets take the table for Latin-1
+    writer = csv.writer(out)
+    writer.writerow(["person", *sorted({number for _, number in cells}), "points", "of"])
+    for person, shown, points, most in _rows(persons, cells, weights):
+        writer.writerow([person, *shown, f"{points:.2f}", f"{most:g}"])
+    return out.getvalue()
 
 
 def _gradescope(cells: Cells, weights: Weights) -> dict[str, object]:

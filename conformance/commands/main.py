@@ -74,7 +74,7 @@ def language_for(words: Sequence[str]) -> str:
     for word, following in pairwise([*words, ""]):
         if (name := following if word == "--lang" else word.removeprefix("--lang=")) in texts.LANGUAGES:
             return name
-    stream = sys.stderr if {"-", "--json=-"} & set(words) else sys.stdout  # see STDOUT
+    stream = sys.stderr if any(word == "-" or word.endswith("=-") for word in words) else sys.stdout  # see STDOUT
     is_for_persons = bool(words) and (words[0] in BY_LOCALE or not {"-h", "--help"}.isdisjoint(words))
     return texts.language_of() if is_for_persons or stream.isatty() else "en"
 

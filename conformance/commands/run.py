@@ -10,7 +10,15 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from conformance.commands.files import PageWriter, Writer, page_writer, require_directories, screen_beside, write_json
+from conformance.commands.files import (
+    PageBuilder,
+    Writer,
+    page_builder,
+    require_directories,
+    screen_beside,
+    write_json,
+    write_text,
+)
 from conformance.commands.judging import Judged, judge_selection
 from conformance.commands.selecting import add_selection, find_requirements, find_targets, positive, positive_seconds
 from conformance.inconclusive import OUT_OF_TIME
@@ -21,7 +29,7 @@ from conformance.profiles import PROFILES
 from conformance.reports import terminal
 from conformance.reports.causes import find_causes
 from conformance.reports.json_report import build_report
-from conformance.reports.junit import write_junit
+from conformance.reports.junit import build_junit
 from conformance.running.cases import Case, load_exchange
 from conformance.running.runner import JudgeError, Selection
 from conformance.running.verdicts import (
@@ -97,8 +105,8 @@ def execute(options: argparse.Namespace) -> int:
         options.budget,
         options.fail_fast,
     )
-    write_page = page_writer() if options.html else None
-    console, writer = screen_beside(options.json), Writer()
+    build_page = page_builder() if options.html else None
+    console, writer = screen_beside(options.json, options.junit, options.html), Writer()
     files: dict[str, Path] = {}
 
     def store(case: Case) -> None:
@@ -108,7 +116,7 @@ def execute(options: argparse.Namespace) -> int:
     start = time.monotonic()
     judged = judge_selection(console, selection, store)
     with ignored_interrupts():  # what has been judged is shown and written
-        return _report(options, console, selection, judged, known, files, writer, write_page, time.monotonic() - start)
+        return _report(options, console, selection, judged, known, files, writer, build_page, time.monotonic() - start)
 
 
 def _report(
@@ -119,7 +127,7 @@ def _report(
     known: Mapping[str, str],
     files: Mapping[str, Path],
     writer: Writer,
-    write_page: PageWriter | None,
+    build_page: PageBuilder | None,
     seconds: float,
 ) -> int:
     """Show and write what a run has found; return the exit status."""
@@ -128,14 +136,14 @@ def _report(
     states = {name: state_of(judged.of(name), verdicts[name], known, strict=options.strict) for name in names}
     status = exit_status(verdicts, known, strict=options.strict)
     _show(console, options, judged, verdicts, files)
-    if options.json or write_page:
+    if options.json or build_page:
         whole = build_report(judged.cases, verdicts, states, known, selection.profile, status, seconds)
         if options.json:
             writer.attempt(write_json, options.json, whole)
-        if write_page:
-            writer.attempt(write_page, options.html, None, whole)
+        if build_page:
+            writer.attempt(write_text, options.html, build_page(None, whole))
     if options.junit:
-        writer.attempt(write_junit, options.junit, judged.cases)
+        writer.attempt(write_text, options.junit, build_junit(judged.cases))
     for id_ in stale(known, verdicts):
         holds = say("known failure {id} holds now: take it out of {file}", id=id_, file=options.known_failures)
         console.print(f"[red]{escape(holds)}[/]")

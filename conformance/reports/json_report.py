@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 from conformance.profiles import Profile
@@ -12,6 +13,7 @@ from conformance.running.verdicts import State, Verdicts
 from spec.requirements import REQUIREMENTS
 
 FORMAT = 1
+SCHEMA = Path(__file__).with_name("report.schema.json")
 
 
 def build_report(
@@ -23,7 +25,7 @@ def build_report(
     status: int,
     seconds: float,
 ) -> dict[str, Any]:
-    """Return the whole run as JSON takes it; `report.schema.json` says its form."""
+    """Return the whole run as JSON takes it; `SCHEMA` says its form."""
     now = datetime.fromtimestamp(time.time() - seconds, timezone.utc)
     return {
         "format": FORMAT,

@@ -3,15 +3,14 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable
-from pathlib import Path
 from xml.etree import ElementTree
 
 from conformance.running.cases import Case
 from conformance.running.checks import requirement_sentence
 
 
-def write_junit(path: Path, cases: Iterable[Case]) -> None:
-    """Write JUnit's XML: a suite for each target, a test case for each case."""
+def build_junit(cases: Iterable[Case]) -> str:
+    """Return JUnit's XML: a suite for each target, a test case for each case."""
     of: dict[str, list[Case]] = defaultdict(list)
     for case in cases:
         of[case.target].append(case)
@@ -43,9 +42,8 @@ def write_junit(path: Path, cases: Iterable[Case]) -> None:
                 told.text = (
                     _printable("\n".join([requirement_sentence(case.about), case.problem])) if case.about else ""
                 )
-    tree = ElementTree.ElementTree(root)
-    ElementTree.indent(tree)
-    tree.write(path, encoding="utf-8", xml_declaration=True)
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="utf-8", xml_declaration=True).decode()
 
 
 def _printable(text: str) -> str:

@@ -1,6 +1,7 @@
 """Two reports of the same targets, and a report as a badge."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,27 @@ def test_a_file_that_is_no_report_is_refused_in_one_line(text: str, capsys: pyte
     for words in (["badge", "a.json"], ["changes", "a.json", "a.json"]):
         assert main.main(words) == 2
         assert capsys.readouterr().err.startswith("sockspec: a.json: ")
+
+
+def places(whole: Any) -> Iterator[tuple[Any, Any]]:
+    """Each container in JSON with each of its keys."""
+    for key in list(whole) if isinstance(whole, dict) else range(len(whole)) if isinstance(whole, list) else ():
+        yield whole, key
+        yield from places(whole[key])
+
+
+def test_a_report_that_is_damaged_anywhere_is_refused_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    whole = report(mine={"ECHO-1": "failed"}, raw={})
+    whole["requirements"] = {"ECHO-1": whole["requirements"]["ECHO-1"]}
+    for container, key in places(whole):
+        good, container[key] = container[key], [{}]
+        Path("a.json").write_text(json.dumps(whole), encoding="utf-8")
+        for words in (["badge", "a.json"], ["changes", "a.json", "a.json"]):
+            assert main.main(words) == 2
+            [line] = capsys.readouterr().err.splitlines()
+            assert line.startswith("sockspec: a.json: not a report of format 1") and str(key) in line
+        container[key] = good
+    assert changes(whole, whole) == 0
 
 
 GOOD: Outcomes = {"ECHO-1": "passed"}

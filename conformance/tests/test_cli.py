@@ -13,6 +13,7 @@ from scapy.utils import rdpcap
 
 from conformance import ROOT
 from conformance.commands import main
+from conformance.reports.json_report import SCHEMA
 from conformance.running.cases import load_case
 from spec.requirements import REQUIREMENTS
 
@@ -125,7 +126,7 @@ def test_a_page_needs_its_packages(monkeypatch: pytest.MonkeyPatch, capsys: pyte
 
 
 def test_the_report_has_the_published_form() -> None:
-    schema = json.loads((ROOT / "conformance/reports/report.schema.json").read_text(encoding="utf-8"))
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
     _, report = run(target("good"), target("reverses-bytes"), *FEW)
     validator = jsonschema.Draft202012Validator(schema)
     validator.validate(report)

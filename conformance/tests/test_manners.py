@@ -43,6 +43,17 @@ def test_without_a_target_the_manifest_here_is_judged_and_json_goes_to_standard_
     assert "conforms" in done.stderr.decode()
 
 
+@pytest.mark.parametrize(
+    ("option", "start"),
+    [("--junit", b"<?xml version='1.0' encoding='utf-8'?>\n<testsuites>"), ("--html", b"<!doctype html>")],
+)
+def test_any_result_goes_to_standard_output(directory: Path, option: str, start: bytes) -> None:
+    done = sockspec(directory, "run", *FEW, option, "-", "--json", "run.json")
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stdout.startswith(start) and "conforms" in done.stderr.decode()
+    assert sorted(each.name for each in directory.iterdir()) == ["run.json", "sockspec.toml"]
+
+
 @pytest.mark.parametrize("setting", ["COLUMNS=1", "PYTHONIOENCODING=ascii", "NO_COLOR=1"])
 def test_any_terminal_will_do(directory: Path, setting: str) -> None:
     name, _, value = setting.partition("=")

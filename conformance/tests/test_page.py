@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from conformance.broken.kills import read_kills
-from conformance.comparison.model import Comparison, Figure
+from conformance.comparison.model import Figure
 from conformance.languages import texts
 from conformance.reports.page import charts, page, verdict_view
 from conformance.reports.page.formats import number, visible
@@ -65,16 +65,10 @@ class Document(HTMLParser):
         return (attributes[name] for _, attributes in self.elements if name in attributes)
 
 
-def written(directory: Path, comparison: Comparison | None, report: dict[str, object] | None) -> str:
-    file = directory / "страница.html"
-    page.write(file, comparison, report)
-    return file.read_text(encoding="utf-8")
-
-
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> str:
+def whole() -> str:
     """A page of both."""
-    return written(tmp_path_factory.mktemp("page"), samples.comparison(), samples.report())
+    return page.build_page(samples.comparison(), samples.report())
 
 
 @pytest.fixture(scope="module")
@@ -82,9 +76,9 @@ def document(whole: str) -> Document:
     return Document(whole)
 
 
-def test_the_page_speaks_the_chosen_language(tmp_path: Path) -> None:
+def test_the_page_speaks_the_chosen_language() -> None:
     texts.choose("ru")
-    shown = Document(written(tmp_path, samples.comparison(), samples.report()))
+    shown = Document(page.build_page(samples.comparison(), samples.report()))
     assert next(shown.all("lang")) == "ru"
     for words in ("Скорость и цена", "Значение reversed", "не соответствует", "задержка, медиана", "клиентов: 16"):
         assert words in shown.text
@@ -166,31 +160,31 @@ def test_each_figure_is_in_a_chart_or_why_there_is_none(document: Document) -> N
             assert f"{number(figure.median)} {number(figure.least)} – {number(figure.greatest)}" in rows
 
 
-def test_what_was_not_measured_is_said(tmp_path: Path) -> None:
+def test_what_was_not_measured_is_said() -> None:
     comparison = samples.comparison()
     first = comparison.measurements[1]
     lacking = replace(comparison, measurements=[each for each in comparison.measurements if each != first][:4])
-    shown = Document(written(tmp_path, lacking, samples.report())).text
+    shown = Document(page.build_page(lacking, samples.report())).text
     assert "with not measured" in shown and "not judged" in shown and "not seen" in shown
     nothing = replace(comparison, measurements=[], disagreements=[], sources=[])
-    shown = Document(written(tmp_path, nothing, None)).text
+    shown = Document(page.build_page(nothing, None)).text
     for words in ("Nothing was measured", "Not compared", "No program’s own file"):
         assert words in shown
 
 
-def test_a_problem_is_said_beside_figures_and_without_any(tmp_path: Path) -> None:
+def test_a_problem_is_said_beside_figures_and_without_any() -> None:
     comparison = samples.comparison()
     first = comparison.measurements[0]
     for figures in ({}, first.figures):
         died = replace(comparison, measurements=[replace(first, figures=figures, problem="died: Ой")])
-        assert "UDP, 32 bytes, Latin, 1 client: died: Ой" in Document(written(tmp_path, died, None)).text
+        assert "UDP, 32 bytes, Latin, 1 client: died: Ой" in Document(page.build_page(died, None)).text
 
 
-def test_figures_that_are_all_nothing(tmp_path: Path) -> None:
+def test_figures_that_are_all_nothing() -> None:
     comparison = samples.comparison()
     nothing = dict.fromkeys(comparison.measurements[0].figures, Figure(0, 0, 0))
     first = replace(comparison.measurements[0], figures=nothing)
-    assert 'class="drawn"' in written(tmp_path, replace(comparison, measurements=[first]), None)
+    assert 'class="drawn"' in page.build_page(replace(comparison, measurements=[first]), None)
 
 
 @pytest.mark.parametrize(
@@ -213,7 +207,7 @@ def test_marks_and_colours_do_not_repeat() -> None:
     assert len({charts.look(place) for place in range(64)}) == 64
 
 
-def test_the_page_opens_on_what_it_has(tmp_path: Path) -> None:
+def test_the_page_opens_on_what_it_has() -> None:
     comparison, failed = samples.comparison(), samples.report()
     held = {**failed, "cases": [case for case in failed["cases"] if case["outcome"] != "failed"]}
     for of, report, first in [
@@ -222,7 +216,7 @@ def test_the_page_opens_on_what_it_has(tmp_path: Path) -> None:
         (None, failed, "causes"),
         (None, held, "verdicts"),
     ]:
-        shown = Document(written(tmp_path, of, report))
+        shown = Document(page.build_page(of, report))
         sections = [each["id"] for tag, each in shown.elements if tag == "section"]
         assert next(href for href in shown.all("href")) == f"#{first}" == f"#{sections[0]}"
         assert ("verdicts" in sections) == (report is not None)
@@ -235,18 +229,18 @@ def test_causes_are_what_the_terminal_names(document: Document) -> None:
     assert shown.partition("What it explains")[2].split()[:4] == ["ECHO-3", "test_it", "5", "times"]
 
 
-def test_a_cause_that_others_wait_for(tmp_path: Path) -> None:
+def test_a_cause_that_others_wait_for() -> None:
     report = samples.report()
     for case in report["cases"]:
         if (case["target"], case["requirements"]) == ("raw", ["ECHO-2"]):
             case.update(outcome="unjudged", about="ECHO-1", problem="ECHO-1 first: nothing came")
-    shown = Document(written(tmp_path, None, report)).text.partition("To mend The causes")[2]
+    shown = Document(page.build_page(None, report)).text.partition("To mend The causes")[2]
     assert shown.partition("1. ECHO-1")[2].lstrip().startswith("· 1 check not judged until it holds")
     assert "nothing came" in shown and "ECHO-1 first:" not in shown.partition("socketserver 1 thing")[0]
 
 
-def test_twelve_targets(tmp_path: Path) -> None:
-    shown = Document(written(tmp_path, *samples.of_twelve()))
+def test_twelve_targets() -> None:
+    shown = Document(page.build_page(*samples.of_twelve()))
     assert shown.text.count("1 thing to mend") == 12
     assert [tag for tag, each in shown.elements if each.get("class") == "cause" and "open" in each] == ["details"]
 
@@ -256,8 +250,8 @@ def test_what_the_rounds_carry(whole: str) -> None:
         assert words in whole
 
 
-def test_a_run_alone(tmp_path: Path) -> None:
-    shown = Document(written(tmp_path, None, samples.report()))
+def test_a_run_alone() -> None:
+    shown = Document(page.build_page(None, samples.report()))
     assert "sockspec compare does that" in shown.text and "Speed and cost" not in shown.text
     assert "does not conform" in shown.text
 

@@ -23,8 +23,8 @@ SIDE_BY_SIDE = 4
 """Targets whose verdicts fit beside each other in words; of more, each is a sign."""
 
 
-def write(path: Path, comparison: Comparison | None, report: Mapping[str, Any] | None) -> None:
-    """Write the page of a comparison, of a run's report as `reports.report` makes it, or of both. Raises OSError."""
+def build_page(comparison: Comparison | None, report: Mapping[str, Any] | None) -> str:
+    """Return the page of a comparison, of a run's report as `reports.report` makes it, or of both, as HTML."""
     style, script = ((TEMPLATES / f"page.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -40,7 +40,7 @@ def write(path: Path, comparison: Comparison | None, report: Mapping[str, Any] |
     judged = list(report["verdicts"]) if report else []
     groups = verdict_view.matrix(report) if report else []
     targets = comparison.targets if comparison else judged
-    page = environment.get_template("page.html.j2").render(
+    return environment.get_template("page.html.j2").render(
         style=Markup(style),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
@@ -60,4 +60,3 @@ def write(path: Path, comparison: Comparison | None, report: Mapping[str, Any] |
         kinds=side_by_side.kinds(comparison.sources) if comparison else [],
         side_by_side=SIDE_BY_SIDE,
     )
-    path.write_text(page, encoding="utf-8")
