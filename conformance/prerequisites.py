@@ -60,10 +60,12 @@ _BEFORE = {
 }
 
 
-ANY_REQUEST = (
-    *("ECHO-8", "REQ-3", "REQ-4", "REQ-5", "UDP-1", "UDP-2", "TCP-3", "TCP-5", "TCP-7", "TCP-8"),
-    *("ERR-4", "ERR-5", "ERR-6", "ERR-7", "ERR-8", "ERR-9", "TIME-1", "LOAD-3"),
+ANY_GOOD_REQUEST = (
+    *("ECHO-8", "REQ-3", "REQ-4", "REQ-5", "UDP-1", "UDP-2", "TCP-3", "TCP-5", "TCP-7", "TCP-8", "TIME-1", "LOAD-3"),
 )
+"""What a check builds on that sends good requests of all kinds."""
+
+ANY_REQUEST = (*ANY_GOOD_REQUEST, "ERR-4", "ERR-5", "ERR-6", "ERR-7", "ERR-8", "ERR-9")
 """What a check builds on that sends requests of all kinds, good and bad."""
 
 
