@@ -43,7 +43,7 @@ def build_junit(cases: Iterable[Case]) -> str:
                     _printable("\n".join([requirement_sentence(case.about), case.problem])) if case.about else ""
                 )
     ElementTree.indent(root)
-    return ElementTree.tostring(root, encoding="utf-8", xml_declaration=True).decode()
+    return str(ElementTree.tostring(root, encoding="utf-8", xml_declaration=True), "utf-8")
 
 
 def _printable(text: str) -> str:

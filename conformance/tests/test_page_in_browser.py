@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from conformance.commands.files import write_text
 from conformance.labs import class_page
 from conformance.labs.results import LevelResult, Result, StepResult
 from conformance.reports.page import page as pages
@@ -45,7 +46,7 @@ def violations(page: Any, rules: Sequence[str] = RULES, within: str | None = Non
 def url(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Where a page of a comparison and a run is."""
     file = tmp_path_factory.mktemp("page") / "страница.html"
-    pages.write(file, samples.comparison(), samples.report())
+    write_text(file, pages.build_page(samples.comparison(), samples.report()))
     return file.as_uri()
 
 
@@ -53,7 +54,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> str:
 def small(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Where a page is that axe reads in seconds."""
     file = tmp_path_factory.mktemp("page") / "small.html"
-    pages.write(file, *samples.small())
+    write_text(file, pages.build_page(*samples.small()))
     return file.as_uri()
 
 
@@ -218,7 +219,7 @@ def test_a_cell_on_a_telephone(browsing: Browsing) -> None:
 
 def test_twelve_targets_on_a_telephone(browser: Any, tmp_path: Path) -> None:
     file = tmp_path / "twelve.html"
-    pages.write(file, *samples.of_twelve())
+    write_text(file, pages.build_page(*samples.of_twelve()))
     browsing = Browsing(browser, file.as_uri())
     for section in ("glance", "causes", "verdicts", "figures"):
         page = browsing.open(section, viewport=NARROW)
@@ -248,7 +249,7 @@ def test_axe_has_nothing_to_say(browser: Any, small: str, scheme: str) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_has_nothing_to_say_of_a_run_or_a_class(browser: Any, tmp_path: Path, scheme: str) -> None:
-    pages.write(tmp_path / "run.html", None, samples.small()[1])
+    write_text(tmp_path / "run.html", pages.build_page(None, samples.small()[1]))
     write_class(tmp_path)
     for file in ("run.html", "index.html", *(each.name for each in tmp_path.glob("Анна-*.html"))):
         browsing = Browsing(browser, (tmp_path / file).as_uri())
@@ -268,7 +269,7 @@ def test_a_comparison_of_three_takes_less_than_ten_pages(browser: Any, tmp_path:
     whole, file = samples.comparison(), tmp_path / "three.html"
     three = whole.targets[:3]
     measured = [each for each in whole.measurements if each.target in three]
-    pages.write(file, replace(whole, targets=three, measurements=measured), samples.report())
+    write_text(file, pages.build_page(replace(whole, targets=three, measurements=measured), samples.report()))
     browsing = Browsing(browser, file.as_uri())
     page = browsing.open(color_scheme="dark")
     page.pdf(path=tmp_path / "page.pdf", format="A4")
