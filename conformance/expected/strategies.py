@@ -166,13 +166,22 @@ def lines(draw: st.DrawFn, service: Service) -> bytes:
     return line.replace(b"\n", b"") + draw(LINE_ENDS)
 
 
+FIELD_NAMES = st.sampled_from([b"x", b"token", b"x-2", b"note"])
+
+
+@cache
+def _good_fields() -> SearchStrategy[bytes]:
+    """A further line of a datagram that is a field."""
+    value = messages().map(lambda text: text.replace("\t", "").encode())
+    return st.tuples(FIELD_NAMES, st.just(b": "), value).map(b"".join)
+
+
 @cache
 def _fields() -> SearchStrategy[bytes]:
     """A further line of a datagram, a field or nearly so."""
-    name = st.sampled_from([b"x", b"token", b"x-2", b"note"])
-    value = messages().map(lambda text: text.replace("\t", "").encode())
-    good = st.tuples(name, st.just(b": "), value).map(b"".join)
-    bad_value = st.tuples(name, st.just(b": "), st.sampled_from([b"\t", b"\x00", b"\xc2\x85", b"\xff"])).map(b"".join)
+    good = _good_fields()
+    bad_values = st.sampled_from([b"\t", b"\x00", b"\xc2\x85", b"\xff"])
+    bad_value = st.tuples(FIELD_NAMES, st.just(b": "), bad_values).map(b"".join)
     no_field = st.sampled_from(
         [b"", b"x", b"x:", b"x:y", b": y", b"X: y", b"-x: y", b"1: y", b"x_y: z", b" x: y", b"x : y"]
     )
@@ -195,6 +204,19 @@ def datagrams(draw: st.DrawFn, service: Service) -> bytes:
 def requests(service: Service, transport: Transport) -> SearchStrategy[bytes]:
     """Requests as they stand on the wire of a transport."""
     return lines(service) if transport == "tcp" else datagrams(service)
+
+
+@cache
+@st.composite
+def good_requests(draw: st.DrawFn, service: Service, transport: Transport) -> bytes:
+    """Good requests as they stand on the wire; over UDP some have further fields, or no end of their last line."""
+    argument = draw(messages() if service == "echo" else names())
+    parts = [SERVICE_TABLE[service].request(argument)]
+    if transport == "udp":
+        parts += draw(st.lists(_good_fields(), max_size=2))
+    whole = b"".join(part + draw(st.sampled_from([b"\n", b"\r\n"])) for part in parts)
+    is_ended = transport == "tcp" or draw(st.booleans())
+    return whole if is_ended else whole.removesuffix(b"\n").removesuffix(b"\r")
 
 
 @st.composite

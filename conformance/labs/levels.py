@@ -97,7 +97,7 @@ PROTOCOL = [
         mark("each faulty request has its error"),
         mark("A client that is wrong wants to know in what."),
         mark("ERR with a code and a reason; the table in SPEC.md, section 10, has the order."),
-        *("server", "ERR-1 ERR-2 ERR-3 ERR-4 ERR-5 ERR-6 ERR-7 ERR-8 ERR-9"),
+        *("server", "ERR-1 ERR-2 ERR-3 ERR-4 ERR-5 ERR-6 ERR-7 ERR-8 ERR-9 LOAD-3"),
     ),
     _step(
         mark("the client says where it is connected, sends its request and prints the answer"),

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from conformance import ROOT
 from conformance.as_client.exchange import Exchange
 from conformance.expected import replies
 from conformance.labs import levels
@@ -18,6 +19,7 @@ from conformance.languages.texts import LANGUAGES
 from conformance.running.admission import NOTHING_NEW
 from conformance.running.cases import Case, dump_exchanges
 from conformance.targets.discovery import find_target
+from conformance.tests.faulty_programs import patched
 
 FORM, ERRORS = levels.PROTOCOL[1], levels.PROTOCOL[4]
 
@@ -43,6 +45,18 @@ def test_a_step_does_not_fail_for_a_requirement_of_a_later_one(monkeypatch: pyte
         with pytest.raises(StepError) as failed:
             ERRORS.take(exam)
     assert failed.value.came == f"{problem}\nsent before: “'echo hi', 'ECHO hi'”"
+
+
+@pytest.mark.timeout(180)  # two runs of the suite
+def test_a_server_that_dies_of_faulty_requests_fails_the_step_of_errors(tmp_path: Path) -> None:
+    server, client = tmp_path / "server.py", ROOT / "impl_raw" / "tcp_client.py"
+    dies = '@wrap(codec.RequestError, "__init__")\ndef init(good, self, code):\n    sys.exit("no such verb")\n'
+    server.write_text(f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{patched(dies)}", encoding="utf-8")
+    with Exam(EXERCISES[4], Submission(server, client)) as exam:
+        FORM.take(exam)
+        with pytest.raises(StepError) as failed:
+            ERRORS.take(exam)
+    assert failed.value.expected.startswith("LOAD-3. ") and "no such verb" in failed.value.came
 
 
 def test_a_verdict_shows_no_line_of_thousands_of_characters(monkeypatch: pytest.MonkeyPatch) -> None:

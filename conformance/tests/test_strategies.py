@@ -16,6 +16,7 @@ from conformance.expected.strategies import (
     arguments,
     cuttings,
     filled,
+    good_requests,
     lines,
     messages,
     names,
@@ -66,6 +67,15 @@ def test_good_requests_every_fault_and_silence_are_drawn(service: Service, trans
     answered = [raw for raw in examples if expected_reply(service, transport, raw) is not None]
     assert {fault(Request(service, transport, raw)) for raw in answered} == {*FAULTS, None} - impossible
     assert (len(answered) < len(examples)) == (transport == "udp")
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+@pytest.mark.parametrize("service", ["echo", "time"])
+def test_good_requests_are_good(service: Service, transport: Transport) -> None:
+    examples = drawn(good_requests(service, transport))
+    assert {fault(Request(service, transport, raw)) for raw in examples} == {None}
+    assert any(b"\r\n" in raw for raw in examples) and any(b"\r" not in raw for raw in examples)
+    assert any(len(Request(service, transport, raw).lines) > 1 for raw in examples) == (transport == "udp")
 
 
 @pytest.mark.parametrize("service", ["echo", "time"])
