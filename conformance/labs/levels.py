@@ -88,7 +88,8 @@ PROTOCOL = [
         mark("requests are read whole: lines, datagrams, segments"),
         mark("A stream has no messages, and a datagram is one."),
         mark(
-            "Over TCP keep what comes in a buffer and take whole lines out of it."
+            "Over TCP the connection stays open after an answer: keep what comes in a buffer and take whole lines out"
+            " of it. makefile('rw') is no such buffer: at each write it forgets the lines that have come already."
             " Over UDP a datagram is a request, and one without a verb of yours gets no answer."
         ),
         *("server", "REQ-* TCP-* UDP-*"),
@@ -137,8 +138,9 @@ ROBUST = [
         mark(
             "signal.signal() for SIGINT, SIGTERM and SIGHUP, before the first line is printed; the handler only sets"
             " a variable. recvfrom() and accept() wait on after a handler: with settimeout(0.2) the loop gets to look"
-            " at the variable. Then answer what has arrived, set all three to signal.SIG_IGN (Python drops handlers"
-            " while it ends, and a second signal would end the program), print 'stopped', and end with status 0."
+            " at the variable. A timeout is one for sendall(), too: TimeoutError if a client does not read. Then answer"
+            " what has arrived, set all three to signal.SIG_IGN (Python drops handlers while it ends, and a second"
+            " signal would end the program), print 'stopped', and end with status 0."
             " A status of -1, -2 or -15 says that a signal has ended the program. Over TCP: SO_REUSEADDR before bind()."
         ),
         *("server", "SRV-8 SRV-9 SRV-16"),
@@ -148,10 +150,13 @@ ROBUST = [
         mark("Whoever runs a server reads its lines, and its exit status."),
         mark(
             "Print `client ADDRESS connected` once for each client that gets an answer, and the same with `left` when"
-            " it is gone: over UDP, after --idle-timeout seconds without a request. With --quiet print neither."
+            " it is gone: over UDP, after --idle-timeout seconds without a request; over TCP, also after a"
+            " ConnectionResetError. With --quiet print neither. Of two threads that print(), one line may get into the"
+            " other: write a line with its \\n at once."
             " What cannot start says why in one line on standard error: sys.exit(1), and sys.exit(2) for a wrong"
             " command line. argparse would print more lines: give a class of your own, made from ArgumentParser, an"
-            " error() that prints one. SPEC.md, section 12, has the rest."
+            " error() that prints one, and allow_abbrev=False. Take all options of SPEC.md, section 12, also those that"
+            " you have no use for; int() and float() take more than it allows, such as +5, 1_0 and 1e3."
         ),
         *("server", "SRV-*"),
     ),
