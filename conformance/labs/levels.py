@@ -163,7 +163,11 @@ ROBUST = [
     _step(
         mark("neither load nor noise stops it"),
         mark("Clients are slow, silent, wrong, and many."),
-        mark("Never wait for one client alone; limit what is kept for each."),
+        mark(
+            "Never wait for one client alone; limit what is kept for each. Answer ERR with the code busy beyond"
+            " --max-clients clients. Over TCP: close a connection that is idle for --idle-timeout seconds, also one"
+            " that takes no answers; listen(128); of a line that has no end yet keep no more than makes it too long."
+        ),
         *("server", "LOAD-* ERR-10 ERR-11"),
     ),
     SCHEDULES,
