@@ -174,7 +174,11 @@ ROBUST = [
     _step(
         mark("the client bears loss, silence and nonsense"),
         mark("Networks lose, double and delay; servers are down."),
-        mark("settimeout(), and send again after 1, 2 and 4 seconds."),
+        mark(
+            "settimeout(), and over UDP send again after 1, 2 and 4 seconds. End with status 1 after SIGINT, SIGTERM or"
+            " SIGHUP and where no good answer comes, with 2 for wrong usage, with 3 after ERR; say why in one line on"
+            " standard error. SPEC.md, section 13, has the rest."
+        ),
         *("client", "CLI-*"),
     ),
 ]
