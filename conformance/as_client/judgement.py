@@ -73,7 +73,9 @@ def _require_values(fields: Mapping[str, str], expected: Mapping[str, str], pref
         if (came := fields[name]) != value:
             wanted = CHOICES.get(value) or repr(_excerpt(value, came))
             error = AssertionError(f"{prefix}{name} is {_excerpt(came, value)!r}; expected {wanted}")
-            if name in REQUIREMENTS:
+            if came == f"{value}\r":  # that of the request's CRLF
+                blame(error, "REQ-3")
+            elif name in REQUIREMENTS:
                 blame(error, REQUIREMENTS[name])
             raise error
 

@@ -12,6 +12,8 @@ from spec.limits import STOP_SECONDS
 STOP_TIME = STOP_SECONDS + JUDGE_LATENESS
 """Seconds in which a server stops (SRV-8), as the judge sees it."""
 
+_WHOLE = re.compile(r"client .+ (?:connected|left|is now .+)|lines dropped: \d+|stopped")
+
 
 def url(service: str, transport: str, host: str, port: int) -> str:
     """Return the URL that a server at that address prints (SRV-1)."""
@@ -52,6 +54,25 @@ def require_line(server: Server, line: str) -> None:
         server.expect_line(re.escape(line))
     except ProgramError:
         raise ProgramError(server.describe(f"expected the line {line!r}")) from None
+
+
+def require_lines_about(server: Server, address: str, expected: list[str], way: str = "") -> None:
+    """Wait for the lines about the client at an address. Raises AssertionError for others.
+
+    A missing `left` is about SRV-6. `way` says how the client left; empty: it has not.
+    """
+
+    def printed() -> list[str]:
+        names = f"client {address} ", f"({address})"
+        return [line for line in server.output if any(name in line for name in names)]
+
+    server.wait_until(lambda: len(printed()) >= len(expected))
+    came = printed()
+    id_ = "SRV-6" if way and came == expected[:-1] else "SRV-4" if server.service == "echo" else "SRV-5"
+    mixed = [line for line in server.output[1:] if not _WHOLE.fullmatch(line)][:2]
+    others = f"; other lines are {mixed} (is each line one write?)" if mixed else ""
+    with about(id_, way):
+        assert came == expected, f"the server printed {came}; expected {expected}{others}"
 
 
 def require_stop(server: Server, signal: int) -> None:

@@ -51,6 +51,12 @@ class Parts(NamedTuple):
             return say("bytes were printed as b'…': decode what comes before it is printed")
         if self.message not in text and json.dumps(self.message)[1:-1] in text:
             return say("the letters are escaped as JSON does: read the answer with json.loads() before it is printed")
+        if self.message not in text and (first := self._missing(text)):
+            return say(
+                "the first {number} characters are missing: does the server take off a word, such as ECHO, that the"
+                " client does not send?",
+                number=first,
+            )
         lacking = self.lacking(text)
         if len(lacking) == 1 and lacking[0] == "the number of its characters":
             if self.has_number(text, {len(data)}):
@@ -71,6 +77,14 @@ class Parts(NamedTuple):
             if has_upper and text.count(self.message) > 1:
                 return say("upper() of bytes knows the Latin letters alone: decode first")
         return ""
+
+    def _missing(self, text: str) -> int:
+        """Return how many characters the answer lacks at the start of the message; 0: no such part is missing."""
+        for first in range(1, len(self.message) - 2):
+            start, rest = self.message[:first].strip(), self.message[first:]
+            if rest in text and rest[::-1] in text:
+                return first if start not in text else 0  # else it stands there, in other lines
+        return 0
 
 
 def number_pattern(number: int) -> re.Pattern[str]:

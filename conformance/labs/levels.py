@@ -88,7 +88,8 @@ PROTOCOL = [
         mark("requests are read whole: lines, datagrams, segments"),
         mark("A stream has no messages, and a datagram is one."),
         mark(
-            "Over TCP keep what comes in a buffer and take whole lines out of it."
+            "Over TCP the connection stays open after an answer: keep what comes in a buffer and take whole lines out"
+            " of it. makefile('rw') is no such buffer: at each write it forgets the lines that have come already."
             " Over UDP a datagram is a request, and one without a verb of yours gets no answer."
         ),
         *("server", "REQ-* TCP-* UDP-*"),
@@ -137,8 +138,9 @@ ROBUST = [
         mark(
             "signal.signal() for SIGINT, SIGTERM and SIGHUP, before the first line is printed; the handler only sets"
             " a variable. recvfrom() and accept() wait on after a handler: with settimeout(0.2) the loop gets to look"
-            " at the variable. Then answer what has arrived, set all three to signal.SIG_IGN (Python drops handlers"
-            " while it ends, and a second signal would end the program), print 'stopped', and end with status 0."
+            " at the variable. A timeout is one for sendall(), too: TimeoutError if a client does not read. Then answer"
+            " what has arrived, set all three to signal.SIG_IGN (Python drops handlers while it ends, and a second"
+            " signal would end the program), print 'stopped', and end with status 0."
             " A status of -1, -2 or -15 says that a signal has ended the program. Over TCP: SO_REUSEADDR before bind()."
         ),
         *("server", "SRV-8 SRV-9 SRV-16"),
@@ -148,24 +150,35 @@ ROBUST = [
         mark("Whoever runs a server reads its lines, and its exit status."),
         mark(
             "Print `client ADDRESS connected` once for each client that gets an answer, and the same with `left` when"
-            " it is gone: over UDP, after --idle-timeout seconds without a request. With --quiet print neither."
+            " it is gone: over UDP, after --idle-timeout seconds without a request; over TCP, also after a"
+            " ConnectionResetError. With --quiet print neither. Of two threads that print(), one line may get into the"
+            " other: write a line with its \\n at once."
             " What cannot start says why in one line on standard error: sys.exit(1), and sys.exit(2) for a wrong"
             " command line. argparse would print more lines: give a class of your own, made from ArgumentParser, an"
-            " error() that prints one. SPEC.md, section 12, has the rest."
+            " error() that prints one, and allow_abbrev=False. Take all options of SPEC.md, section 12, also those that"
+            " you have no use for; int() and float() take more than it allows, such as +5, 1_0 and 1e3."
         ),
         *("server", "SRV-*"),
     ),
     _step(
         mark("neither load nor noise stops it"),
         mark("Clients are slow, silent, wrong, and many."),
-        mark("Never wait for one client alone; limit what is kept for each."),
+        mark(
+            "Never wait for one client alone; limit what is kept for each. Answer ERR with the code busy beyond"
+            " --max-clients clients. Over TCP: close a connection that is idle for --idle-timeout seconds, also one"
+            " that takes no answers; listen(128); of a line that has no end yet keep no more than makes it too long."
+        ),
         *("server", "LOAD-* ERR-10 ERR-11"),
     ),
     SCHEDULES,
     _step(
         mark("the client bears loss, silence and nonsense"),
         mark("Networks lose, double and delay; servers are down."),
-        mark("settimeout(), and send again after 1, 2 and 4 seconds."),
+        mark(
+            "settimeout(), and over UDP send again after 1, 2 and 4 seconds. End with status 1 after SIGINT, SIGTERM or"
+            " SIGHUP and where no good answer comes, with 2 for wrong usage, with 3 after ERR; say why in one line on"
+            " standard error. SPEC.md, section 13, has the rest."
+        ),
         *("client", "CLI-*"),
     ),
 ]

@@ -22,7 +22,7 @@ EXCEPTIONS = {
 ARGUMENTS = {
     **dict.fromkeys(("describe", "end_because", "Exchange", "fail"), 0),
     **dict.fromkeys(("about", "step", "judge", "expect_errors", "wait_for", "Choice", "_reset", "_gave_up"), 1),
-    **dict.fromkeys(("note_hindrance", "note_not_started"), 1),
+    **dict.fromkeys(("note_hindrance", "note_not_started", "leave"), 1),
     **dict.fromkeys(("add", "require_reply", "note_failure"), 2),
     **dict.fromkeys(("_send", "partial"), -1),
     "__init__": 2,

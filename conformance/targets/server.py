@@ -69,9 +69,11 @@ class Server(Program):
         except ProgramError:
             hint = " (does it flush?)" if self.running else ""
             told = "it printed nothing" if self.running else "it ended before it printed anything"
+            if (about := self._needed) == "SRV-10" and self._is_refused:
+                told = "it takes a valid command line for wrong usage"
             problem = f"{told}, but the ready line was expected{hint}"
             error = DidNotStart(self.describe(problem))
-            raise (blame(error, about) if (about := self._needed) else error) from None
+            raise (blame(error, about) if about else error) from None
         if ready := READY.fullmatch(self.output[0]):
             return ready
         form = f"waiting for clients on {self.service}+{self.transport}://HOST:PORT"
@@ -84,8 +86,11 @@ class Server(Program):
         names = {option for option in self._options if option.startswith("--")} - {"--port"}
         if not self._options:
             return "SRV-1"
-        is_refused = not self.running and self.process.returncode == WRONG_USAGE
-        return "SRV-10" if names and ("--host" not in names or is_refused) else ""
+        return "SRV-10" if names and ("--host" not in names or self._is_refused) else ""
+
+    @property
+    def _is_refused(self) -> bool:
+        return not self.running and self.process.returncode == WRONG_USAGE
 
     @property
     def address(self) -> tuple[str, int]:

@@ -47,6 +47,7 @@ def test_an_expected_reply_is_accepted(came: bytes, expected: bytes) -> None:
         (wrong(length="12"), ECHOED, "length is '12'; expected '6'", "ECHO-5"),
         (wrong(bytes="6"), ECHOED, "bytes is '6'; expected '12'", "ECHO-6"),
         (wrong(message="Привет", reversed="т"), ECHOED, "message is 'Привет'; expected 'привет'", None),
+        (wrong(message="привет\r", reversed="\rтевирп"), ECHOED, "message is 'привет\\r'; expected 'привет'", "REQ-3"),
         (BUSY.replace(b"busy", b"late"), BUSY, "code is 'late'; expected 'busy'", None),
         (
             b"ERR\ncode: busy\nreason: \xc2\xa0\n\n",

@@ -238,6 +238,7 @@ BAD: dict[str, tuple[int, str, str, str]] = {
     ),
     "sends-no-line-end": (4, '.encode() + b"\\n"', ".encode()", "both programs wait"),
     "counts-the-line-end": (4, "readline()[:-1]", "readline()", "the end of the line was counted"),
+    "cuts-off-a-verb": (4, "readline()[:-1]", "readline()[5:-1]", "the first 5 characters are missing"),
     "no-addition": (4, "\\nwords: {len(message.split())}", "", "the addition that exercise 4 asks for"),
     "no-with": (
         *(5, 'with socket.create_connection(("localhost", 5000)) as client:'),

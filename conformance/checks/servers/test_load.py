@@ -14,7 +14,6 @@ from conformance.as_client.exchange import as_text
 from conformance.as_client.judgement import require_reply, require_status
 from conformance.as_client.observed import Observed, Reset
 from conformance.as_client.peers import TcpPeer, UdpPeer
-from conformance.as_client.server_lines import require_left
 from conformance.blame import about
 from conformance.expected.oracle import error, expected_reply
 from conformance.expected.services import SERVICE_TABLE
@@ -283,11 +282,13 @@ def test_a_busy_connection_stays(server: Server) -> None:
 @ECHO
 @IDLE_OPTIONS
 @pytest.mark.requirement("LOAD-4")
+@pytest.mark.needs("SRV-6")
 def test_a_connection_is_closed_that_takes_nothing(server: Server) -> None:
     """Replies wait, and none is taken: after the idle timeout the server closes or resets the connection."""
     with TcpPeer(server.address, receive_buffer=1 << 12) as peer:
         peer.flood(long_line(server) * 50, BUFFERS)
-        require_left(server, rf".*127\.0\.0\.1:{peer.address[1]}\)?")
+        with about("LOAD-4", "a client takes no answer and stays"):
+            server.expect_line(rf"client .*127\.0\.0\.1:{peer.address[1]}\)? left")
 
 
 @TCP
