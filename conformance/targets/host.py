@@ -2,6 +2,7 @@
 
 import errno
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from conformance.inconclusive import Inconclusive, Unjudged
 from conformance.languages.texts import say
+from conformance.targets.limits import OWN_FILES
 from conformance.targets.terms import Transport
 
 if TYPE_CHECKING:
@@ -138,6 +140,18 @@ def require_threads() -> None:
         threading.stack_size(size)
         for thread in started:
             thread.join()
+
+
+def require_files() -> None:
+    """Raises OSError with one line unless a program may open `OWN_FILES` files: one for each of 1000 clients."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most != resource.RLIM_INFINITY and most < OWN_FILES:
+        problem = say(
+            "this host lets a program have no more than {count} open files (ulimit -Hn), and the checks need {needed}",
+            count=most,
+            needed=OWN_FILES,
+        )
+        raise OSError(problem)
 
 
 @contextmanager

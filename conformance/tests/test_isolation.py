@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import resource
 import shlex
 import signal
 import subprocess
@@ -248,6 +249,14 @@ def test_a_host_with_few_threads_judges_nothing(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(threading.Thread, "start", start)
     selection = Selection([BUNDLED["raw"]], [], [], [], [], PROFILES["quick"])
     with pytest.raises(OSError, match=r"no more than 0 threads .* and the checks need 1000"):
+        next(iter(runner.run(selection)))
+
+
+def test_a_host_with_few_open_files_judges_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After ``ulimit -n 256`` a server for 1000 clients, the default, refuses to start."""
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (256, 256))
+    selection = Selection([BUNDLED["raw"]], [], [], [], [], PROFILES["quick"])
+    with pytest.raises(OSError, match=r"no more than 256 open files \(ulimit -Hn\), and the checks need 1024"):
         next(iter(runner.run(selection)))
 
 
