@@ -65,6 +65,16 @@ def require_address(transport: Transport, host: str, port: int = 0) -> None:
         raise
 
 
+def require_localhost(transport: Transport) -> str:
+    """Return the first address of the name localhost. Raises Inconclusive if it has none, or none to listen on."""
+    try:
+        host = str(socket.getaddrinfo("localhost", 0)[0][4][0])
+    except OSError:
+        raise Inconclusive("this host lacks an address of localhost") from None
+    require_address(transport, host)
+    return host
+
+
 def require_fit_host(targets: "Iterable[Target]") -> None:
     """Raises OSError with one line unless this host can run the programs of these targets."""
     if any(not target.url for target in targets):
