@@ -47,6 +47,9 @@ from conformance.targets.terms import TRANSPORTS
 
 HELP = mark("judge targets")
 
+NAME_BYTES = 200
+"""So much of a target's name is in a file's; a file system takes names of 255 bytes."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_selection(parser)
@@ -205,7 +208,8 @@ def _conclude(console: Console, judged: Judged, states: Mapping[str, State], loo
 
 def _store(options: argparse.Namespace, case: Case, number: int) -> Path:
     """Write a failed case to files, and return the one for `replay`."""
-    name = re.sub(r"[^\w.-]+", "-", f"{case.target}-{case.about}-{number}")
+    target = case.target.encode()[:NAME_BYTES].decode(errors="ignore")
+    name = re.sub(r"[^\w.-]+", "-", f"{target}-{case.about}-{number}")
     if options.pcap:
         from conformance.reports import pcap  # scapy takes a second to import
 

@@ -16,6 +16,9 @@ from conformance.reports import page
 STYLES = Path(page.__file__).with_name("templates")
 TEMPLATES = Path(__file__).with_name("templates")
 
+NAME_BYTES = 200
+"""So much of a person's name is in a file's; a file system takes names of 255 bytes."""
+
 
 def write(
     directory: Path,
@@ -52,5 +55,5 @@ def write(
 
 def _file_name(person: str) -> str:
     """Return a name that every file system takes, another for each person."""
-    plain = re.sub(r"[^\w-]+", "-", person)
+    plain = re.sub(r"[^\w-]+", "-", person).encode()[:NAME_BYTES].decode(errors="ignore")
     return f"{plain}-{hashlib.sha256(person.encode(errors='surrogateescape')).hexdigest()[:6]}.html"

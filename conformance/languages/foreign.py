@@ -39,6 +39,7 @@ SYSTEM = (
     "Connection refused",
     "Connection reset by peer",
     "Connection timed out",
+    "Exec format error",
     "Input/output error",
     "Name or service not known",
     "Network is down",

@@ -14,7 +14,7 @@ from conformance.languages.told import QUOTED, SEPARATOR
 
 EXCEPTIONS = {
     *("AssertionError", "ProgramError", "DidNotStart", "LoadError", "JudgeError", "CheckTimeout", "Inconclusive"),
-    *("Unjudged", "Fault", "Observed", "Silence", "Ended", "Reset", "Malformed", "ClientLeft", "ValueError"),
+    *("Unjudged", "Fault", "Observed", "Silence", "Ended", "Reset", "NotRun", "Malformed", "ClientLeft", "ValueError"),
     "observed",  # a variable: one of these classes
 }
 """Whose first argument is a message, when they are called; so is the message of an ``assert``."""

@@ -52,7 +52,7 @@ class Admission:
 
     def note_not_started(self, cell: Cell, problem: str) -> None:
         """Remember that a program did not even start: nothing can be said of it."""
-        self._hindered[cell] = f"{NOT_STARTED}: {problem}", "SRV-1"
+        self._hindered[cell] = f"{NOT_STARTED}: {problem}", "CLI-1" if cell.role == "client" else "SRV-1"
 
     def note_hindrance(self, cell: Cell, problem: str, requirement: str) -> None:
         """Remember why nothing else than that requirement can be judged."""

@@ -10,6 +10,7 @@ from conformance.running.checks import Cell
 from conformance.running.client_trial import try_client
 from conformance.running.server_trial import try_server
 from conformance.targets.host import OUT_OF, unjudged_without_ports
+from conformance.targets.programs import NotRun
 from conformance.targets.server import DidNotStart
 from conformance.targets.target import Target
 
@@ -22,7 +23,7 @@ def try_program(target: Target, cell: Cell, admission: Admission) -> None:
                 try_server(target, cell, admission)
             else:
                 try_client(target, cell)
-    except DidNotStart as problem:
+    except (NotRun, DidNotStart) as problem:
         admission.note_not_started(cell, str(problem))
     except (AssertionError, OSError) as problem:
         if isinstance(problem, OSError) and problem.errno in OUT_OF:

@@ -20,7 +20,7 @@ from conformance.profiles import Profile
 from conformance.running.admission import finished_file
 from conformance.running.cases import Case
 from conformance.targets.discovery import BUNDLED
-from conformance.targets.host import require_fit_host, require_ports, require_threads
+from conformance.targets.host import require_files, require_fit_host, require_ports, require_threads
 from conformance.targets.keeper import keeper
 from conformance.targets.target import Target
 from conformance.targets.terms import ROLES, SERVICES, TRANSPORTS, Role, Service, Transport
@@ -106,6 +106,7 @@ def run(selection: Selection, enough: Callable[[Case], bool] = lambda case: Fals
     require_fit_host(selection.targets)
     if any(not target.url for target in selection.targets):
         require_ports()
+        require_files()
         require_threads()
     failed: Counter[str] = Counter()
     with tempfile.TemporaryDirectory(prefix="sockspec-") as directory:

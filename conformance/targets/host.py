@@ -2,6 +2,7 @@
 
 import errno
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from conformance.inconclusive import Inconclusive, Unjudged
 from conformance.languages.texts import say
+from conformance.targets.limits import OWN_FILES
 from conformance.targets.terms import Transport
 
 if TYPE_CHECKING:
@@ -61,6 +63,16 @@ def require_address(transport: Transport, host: str, port: int = 0) -> None:
         if error.errno in (errno.EADDRINUSE, errno.EACCES):
             raise Inconclusive(f"port {port} of {host} is not free on this host: {error.strerror}") from None
         raise
+
+
+def require_localhost(transport: Transport) -> str:
+    """Return the first address of the name localhost. Raises Inconclusive if it has none, or none to listen on."""
+    try:
+        host = str(socket.getaddrinfo("localhost", 0)[0][4][0])
+    except OSError:
+        raise Inconclusive("this host lacks an address of localhost") from None
+    require_address(transport, host)
+    return host
 
 
 def require_fit_host(targets: "Iterable[Target]") -> None:
@@ -138,6 +150,18 @@ def require_threads() -> None:
         threading.stack_size(size)
         for thread in started:
             thread.join()
+
+
+def require_files() -> None:
+    """Raises OSError with one line unless a program may open `OWN_FILES` files: one for each of 1000 clients."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most != resource.RLIM_INFINITY and most < OWN_FILES:
+        problem = say(
+            "this host lets a program have no more than {count} open files (ulimit -Hn), and the checks need {needed}",
+            count=most,
+            needed=OWN_FILES,
+        )
+        raise OSError(problem)
 
 
 @contextmanager

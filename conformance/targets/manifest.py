@@ -57,7 +57,7 @@ def read_manifest(path: Path, taken: Collection[str] = ()) -> Target:
         raise TargetError(rule + but)
     if not isinstance(services, list) or not services or not all(service in SERVICES for service in services):
         raise TargetError(say("{file}: services must be a list of echo and time", file=path))
-    if not isinstance(place, str) or not (directory := own.joinpath(place).resolve()).is_dir():
+    if not isinstance(place, str) or not (directory := _find_directory(own / place)):
         raise TargetError(
             say("{file}: directory must be a directory's path, relative to the manifest's own", file=path)
         )
@@ -69,11 +69,27 @@ def read_manifest(path: Path, taken: Collection[str] = ()) -> Target:
     environment = _read_table(f"{path}: [environment]", lambda: read_environment(variables, str(directory)))
     limits = _read_table(f"{path}: [limits]", lambda: Limits.from_table(bounds))
     lacks = _read_table(f"{path}: [lacks]", lambda: read_lacks(without))
-    commands = {keys[key]: _read_command(f"{path}: {key}", words, directory) for key, words in programs.items()}
-    if missing := [module for module in requires if importlib.util.find_spec(module) is None]:
+    searched = environment.get("PATH", os.environ.get("PATH", os.defpath)).split(os.pathsep)
+    where = os.pathsep.join(str(directory / each) for each in searched)
+    commands = {keys[key]: _read_command(f"{path}: {key}", words, directory, where) for key, words in programs.items()}
+    if missing := [module for module in requires if not _is_installed(module)]:
         raise MissingError(say("{target}: needs the Python module {modules}", target=name, modules=", ".join(missing)))
     offered = tuple(service for service in SERVICES if service in services)
     return Target(name, commands, directory, offered, "", str(path.resolve()), environment, limits, lacks)
+
+
+def _find_directory(path: Path) -> Path | None:
+    try:
+        return path.resolve(strict=True) if path.is_dir() else None
+    except (OSError, ValueError):  # such as a name of thousands of characters, or one with NUL
+        return None
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ValueError:  # it has been imported, and says nothing of where it came from
+        return True
 
 
 _Table = TypeVar("_Table")
@@ -87,13 +103,16 @@ def _read_table(place: str, read: Callable[[], _Table]) -> _Table:
         raise TargetError(f"{place}: {told(str(error))}") from None
 
 
-def _read_command(place: str, command: object, directory: Path) -> tuple[str, ...]:
-    """Return a command, a program of the directory by its whole path. Raises TargetError, beginning with `place`."""
-    if not isinstance(command, list) or not command or not all(isinstance(word, str) for word in command):
+def _read_command(place: str, command: object, directory: Path, where: str) -> tuple[str, ...]:
+    """Return a command, a program of the directory by its whole path; others are looked for in `where`, a PATH.
+
+    Raises TargetError, beginning with `place`.
+    """
+    if not isinstance(command, list) or not command or not all(map(_is_argument, command)):
         raise TargetError(say("{place} must be a list of strings, the command and its first arguments", place=place))
     program, *arguments = (sys.executable if word == "{python}" else word for word in command)
     own = directory / program
-    if shutil.which(program) is None and shutil.which(own) is None:
+    if shutil.which(program, path=where) is None and shutil.which(own) is None:
         raise TargetError(say("{place}: there is no program {program}", place=place, program=program))
     if not own.is_file():
         return program, *arguments
@@ -107,6 +126,10 @@ def _read_command(place: str, command: object, directory: Path) -> tuple[str, ..
             )
         )
     return str(own), *arguments
+
+
+def _is_argument(word: object) -> bool:
+    return isinstance(word, str) and "\0" not in word
 
 
 def _interpreter(program: Path) -> str:

@@ -1,6 +1,7 @@
 """A program under test as a subprocess: its lines as they come, its exit status, and its certain end."""
 
 import contextlib
+import errno
 import itertools
 import os
 import re
@@ -19,6 +20,7 @@ import psutil
 from conformance.patience import note_wait, patience
 from conformance.targets.environment import MARK, clean_environment
 from conformance.targets.families import Family, adopt_orphans
+from conformance.targets.host import OUT_OF
 from conformance.targets.interrupts import reaped, starting
 from conformance.targets.keeper import keeper
 from conformance.targets.limits import DEFAULT_LIMITS, MIB, Limits, apply_limits
@@ -55,6 +57,10 @@ class ProgramError(AssertionError):
     """A program did not do what it must; the message holds what it printed last."""
 
 
+class NotRun(ProgramError):
+    """The system does not run a program."""
+
+
 class Program:
     """A running subprocess. Use it in a ``with`` block: however that ends, the process is killed and reaped.
 
@@ -79,6 +85,8 @@ class Program:
 
         `stdin` is written at once, then the pipe is closed; None keeps it open for `write`. Each stream may be a
         descriptor, such as that of a terminal; at its other end the caller writes and reads.
+
+        Raises NotRun; OSError, if this host is out of something.
         """
         self.command = list(command)
         self.limits = limits
@@ -90,15 +98,22 @@ class Program:
         adopt_orphans()
         mark = f"{keeper.token}.{next(_numbers)}"
         with starting(self):
-            self.process = subprocess.Popen(
-                self.command,
-                cwd=cwd,
-                env=clean_environment() | dict(env or {}) | {MARK: mark},
-                stdin=stdin if isinstance(stdin, int) else subprocess.PIPE,
-                stdout=stdout,
-                stderr=stderr,
-                start_new_session=True,  # a Ctrl-C meant for the judge is not meant for the judged
-            )
+            try:
+                self.process = subprocess.Popen(
+                    self.command,
+                    cwd=cwd,
+                    env=clean_environment() | dict(env or {}) | {MARK: mark},
+                    stdin=stdin if isinstance(stdin, int) else subprocess.PIPE,
+                    stdout=stdout,
+                    stderr=stderr,
+                    start_new_session=True,  # a Ctrl-C meant for the judge is not meant for the judged
+                )
+            except OSError as error:
+                if error.errno in OUT_OF:
+                    raise
+                script = "; a script names its interpreter in its first line, such as #!/usr/bin/env python3"
+                hint = script if error.errno == errno.ENOEXEC else ""
+                raise NotRun(f"{error.filename}: {error.strerror}{hint}") from None
             keeper.tell("+", self.process.pid)
         self.pid = self.process.pid
         apply_limits(self.pid, limits)

@@ -144,6 +144,16 @@ def test_a_server_that_refuses_everything_passes_nothing() -> None:
     assert judged and "PASS" not in judged.values()
 
 
+def test_a_failure_of_a_target_with_a_long_name_is_stored() -> None:
+    """A directory may be called so, and its target has its name."""
+    directory = Path("я" * 127)
+    Path(target("reverses-bytes")).rename(directory)
+    manifest = directory / "sockspec.toml"
+    manifest.write_text(manifest.read_text(encoding="utf-8").replace('name = "reverses-bytes"\n', ""), encoding="utf-8")
+    assert run(str(directory), *FEW)[0] == 1
+    assert list(Path("sockspec-failures").glob("я*-ECHO-3-1.json"))
+
+
 def test_a_server_that_dies_half_way_fails(capsys: pytest.CaptureFixture[str]) -> None:
     status, report = run(target("dies"), *FEW)
     assert status == 1
@@ -158,6 +168,22 @@ def test_a_server_that_does_not_get_ready_cannot_be_judged(
     status, report = run(target(fault), *FEW)
     assert (status, report["states"][fault]) == (3, "did not start")
     assert words in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("role", "requirement"), [("server", "ECHO-3"), ("client", "CLI-9")])
+def test_a_program_that_the_system_cannot_run_cannot_be_judged(
+    role: str, requirement: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A shell would take it for a script of its own."""
+    program = Path("program")
+    program.write_text("import socket\n", encoding="utf-8")
+    program.chmod(0o755)
+    Path("sockspec.toml").write_text(f'name = "text"\n[programs]\ntcp_{role} = ["./program"]', encoding="utf-8")
+    status, report = run("sockspec.toml", "--profile=quick", f"--requirement={requirement}")
+    assert (status, report["states"]["text"]) == (3, "did not start")
+    assert "program: Exec format error; a script names its interpreter in its first line" in capsys.readouterr().out
+    assert main.main(["check-target", "sockspec.toml"]) == 1
+    assert "Exec format error; a script" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("transport", ["tcp", "udp"])

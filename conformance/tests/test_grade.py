@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from conformance import ROOT
+from conformance.labs import class_page
 from conformance.labs.roster import find_tasks
 from conformance.tests.test_labs import ECHO_TCP_CLIENT, ECHO_TCP_SERVER, ECHO_UDP_CLIENT, ECHO_UDP_SERVER, write
 
@@ -63,6 +64,13 @@ def test_a_file_that_cannot_be_written_loses_no_other(tmp_path: Path) -> None:
     assert "sockspec: cannot write /dev/full: No space left on device\n" in done.stderr
     assert "Boris" in (tmp_path / "all.csv").read_text(encoding="utf-8-sig")
     assert len([*(tmp_path / "pages").iterdir()]) == 2
+
+
+def test_a_person_with_a_long_name_has_a_page(tmp_path: Path) -> None:
+    """A directory's name may be as long as that of the page with its ending."""
+    person = "я" * 127
+    class_page.write(tmp_path, [], [(person, [], 0.0, 0.0)], {}, "en")
+    assert len(list(tmp_path.glob("я*.html"))) == 1
 
 
 def test_points_for_graders(klass: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import resource
 import shlex
 import signal
 import subprocess
@@ -239,6 +240,18 @@ def test_a_host_with_one_loopback_address_is_no_fault_of_the_target() -> None:
     assert "not decided, this host lacks the address 127.0.0.9: LEASE-4" in done.stdout
 
 
+@pytest.mark.usefixtures("own_network")
+def test_a_host_without_localhost_is_no_fault_of_the_target(tmp_path: Path) -> None:
+    """As in a container with an empty /etc/hosts, and no DNS."""
+    (tmp_path / "hosts").touch()
+    words = *COMMAND[:5], "--profile=quick", "--transport=tcp", "--requirement=SRV-2", "--requirement=CLI-1"
+    names = f"ip link set lo up && mount --bind {shlex.quote(str(tmp_path / 'hosts'))} /etc/hosts && exec "
+    command = [*UNSHARE, "--mount", "sh", "-c", names + shlex.join(words)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "not decided, this host lacks an address of localhost: CLI-1 SRV-2" in done.stdout
+
+
 def test_a_host_with_few_threads_judges_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A container with ``--pids-limit``, or ``ulimit -u``: a server with a thread for each client is at no fault."""
 
@@ -248,6 +261,14 @@ def test_a_host_with_few_threads_judges_nothing(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(threading.Thread, "start", start)
     selection = Selection([BUNDLED["raw"]], [], [], [], [], PROFILES["quick"])
     with pytest.raises(OSError, match=r"no more than 0 threads .* and the checks need 1000"):
+        next(iter(runner.run(selection)))
+
+
+def test_a_host_with_few_open_files_judges_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After ``ulimit -n 256`` a server for 1000 clients, the default, refuses to start."""
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (256, 256))
+    selection = Selection([BUNDLED["raw"]], [], [], [], [], PROFILES["quick"])
+    with pytest.raises(OSError, match=r"no more than 256 open files \(ulimit -Hn\), and the checks need 1024"):
         next(iter(runner.run(selection)))
 
 

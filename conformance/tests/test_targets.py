@@ -5,6 +5,7 @@ from collections import UserDict
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -142,6 +143,28 @@ def test_a_server_that_needs_a_variable(tmp_path: Path) -> None:
         assert running.port == 7
 
 
+def test_a_program_is_looked_for_on_the_path_that_it_gets(tmp_path: Path) -> None:
+    manifest = write(tmp_path, '[programs]\ntcp_server = ["client"]\n[environment]\nPATH = "{directory}/bin"')
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "client").rename(tmp_path / "bin" / "client")
+    target = find_target(str(manifest))
+    assert target.command("tcp", "server") == ("client",)
+    with target.program("tcp", "server") as program:
+        program.wait()
+
+
+def test_a_manifest_of_an_editor_on_windows(tmp_path: Path) -> None:
+    """It begins with a byte order mark, and its lines end with CRLF."""
+    manifest = write(tmp_path, "")
+    manifest.write_text(f"\ufeff{ANY}\n".replace("\n", "\r\n"), encoding="utf-8", newline="")
+    assert find_target(str(manifest)).offers("server", "udp")
+
+
+def test_a_manifest_may_require_a_module_that_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "__main__", ModuleType("__main__"))
+    assert find_target(str(write(tmp_path, f'requires = ["__main__"]\n{ANY}'))).offers("server", "udp")
+
+
 def test_a_manifest_sets_limits(tmp_path: Path) -> None:
     text = '[programs]\ntcp_server = ["./client"]\n[limits]\nmemory = 4096\noutput = 1'
     target = find_target(str(write(tmp_path, text)))
@@ -221,6 +244,12 @@ def test_what_examples_there_are() -> None:
             r"\[lacks\]: must be a table with some of argument-bytes, output-files",
         ),
         (f"{ANY}\n[lacks]\nterminals = true", r"\[lacks\]: each value must be a string that says why"),
+        (f"name = {'[' * 5000}{']' * 5000}\n{ANY}", "sockspec.toml: it is nested too deeply"),
+        (f"[limits]\nmemory = {'9' * 5000}\n{ANY}", "sockspec.toml: Exceeds the limit"),
+        (f"directory = '{'a' * 5000}'\n{ANY}", "directory must be"),
+        (f'directory = "\\u0000"\n{ANY}', "directory must be"),
+        ('[programs]\nudp_server = ["true", "\\u0000"]', "udp_server must be a list of strings"),
+        (f"{ANY}\n[environment]\nPATH = '/nowhere'", "udp_server: there is no program true"),
         (f"{ANY}\n[limits]\noutput = 1.5", r"\[limits\]: output must be a whole number above 0"),
     ],
 )

@@ -5,7 +5,6 @@ import os
 import pty
 import re
 import select
-import socket
 import termios
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +23,7 @@ from conformance.blame import about
 from conformance.expected.replies import challenge, ok, ok_fields, shown, tick, tick_lines
 from conformance.expected.services import SERVICE_TABLE
 from conformance.profiles import Profile
-from conformance.targets.host import with_hosts
+from conformance.targets.host import require_localhost, with_hosts
 from conformance.targets.programs import Program
 from conformance.targets.redirected import UNWRITABLE, unwritable
 from conformance.targets.target import Target
@@ -62,7 +61,7 @@ def test_serves_ipv6(target: Target, service: Service, transport: Transport) -> 
 @pytest.mark.requirement("CLI-1")
 @pytest.mark.needs("CLI-3", "CLI-16", "CLI-19")
 def test_prints_the_address_of_a_name(target: Target, service: Service, transport: Transport) -> None:
-    host = str(socket.getaddrinfo("localhost", 0)[0][4][0])
+    host = require_localhost(transport)
     words = [*ENOUGH[service], "привет"]
     where = ["--host", "localhost", "--port", "{port}"]
     with Talk(target, service, transport, *words, host=host, where=where) as talk:

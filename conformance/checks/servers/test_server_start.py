@@ -31,7 +31,7 @@ from conformance.blame import about
 from conformance.expected.services import SERVICE_TABLE
 from conformance.profiles import Profile
 from conformance.running.fixtures import StartServer
-from conformance.targets.host import require_address
+from conformance.targets.host import require_address, require_localhost
 from conformance.targets.programs import Program, ProgramError
 from conformance.targets.redirected import UNWRITABLE, unwritable
 from conformance.targets.server import Server
@@ -57,6 +57,7 @@ def test_url(start_server: StartServer, service: Service, transport: Transport) 
     again = start_server("--host", OWN_HOST, "--port", str(second.port))
     require_url(again, second.url)
     require_reachable(again)
+    require_localhost(transport)
     named = start_server("--host", "localhost")
     require_url(named, *(url(service, transport, host, named.port) for host in ("127.0.0.1", "::1")))
     require_reachable(named)
