@@ -166,13 +166,23 @@ def lines(draw: st.DrawFn, service: Service) -> bytes:
     return line.replace(b"\n", b"") + draw(LINE_ENDS)
 
 
+_FIELD_NAMES = st.sampled_from([b"x", b"token", b"x-2", b"note"])
+
+
+@cache
+def _good_fields() -> SearchStrategy[bytes]:
+    """A further line of a datagram, a field."""
+    value = messages().map(lambda text: text.replace("\t", "").encode())
+    return st.tuples(_FIELD_NAMES, st.just(b": "), value).map(b"".join)
+
+
 @cache
 def _fields() -> SearchStrategy[bytes]:
     """A further line of a datagram, a field or nearly so."""
-    name = st.sampled_from([b"x", b"token", b"x-2", b"note"])
-    value = messages().map(lambda text: text.replace("\t", "").encode())
-    good = st.tuples(name, st.just(b": "), value).map(b"".join)
-    bad_value = st.tuples(name, st.just(b": "), st.sampled_from([b"\t", b"\x00", b"\xc2\x85", b"\xff"])).map(b"".join)
+    good = _good_fields()
+    bad_value = st.tuples(_FIELD_NAMES, st.just(b": "), st.sampled_from([b"\t", b"\x00", b"\xc2\x85", b"\xff"])).map(
+        b"".join
+    )
     no_field = st.sampled_from(
         [b"", b"x", b"x:", b"x:y", b": y", b"X: y", b"-x: y", b"1: y", b"x_y: z", b" x: y", b"x : y"]
     )
@@ -195,6 +205,24 @@ def datagrams(draw: st.DrawFn, service: Service) -> bytes:
 def requests(service: Service, transport: Transport) -> SearchStrategy[bytes]:
     """Requests as they stand on the wire of a transport."""
     return lines(service) if transport == "tcp" else datagrams(service)
+
+
+@cache
+@st.composite
+def good_requests(draw: st.DrawFn, service: Service, transport: Transport) -> bytes:
+    """A request without a fault, as it stands on the wire; over UDP perhaps with fields, or without its last LF."""
+    if service == "echo":
+        argument = draw(messages().map(str.encode) | filled(MESSAGE_BYTES, messages()))
+    else:
+        argument = draw(names()).encode()
+    verb = SERVICE_TABLE[service].verb
+    parts = [verb if not argument and draw(st.booleans()) else verb + b" " + argument]
+    if transport == "udp":
+        parts += draw(st.lists(_good_fields(), max_size=2))
+    whole = b"".join(part + draw(st.sampled_from([b"\n", b"\r\n"])) for part in parts)
+    if transport == "udp" and draw(st.booleans()):
+        return whole.removesuffix(b"\n").removesuffix(b"\r")
+    return whole
 
 
 @st.composite

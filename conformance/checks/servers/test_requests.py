@@ -19,17 +19,15 @@ from conformance.as_client.silence import collect_datagrams
 from conformance.blame import about
 from conformance.expected.oracle import (
     CHALLENGE,
-    Request,
     error,
     expected_reply,
     expected_stream,
-    fault,
     masked,
     ok,
     tick,
 )
 from conformance.expected.services import SERVICE_TABLE
-from conformance.expected.strategies import names, requests
+from conformance.expected.strategies import good_requests, names, requests
 from conformance.prerequisites import ANY_GOOD_REQUEST, ANY_REQUEST
 from conformance.targets.server import Server
 from spec.limits import LINE_BYTES
@@ -57,9 +55,7 @@ def converse(server: Server, asked: list[bytes]) -> None:
 @given(data=st.data())
 def test_any_good_requests(server: Server, data: st.DataObject) -> None:
     """Each reply is as expected, byte for byte."""
-    good = requests(server.service, server.transport).filter(
-        lambda raw: fault(Request(server.service, server.transport, raw)) is None
-    )
+    good = good_requests(server.service, server.transport)
     converse(server, data.draw(st.lists(good, min_size=1, max_size=8)))
 
 
