@@ -184,7 +184,20 @@ def _fields() -> SearchStrategy[bytes]:
         b"".join
     )
     no_field = st.sampled_from(
-        [b"", b"x", b"x:", b"x:y", b": y", b"X: y", b"-x: y", b"1: y", b"x_y: z", b" x: y", b"x : y"]
+        [
+            b"",
+            b"x",
+            b"x:",
+            b"x:y",
+            b": y",
+            b"X: y",
+            b"-x: y",
+            b"1: y",
+            b"x_y: z",
+            b" x: y",
+            b"x : y",
+            b"\xef\xbb\xbfx: y",
+        ]
     )
     too_long = near(LINE_BYTES).flatmap(lambda size: filled(size - 3, messages())).map(lambda text: b"x: " + text)
     return st.one_of(good, good, bad_value, no_field, too_long)
