@@ -217,14 +217,13 @@ class TcpPeer(Peer):
         thread.start()
         return thread
 
-    def flood(self, data: bytes, limit: int) -> int:
+    def flood(self, data: bytes, limit: int, sent: int = 0) -> int:
         """Send `data` again and again without reading, until nothing is taken for `STUCK` seconds or `limit` is sent.
 
-        Returns the number of bytes sent.
+        `sent` bytes of it were sent before. Returns the number of all bytes sent.
         """
         require_time()
         view = memoryview(data)
-        sent = 0
         self.socket.settimeout(STUCK)
         with contextlib.suppress(TimeoutError, ConnectionError):
             while sent < limit:

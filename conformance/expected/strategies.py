@@ -182,9 +182,8 @@ def _fields() -> SearchStrategy[bytes]:
     good = _good_fields()
     bad_values = st.sampled_from([b"\t", b"\x00", b"\xc2\x85", b"\xff"])
     bad_value = st.tuples(FIELD_NAMES, st.just(b": "), bad_values).map(b"".join)
-    no_field = st.sampled_from(
-        [b"", b"x", b"x:", b"x:y", b": y", b"X: y", b"-x: y", b"1: y", b"x_y: z", b" x: y", b"x : y"]
-    )
+    near_misses = [b"", b"x", b"x:", b"x:y", b": y", b"X: y", b"-x: y", b"1: y", b"x_y: z", b" x: y", b"x : y"]
+    no_field = st.sampled_from([*near_misses, b"\xef\xbb\xbfx: y"])
     too_long = near(LINE_BYTES).flatmap(lambda size: filled(size - 3, messages())).map(lambda text: b"x: " + text)
     return st.one_of(good, good, bad_value, no_field, too_long)
 
@@ -209,14 +208,19 @@ def requests(service: Service, transport: Transport) -> SearchStrategy[bytes]:
 @cache
 @st.composite
 def good_requests(draw: st.DrawFn, service: Service, transport: Transport) -> bytes:
-    """Good requests as they stand on the wire; over UDP some have further fields, or no end of their last line."""
-    argument = draw(messages() if service == "echo" else names())
-    parts = [SERVICE_TABLE[service].request(argument)]
+    """A request without a fault, as it stands on the wire; over UDP perhaps with fields, or without its last LF."""
+    if service == "echo":
+        argument = draw(messages().map(str.encode) | filled(MESSAGE_BYTES, messages()))
+    else:
+        argument = draw(names()).encode()
+    verb = SERVICE_TABLE[service].verb
+    parts = [verb if not argument and draw(st.booleans()) else verb + b" " + argument]
     if transport == "udp":
         parts += draw(st.lists(_good_fields(), max_size=2))
     whole = b"".join(part + draw(st.sampled_from([b"\n", b"\r\n"])) for part in parts)
-    is_ended = transport == "tcp" or draw(st.booleans())
-    return whole if is_ended else whole.removesuffix(b"\n").removesuffix(b"\r")
+    if transport == "udp" and draw(st.booleans()):
+        return whole.removesuffix(b"\n").removesuffix(b"\r")
+    return whole
 
 
 @st.composite

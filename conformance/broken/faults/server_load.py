@@ -2,6 +2,7 @@
 
 import selectors
 import socket
+import time
 from typing import Any
 
 from conformance.broken import fault, patch, wrap
@@ -175,6 +176,20 @@ def reads_on() -> None:
             ahead.append(connection.sock.recv(RECEIVE_BYTES))
         else:
             good(self, connection, now)
+
+
+@fault("LOAD-5", transport="tcp", service="echo")
+def reads_on_with_a_pause() -> None:
+    """reads on, into its memory, while replies wait to be sent, and stands still for half a second meanwhile"""
+    reads_on()
+    paused = []
+
+    @wrap(Server, "receive")
+    def receive(good: Any, self: Server, connection: Connection, now: float) -> None:
+        if connection.unsent and not paused:
+            paused.append(connection)
+            time.sleep(0.5)
+        good(self, connection, now)
 
 
 @fault("LOAD-6", transport="tcp")

@@ -209,6 +209,18 @@ def stops_at_once() -> None:
         good(number, stop)
 
 
+@fault("SRV-9", transport="udp")
+def answers_few_at_its_stop() -> None:
+    """answers 32 of the datagrams that have come before it stops, and no more"""
+    answered = []
+
+    @wrap(udp_server, "answer")
+    def answer(good: Any, sock: Any, *how: Any) -> bool:
+        stopping = sock.gettimeout() == 0
+        answered.extend([sock] * stopping)
+        return len(answered) <= 32 and bool(good(sock, *how))
+
+
 @fault("SRV-10")
 def exits_1_on_wrong_usage() -> None:
     """exits with status 1 on wrong usage"""

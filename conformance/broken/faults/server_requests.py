@@ -147,6 +147,12 @@ def passes_over_bad_fields() -> None:
     _raw(lambda datagram: re.sub(rb"\n(?![a-z][a-z0-9-]*: )[^\n]*(?=\n|\Z)", b"", datagram))
 
 
+@fault("ERR-7", transport="udp")
+def drops_a_byte_order_mark() -> None:
+    """takes U+FEFF at the beginning of a further line for a byte order mark, and drops it"""
+    _raw(lambda datagram: datagram.replace(b"\n\xef\xbb\xbf", b"\n"))
+
+
 @fault("ERR-8")
 def lets_del_through() -> None:
     """takes U+007F for a printable character"""

@@ -92,6 +92,7 @@ NO_FIELDS = [
     b"x_y: z",
     b" x: y",
     b"x : y",
+    b"\xef\xbb\xbfx: y",
     b"x\t: y",
 ]
 
