@@ -222,11 +222,11 @@ class TcpPeer(Peer):
 
         `sent` bytes of it were sent before. Returns the number of all bytes sent.
         """
-        require_time()
         view = memoryview(data)
         self.socket.settimeout(STUCK)
         with contextlib.suppress(TimeoutError, ConnectionError):
             while sent < limit:
+                require_time()
                 sent += self.socket.send(view[sent % len(data) :])
         self.exchange.add("C", data, f"{sent} bytes, without reading")
         return sent

@@ -61,7 +61,7 @@ def _repeated(reply: bytes, _: str) -> bytes:
 
 
 ODD: Mapping[str, Change] = {
-    "unknown fields": lambda reply, _: reply.replace(b"\n", "\nx-1: \nfuture: a: б\u3000в\n".encode(), 1),
+    "unknown fields": lambda reply, _: reply.replace(b"\n", "\nx-1: \nconstructor: a: б\u3000в\n".encode(), 1),
     "repeated fields": _repeated,
     "direction characters": lambda reply, code: re.sub(
         rb"\n(reversed|name|reason): ", rb"\g<0>" + chr(int(code, 16)).encode(), reply

@@ -16,11 +16,13 @@ from hypothesis.strategies import DataObject
 from conformance.as_client import exchange, shrinking
 from conformance.blame import blamed
 from conformance.inconclusive import Unjudged
+from conformance.patience import CheckTimeout
 from conformance.profiles import Profile
 from conformance.running.cases import Case, Draws, Outcome, cut_problem, decode, dump_exchanges, encode
 from conformance.running.checks import cell_of, citations, needs, parameters_of, requirement_sentence
 from conformance.running.gate import Results
 from conformance.targets.target import Target
+from conformance.timing import CHECK_TIMEOUT
 
 PROBLEM_LINES = 40
 
@@ -146,6 +148,8 @@ def _describe(case: Case, error: BaseException, fixtures: Collection[str]) -> No
     case.outcome = "failed" if _is_failure(error) else "error"
     case.about = blamed(error) or case.requirements[0]
     told = str(error).encode("utf-8", "backslashreplace").decode()  # a command line may hold any bytes
+    if told.startswith("Timeout (>"):  # as pytest-timeout says it
+        told = str(CheckTimeout(f"the check was not done in {CHECK_TIMEOUT:g} s"))
     lines = (told or type(error).__name__).splitlines()
     if case.outcome == "error":
         lines[0] = f"{type(error).__name__}: {lines[0]}"

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pytest_timeout import PYTEST_FAILURE_MESSAGE  # type: ignore[import-untyped]
 from rich.console import Console
 
 from conformance import ROOT
@@ -24,8 +25,10 @@ from conformance.reports.json_report import build_report
 from conformance.reports.junit import build_junit
 from conformance.reports.page import page
 from conformance.running.cases import Case
+from conformance.running.recorder import _describe
 from conformance.running.verdicts import State, judge
 from conformance.tests import samples
+from conformance.timing import CHECK_TIMEOUT
 
 CATALOGUE = {str(each.id): str(each.string) for each in CHECKS.read() if each.id}
 HOLE = re.compile(r"{\d}")
@@ -209,3 +212,9 @@ def test_what_programs_read_is_english() -> None:
 def as_report(cases: list[Case]) -> dict[str, Any]:
     verdicts = {"raw": judge(cases)}
     return build_report(cases, verdicts, {"raw": State.FAILS}, {}, PROFILES["quick"], 1, 1.0)
+
+
+def test_a_check_that_pytest_timeout_ends_is_told_so() -> None:
+    case = Case("form", "", "mine", "mine", "server", "tcp", "echo", ["LOAD-6"], "failed")
+    _describe(case, pytest.fail.Exception(PYTEST_FAILURE_MESSAGE % CHECK_TIMEOUT), ())
+    assert told(case.problem) == f"проверка не уложилась в {CHECK_TIMEOUT:g} с"

@@ -182,7 +182,7 @@ def reads_on() -> None:
 def reads_on_with_a_pause() -> None:
     """reads on, into its memory, while replies wait to be sent, and stands still for half a second meanwhile"""
     reads_on()
-    paused = []
+    paused: list[Connection] = []
 
     @wrap(Server, "receive")
     def receive(good: Any, self: Server, connection: Connection, now: float) -> None:
