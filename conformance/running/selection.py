@@ -58,10 +58,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if dropped:
         config.hook.pytest_deselected(items=dropped)
         items[:] = [item for item in items if item not in dropped]
-    for any_item in items:
-        if any_item.get_closest_marker("timeout") is None:
-            any_item.add_marker(pytest.mark.timeout(timing.CHECK_TIMEOUT))
     for check in left:
+        if check.get_closest_marker("timeout") is None:
+            check.add_marker(pytest.mark.timeout(timing.CHECK_TIMEOUT))
         if hypothesis.is_hypothesis_test(check.obj):
             hypothesis.seed(config.getoption("--seed"))(check.obj)
         recorder.prepare(check)
