@@ -15,7 +15,7 @@ FILLED = {
     1: ([_WHO, _MESSAGE, _ANSWER], [_TEXT]),
     2: ([_TIME, _THREAD.format(function="send_time", arguments="name")], [_TEXT]),
     3: ([_WHO, _MESSAGE, _ANSWER], [_TEXT]),
-    4: ([_ANSWER, 'addition = f"words: {len(message.split())}"'], ["text = stream.read()"]),
+    4: ([_ANSWER, 'addition = f"words: {len(message.split())}"'], ["text = lines.read()"]),
     5: ([_TIME, _THREAD.format(function="serve", arguments="connection")], [_LINE]),
     6: ([_MESSAGE, _ANSWER], [_TEXT]),
     7: ([_TIME, 'self.request.sendall((text + "\\n").encode())'], [_LINE]),
