@@ -1,7 +1,6 @@
 """``sockspec run``: judges targets."""
 
 import argparse
-import re
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -28,6 +27,7 @@ from conformance.prerequisites import place
 from conformance.profiles import PROFILES
 from conformance.reports import terminal
 from conformance.reports.causes import find_causes
+from conformance.reports.file_names import as_file_name
 from conformance.reports.json_report import build_report
 from conformance.reports.junit import build_junit
 from conformance.running.cases import Case, load_exchange
@@ -46,9 +46,6 @@ from conformance.targets.interrupts import ignored_interrupts
 from conformance.targets.terms import TRANSPORTS
 
 HELP = mark("judge targets")
-
-NAME_BYTES = 200
-"""So much of a target's name is in a file's; a file system takes names of 255 bytes."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -208,8 +205,7 @@ def _conclude(console: Console, judged: Judged, states: Mapping[str, State], loo
 
 def _store(options: argparse.Namespace, case: Case, number: int) -> Path:
     """Write a failed case to files, and return the one for `replay`."""
-    target = case.target.encode()[:NAME_BYTES].decode(errors="ignore")
-    name = re.sub(r"[^\w.-]+", "-", f"{target}-{case.about}-{number}")
+    name = f"{as_file_name(case.target)}-{case.about}-{number}"
     if options.pcap:
         from conformance.reports import pcap  # scapy takes a second to import
 

@@ -1,7 +1,6 @@
 """Writes what a class has done: a page with persons as rows, and a page for each person with their own failures."""
 
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,10 @@ from markupsafe import Markup
 from conformance.labs.exercises import EXERCISES
 from conformance.languages.texts import say
 from conformance.reports import page
+from conformance.reports.file_names import as_file_name
 
 STYLES = Path(page.__file__).with_name("templates")
 TEMPLATES = Path(__file__).with_name("templates")
-
-NAME_BYTES = 200
-"""So much of a person's name is in a file's; a file system takes names of 255 bytes."""
 
 
 def write(
@@ -55,5 +52,4 @@ def write(
 
 def _file_name(person: str) -> str:
     """Return a name that every file system takes, another for each person."""
-    plain = re.sub(r"[^\w-]+", "-", person).encode()[:NAME_BYTES].decode(errors="ignore")
-    return f"{plain}-{hashlib.sha256(person.encode(errors='surrogateescape')).hexdigest()[:6]}.html"
+    return f"{as_file_name(person)}-{hashlib.sha256(person.encode(errors='surrogateescape')).hexdigest()[:6]}.html"
