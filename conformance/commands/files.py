@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from jsonschema import Draft202012Validator
-
 from conformance.commands.selecting import UsageError, needs_module
 from conformance.comparison.model import Comparison
 from conformance.languages.texts import say
@@ -79,8 +77,10 @@ def screen_beside(*files: Path | None, width: int | None = None) -> Screen:
 
 def read_report(path: Path) -> dict[str, Any]:
     """Return a report that `run --json` has written. Raises OSError, and UsageError for another file."""
+    from jsonschema import Draft202012Validator  # takes a moment, and no other command needs it
+
     try:
-        whole = json.loads(path.read_text(encoding="utf-8"))
+        whole: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:  # no UTF-8, or no JSON
         raise UsageError(f"{path}: {error}") from None
     if problem := next(Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8"))).iter_errors(whole), None):
@@ -92,7 +92,7 @@ def read_report(path: Path) -> dict[str, Any]:
                 place=problem.json_path,
             )
         )
-    return dict(whole)
+    return whole
 
 
 def write_json(path: Path, whole: object) -> None:

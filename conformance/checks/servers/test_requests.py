@@ -17,15 +17,7 @@ from conformance.as_client.exchange import as_text
 from conformance.as_client.judgement import require_replies, require_reply, require_status
 from conformance.as_client.silence import collect_datagrams
 from conformance.blame import about
-from conformance.expected.oracle import (
-    CHALLENGE,
-    error,
-    expected_reply,
-    expected_stream,
-    masked,
-    ok,
-    tick,
-)
+from conformance.expected.oracle import CHALLENGE, error, expected_reply, expected_stream, masked, ok, tick
 from conformance.expected.services import SERVICE_TABLE
 from conformance.expected.strategies import good_requests, names, requests
 from conformance.prerequisites import ANY_GOOD_REQUEST, ANY_REQUEST
