@@ -13,6 +13,7 @@ from rich.table import Table
 
 from conformance.commands.files import Writer, require_directories, screen_beside, write_json, write_text
 from conformance.commands.selecting import UsageError, needs_module, positive
+from conformance.labs.assignment import LEVELS
 from conformance.labs.exercises import EXERCISES
 from conformance.labs.network import has_own_network
 from conformance.labs.results import read_result
@@ -44,7 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=say("a person's directory, or one of all persons'"),
     )
     add("--weights", type=Path, metavar="FILE", help=say("TOML: points in [exercises], shares in [levels]"))
-    add("--workers", "-n", type=positive, metavar="N", help=say("exercises at once (default: {count})", count=AT_ONCE))
+    at_once = say("exercises at once (default: {count}; 1 if more than the assignment counts)", count=AT_ONCE)
+    add("--workers", "-n", type=positive, metavar="N", help=at_once)
     add("--json", type=Path, metavar="FILE", help=say("write all that was found"))
     add("--resume", type=Path, metavar="FILE", help=say("judge only what has changed since that --json was written"))
     add("--csv", type=Path, metavar="FILE", help=say("write the table"))
@@ -66,7 +68,8 @@ def execute(options: argparse.Namespace) -> int:
     write_pages = _pages_writer() if options.html else None
     known = _read(options.resume) if options.resume and options.resume.exists() else {}
     console = screen_beside(options.json, options.csv, options.gradescope)
-    at_once = options.workers or AT_ONCE
+    level = weights.last_level
+    at_once = options.workers or (AT_ONCE if level == LEVELS[0] else 1)
     if at_once > 1 and not has_own_network():
         console.print(say("programs share this machine's ports, so they are judged one after the other"))
         at_once = 1
@@ -76,7 +79,7 @@ def execute(options: argparse.Namespace) -> int:
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task(say("judging"), total=len(tasks))
         try:
-            for task, cell in judge_class(tasks, known, weights.last_level, language, at_once):
+            for task, cell in judge_class(tasks, known, level, language, at_once):
                 cells[task.person, task.exercise] = cell
                 progress.advance(bar)
         except KeyboardInterrupt:

@@ -1,10 +1,13 @@
 """``sockspec lab``: judges an exercise as it is assigned, step by step."""
 
 import argparse
+import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from rich.console import Console
@@ -12,13 +15,13 @@ from rich.markup import escape
 from rich.text import Text
 
 from conformance.commands.files import require_directories, screen_beside, write_json
-from conformance.commands.selecting import UsageError, needs_module
+from conformance.commands.selecting import UsageError, needs_module, positive
 from conformance.labs.assignment import LEVELS
 from conformance.labs.exam import Exam
 from conformance.labs.exercises import EXERCISES
 from conformance.labs.ladder import StepError, Taken
 from conformance.labs.network import enter_own_network
-from conformance.labs.results import judge
+from conformance.labs.results import Result, judge, read_result
 from conformance.labs.submission import SubmissionError, find_submission
 from conformance.languages.texts import mark, say
 from conformance.running.verdicts import CONFORMS, FAILS, NOT_JUDGED
@@ -33,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     told = say("a directory, or the server's and the client's file")
     add("programs", nargs="*", type=Path, default=[], metavar="PATH", help=told)  # without a default it is "required"
     add("--level", choices=LEVELS, default=LEVELS[0], help=say("how far to go (default: %(default)s)"))
+    add("--step", type=positive, metavar="N", help=say("only that step of --level protocol or robust"))
     add("--all", action="store_true", help=say("try all steps of a level; by default the first that fails ends it"))
     add("--hint", action="store_true", help=say("say what to try at a step that fails"))
     add("--watch", action="store_true", help=say("again whenever a file has been saved, until Ctrl-C"))
@@ -42,13 +46,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> int:
     if len(options.programs) > 2:
         raise UsageError(say("name a directory, or two files"))
+    if options.step and options.level == LEVELS[0]:
+        raise UsageError(say("--step is for --level protocol and robust: the steps of the assignment need each other"))
     try:
         submission = find_submission(options.programs or [Path()])
     except SubmissionError as error:
         raise UsageError(str(error)) from None
     require_directories(options.json)
     if options.watch:
-        return _watch({file.parent for file in submission})
+        return _watch({file.parent for file in submission}, options)
     alone = enter_own_network()
     require_processes()
     require_loopback()
@@ -57,15 +63,19 @@ def execute(options: argparse.Namespace) -> int:
     heading = say("exercise {number}", number=exercise.number)
     tell(f"[bold]{heading}[/]: {escape(say(exercise.title))}")
     wanted = LEVELS[: LEVELS.index(options.level) + 1]
-    result = judge(
-        exercise,
-        submission,
-        wanted,
-        through=options.all,
-        alone=alone,
-        enter=lambda level: console.print(f"[bold]{escape(say(level))}[/]"),
-        tried=lambda taken: _print(console, taken, hint=options.hint),
-    )
+    try:
+        result = judge(
+            exercise,
+            submission,
+            wanted,
+            through=options.all,
+            only=options.step or 0,
+            alone=alone,
+            enter=lambda level: console.print(f"[bold]{escape(say(level))}[/]"),
+            tried=lambda taken: _print(console, taken, hint=options.hint),
+        )
+    except LookupError as error:
+        raise UsageError(str(error.args[0])) from None
     if options.json:
         write_json(options.json, result.to_json())
     for remark in result.remarks:
@@ -75,26 +85,50 @@ def execute(options: argparse.Namespace) -> int:
         tell(f"[magenta]{undecided}[/]: {escape(result.undecided)}")
         return NOT_JUDGED
     levels = [result.levels[name] for name in wanted if name in result.levels]
-    taken, count = sum(level.taken for level in levels), sum(level.count for level in levels)
-    holds = len(levels) == len(wanted) and all(level.is_whole for level in levels)
-    where = say("exercise {number}: {taken} of {all}", number=exercise.number, taken=taken, all=count)
-    console.print(f"[bold {'green' if holds else 'yellow'}]{where}[/]")
-    if holds and (further := LEVELS[len(wanted) :]):
+    holds = all(level.is_whole for level in levels) and (bool(options.step) or len(levels) == len(wanted))
+    if not options.step:
+        taken, count = sum(level.taken for level in levels), sum(level.count for level in levels)
+        where = say("exercise {number}: {taken} of {all}", number=exercise.number, taken=taken, all=count)
+        console.print(f"[bold {'green' if holds else 'yellow'}]{where}[/]")
+    further = [options.level] if options.step else LEVELS[len(wanted) :]
+    if holds and further:
         console.print(say("next: {option}", option=f"--level {further[0]}"))
+    if words := [] if options.step else _to_first_missing(result):
+        console.print(say("this step alone: {option}", option=" ".join(words)))
     return CONFORMS if holds else FAILS
 
 
-def _watch(directories: Iterable[Path]) -> int:
-    """Judge in a process of its own each time, and again whenever a file of Python or a manifest has changed."""
+def _to_first_missing(result: Result) -> list[str]:
+    """Return the words that judge the first step alone that is not taken; none if there is no such step."""
+    for name, level in result.levels.items():
+        for number, step in enumerate(level.steps, 1):
+            if not step.taken and name != LEVELS[0]:
+                return ["--level", name, "--step", str(number)]
+    return []
+
+
+def _watch(directories: Iterable[Path], options: argparse.Namespace) -> int:
+    """Judge in a process of its own each time, and again whenever a file of Python or a manifest has changed.
+
+    The step that was not taken is judged first, alone if it can be, and all others once it is.
+    """
     try:
         from watchfiles import PythonFilter, watch
     except ModuleNotFoundError as error:
         raise UsageError(needs_module("--watch", error.name, "labs")) from None
-    command = [sys.executable, "-m", "conformance", *(word for word in sys.argv[1:] if not word.startswith("--w"))]
-    subprocess.run(command, check=False)
-    for _ in watch(*directories, watch_filter=PythonFilter(extra_extensions=[".toml"]), raise_interrupt=False):
-        print()
-        subprocess.run(command, check=False)
+    files = PythonFilter(extra_extensions=[".toml"])
+    changes = watch(*directories, watch_filter=files, raise_interrupt=False, rust_timeout=100, yield_on_timeout=True)
+    next(changes, None)  # it has begun to watch: a file may be saved while the first run lasts
+    with tempfile.TemporaryDirectory() as directory:
+        found = options.json or Path(directory) / "found.json"
+        words = [*(word for word in sys.argv[1:] if not word.startswith("--w")), f"--json={found}"]
+        command, alone = [sys.executable, "-m", "conformance", *words], list[str]()
+        for _ in chain([None], filter(None, changes)):
+            if not alone or subprocess.run([*command, *alone], check=False).returncode == CONFORMS:
+                subprocess.run(command, check=False)
+                if found.is_file() and not options.step:
+                    alone = _to_first_missing(read_result(json.loads(found.read_text(encoding="utf-8"))))
+            print()
     return CONFORMS
 
 

@@ -25,11 +25,15 @@ from conformance.running.runner import JudgeError, Planned, Selection
 from conformance.targets.discovery import MANIFEST, find_target
 from conformance.targets.target import TargetError
 from conformance.targets.terms import ROLES, Role, Service, Transport
+from conformance.timing import CHECK_TIMEOUT
 from spec.requirements import REQUIREMENTS
 
 QUICK = PROFILES["quick"]
 BUDGET = 60.0
-"""Seconds that the checks of a step may take."""
+"""Seconds after which no further check of a step begins."""
+
+STEP_LIMIT = BUDGET + CHECK_TIMEOUT
+"""Seconds that a step may take."""
 
 LONGEST_LINE = 600
 """Characters of a line of a verdict; a program may have printed some thousands."""

@@ -73,13 +73,16 @@ def judge(
     wanted: Sequence[str],
     *,
     through: bool,
+    only: int = 0,
     alone: bool = False,
     enter: Callable[[str], None] = lambda level: None,
     tried: Callable[[Taken[Exam]], None] = lambda taken: None,
 ) -> Result:
     """Judge two programs by the wanted levels, up to the first that is not whole; `through`: all its steps.
 
-    `alone`: they are in a network of their own. `enter` is called with each level's name, and `tried` after each step.
+    `only`: of the last level this step, from 1 on, and nothing else; 0: all. `alone`: they are in a network of their
+    own. `enter` is called with each level's name, and `tried` after each step. Raises LookupError if the level has no
+    such step; its message says how many it has.
     """
     result = Result(exercise.number)
     with Exam(exercise, submission, alone=alone) as exam:
@@ -88,6 +91,11 @@ def judge(
         except StepError as error:  # its source cannot be read, so nobody knows what it is to do
             result.levels[wanted[0]] = LevelResult(1, [_result(error.expected, error)])
             return result
+        if only:
+            wanted, steps = wanted[-1:], levels[wanted[-1]]
+            if only > len(steps):
+                raise LookupError(say("the level {level} has {count} steps", level=say(wanted[0]), count=len(steps)))
+            levels = {wanted[0]: [steps[only - 1]]}
         result.levels = {name: LevelResult(len(steps)) for name, steps in levels.items()}
         for name in wanted:
             enter(name)

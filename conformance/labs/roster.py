@@ -10,21 +10,27 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from subprocess import DEVNULL, PIPE
 from typing import Any, NamedTuple
 
 from conformance import ROOT
+from conformance.labs.assignment import LEVELS
 from conformance.labs.exercises import EXERCISES
+from conformance.labs.levels import PROTOCOL, ROBUST, STEP_LIMIT
 from conformance.labs.results import Result, read_result
 from conformance.labs.submission import SubmissionError, find_submission
 from conformance.languages.texts import say
 from conformance.targets.toml_files import read_toml
 
-LIMIT = 120.0
-"""Seconds that one exercise of one person may take; a good answer takes some 12."""
+_STEPS_BY_SPEC = 0, len(PROTOCOL), len(PROTOCOL) + len(ROBUST)
+LIMITS = {level: 120.0 + STEP_LIMIT * steps for level, steps in zip(LEVELS, _STEPS_BY_SPEC, strict=True)}
+"""Seconds that one exercise of one person may take, by the last level; at the first a good answer takes some 12."""
 
 AT_ONCE = 4 * (os.cpu_count() or 1)
-"""Exercises that are judged side by side: they wait more than they work. Each has a network of its own."""
+"""Exercises that are judged side by side, each in a network of its own: at the first level they wait more than they
+work. At the others the suite's checks fill the machine, so that one is judged after the other."""
 
 _NUMBER = re.compile(r"(?<!\d)0?([1-7])(?!\d)")
 
@@ -71,7 +77,7 @@ class Weights:
     @property
     def last_level(self) -> str:
         """The last level that counts."""
-        return [name for name in ("assignment", "protocol", "robust") if self.levels.get(name)][-1]
+        return [name for name in LEVELS if self.levels.get(name)][-1]
 
 
 def read_weights(file: Path) -> Weights:
@@ -84,7 +90,7 @@ def read_weights(file: Path) -> Weights:
         problem = str(error).removeprefix(f"{file}: ")
         raise ClassError(f"{file}: {problem}") from None
     unknown = [str(number) for number in exercises if number not in EXERCISES]
-    unknown += [name for name in levels if name not in ("assignment", "protocol", "robust")]
+    unknown += [name for name in levels if name not in LEVELS]
     if unknown or any(each < 0 for each in [*exercises.values(), *levels.values()]):
         raise ClassError(
             say(
@@ -131,8 +137,8 @@ def _exercise(directory: Path) -> int:
 
 
 def digest(directory: Path, level: str) -> str:
-    """Return a digest of all that a verdict hangs on: the files, the level, and this suite's own."""
-    whole = hashlib.sha256(f"{level}\0{_SUITE}".encode())
+    """Return a digest of all that a verdict hangs on: the files, the level, and the suite's own."""
+    whole = hashlib.sha256(f"{level}\0{_digest_of_the_suite()}".encode())
     for file in sorted(directory.rglob("*")):
         if file.is_file() and "__pycache__" not in file.parts:
             whole.update(f"{file.relative_to(directory)}\0{file.stat().st_size}\0".encode(errors="surrogateescape"))
@@ -140,14 +146,13 @@ def digest(directory: Path, level: str) -> str:
     return whole.hexdigest()
 
 
-def _digest_of_the_labs() -> str:
+@cache
+def _digest_of_the_suite() -> str:
     whole = hashlib.sha256()
-    for file in sorted(Path(__file__).parent.rglob("*.py")):
-        whole.update(file.read_bytes())
+    for package in "conformance", "spec":
+        for file in sorted((ROOT / package).rglob("*.py")):
+            whole.update(file.read_bytes())
     return whole.hexdigest()
-
-
-_SUITE = _digest_of_the_labs()
 
 
 def judge_class(
@@ -155,9 +160,10 @@ def judge_class(
     known: Mapping[tuple[str, int], Cell],
     level: str,
     language: str,
-    at_once: int = AT_ONCE,
+    at_once: int,
 ) -> Iterator[tuple[Task, Cell]]:
     """Judge tasks side by side, but for those of which nothing has changed; yield each as it is done."""
+    judges: set[subprocess.Popen[str]] = set()
     with ThreadPoolExecutor(at_once) as threads:
         running = {}
         for task in tasks:
@@ -165,16 +171,18 @@ def judge_class(
             if before and before.digest == now and not before.result.undecided:
                 yield task, before
             else:
-                running[threads.submit(_judge, task, level, language)] = task, now
+                running[threads.submit(_judge, task, level, language, judges)] = task, now
         try:
             for future in as_completed(running):
                 task, now = running[future]
                 yield task, Cell(now, future.result())
         finally:
-            threads.shutdown(cancel_futures=True)
+            threads.shutdown(wait=False, cancel_futures=True)
+            for judge in list(judges):
+                judge.terminate()
 
 
-def _judge(task: Task, level: str, language: str) -> Result:
+def _judge(task: Task, level: str, language: str, judges: set[subprocess.Popen[str]]) -> Result:
     """Judge in a process of its own: it has a network of its own, and what it does wrong costs one cell."""
     try:
         find_submission([task.directory])
@@ -184,12 +192,17 @@ def _judge(task: Task, level: str, language: str) -> Result:
         file = Path(directory) / "result.json"
         words = ["lab", str(task.exercise), str(task.directory.absolute()), "--all", f"--level={level}"]
         command = [sys.executable, "-m", "conformance", *words, f"--lang={language}", f"--json={file}"]
-        try:
-            done = subprocess.run(
-                command, cwd=ROOT, capture_output=True, encoding="utf-8", errors="replace", timeout=LIMIT, check=False
-            )
-        except subprocess.TimeoutExpired:
-            return Result(task.exercise, undecided=say("not done after {seconds:g} s", seconds=LIMIT))
+        with subprocess.Popen(
+            command, cwd=ROOT, stdout=DEVNULL, stderr=PIPE, encoding="utf-8", errors="replace"
+        ) as judge:
+            judges.add(judge)
+            try:
+                _, errors = judge.communicate(timeout=LIMITS[level])
+            except subprocess.TimeoutExpired:
+                judge.kill()
+                return Result(task.exercise, undecided=say("not done after {seconds:g} s", seconds=LIMITS[level]))
+            finally:
+                judges.discard(judge)
         if file.exists():
             return read_result(json.loads(file.read_text(encoding="utf-8")))
-        return Result(task.exercise, undecided=done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "")
+        return Result(task.exercise, undecided=errors.strip().splitlines()[-1] if errors.strip() else "")

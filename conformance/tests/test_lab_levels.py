@@ -1,7 +1,13 @@
 """The steps by SPEC.md: each fails for what it asks for, and not for what a later one does."""
 
+import os
+import signal
+import subprocess
+import sys
 from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
@@ -20,6 +26,7 @@ from conformance.running.admission import NOTHING_NEW
 from conformance.running.cases import Case, dump_exchanges
 from conformance.targets.discovery import find_target
 from conformance.tests.faulty_programs import patched
+from conformance.tests.test_labs import ECHO_UDP_CLIENT, ECHO_UDP_SERVER, lab, write
 
 FORM, ERRORS = levels.PROTOCOL[1], levels.PROTOCOL[4]
 
@@ -104,3 +111,33 @@ def test_hints_have_the_exercises_own_answer(language: str, number: int, answer:
         hints = [texts.say(step.hint, **step.examples) for step in ladder(exam)["protocol"]]
     exercise = EXERCISES[number]
     assert f"{exercise.services[0]}+{exercise.transport}://{{host}}:{{port}}'" in hints[0] and answer in hints[1]
+
+
+def test_watch_judges_the_step_that_is_missing_alone_and_first(tmp_path: Path) -> None:
+    """The first save comes before the first run has ended, and is not lost."""
+    write(tmp_path, ECHO_UDP_SERVER, ECHO_UDP_CLIENT)
+    words = ["lab", "1", str(tmp_path), "--lang=en", "--level=robust", "--watch"]
+    command = [sys.executable, "-u", "-m", "conformance", *words]
+    with subprocess.Popen(command, cwd=ROOT, stdout=PIPE, encoding="utf-8", start_new_session=True) as watching:
+        assert watching.stdout
+        lines = map(str.strip, watching.stdout)
+        before = [*takewhile(lambda line: not line.startswith("✗"), lines)]
+        write(tmp_path, f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{patched('', 'udp')}", ECHO_UDP_CLIENT)
+        between = [*takewhile(lambda line: not line.startswith("✓"), lines)]
+        after = [*takewhile(lambda line: not line.startswith("✓"), lines)]
+        os.killpg(watching.pid, signal.SIGINT)
+    assert before.count("protocol") == 1 and "this step alone: --level protocol --step 1" in between
+    assert between[-1] == "protocol" and after[-1] == "assignment"
+
+
+def test_one_step_alone(tmp_path: Path) -> None:
+    write(tmp_path, ECHO_UDP_SERVER, ECHO_UDP_CLIENT)
+    status, said = lab(1, tmp_path, "--level=protocol", "--step=1")
+    assert (status, said.count("✗"), said.count("✓")) == (1, 1, 0) and "SRV-" in said
+    for options, problem in (
+        (["--step=1"], "--step is for --level protocol and robust"),
+        (["--level=robust", "--step=5"], "the level robust has 4 steps"),
+        (["--level=protocol", "--step=0"], "--step"),
+    ):
+        status, said = lab(1, tmp_path, *options)
+        assert status == 2 and problem in said.splitlines()[-1]

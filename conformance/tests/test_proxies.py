@@ -51,9 +51,9 @@ DIFFERS = [
     pytest.param(NGINX, "udp", "echo", LINES, "SRV-4", marks=needs_nginx, id="nginx-udp-echo"),
     pytest.param(NGINX, "udp", "time", LINES, "SRV-5", marks=needs_nginx, id="nginx-udp-time"),
     pytest.param(NGINX, "tcp", "echo", LINES, "SRV-4", marks=needs_nginx, id="nginx-tcp-echo"),
-    pytest.param(NGINX, "tcp", "echo", LEFT, "SRV-6", marks=needs_nginx, id="nginx-left"),
+    pytest.param(NGINX, "tcp", "echo", LEFT, "LOAD-4", marks=needs_nginx, id="nginx-left"),
     pytest.param(HAPROXY, "tcp", "echo", LINES, "SRV-4", marks=needs_haproxy, id="haproxy-tcp-echo"),
-    pytest.param(HAPROXY, "tcp", "echo", LEFT, "SRV-6", marks=needs_haproxy, id="haproxy-left"),
+    pytest.param(HAPROXY, "tcp", "echo", LEFT, "LOAD-4", marks=needs_haproxy, id="haproxy-left"),
     pytest.param(HAPROXY, "tcp", "echo", RESET, "LOAD-3", marks=needs_haproxy, id="haproxy-reset"),
 ]
 
