@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed, wait
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -178,8 +178,10 @@ def judge_class(
                 yield task, Cell(now, future.result())
         finally:
             threads.shutdown(wait=False, cancel_futures=True)
-            for judge in list(judges):
-                judge.terminate()
+            while left := [future for future in running if not future.done()]:
+                while judges:
+                    judges.pop().terminate()
+                wait(left, timeout=0.1)  # one may just be starting its judge
 
 
 def _judge(task: Task, level: str, language: str, judges: set[subprocess.Popen[str]]) -> Result:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from conformance import ROOT
-from conformance.labs import class_page
+from conformance.labs import class_page, roster
 from conformance.labs.roster import find_tasks
 from conformance.tests.test_labs import ECHO_TCP_CLIENT, ECHO_TCP_SERVER, ECHO_UDP_CLIENT, ECHO_UDP_SERVER, write
 
@@ -52,6 +52,17 @@ def test_a_class(klass: Path, tmp_path: Path) -> None:
     after = json.loads(files["all.json"].read_text(encoding="utf-8"))
     changed = [old["person"] for old, new in zip(before, after, strict=True) if old["result"] != new["result"]]
     assert changed == ["Анна"], again.stdout
+
+
+def test_an_interrupt_ends_what_judges(klass: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    judge = tmp_path / "judge"
+    judge.write_text("#!/bin/sh\nexec sleep 1000\n", encoding="utf-8")
+    judge.chmod(0o755)
+    monkeypatch.setattr(roster.sys, "executable", str(judge))
+    cells = roster.judge_class(find_tasks([klass]), {}, "robust", "en", at_once=4)
+    task, cell = next(cells)  # has no programs
+    assert (task.person, task.exercise) == ("Boris", 4) and cell.result.undecided
+    cells.close()  # type: ignore[attr-defined]
 
 
 def test_a_file_that_cannot_be_written_loses_no_other(tmp_path: Path) -> None:

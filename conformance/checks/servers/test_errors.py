@@ -202,14 +202,15 @@ def test_the_form_of_errors(server: Server) -> None:
         assert any(answer.status == "ERR" for _, answer in answers), f"no fault of {', '.join(codes)} is answered ERR"
         for code, answer in answers:
             with about(REQUIREMENTS[code]):
-                require_status(answer, "ERR")
+                assert answer.status == "ERR", f"{as_text(answer.raw)} came; expected ERR, code: {code}"
             names = [field.name for field in OTHER_FIELDS["ERR"]]
             wrong = f"{as_text(answer.raw)} came; expected ERR with {' and '.join(names)}"
             assert [*answer.fields] == names, wrong
             reason = answer.fields["reason"]
+            wrong = f"reason is {reason!r}; expected 1 to {REASON_CHARACTERS} characters of ASCII, not only spaces"
             with about("ERR-2"):
-                assert 1 <= len(reason) <= REASON_CHARACTERS, reason
-                assert reason.strip() and all(" " <= character <= "~" for character in reason), reason
+                assert 1 <= len(reason) <= REASON_CHARACTERS and reason.strip(), wrong
+                assert all(" " <= character <= "~" for character in reason), wrong
 
 
 def _answer_to(peer: peers.Peer, server: Server, code: str) -> Reply:

@@ -104,8 +104,9 @@ def test_the_form_of_tokens(server: Server) -> None:
     for _ in range(50):
         with UdpPeer(server.address) as peer:
             token = peer.ask(b"TIME a").fields["token"]
-            assert 1 <= len(token) <= TOKEN_CHARACTERS, f"a token of {len(token)} characters: {token!r}"
-            assert all("!" <= character <= "~" for character in token), repr(token)
+            wrong = f"token is {token!r}; expected 1 to {TOKEN_CHARACTERS} characters of ASCII, without spaces"
+            assert 1 <= len(token) <= TOKEN_CHARACTERS, wrong
+            assert all("!" <= character <= "~" for character in token), wrong
 
 
 @NEVER
