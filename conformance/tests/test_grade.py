@@ -58,7 +58,7 @@ def test_an_interrupt_ends_what_judges(klass: Path, tmp_path: Path, monkeypatch:
     judge = tmp_path / "judge"
     judge.write_text("#!/bin/sh\nexec sleep 1000\n", encoding="utf-8")
     judge.chmod(0o755)
-    monkeypatch.setattr(roster.sys, "executable", str(judge))
+    monkeypatch.setattr(sys, "executable", str(judge))
     cells = roster.judge_class(find_tasks([klass]), {}, "robust", "en", at_once=4)
     task, cell = next(cells)  # has no programs
     assert (task.person, task.exercise) == ("Boris", 4) and cell.result.undecided
