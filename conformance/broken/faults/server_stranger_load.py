@@ -111,6 +111,16 @@ def has_an_idle_timeout_of_whole_seconds() -> None:
         good(self, options._replace(idle_timeout=int(options.idle_timeout)), *rest)
 
 
+@fault("LOAD-4", transport="tcp", service="echo")
+def has_timers_of_32_bits() -> None:
+    """counts the idle timeout in milliseconds of 32 bits, and drops clients at once if it has no room there"""
+
+    @wrap(Session, "__init__")
+    def init(good: Any, self: Any, options: Any, *rest: Any) -> None:
+        fits = options.idle_timeout * 1000 < 1 << 31
+        good(self, options if fits else options._replace(idle_timeout=0.001), *rest)
+
+
 @fault("LOAD-3", transport="tcp", service="echo")
 def leaks_a_socket_at_each_reset() -> None:
     """keeps the file of each connection that was reset, until it has no file left"""

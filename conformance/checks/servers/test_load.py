@@ -243,6 +243,19 @@ def test_an_idle_connection_is_closed(server: Server) -> None:
         require_close(half, start, "TCP-4")
 
 
+@TCP
+@ECHO
+@pytest.mark.options("--idle-timeout", "999999999")
+@pytest.mark.requirement("LOAD-4")
+@pytest.mark.needs("ERR-6")
+def test_an_idle_timeout_of_years_closes_nothing(server: Server) -> None:
+    """Whatever the width of the server's timers."""
+    with TcpPeer(server.address) as peer:
+        for _ in range(2):
+            require_reply(peer.ask(b""), error("unknown-verb"))
+            wait_until(time.monotonic() + 0.2)
+
+
 @pytest.mark.slow
 @TCP
 @ECHO
