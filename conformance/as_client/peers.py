@@ -252,6 +252,24 @@ class TcpPeer(Peer):
         return bool(data)
 
 
+def room(receive_buffer: int) -> int:
+    """Return how many bytes this kernel takes for a client on the loopback that reads nothing, with that SO_RCVBUF."""
+    taken, at, chunk = 0, time.monotonic(), bytes(1 << 14)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        _connected(listener.getsockname(), PATIENCE, receive_buffer),
+        listener.accept()[0] as sock,
+    ):
+        sock.setblocking(False)
+        while time.monotonic() < at + STUCK:
+            try:
+                taken += sock.send(chunk)
+                at = time.monotonic()
+            except BlockingIOError:
+                time.sleep(STUCK / 100)
+    return taken
+
+
 def _connected(address: Address, within: float, receive_buffer: int | None) -> socket.socket:
     """Return a socket that is connected to that address. Raises OSError."""
     sock = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_STREAM)
