@@ -62,7 +62,7 @@ def _fields(status: Status, facts: Facts) -> list[tuple[str, str]]:
 def with_unknown_fields(known: bytes) -> bytes:
     """Return a reply with more fields, which no client knows: first, in between, and last (CLI-12)."""
     status, field, *fields, end = known.decode().split("\n")[:-1]
-    return "\n".join([status, "x-1: ", field, "future: a: б\u3000в", *fields, "message-2: OK", end, ""]).encode()
+    return "\n".join([status, "x-1: ", field, "constructor: a: б\u3000в", *fields, "message-2: OK", end, ""]).encode()
 
 
 def replaced(fields: Fields, name: str, *values: str) -> list[tuple[str, str]]:
