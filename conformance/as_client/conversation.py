@@ -26,6 +26,8 @@ from conformance.targets.interrupts import ATTENTION, raise_if_interrupted
 from conformance.targets.server import Server
 from conformance.targets.terms import Service
 
+TURNS = 100
+
 
 def good_request(service: Service) -> bytes:
     """Return the line of a good request, without its end."""
@@ -93,6 +95,12 @@ def answers(peer: Peer, service: Service, asked: list[bytes]) -> list[bytes]:
         return split_replies(peer.rest())
     assert isinstance(peer, peers.UdpPeer)
     return [raw for raw in collect_datagrams(peer, service, asked) if raw is not None]
+
+
+def take_turns(peer: peers.Peer) -> None:
+    """Return when a server has had the time to read what other clients have sent: each request here takes a turn."""
+    for _ in range(TURNS):
+        peer.ask(b"ECHO a")
 
 
 def split_replies(stream: bytes) -> list[bytes]:

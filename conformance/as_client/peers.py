@@ -37,6 +37,9 @@ yet answers none, and the kernel itself asks again after 1, 3 and 7 seconds."""
 MOST_OF_A_REPLY = 1 << 20
 """Bytes, far more than the longest reply: an end that has not come by then is not waited for."""
 
+SMALLEST_BUFFER = 1 << 12
+"""SO_RCVBUF, in bytes, of a client for which a kernel takes the least while it does not read."""
+
 MOST_UNREAD = 1 << 25
 """Bytes, more than all replies to what a check sends: so much of a stream is kept."""
 
@@ -252,12 +255,12 @@ class TcpPeer(Peer):
         return bool(data)
 
 
-def room(receive_buffer: int) -> int:
-    """Return how many bytes this kernel takes for a client on the loopback that reads nothing, with that SO_RCVBUF."""
+def room() -> int:
+    """Return how many bytes this kernel takes for a client on the loopback that reads nothing, with SMALLEST_BUFFER."""
     taken, at, chunk = 0, time.monotonic(), bytes(1 << 14)
     with (
         socket.create_server(("127.0.0.1", 0)) as listener,
-        _connected(listener.getsockname(), PATIENCE, receive_buffer),
+        _connected(listener.getsockname(), PATIENCE, SMALLEST_BUFFER),
         listener.accept()[0] as sock,
     ):
         sock.setblocking(False)
