@@ -185,6 +185,10 @@ class TcpPeer(Peer):
     def _beginning(self) -> str:
         return as_text(bytes(self._buffer[:SHOWN_BYTES]))
 
+    def widen(self) -> None:
+        """Get a large receive buffer in place of a small one, so that what waits comes in few segments."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+
     def rest(self, within: float | None = None) -> bytes:
         """Return all bytes that come until the server closes its side. Raises Silence if it does not, or Reset."""
         deadline = time.monotonic() + patience(within)

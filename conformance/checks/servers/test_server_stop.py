@@ -177,6 +177,7 @@ def test_large_replies_are_sent_before_the_stop(start_server: StartServer) -> No
             take_turns(other)
             start = time.monotonic()
             server.signal(SIGTERM)
+            peer.widen()
             stream = b""
             with suppress(Reset):
                 stream = peer.rest()

@@ -251,4 +251,5 @@ def test_half_close_with_much_unsent(server: Server) -> None:
         with TcpPeer(server.address, receive_buffer=SMALLEST_BUFFER) as peer, TcpPeer(server.address) as other:
             peer.send_meanwhile(line * count).join()
             take_turns(other)
+            peer.widen()
             require_whole(split_replies(peer.rest()), line, count)
