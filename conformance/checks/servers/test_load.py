@@ -9,14 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.as_client import peers
-from conformance.as_client.conversation import Subscription, good_request, require_service, wait_until
+from conformance.as_client.conversation import Subscription, good_request, require_service, take_turns, wait_until
 from conformance.as_client.exchange import as_text
 from conformance.as_client.judgement import require_reply, require_status
 from conformance.as_client.observed import Observed, Reset
-from conformance.as_client.peers import TcpPeer, UdpPeer
+from conformance.as_client.peers import SMALLEST_BUFFER, TcpPeer, UdpPeer, room
 from conformance.blame import about
 from conformance.expected.oracle import error, expected_reply
 from conformance.expected.services import SERVICE_TABLE
+from conformance.inconclusive import Inconclusive
 from conformance.running.fixtures import StartServer
 from conformance.running.stalls import MEASURED_AGAIN, busy_since, this_moment
 from conformance.targets.server import Server
@@ -217,6 +218,7 @@ IDLE = interval(0.5)
 #: So long that twice of it and more is told from once, however late the judge is.
 LONG_IDLE = interval(1.2)
 IDLE_OPTIONS = pytest.mark.options("--interval", interval(0.15), "--idle-timeout", IDLE)
+LONG_IDLE_OPTIONS = pytest.mark.options("--interval", "0.3", "--idle-timeout", LONG_IDLE)
 
 
 def require_close(peer: TcpPeer, since: float, answers: str = "TCP-1") -> None:
@@ -233,7 +235,7 @@ def require_close(peer: TcpPeer, since: float, answers: str = "TCP-1") -> None:
 
 @pytest.mark.slow
 @TCP
-@pytest.mark.options("--interval", "0.3", "--idle-timeout", LONG_IDLE)
+@LONG_IDLE_OPTIONS
 @pytest.mark.requirement("LOAD-4")
 def test_an_idle_connection_is_closed(server: Server) -> None:
     start = time.monotonic()
@@ -291,6 +293,36 @@ def test_a_busy_connection_stays(server: Server) -> None:
             while (answer := peer.reply()).status == "TICK":
                 pass
             require_reply(answer, error("unknown-verb"))
+
+
+@pytest.mark.slow
+@TCP
+@ECHO
+@LONG_IDLE_OPTIONS
+@pytest.mark.requirement("LOAD-4")
+@pytest.mark.needs("TCP-5", "LOAD-5")
+def test_who_takes_what_waited_stays(server: Server) -> None:
+    """The kernel had no room for the last bytes, and no line came after them: that they are taken counts."""
+    line, idle = long_line(server), float(LONG_IDLE)
+    count = room() // len(expected_reply("echo", "tcp", line) or b"") + 1
+    for _ in range(MEASURED_AGAIN + 1):
+        with TcpPeer(server.address, receive_buffer=SMALLEST_BUFFER) as peer, TcpPeer(server.address) as other:
+            start = time.monotonic()
+            peer.send(line * count)
+            take_turns(other)
+            wait_until(start + 0.6 * idle)
+            taken = time.monotonic()
+            peer.widen()
+            try:
+                for _ in range(count):
+                    peer.reply()
+                wait_until(taken + 0.7 * idle)
+                require_reply(peer.ask(b""), error("unknown-verb"))
+                return
+            except Observed:
+                if taken < start + idle and time.monotonic() < taken + idle:
+                    raise
+    raise Inconclusive(f"this machine is too slow for an idle timeout of {idle} s")
 
 
 @pytest.mark.slow
