@@ -85,16 +85,17 @@ def execute(options: argparse.Namespace) -> int:
         tell(f"[magenta]{undecided}[/]: {escape(result.undecided)}")
         return NOT_JUDGED
     levels = [result.levels[name] for name in wanted if name in result.levels]
-    holds = all(level.is_whole for level in levels) and (bool(options.step) or len(levels) == len(wanted))
-    if not options.step:
+    if options.step:
+        holds, further = levels[0].is_whole, (options.level,)
+    else:
+        holds, further = len(levels) == len(wanted) and all(level.is_whole for level in levels), LEVELS[len(wanted) :]
         taken, count = sum(level.taken for level in levels), sum(level.count for level in levels)
         where = say("exercise {number}: {taken} of {all}", number=exercise.number, taken=taken, all=count)
         console.print(f"[bold {'green' if holds else 'yellow'}]{where}[/]")
-    further = [options.level] if options.step else LEVELS[len(wanted) :]
+        if words := _to_first_missing(result):
+            console.print(say("this step alone: {option}", option=" ".join(words)))
     if holds and further:
         console.print(say("next: {option}", option=f"--level {further[0]}"))
-    if words := [] if options.step else _to_first_missing(result):
-        console.print(say("this step alone: {option}", option=" ".join(words)))
     return CONFORMS if holds else FAILS
 
 
