@@ -86,7 +86,7 @@ def execute(options: argparse.Namespace) -> int:
         return NOT_JUDGED
     levels = [result.levels[name] for name in wanted if name in result.levels]
     if options.step:
-        holds, further = levels[0].is_whole, (options.level,)
+        holds, further = levels[0].is_whole, wanted[-1:]
     else:
         holds, further = len(levels) == len(wanted) and all(level.is_whole for level in levels), LEVELS[len(wanted) :]
         taken, count = sum(level.taken for level in levels), sum(level.count for level in levels)
