@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import re
 import subprocess
 import sys
@@ -22,13 +21,14 @@ from conformance.labs.levels import PROTOCOL, ROBUST, STEP_LIMIT
 from conformance.labs.results import Result, read_result
 from conformance.labs.submission import SubmissionError, find_submission
 from conformance.languages.texts import say
+from conformance.targets.host import processors
 from conformance.targets.toml_files import read_toml
 
 _STEPS_BY_SPEC = 0, len(PROTOCOL), len(PROTOCOL) + len(ROBUST)
 LIMITS = {level: 120.0 + STEP_LIMIT * steps for level, steps in zip(LEVELS, _STEPS_BY_SPEC, strict=True)}
 """Seconds that one exercise of one person may take, by the last level; at the first a good answer takes some 12."""
 
-AT_ONCE = 4 * (os.cpu_count() or 1)
+AT_ONCE = 4 * processors()
 """Exercises that are judged side by side, each in a network of its own: at the first level they wait more than they
 work. At the others the suite's checks fill the machine, so that one is judged after the other."""
 

@@ -20,14 +20,14 @@ from conformance.profiles import Profile
 from conformance.running.admission import finished_file
 from conformance.running.cases import Case
 from conformance.targets.discovery import BUNDLED
-from conformance.targets.host import require_files, require_fit_host, require_ports, require_threads
+from conformance.targets.host import processors, require_files, require_fit_host, require_ports, require_threads
 from conformance.targets.keeper import keeper
 from conformance.targets.target import Target
 from conformance.targets.terms import ROLES, SERVICES, TRANSPORTS, Role, Service, Transport
 from conformance.timing import CHECK_TIMEOUT
 
 CHECKS = ROOT / "conformance" / "checks"
-WORKERS = 2 * (os.cpu_count() or 1)  # checks wait more than they work
+WORKERS = 2 * processors()  # checks wait more than they work
 RESTARTS = 8
 """How many workers that died are replaced; what has not finished then is an error."""
 

@@ -29,13 +29,13 @@ from conformance.running.fixtures import blame_death, own_server, runs_beside, s
 from conformance.running.options import admission_key, profile_of
 from conformance.running.preflight import try_program
 from conformance.running.stalls import Moment, Stalls, busy_since, this_moment
-from conformance.targets.host import unjudged_without_ports
+from conformance.targets.host import processors, unjudged_without_ports
 from conformance.targets.server import Server
 from conformance.targets.target import Target
 from conformance.targets.terms import Service, Transport
 from conformance.timing import SCALE
 
-PROCESSORS = os.cpu_count() or 1
+PROCESSORS = processors()
 
 UNITS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", PROCESSORS))
 """How many units run at once on this machine; where there are no workers, tox runs a unit for each processor."""

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import pairwise
+from math import ceil, inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,8 @@ PORTS = 2000
 THREADS = 1000
 """Threads that a run needs: a server may have one for each client, and the checks of load have several hundred."""
 
+CONTROL_GROUPS = Path("/sys/fs/cgroup")
+
 SPARE_PORTS = 100
 """With so many left, no program gets none because of those that run beside it."""
 
@@ -43,6 +46,39 @@ _taking_ports = threading.Lock()
 _PORT_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 _LACKING = errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT
+
+
+def processors() -> int:
+    """Return how many processors this process may use: in a container, or with taskset, fewer than the host has."""
+    usable = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return max(1, ceil(min(usable, _quota())))
+
+
+def _quota() -> float:
+    """Return for how many processors the control groups of this process have time (cgroups(7)); no limit: infinity."""
+    try:
+        groups = Path("/proc/self/cgroup").read_text(encoding="utf-8").splitlines()
+    except OSError:  # no Linux
+        return inf
+    quotas = [inf]
+    for _, controllers, group in (line.split(":", 2) for line in groups):
+        kind = "cpu" if "cpu" in controllers.split(",") else ""
+        own = CONTROL_GROUPS / kind / group.lstrip("/")
+        for place in (own, *own.parents):  # in a container the group may be that of the host, and its root the own one
+            quotas.append(_quota_of(place))
+    return min(quotas)
+
+
+def _quota_of(group: Path) -> float:
+    """Return the share of one control group: cpu.max of version 2, or the two files of version 1."""
+    try:
+        if (both := group / "cpu.max").exists():
+            quota, period = both.read_text(encoding="ascii").split()
+        else:
+            quota, period = ((group / f"cpu.cfs_{name}_us").read_text(encoding="ascii") for name in ("quota", "period"))
+        return int(quota) / int(period) if int(quota) > 0 else inf
+    except (OSError, ValueError):  # there is no such group, or "max"
+        return inf
 
 
 def require_address(transport: Transport, host: str, port: int = 0) -> None:
