@@ -18,5 +18,7 @@ class Unjudged(SkipTest):
         self.about = about
 
 
+STARVED = "this machine gave the program no processor"
+
 OUT_OF_TIME = "the time for this target was used up"
 """How the reason begins of checks for which no time was left."""

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from conformance.inconclusive import OUT_OF_TIME, Unjudged
+from conformance.inconclusive import OUT_OF_TIME, STARVED, Unjudged
 from conformance.timing import CHECK_TIMEOUT, PATIENCE, SCALE
 
 SHARES = 1, 0.5, 0.25, 0.25, 0.1
@@ -23,6 +23,9 @@ MANY = 3
 
 SHORTEST = min(SCALE, PATIENCE)
 """The least that is waited for a server: it has so long to stop (SRV-8), and a busy machine starts a program later."""
+
+MORE = 1.0
+"""Seconds more, again and again, for a program that has not had a processor to answer with."""
 
 CHECK_LIMIT = 0.9 * CHECK_TIMEOUT
 """Seconds after which a check fails by itself, before pytest would end it. A check in a thread pytest cannot end."""
@@ -108,6 +111,13 @@ def patience(within: float | None = None) -> float:
     if _check.was_in_vain:
         seconds = min(seconds, PATIENCE / 5)
     return min(seconds, _check.end - time.monotonic())
+
+
+def more_patience() -> float:
+    """Return how much longer to wait, in seconds, for a program that is starved. Raises Unjudged at the check's end."""
+    if time.monotonic() + MORE > _check.end:
+        raise Unjudged(STARVED)
+    return MORE
 
 
 def require_time() -> None:

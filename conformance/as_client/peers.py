@@ -15,7 +15,7 @@ from conformance.as_client.exchange import END_OF_STREAM, SHOWN_BYTES, Exchange,
 from conformance.as_client.observed import Ended, Malformed, Observed, Reply, Reset, Silence
 from conformance.blame import blame
 from conformance.inconclusive import Unjudged
-from conformance.patience import note_answer, note_wait, patience, require_time
+from conformance.patience import SHORTEST, more_patience, note_answer, note_wait, patience, require_time
 from conformance.targets.host import NO_PORT, local_ports
 from conformance.targets.interrupts import ATTENTION, raise_if_interrupted
 from conformance.targets.server import Server
@@ -106,9 +106,14 @@ class Peer:
             except (ConnectionError, TimeoutError) as error:
                 now = time.monotonic()
                 has_ended = self.server is not None and not self.server.running
-                if now >= deadline or has_ended or isinstance(error, ConnectionError):
+                if isinstance(error, TimeoutError) and now >= deadline > start + SHORTEST and self._is_starved():
+                    deadline = now + more_patience()
+                elif now >= deadline or has_ended or isinstance(error, ConnectionError):
                     raise self._observe(error, now - start) from None
             raise_if_interrupted()
+
+    def _is_starved(self) -> bool:
+        return self.server is not None and self.server.is_starved()
 
     def _observe(self, error: OSError, waited: float) -> Observed:
         sent = (event.data for event in reversed(self.exchange.events) if event.side == "C")

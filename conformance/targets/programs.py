@@ -7,9 +7,10 @@ import os
 import re
 import selectors
 import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM
 from types import TracebackType
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from conformance.patience import note_wait, patience
+from conformance.patience import more_patience, note_wait, patience
 from conformance.targets.environment import MARK, clean_environment
 from conformance.targets.families import Family, adopt_orphans
 from conformance.targets.host import OUT_OF
@@ -43,7 +44,14 @@ DYING, LIVING = 0.5 * SCALE, 0.05 * SCALE
 
 BUSY = psutil.STATUS_RUNNING, psutil.STATUS_DISK_SLEEP
 
+WATCHED = 0.2
+"""Seconds for which a program is watched that is perhaps starved."""
+
 _numbers = itertools.count(1)
+
+
+def _processor_seconds(processes: Iterable[psutil.Process]) -> float:
+    return sum(times.user + times.system for times in map(psutil.Process.cpu_times, processes))
 
 
 def _shown(line: str) -> str:
@@ -215,8 +223,11 @@ class Program:
                         if match := re.fullmatch(pattern, line.text):
                             return match
                 left = deadline - time.monotonic()
-                if self._ended or left <= 0:
+                if self._ended or (left <= 0 and not self.is_starved()):
                     break
+                if left <= 0:
+                    left = more_patience()
+                    deadline = time.monotonic() + left
                 self._changed.wait(left)
         if self._ended:
             with contextlib.suppress(subprocess.TimeoutExpired):  # it is about to end: then its status can be told
@@ -230,6 +241,8 @@ class Program:
         with self._changed:
             most = self.patience if within is None else within
             came = self._changed.wait_for(lambda: condition() or self._ended, most)
+            while not came and within is None and self.is_starved():
+                came = self._changed.wait_for(lambda: condition() or self._ended, more_patience())
             if not came and within is None:
                 note_wait(most)
             return condition()
@@ -257,6 +270,8 @@ class Program:
         try:
             status = self.process.wait(within)
         except subprocess.TimeoutExpired:
+            if self.is_starved():
+                return self.wait(more_patience())
             note_wait(within)
             raise ProgramError(self.describe(f"still running after {within:g} s")) from None
         self._reader.join(PATIENCE)
@@ -282,9 +297,29 @@ class Program:
 
     def _is_busy(self) -> bool:
         with contextlib.suppress(psutil.Error):
-            process = psutil.Process(self.pid)
-            return any(each.status() in BUSY for each in (process, *process.children(recursive=True)))
+            return any(each.status() in BUSY for each in self._processes())
         return False
+
+    def is_starved(self) -> bool:
+        """Return whether the process could run all the time, and has less than half of a processor while it is watched.
+
+        Other systems than Linux do not tell. A program that is silent of its own will waits for something else.
+        """
+        start = time.monotonic()
+        with contextlib.suppress(psutil.Error):
+            processes = self._processes()
+            spent = _processor_seconds(processes)
+            while time.monotonic() < start + WATCHED:
+                if sys.platform != "linux" or psutil.STATUS_RUNNING not in map(psutil.Process.status, processes):
+                    return False
+                time.sleep(WATCHED / 10)
+            return _processor_seconds(processes) - spent < (time.monotonic() - start) / 2
+        return False
+
+    def _processes(self) -> list[psutil.Process]:
+        """Return the process and its descendants. Raises psutil.Error if it is gone."""
+        process = psutil.Process(self.pid)
+        return [process, *process.children(recursive=True)]
 
     def stop(self, number: int = SIGTERM, within: float | None = None) -> int:
         """Send a signal and return the exit status, as `wait` does."""

@@ -128,6 +128,10 @@ class RunningServer(Server):
         """Return False: what is not seen to run is not seen to end."""
         return False
 
+    def is_starved(self) -> bool:
+        """Return False: the processor of another machine is not seen."""
+        return False
+
     def kill(self) -> None:
         """Leave it alone."""
 

@@ -1,10 +1,13 @@
 """A subprocess: its lines, its end, and what is said about it."""
 
 import math
+import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 
 import psutil
 import pytest
@@ -12,7 +15,7 @@ import pytest
 from conformance import ROOT
 from conformance.targets import programs
 from conformance.targets.limits import DEFAULT_LIMITS, Limits
-from conformance.targets.programs import Program, ProgramError
+from conformance.targets.programs import WATCHED, Program, ProgramError
 
 
 def python(source: str, *, stdin: str | bytes | None = "", limits: Limits = DEFAULT_LIMITS) -> Program:
@@ -174,3 +177,19 @@ def runs(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells who waits for a processor")
+def test_a_program_that_gets_no_processor_is_waited_for() -> None:
+    """It has the least weight, beside two that want its processor for themselves."""
+    pinned = f"import os\nos.sched_setaffinity(0, [{min(os.sched_getaffinity(0))}])\n"
+    idle = "os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))\nprint('begins', flush=True)\n"
+    work = "from time import process_time as spent\nend = spent() + 0.05\nwhile spent() < end: pass\nprint('done')\n"
+    with ExitStack() as stack:
+        rivals = [stack.enter_context(python(f"{pinned}while True: pass")) for _ in range(2)]
+        program = stack.enter_context(python(pinned + idle + work))
+        program.expect_line("begins")
+        end = threading.Timer(4 * WATCHED, lambda: [rival.kill() for rival in rivals])
+        end.start()
+        stack.callback(end.join)
+        program.expect_line("done", within=WATCHED)
