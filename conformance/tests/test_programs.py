@@ -189,7 +189,12 @@ def test_a_program_that_gets_no_processor_is_waited_for() -> None:
         rivals = [stack.enter_context(python(f"{pinned}while True: pass")) for _ in range(2)]
         program = stack.enter_context(python(pinned + idle + work))
         program.expect_line("begins")
-        end = threading.Timer(4 * WATCHED, lambda: [rival.kill() for rival in rivals])
+
+        def let_go() -> None:
+            for rival in rivals:
+                rival.kill()
+
+        end = threading.Timer(4 * WATCHED, let_go)
         end.start()
         stack.callback(end.join)
         program.expect_line("done", within=WATCHED)
