@@ -47,6 +47,9 @@ BUSY = psutil.STATUS_RUNNING, psutil.STATUS_DISK_SLEEP
 WATCHED = 0.2
 """Seconds for which a program is watched that is perhaps starved."""
 
+ENOUGH = 2 * SCALE
+"""Seconds on a processor after which a program is not starved: it has had its chance, and is perhaps in a loop."""
+
 _numbers = itertools.count(1)
 
 
@@ -301,19 +304,21 @@ class Program:
         return False
 
     def is_starved(self) -> bool:
-        """Return whether the process could run all the time, and has less than half of a processor while it is watched.
+        """Return whether the process could run while it is watched, but has less than half of a processor.
 
-        Other systems than Linux do not tell. A program that is silent of its own will waits for something else.
+        One that has had `ENOUGH` is not starved, nor one that waits for anything else. Only Linux tells.
         """
         start = time.monotonic()
         with contextlib.suppress(psutil.Error):
             processes = self._processes()
-            spent = _processor_seconds(processes)
+            before = _processor_seconds(processes)
+            if sys.platform != "linux" or before > ENOUGH:
+                return False
             while time.monotonic() < start + WATCHED:
-                if sys.platform != "linux" or psutil.STATUS_RUNNING not in map(psutil.Process.status, processes):
+                if psutil.STATUS_RUNNING not in map(psutil.Process.status, processes):
                     return False
                 time.sleep(WATCHED / 10)
-            return _processor_seconds(processes) - spent < (time.monotonic() - start) / 2
+            return _processor_seconds(processes) - before < (time.monotonic() - start) / 2
         return False
 
     def _processes(self) -> list[psutil.Process]:
