@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from subprocess import DEVNULL, PIPE
 from typing import Any
 
 import psutil
@@ -126,6 +127,17 @@ def test_an_interrupt_loses_nothing(number: signal.Signals) -> None:
     assert "not all was judged: interrupted" in output
     _, alive = psutil.wait_procs(below, 10)
     assert not alive
+
+
+def test_an_interrupt_at_the_start_is_no_error_of_the_suite() -> None:
+    """Before a command is read a second goes by with imports."""
+    command = [sys.executable, "-X", "importtime", "-m", "conformance", "list"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=DEVNULL, stderr=PIPE, encoding="utf-8") as process:
+        assert process.stderr
+        while not process.stderr.readline().endswith(" conformance.commands.streams\n"):
+            pass
+        process.send_signal(signal.SIGINT)
+        assert "Traceback" not in process.stderr.read()
 
 
 def test_a_file_that_cannot_be_written_loses_no_other(capsys: pytest.CaptureFixture[str]) -> None:
