@@ -19,6 +19,9 @@ def main() -> int:
     if sys.getfilesystemencoding() != "utf-8":
         speak_utf8()
     forget_directory()
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # what is imported for a second has nothing to say about Ctrl-C
     os.umask(os.umask(0o077) & 0o077)  # what this process writes it can read
     from conformance.commands import streams
 

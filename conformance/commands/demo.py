@@ -11,9 +11,10 @@ from rich.markup import escape
 from conformance.commands import run
 from conformance.commands.selecting import add_selection, find_targets
 from conformance.languages.texts import mark, say
+from conformance.languages.told import told
 from conformance.reports.screen import Screen
 from conformance.targets.host import require_fit_host
-from conformance.targets.programs import Program
+from conformance.targets.programs import Program, ProgramError
 from conformance.targets.target import Target
 from conformance.targets.terms import SERVICES, TRANSPORTS, Service, Transport
 
@@ -55,24 +56,32 @@ def show_at_work(
                 )
             )
         )
-        with contextlib.ExitStack() as stack:
-            server = stack.enter_context(target.server(service, transport, "--interval", "0.5"))
-            ticks = ["--ticks", "2"] if service == "time" else []
-            words = [service, "--host", server.host, "--port", str(server.port), *ticks]
-            clients = {
-                message: stack.enter_context(target.program(transport, "client", *words, message))
-                for message in MESSAGES[service]
-            }
-            for client in clients.values():
-                client.wait()
-            server.stop()
-            _show(console, say("server"), server)
-            for message, client in clients.items():
-                _show(console, message, client)
+        try:
+            _show_pair(console, target, transport, service)
+        except ProgramError as error:
+            console.print(told(str(error)), style="red", markup=False, soft_wrap=True)
+
+
+def _show_pair(console: Console, target: Target, transport: Transport, service: Service) -> None:
+    """Start a server and its clients, and show what they print. Raises ProgramError."""
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(target.server(service, transport, "--interval", "0.5"))
+        ticks = ["--ticks", "2"] if service == "time" else []
+        words = [service, "--host", server.host, "--port", str(server.port), *ticks]
+        clients = {
+            message: stack.enter_context(target.program(transport, "client", *words, message))
+            for message in MESSAGES[service]
+        }
+        for client in clients.values():
+            client.wait()
+        server.stop()
+        _show(console, say("server"), server)
+        for message, client in clients.items():
+            _show(console, message, client)
 
 
 def _show(console: Console, label: str, program: Program) -> None:
     """Print what a program printed, each line under its label."""
     for line in program.output + program.errors:
         console.print(f"[bold]{escape(label):>8}[/] │ ", end="")
-        console.print(line, markup=False)
+        console.print(line, markup=False, soft_wrap=True)

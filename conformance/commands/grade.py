@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -20,15 +21,17 @@ from conformance.labs.results import read_result
 from conformance.labs.roster import (
     AT_ONCE,
     Cell,
+    Class,
     ClassError,
     Weights,
-    find_tasks,
+    find_class,
     judge_class,
     read_weights,
 )
 from conformance.languages import texts
 from conformance.languages.texts import mark, say
 from conformance.running.verdicts import CONFORMS, NOT_JUDGED
+from conformance.targets.interrupts import ignored_interrupts
 
 HELP = mark("judge the exercises of a class: a directory for each person, in it lab1, lab2, ...")
 
@@ -57,13 +60,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> int:
     language = texts.current()
     try:
-        tasks = find_tasks(options.directories)
+        whole = find_class(options.directories)
         weights = read_weights(options.weights) if options.weights else Weights()
     except ClassError as error:
         raise UsageError(str(error)) from None
-    persons = list(dict.fromkeys(task.person for task in tasks))
-    if options.gradescope and len(persons) != 1:
-        raise UsageError(say("--gradescope is for one person; there are {count}", count=len(persons)))
+    judged = {task.person for task in whole.tasks}
+    if options.gradescope and len(judged) != 1:
+        raise UsageError(say("--gradescope is for one person; there are {count}", count=len(judged)))
     require_directories(options.json, options.csv, options.gradescope, folder=options.html)
     write_pages = _pages_writer() if options.html else None
     known = _read(options.resume) if options.resume and options.resume.exists() else {}
@@ -75,42 +78,50 @@ def execute(options: argparse.Namespace) -> int:
         at_once = 1
     cells: dict[tuple[str, int], Cell] = {}
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    problem = ""
+    was_interrupted = False
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        bar = progress.add_task(say("judging"), total=len(tasks))
+        bar = progress.add_task(say("judging"), total=len(whole.tasks))
         try:
-            for task, cell in judge_class(tasks, known, level, language, at_once):
+            for task, cell in judge_class(whole.tasks, known, level, language, at_once):
                 cells[task.person, task.exercise] = cell
                 progress.advance(bar)
         except KeyboardInterrupt:
-            problem = say("interrupted")
-    console.print(_table(persons, cells, weights))
-    for (person, number), cell in sorted(cells.items()):
-        if cell.result.undecided:
-            console.print(f"[magenta]{escape(person)}, {number}[/]: {escape(cell.result.undecided)}", soft_wrap=True)
-    writer = Writer()
-    if options.json:
-        whole = [{"person": key[0], **cell.to_json()} for key, cell in sorted(cells.items())]
-        writer.attempt(write_json, options.json, whole)
-    if options.csv:
-        writer.attempt(write_text, options.csv, _csv(persons, cells, weights))
-    if options.gradescope:
-        writer.attempt(write_json, options.gradescope, _gradescope(cells, weights))
-    if write_pages:
-        numbers = sorted({number for _, number in cells})
-        writer.attempt(write_pages, options.html, numbers, _rows(persons, cells, weights), cells, language)
-    if problem:
-        console.print(f"[magenta]{escape(problem)}[/]")
-    return (
-        NOT_JUDGED if problem or writer.problems or any(cell.result.undecided for cell in cells.values()) else CONFORMS
-    )
+            was_interrupted = True
+    with ignored_interrupts():  # what has been judged is shown and written
+        _show(console, whole, cells, weights)
+        writer = Writer()
+        if options.json:  # what an interrupt has left of the known is known the next time, too
+            kept = {**known, **cells} if was_interrupted else cells
+            listed = [{"person": key[0], **cell.to_json()} for key, cell in sorted(kept.items())]
+            writer.attempt(write_json, options.json, listed)
+        if options.csv:
+            writer.attempt(write_text, options.csv, _csv(whole.persons, cells, weights))
+        if options.gradescope:
+            writer.attempt(write_json, options.gradescope, _gradescope(cells, weights))
+        if write_pages:
+            numbers = sorted({number for _, number in cells})
+            writer.attempt(write_pages, options.html, numbers, _rows(whole.persons, cells, weights), cells, language)
+    if was_interrupted:
+        interrupted = say("interrupted")
+        console.print(f"[magenta]{interrupted}[/]")
+    is_undecided = bool(whole.unread) or any(cell.result.undecided for cell in cells.values())
+    return NOT_JUDGED if was_interrupted or writer.problems or is_undecided else CONFORMS
+
+
+def _show(console: Console, whole: Class, cells: Cells, weights: Weights) -> None:
+    """Print the table, and what could not be judged."""
+    console.print(_table(whole.persons, cells, weights))
+    undecided = {f"{key[0]}, {key[1]}": cell.result.undecided for key, cell in sorted(cells.items())}
+    for what, problem in {**whole.absent, **whole.unread, **undecided}.items():
+        if problem:
+            console.print(f"[magenta]{escape(what)}[/]: {escape(problem)}", soft_wrap=True)
 
 
 def _read(file: Path) -> dict[tuple[str, int], Cell]:
     try:
         whole = json.loads(file.read_text(encoding="utf-8"))
         results = [(each["person"], each["digest"], read_result(each["result"])) for each in whole]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise UsageError(say("{file}: not written by --json of this command", file=file)) from None
     return {(person, result.exercise): Cell(digest, result) for person, digest, result in results}
 

@@ -1,11 +1,12 @@
 """``sockspec lab``: judges an exercise as it is assigned, step by step."""
 
 import argparse
+import contextlib
 import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Collection
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -14,7 +15,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
-from conformance.commands.files import require_directories, screen_beside, write_json
+from conformance import ROOT
+from conformance.commands.files import STDOUT, require_directories, screen_beside, write_json
 from conformance.commands.selecting import UsageError, needs_module, positive
 from conformance.labs.assignment import LEVELS
 from conformance.labs.exam import Exam
@@ -23,9 +25,13 @@ from conformance.labs.ladder import StepError, Taken
 from conformance.labs.network import enter_own_network
 from conformance.labs.results import Result, judge, read_result
 from conformance.labs.submission import SubmissionError, find_submission
+from conformance.languages import texts
 from conformance.languages.texts import mark, say
 from conformance.running.verdicts import CONFORMS, FAILS, NOT_JUDGED
 from conformance.targets.host import require_loopback, require_processes
+
+ENDING = 5.0
+"""Seconds that what judges gets to end by itself after Ctrl-C."""
 
 HELP = mark("judge one of seven exercises as it is assigned, in free form")
 
@@ -108,7 +114,7 @@ def _to_first_missing(result: Result) -> list[str]:
     return []
 
 
-def _watch(directories: Iterable[Path], options: argparse.Namespace) -> int:
+def _watch(directories: Collection[Path], options: argparse.Namespace) -> int:
     """Judge in a process of its own each time, and again whenever a file of Python or a manifest has changed.
 
     The step that was not taken is judged first, alone if it can be, and all others once it is.
@@ -118,19 +124,45 @@ def _watch(directories: Iterable[Path], options: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         raise UsageError(needs_module("--watch", error.name, "labs")) from None
     files = PythonFilter(extra_extensions=[".toml"])
-    changes = watch(*directories, watch_filter=files, raise_interrupt=False, rust_timeout=100, yield_on_timeout=True)
-    next(changes, None)  # it has begun to watch: a file may be saved while the first run lasts
-    with tempfile.TemporaryDirectory() as directory:
-        found = options.json or Path(directory) / "found.json"
-        words = [*(word for word in sys.argv[1:] if not word.startswith("--w")), f"--json={found}"]
-        command, alone = [sys.executable, "-m", "conformance", *words], list[str]()
+    changes = watch(
+        *directories, watch_filter=files, rust_timeout=100, yield_on_timeout=True, ignore_permission_denied=True
+    )
+    with tempfile.TemporaryDirectory() as temporary, contextlib.suppress(KeyboardInterrupt):
+        next(changes, None)  # it has begun to watch: a file may be saved while the first run lasts
+        found = options.json or Path(temporary) / "found.json"
+        command, alone = _command(options, found), list[str]()
         for _ in chain([None], filter(None, changes)):
-            if not alone or subprocess.run([*command, *alone], check=False).returncode == CONFORMS:
-                subprocess.run(command, check=False)
-                if found.is_file() and not options.step:
+            if gone := [each for each in directories if not each.is_dir()]:
+                raise UsageError(say("{file}: no such directory", file=gone[0]))
+            if not alone or _run([*command, *alone]) == CONFORMS:
+                status, alone = _run(command), []
+                if status in (CONFORMS, FAILS) and found.is_file() and not options.step:
                     alone = _to_first_missing(read_result(json.loads(found.read_text(encoding="utf-8"))))
-            print()
+            print(flush=True)
     return CONFORMS
+
+
+def _command(options: argparse.Namespace, found: Path) -> list[str]:
+    """Return what judges once, from the suite's own directory: in the programs' there may be a conformance.py."""
+    places = [str(each.absolute()) for each in options.programs or [Path()]]
+    words = ["lab", str(options.number), *places, f"--level={options.level}", f"--lang={texts.current()}"]
+    words += [f"--{name}" for name in ("all", "hint") if getattr(options, name)]
+    words += [f"--step={options.step}"] if options.step else []
+    file = found if found == STDOUT else found.absolute()
+    return [sys.executable, "-m", "conformance", *words, f"--json={file}"]
+
+
+def _run(command: list[str]) -> int:
+    """Run a command and return its exit status. An interrupt ends it, in order if it can."""
+    with subprocess.Popen(command, cwd=ROOT) as judge:
+        try:
+            return judge.wait()
+        except KeyboardInterrupt:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                judge.wait(ENDING)  # Ctrl-C is for both
+            judge.terminate()
+            judge.wait()
+            raise
 
 
 def _print(console: Console, taken: Taken[Exam], *, hint: bool) -> None:

@@ -41,13 +41,13 @@ def write(
     directory.mkdir(exist_ok=True)
     files = {person: _file_name(person) for person, *_ in rows}
     whole = environment.get_template("class.html.j2").render(**shared, numbers=numbers, rows=rows, files=files)
-    (directory / "index.html").write_text(whole, encoding="utf-8")
+    (directory / "index.html").write_text(whole, encoding="utf-8", errors="backslashreplace")
     for person, _, points, most in rows:
         own = {number: cells[person, number].result for number in numbers if (person, number) in cells}
         page = environment.get_template("person.html.j2").render(
             **shared, person=person, results=own, points=points, most=most
         )
-        (directory / files[person]).write_text(page, encoding="utf-8")
+        (directory / files[person]).write_text(page, encoding="utf-8", errors="backslashreplace")
 
 
 def _file_name(person: str) -> str:

@@ -1,5 +1,6 @@
 """A class: each directory is a person's, and has answers to some of the exercises."""
 
+import contextlib
 import hashlib
 import json
 import re
@@ -22,6 +23,7 @@ from conformance.labs.results import Result, read_result
 from conformance.labs.submission import SubmissionError, find_submission
 from conformance.languages.texts import say
 from conformance.targets.host import processors
+from conformance.targets.keeper import keeper
 from conformance.targets.toml_files import read_toml
 
 _STEPS_BY_SPEC = 0, len(PROTOCOL), len(PROTOCOL) + len(ROBUST)
@@ -40,11 +42,20 @@ class ClassError(Exception):
 
 
 class Task(NamedTuple):
-    """One person's answer to one exercise."""
+    """One person's answer to one exercise. With more than one directory nobody knows which is meant."""
 
     person: str
     exercise: int
-    directory: Path
+    directories: tuple[Path, ...]
+
+
+class Class(NamedTuple):
+    """All persons, what is to be judged, and who has nothing to be judged or cannot be read, with the reason."""
+
+    persons: list[str]
+    tasks: list[Task]
+    absent: dict[str, str]
+    unread: dict[str, str]
 
 
 @dataclass
@@ -103,31 +114,50 @@ def read_weights(file: Path) -> Weights:
     return Weights({**weights.exercises, **exercises}, levels if any(levels.values()) else weights.levels)
 
 
-def find_tasks(directories: Sequence[Path]) -> list[Task]:
+def find_class(directories: Sequence[Path]) -> Class:
     """Return what is to be judged: of a person's directory each subdirectory with a number from 1 to 7.
 
     A directory with such subdirectories, and programs in one of them, is a person's; another one holds those of all
-    persons, whatever they are called. Raises ClassError if there is nothing.
+    persons, whatever they are called. Persons of one name are told apart by their paths. Raises ClassError if there is
+    nothing to be judged.
     """
-    persons: list[Path] = []
+    found: dict[Path, None] = {}
     for directory in directories:
         if not directory.is_dir():
             raise ClassError(say("{file}: no such directory", file=directory))
-        inside = _directories(directory)
-        persons += [directory] if any(_exercise(each) and any(each.glob("*.py")) for each in inside) else inside
-    tasks = [
-        Task(person.name, number, each)
-        for person in persons
-        for each in _directories(person)
-        if (number := _exercise(each))
-    ]
-    if not tasks:
+        try:
+            inside = _directories(directory)
+        except OSError as error:
+            raise ClassError(_explain(error)) from None
+        is_persons = any(_exercise(each) and any(each.glob("*.py")) for each in inside)
+        found |= dict.fromkeys([directory] if is_persons else inside)
+    names = [directory.absolute().name for directory in found]
+    persons = [str(each) if names.count(name) > 1 else name for each, name in zip(found, names, strict=True)]
+    whole = Class(persons, [], {}, {})
+    for person, directory in zip(persons, found, strict=True):
+        try:
+            inside = _directories(directory)
+        except OSError as error:
+            whole.unread[person] = _explain(error)
+            continue
+        numbers = sorted({number for each in inside if (number := _exercise(each))})
+        for number in numbers:
+            own = tuple(each for each in inside if _exercise(each) == number)
+            whole.tasks.append(Task(person, number, own))
+        if not numbers:
+            whole.absent[person] = say("no directory like lab1 in {file}", file=directory)
+    if not whole.tasks:
         raise ClassError(say("no directory like PERSON/lab1 in {files}", files=", ".join(map(str, directories))))
-    return tasks
+    return whole
+
+
+def _explain(error: OSError) -> str:
+    return f"{error.filename}: {say(error.strerror or str(error))}"
 
 
 def _directories(directory: Path) -> list[Path]:
-    return sorted(each for each in directory.iterdir() if each.is_dir() and not each.name.startswith((".", "_")))
+    """Return the directories in one, but for hidden ones, __pycache__ and __MACOSX. Raises OSError."""
+    return sorted(each for each in directory.iterdir() if each.is_dir() and not each.name.startswith((".", "__")))
 
 
 def _exercise(directory: Path) -> int:
@@ -136,13 +166,21 @@ def _exercise(directory: Path) -> int:
     return int(found.pop()) if len(found) == 1 else 0
 
 
-def digest(directory: Path, level: str) -> str:
-    """Return a digest of all that a verdict hangs on: the files, the level, and the suite's own."""
-    whole = hashlib.sha256(f"{level}\0{_digest_of_the_suite()}".encode())
+def digest(directory: Path, level: str, language: str) -> str:
+    """Return a digest of all that a result hangs on: the files, the level, the language, and the suite's own."""
+    whole = hashlib.sha256(f"{level}\0{language}\0{_digest_of_the_suite()}".encode())
     for file in sorted(directory.rglob("*")):
-        if file.is_file() and "__pycache__" not in file.parts:
+        if "__pycache__" in file.parts:
+            continue
+        try:
+            if not file.is_file():  # a pipe would be waited for
+                continue
             whole.update(f"{file.relative_to(directory)}\0{file.stat().st_size}\0".encode(errors="surrogateescape"))
-            whole.update(file.read_bytes())
+            with file.open("rb") as stream:
+                while piece := stream.read(1 << 20):
+                    whole.update(piece)
+        except OSError as error:  # nobody may read it, or it is a link to itself
+            whole.update(str(error.errno).encode())
     return whole.hexdigest()
 
 
@@ -166,13 +204,14 @@ def judge_class(
     judges: set[subprocess.Popen[str]] = set()
     with ThreadPoolExecutor(at_once) as threads:
         running = {}
-        for task in tasks:
-            before, now = known.get((task.person, task.exercise)), digest(task.directory, level)
-            if before and before.digest == now and not before.result.undecided:
-                yield task, before
-            else:
-                running[threads.submit(_judge, task, level, language, judges)] = task, now
         try:
+            for task in tasks:
+                now = digest(task.directories[0], level, language)
+                before = known.get((task.person, task.exercise))
+                if before and before.digest == now and not before.result.undecided:
+                    yield task, before
+                else:
+                    running[threads.submit(_judge, task, level, language, judges)] = task, now
             for future in as_completed(running):
                 task, now = running[future]
                 yield task, Cell(now, future.result())
@@ -186,25 +225,49 @@ def judge_class(
 
 def _judge(task: Task, level: str, language: str, judges: set[subprocess.Popen[str]]) -> Result:
     """Judge in a process of its own: it has a network of its own, and what it does wrong costs one cell."""
+    if len(task.directories) > 1:
+        names = ", ".join(each.name for each in task.directories)
+        undecided = say("several directories for the exercise: {names}; leave one", names=names)
+        return Result(task.exercise, undecided=undecided)
     try:
-        find_submission([task.directory])
+        find_submission([*task.directories])
+        return _judge_apart(task.exercise, task.directories[0], level, language, judges)
     except SubmissionError as error:
         return Result(task.exercise, undecided=str(error))
-    with tempfile.TemporaryDirectory() as directory:
-        file = Path(directory) / "result.json"
-        words = ["lab", str(task.exercise), str(task.directory.absolute()), "--all", f"--level={level}"]
+    except OSError as error:
+        return Result(task.exercise, undecided=_explain(error))
+
+
+def _judge_apart(
+    exercise: int, directory: Path, level: str, language: str, judges: set[subprocess.Popen[str]]
+) -> Result:
+    """Judge in a process of its own. Raises OSError if this host is out of something."""
+    with tempfile.TemporaryDirectory() as temporary:
+        file = Path(temporary) / "result.json"
+        words = ["lab", str(exercise), str(directory.absolute()), "--all", f"--level={level}"]
         command = [sys.executable, "-m", "conformance", *words, f"--lang={language}", f"--json={file}"]
+        keeper.start()
         with subprocess.Popen(
-            command, cwd=ROOT, stdout=DEVNULL, stderr=PIPE, encoding="utf-8", errors="replace"
+            command,
+            cwd=ROOT,
+            stdin=DEVNULL,
+            stdout=DEVNULL,
+            stderr=PIPE,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,  # a program that ends its judge's group ends no other
         ) as judge:
             judges.add(judge)
+            keeper.tell("+", judge.pid)  # if this process is killed, so is that one
             try:
                 _, errors = judge.communicate(timeout=LIMITS[level])
             except subprocess.TimeoutExpired:
                 judge.kill()
-                return Result(task.exercise, undecided=say("not done after {seconds:g} s", seconds=LIMITS[level]))
+                return Result(exercise, undecided=say("not done after {seconds:g} s", seconds=LIMITS[level]))
             finally:
                 judges.discard(judge)
-        if file.exists():
+                keeper.tell("-", judge.pid)
+        with contextlib.suppress(FileNotFoundError, ValueError):  # it was ended before it had written all
             return read_result(json.loads(file.read_text(encoding="utf-8")))
-        return Result(task.exercise, undecided=errors.strip().splitlines()[-1] if errors.strip() else "")
+        ended = say("the judge ended with status {status}; has a program ended it?", status=judge.returncode)
+        return Result(exercise, undecided=errors.strip().splitlines()[-1] if errors.strip() else ended)

@@ -235,6 +235,8 @@ def _parse(file: Path) -> ast.Module:
         return ast.parse(file.read_bytes(), file.name)
     except ValueError as error:  # NUL
         raise SyntaxError(str(error)) from None
+    except (RecursionError, MemoryError):
+        raise SyntaxError("it is nested too deeply") from None
 
 
 def _imports(nodes: list[ast.AST], file: Path) -> list[Path]:

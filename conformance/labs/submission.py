@@ -1,7 +1,9 @@
 """Which files a person has handed in: a server and a client."""
 
 import ast
+import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,7 +34,7 @@ def find_submission(words: list[Path]) -> Submission:
     in its name or its directory's, in English or Russian or short, else ``__main__.py`` or ``main.py`` of several in
     such a directory, else the one that binds a socket or uses socketserver and the one that connects or sends.
     Subdirectories are looked into if the directory has no programs.
-    Raises SubmissionError.
+    Raises SubmissionError, and OSError if the directory cannot be read.
     """
     if len(words) == 2:
         for word in words:
@@ -45,7 +47,8 @@ def find_submission(words: list[Path]) -> Submission:
     if not directory.is_dir():
         raise SubmissionError(say("{file}: no such directory", file=directory))
     root = directory.absolute()
-    files = sorted(root.glob("*.py")) or sorted(
+    os.listdir(root)  # glob() finds nothing in what nobody may read
+    files = _files(root.glob("*.py")) or _files(
         file for file in root.glob("*/*.py") if not file.parent.name.startswith((".", "_"))
     )
     server, client = _one(files, "server"), _one(files, "client")
@@ -60,6 +63,11 @@ def find_submission(words: list[Path]) -> Submission:
             )
         )
     return Submission(server, client)
+
+
+def _files(paths: Iterable[Path]) -> list[Path]:
+    """Return those that can be programs: a pipe would be waited for, and a link to itself cannot be opened."""
+    return sorted(path for path in paths if os.path.isfile(path))
 
 
 def _one(files: list[Path], role: str) -> Path | None:
@@ -82,7 +90,7 @@ def _plays(file: Path) -> str:
     """Return which role a file plays by its source: ``server``, ``client`` or nothing."""
     try:
         tree = ast.parse(file.read_bytes())
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, OSError, RecursionError, MemoryError):  # nobody can read it
         return ""
     names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     names |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}

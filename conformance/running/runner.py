@@ -209,6 +209,7 @@ def _session(arguments: Sequence[str]) -> Iterator[Planned | Case]:
                 yield case
             status = process.wait()
         finally:
+            lines.close()  # it may be writing its plan, which nobody reads any more
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGTERM)  # workers too, which would end late
                 process.wait()

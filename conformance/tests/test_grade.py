@@ -1,22 +1,44 @@
 """A class: a row for each person, and one bad program costs one cell."""
 
+import contextlib
 import csv
+import errno
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from conformance import ROOT
 from conformance.labs import class_page, roster
-from conformance.labs.roster import find_tasks
+from conformance.labs.results import Result
+from conformance.labs.roster import Cell, Task, find_class
 from conformance.tests.test_labs import ECHO_TCP_CLIENT, ECHO_TCP_SERVER, ECHO_UDP_CLIENT, ECHO_UDP_SERVER, write
 
 
 def grade(directory: Path, *options: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "conformance", "grade", str(directory), "--lang=en", *options]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False, start_new_session=True)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    while not condition():  # the test's own limit of time ends it
+        time.sleep(0.02)
+
+
+def commands_under(process: int) -> str:
+    """Return the commands of the processes that one has started, a line for each."""
+    lines = []
+    for each in psutil.Process(process).children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            lines.append(" ".join(each.cmdline()))
+    return "\n".join(lines)
 
 
 @pytest.fixture
@@ -59,7 +81,7 @@ def test_an_interrupt_ends_what_judges(klass: Path, tmp_path: Path, monkeypatch:
     judge.write_text("#!/bin/sh\nexec sleep 1000\n", encoding="utf-8")
     judge.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(judge))
-    cells = roster.judge_class(find_tasks([klass]), {}, "robust", "en", at_once=4)
+    cells = roster.judge_class(find_class([klass]).tasks, {}, "robust", "en", at_once=4)
     task, cell = next(cells)  # has no programs
     assert (task.person, task.exercise) == ("Boris", 4) and cell.result.undecided
     cells.close()  # type: ignore[attr-defined]
@@ -116,9 +138,130 @@ def test_persons_may_have_numbers(tmp_path: Path) -> None:
         (tmp_path / name / "lab1").mkdir(parents=True)
         (tmp_path / name / "lab1" / "server.py").touch()
         (tmp_path / name / "lab2").mkdir()
-    tasks = find_tasks([tmp_path])
+    tasks = find_class([tmp_path]).tasks
     assert [(task.person, task.exercise) for task in tasks] == [("p1", 1), ("p1", 2), ("p2", 1), ("p2", 2)]
-    assert find_tasks([tmp_path / "p1"]) == tasks[:2]
+    assert find_class([tmp_path / "p1"]).tasks == tasks[:2]
+
+
+def test_a_person_costs_only_their_own_cells(tmp_path: Path) -> None:
+    """What a class has in its directories that no program should be."""
+    persons = tmp_path / "class"
+    for name in "link", "pipe", "pipe only", "two", "_under", os.fsdecode(b"bytes \xff"):
+        (persons / name / "lab1").mkdir(parents=True)
+    write(persons / "link" / "lab1", ECHO_UDP_SERVER, ECHO_UDP_CLIENT)
+    (persons / "link" / "lab1" / "x.py").symlink_to("x.py")
+    os.mkfifo(persons / "pipe" / "lab1" / "server.py")
+    os.mkfifo(persons / "pipe only" / "lab1" / "x.py")
+    (persons / "two" / "lab1 late").mkdir()
+    for name in "nothing", "flat":
+        (persons / name).mkdir()
+    write(persons / "flat", ECHO_UDP_SERVER, ECHO_UDP_CLIENT)
+    done = grade(persons, f"--html={tmp_path / 'pages'}", f"--csv={tmp_path / 'all.csv'}")
+    assert done.returncode == 3, done.stderr
+    assert done.stderr == ""
+    with (tmp_path / "all.csv").open(encoding="utf-8-sig", newline="") as file:
+        found = {row["person"]: row["1"] for row in csv.DictReader(file)}
+    assert found.pop("link") == "7/7"
+    assert (found.pop("flat"), found.pop("nothing")) == ("–", "–")
+    assert set(found.values()) == {"?"} and len(found) == 5
+    assert f"nothing: no directory like lab1 in {persons / 'nothing'}\n" in done.stdout
+    assert "two, 1: several directories for the exercise: lab1, lab1 late; leave one\n" in done.stdout
+    assert len(list((tmp_path / "pages").iterdir())) == 9
+
+
+def test_persons_of_one_name_are_two(tmp_path: Path) -> None:
+    for group in "a", "b":
+        (tmp_path / group / "Anna" / "lab1").mkdir(parents=True)
+    whole = find_class([tmp_path / "a", tmp_path / "b", tmp_path / "a"])
+    assert whole.persons == [str(tmp_path / group / "Anna") for group in ("a", "b")]
+    assert [task.person for task in whole.tasks] == whole.persons
+
+
+def test_a_directory_that_nobody_may_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user of the tests may read all, so the system is played."""
+    for name in "Anna", "Boris":
+        (tmp_path / name / "lab1").mkdir(parents=True)
+    read = Path.iterdir
+
+    def iterdir(path: Path) -> Iterator[Path]:
+        if path.name == "Boris":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return read(path)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    whole = find_class([tmp_path])
+    assert [task.person for task in whole.tasks] == ["Anna"]
+    assert whole.unread == {"Boris": f"{tmp_path / 'Boris'}: Permission denied"}
+    with pytest.raises(roster.ClassError, match="Permission denied"):
+        find_class([tmp_path / "Boris"])
+
+
+@pytest.mark.parametrize("script", ["kill -9 $$", "for file; do :; done; echo '{\"exe' > ${file#--json=}; kill -9 $$"])
+def test_a_judge_that_is_killed_has_judged_nothing(
+    klass: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
+) -> None:
+    judge = tmp_path / "judge"
+    judge.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    judge.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(judge))
+    cells = roster.judge_class([Task("Анна", 1, (klass / "Анна" / "lab1",))], {}, "assignment", "en", at_once=1)
+    [(_, cell)] = cells
+    assert cell.result.undecided == "the judge ended with status -9; has a program ended it?"
+
+
+def test_a_program_that_ends_its_judges_group_ends_no_other(klass: Path) -> None:
+    fierce = "import os\nos.killpg(os.getpgid(os.getppid()), 15)\ninput()\n"
+    (klass / "Boris" / "1" / "server.py").write_text(fierce, encoding="utf-8")
+    done = grade(klass, "--workers=1")
+    assert done.returncode == 3
+    assert "8/8" in done.stdout and "Boris, 1: sockspec: interrupted" in done.stdout, done.stdout + done.stderr
+
+
+def test_who_is_killed_leaves_no_judge(klass: Path) -> None:
+    endless = "import os, signal, time\nos.kill(os.getppid(), signal.SIGSTOP)\ntime.sleep(1000)\n"
+    (klass / "Анна" / "lab1" / "server.py").write_text(endless, encoding="utf-8")
+    command = [sys.executable, "-m", "conformance", "grade", str(klass / "Анна"), "--workers=1"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as grading:
+        wait_until(lambda: "server.py" in commands_under(grading.pid))
+        left = psutil.Process(grading.pid).children(recursive=True)
+        grading.kill()
+    assert not psutil.wait_procs(left, timeout=60)[1]
+
+
+def test_what_is_known_lives_on(klass: Path, tmp_path: Path) -> None:
+    """An interrupt, or a mistake in the command, costs nothing that took an hour."""
+    file = tmp_path / "all.json"
+    cells = [Cell("old", Result(number, undecided="was so")) for number in (1, 4)]
+    known = json.dumps([{"person": "Анна", **cell.to_json()} for cell in cells])
+    file.write_text(known, encoding="utf-8")
+    (klass / "Анна" / "lab1" / "server.py").write_text("import time\ntime.sleep(1000)\n", encoding="utf-8")
+    command = [sys.executable, "-m", "conformance", "grade", str(klass / "Анна"), f"--resume={file}", f"--json={file}"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as grading:
+        wait_until(lambda: "conformance lab 1" in commands_under(grading.pid))
+        grading.send_signal(signal.SIGTERM)
+        assert grading.wait(60) == 3
+    after = {(each["person"], each["result"]["exercise"]): each for each in json.loads(file.read_text("utf-8"))}
+    assert after["Анна", 1] == json.loads(known)[0]
+    assert ("Анна", 4) in after
+
+
+@pytest.mark.parametrize(
+    "text", ['[{"person"', "[" * 100_000, "[1]", '[{"person": "a", "digest": "b", "result": []}]', "{}x"]
+)
+def test_resuming_from_another_file(klass: Path, tmp_path: Path, text: str) -> None:
+    (tmp_path / "x.json").write_text(text, encoding="utf-8")
+    done = grade(klass, f"--resume={tmp_path / 'x.json'}")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert "not written by --json" in done.stderr
+
+
+def test_a_digest_has_all_that_a_result_hangs_on(tmp_path: Path) -> None:
+    (tmp_path / "x.txt").write_text("a", encoding="utf-8")
+    digests = {
+        roster.digest(tmp_path, level, language) for level in ("assignment", "robust") for language in ("en", "ru")
+    }
+    (tmp_path / "x.txt").write_text("b", encoding="utf-8")
+    assert len({*digests, roster.digest(tmp_path, "robust", "ru")}) == 5
 
 
 def test_wrong_weights(klass: Path, tmp_path: Path) -> None:

@@ -113,3 +113,9 @@ def test_an_address_that_stands_there(tmp_path: Path) -> None:
 def test_a_question_in_a_loop(tmp_path: Path) -> None:
     assert asks_while_it_serves(source(tmp_path, "while True:\n    input()\n"))
     assert not asks_while_it_serves(source(tmp_path, "port = input()\nwhile True: pass\n"))
+
+
+def test_a_source_that_no_parser_takes_is_no_fault_of_the_host(tmp_path: Path) -> None:
+    (tmp_path / "server.py").write_text(f"x = {'-' * 50_000}1\n", encoding="utf-8")
+    with pytest.raises(SyntaxError, match="nested too deeply"):
+        Source(tmp_path / "server.py")

@@ -1,6 +1,7 @@
 """The steps by SPEC.md: each fails for what it asks for, and not for what a later one does."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -128,6 +129,23 @@ def test_watch_judges_the_step_that_is_missing_alone_and_first(tmp_path: Path) -
         os.killpg(watching.pid, signal.SIGINT)
     assert before.count("protocol") == 1 and "this step alone: --level protocol --step 1" in between
     assert between[-1] == "protocol" and after[-1] == "assignment"
+
+
+def test_watch_where_a_program_is_named_like_the_suite(tmp_path: Path) -> None:
+    """In the end its directory is deleted: nobody can watch that any more."""
+    directory = tmp_path / "mine"
+    directory.mkdir()
+    write(directory, ECHO_UDP_SERVER, ECHO_UDP_CLIENT)
+    (directory / "conformance.py").write_text("raise SystemExit('mine')\n", encoding="utf-8")
+    script = f"import sys; sys.path[0] = {str(ROOT)!r}; from conformance.__main__ import main; sys.exit(main())"
+    command = [sys.executable, "-u", "-c", script, "lab", "1", "--lang=en", "--watch"]
+    with subprocess.Popen(command, cwd=directory, stdout=PIPE, stderr=PIPE, encoding="utf-8") as watching:
+        assert watching.stdout and watching.stderr
+        lines = [*takewhile(lambda line: line != "\n", watching.stdout)]
+        shutil.rmtree(directory)
+        errors = watching.stderr.read()
+    assert "exercise 1: 7 of 7\n" in lines
+    assert (watching.returncode, errors) == (2, f"sockspec: {directory}: no such directory\n")
 
 
 def test_one_step_alone(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from babel.messages.extract import extract_from_file
 
 from conformance import ROOT
 from conformance.commands.main import COMMANDS, language_for, main
+from conformance.labs.assignment import LEVELS
 from conformance.languages import catalogue, texts
 from conformance.languages.catalogue import CATALOGUES, Translated
 from conformance.languages.foreign import ARGPARSE
@@ -91,7 +92,7 @@ IDENTIFIERS = re.compile(
     r"`[^`]*`|\"\$\(.*\)\"|\[[^]]*\]|\{[^}]*\}|\w+(?:\.[a-z]+)+|--?[A-Za-z-]+|\b[A-Z]+\b"
     r"|lab \w|lab\d|60s|2m|ECHO-3|Ctrl-C|sockspec|pytest-xdist|JUnit|Markdown|Wireshark|exec"
 )
-NAMES = {*COMMANDS, *BUNDLED, *EXAMPLES, "assignment", "echo"}
+NAMES = {*COMMANDS, *BUNDLED, *EXAMPLES, *LEVELS, "echo"}
 """What stays as it is in any language."""
 
 

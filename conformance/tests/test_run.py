@@ -7,15 +7,18 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from subprocess import DEVNULL, PIPE
 from typing import Any
 
 import psutil
 import pytest
 
 from conformance import ROOT
+from conformance.commands import demo
 from conformance.commands.main import main
+from conformance.reports.screen import Screen
 from conformance.running.threads import MOST_AT_ONCE
-from conformance.targets.discovery import BUNDLED
+from conformance.targets.discovery import BUNDLED, find_target
 from conformance.targets.terms import Transport
 
 FEW = ["--requirement=ECHO-3", "--profile=quick"]
@@ -126,6 +129,28 @@ def test_an_interrupt_loses_nothing(number: signal.Signals) -> None:
     assert "not all was judged: interrupted" in output
     _, alive = psutil.wait_procs(below, 10)
     assert not alive
+
+
+def test_an_interrupt_at_the_start_is_no_error_of_the_suite() -> None:
+    """Before a command is read a second goes by with imports."""
+    command = [sys.executable, "-X", "importtime", "-m", "conformance", "list"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=DEVNULL, stderr=PIPE, encoding="utf-8") as process:
+        assert process.stderr
+        while not process.stderr.readline().endswith(" conformance.commands.streams\n"):
+            pass
+        process.send_signal(signal.SIGINT)
+        assert "Traceback" not in process.stderr.read()
+
+
+def test_a_demo_goes_on_after_a_program_that_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In both services the server does not start, which is told whole, in a line."""
+    command = '["{python}", "-c", "import sys; sys.exit(\'not today\')"]'
+    text = f'name = "mine"\n[programs]\nudp_server = {command}\nudp_client = {command}\n'
+    (tmp_path / "sockspec.toml").write_text(text, encoding="utf-8")
+    demo.show_at_work(Screen(), find_target(str(tmp_path / "sockspec.toml")), ["udp"], ["echo", "time"])
+    said = capsys.readouterr().out
+    assert said.count("\nstderr: not today\n") == 2
+    assert "it ended before it printed anything, but the ready line was expected" in said
 
 
 def test_a_file_that_cannot_be_written_loses_no_other(capsys: pytest.CaptureFixture[str]) -> None:

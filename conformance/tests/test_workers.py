@@ -1,17 +1,22 @@
 """Runs over several processes, here and on another machine: what a worker's death costs, and that no case is lost."""
 
+import fcntl
 import getpass
 import itertools
 import json
+import mmap
 import os
 import shutil
 import socket
 import subprocess
 import sys
+import termios
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from signal import SIGKILL, SIGTERM, Signals
+from typing import IO
 
 import psutil
 import pytest
@@ -47,6 +52,24 @@ def children(process: psutil.Process) -> list[psutil.Process]:
 def workers() -> list[psutil.Process]:
     """Return the workers: not by their commands, for a program that a worker starts has the same one for a moment."""
     return [each for each in children(controller()) if "keeper_process" not in " ".join(each.cmdline())]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it asks how much is in a pipe")
+def test_an_interrupt_while_the_plan_is_written_ends_the_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plan is longer than a pipe holds, and nobody reads on; a signal that came just before does not end it."""
+
+    def interrupted(lines: IO[str], *_: object) -> Iterator[str]:
+        full, unread = fcntl.fcntl(lines, fcntl.F_GETPIPE_SZ), bytearray(4)
+        while int.from_bytes(unread, sys.byteorder) <= full - mmap.PAGESIZE:  # the test's own limit of time ends it
+            fcntl.ioctl(lines, termios.FIONREAD, unread)
+            time.sleep(0.01)
+        raise KeyboardInterrupt
+        yield ""
+
+    monkeypatch.setattr(runner, "_timely", interrupted)
+    monkeypatch.setattr(os, "killpg", lambda *_: None)
+    with pytest.raises(KeyboardInterrupt):
+        list(runner.run(select(workers=["1*popen"])))
 
 
 @pytest.mark.parametrize("signal", [SIGKILL, SIGTERM], ids=str)
