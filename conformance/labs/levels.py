@@ -221,8 +221,9 @@ def _sent_before(case: Case) -> list[str]:
     """Return a line with what the judge sent before the answer that is the problem, or the last; none if nothing."""
     side = "C" if case.role == "server" else "S"
     events = [event for exchange in case.exchanges for event in load_exchange(exchange).events if event.data]
-    texts = [as_text(masked(event.data)) if event.side != side else None for event in events]
-    ends = [place for place, text in enumerate(texts) if text and text in case.problem] or [len(events)]
+    came = case.problem.partition("; expected ")[0]  # an earlier answer may be what is expected of this one
+    texts = [{as_text(event.data), as_text(masked(event.data))} if event.side != side else set() for event in events]
+    ends = [place for place, each in enumerate(texts) if any(text in came for text in each)] or [len(events)]
     answered = [*dropwhile(lambda event: event.side != side, reversed(events[: ends[-1]]))]
     sent = [*takewhile(lambda event: event.side == side, answered)][::-1]
     unseen = [text for event in sent if (text := as_text(event.data)) not in case.problem]

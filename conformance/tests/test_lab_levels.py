@@ -14,6 +14,7 @@ import pytest
 from conformance import ROOT
 from conformance.as_client.exchange import Exchange
 from conformance.expected import replies
+from conformance.expected.oracle import CHALLENGE
 from conformance.labs import levels
 from conformance.labs.assignment import ladder
 from conformance.labs.exam import Exam
@@ -93,6 +94,21 @@ def test_a_verdict_shows_what_was_sent_before_the_answer_that_is_wrong() -> None
     )
     case.exchanges = dump_exchanges([exchange])
     assert levels._sent_before(case) == ["sent before: “'bad'”"]
+
+
+def test_what_was_sent_before_an_earlier_answer_that_was_right_is_not_shown() -> None:
+    """The answer that came, and not one that is as it was expected, tells what was sent."""
+    exchange = Exchange("UDP", "udp", ("127.0.0.1", 1), ("127.0.0.1", 2))
+    wrong = replies.error()
+    for request, answer in (b"TIME a", replies.challenge()), (b"TIME a\nx-token: 1", wrong):
+        exchange.add("C", request)
+        exchange.add("S", answer)
+    problem = f"{wrong.decode()!r} came; expected {CHALLENGE.decode()!r}"
+    case = Case(
+        "form", "", "mine", "mine", "server", "udp", "time", ["LEASE-1"], "failed", about="LEASE-1", problem=problem
+    )
+    case.exchanges = dump_exchanges([exchange])
+    assert levels._sent_before(case) == ["sent before: “'TIME a\\nx-token: 1'”"]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
