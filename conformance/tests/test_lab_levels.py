@@ -67,6 +67,32 @@ def test_a_server_that_dies_of_faulty_requests_fails_the_step_of_errors(tmp_path
     assert failed.value.expected.startswith("LOAD-3. ") and "no such verb" in failed.value.came
 
 
+CARELESS = """
+import socket, sys
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+server.bind((sys.argv[sys.argv.index("--host") + 1] if "--host" in sys.argv else "127.0.0.1", 0))
+print("waiting for clients on echo+udp://%s:%d" % server.getsockname(), flush=True)
+while True:
+    data, client = server.recvfrom(65535)
+    if data.startswith(b"ECHO"):
+        text = data.decode("utf-8", "replace").rstrip("\\n")[5:]
+        fields = f"message: {text}\\nreversed: {text[::-1]}\\nupper: {text.upper()}\\nlength: {len(text)}"
+        server.sendto(f"OK\\n{fields}\\n\\n".encode(), client)
+"""
+"""It answers as if no request were faulty."""
+
+
+def test_a_server_that_refuses_nothing_is_told_which_request_had_to_be_refused(tmp_path: Path) -> None:
+    write(tmp_path, CARELESS, ECHO_UDP_CLIENT)
+    with (
+        Exam(EXERCISES[1], Submission(tmp_path / "server.py", tmp_path / "client.py")) as exam,
+        pytest.raises(StepError) as failed,
+    ):
+        ERRORS.take(exam)
+    assert failed.value.expected.startswith("ERR-1. ")
+    assert "the answer to 'ECHO \\x01\\n': 'OK" in failed.value.came and "code: bad-character" in failed.value.came
+
+
 def test_a_verdict_shows_no_line_of_thousands_of_characters(monkeypatch: pytest.MonkeyPatch) -> None:
     problem = f"it printed {'я' * 5000}; expected nothing\n    stdout: {'я' * 5000}"
     case = Case(
