@@ -93,6 +93,49 @@ def test_a_server_that_refuses_nothing_is_told_which_request_had_to_be_refused(t
     assert "the answer to 'ECHO \\x01\\n': 'OK" in failed.value.came and "code: bad-character" in failed.value.came
 
 
+ALMOST = """
+import argparse, socket
+parser = argparse.ArgumentParser()
+for word in "service", "name", "--timeout", "--ticks":
+    parser.add_argument(word)
+parser.add_argument("--host", default="127.0.0.1")
+parser.add_argument("--port", type=int, default=7037)
+told = parser.parse_intermixed_args()
+host, port, name = told.host, told.port, told.name
+client = socket.create_connection((host, port))
+print(f"connected to time+tcp://{HOST}:{port}", flush=True)
+client.sendall(f"TIME {name}\\n".encode())
+for line in client.makefile(encoding="utf-8"):
+    if line.startswith("time: "):
+        print(name, TIME, flush=True)
+        if told.ticks:
+            break
+"""
+UTC_TIME = 'line[6:-2] + "+00:00"'
+
+
+@pytest.mark.parametrize(
+    ("host", "moment", "requirement", "said"),
+    [
+        ("client.getpeername()[0]", "line[6:-1]", "CLI-19", ": it printed 'Анна 1900-"),
+        ("host", UTC_TIME, "CLI-1", "the first line is 'connected to time+tcp://localhost:"),
+    ],
+    ids=["time", "first line"],
+)
+@pytest.mark.timeout(180)  # a run of the suite
+def test_a_client_with_one_wrong_line_is_told_which(
+    tmp_path: Path, host: str, moment: str, requirement: str, said: str
+) -> None:
+    write(tmp_path, "", ALMOST.replace("{HOST}", f"{{{host}}}").replace("TIME,", f"{moment},"))
+    with (
+        Exam(EXERCISES[5], Submission(tmp_path / "server.py", tmp_path / "client.py")) as exam,
+        pytest.raises(StepError) as failed,
+    ):
+        levels.PROTOCOL[5].take(exam)
+    assert failed.value.expected.startswith(f"{requirement}. ") and said in failed.value.came
+    assert "answer line" not in failed.value.came or requirement != "CLI-1"
+
+
 def test_a_verdict_shows_no_line_of_thousands_of_characters(monkeypatch: pytest.MonkeyPatch) -> None:
     problem = f"it printed {'я' * 5000}; expected nothing\n    stdout: {'я' * 5000}"
     case = Case(

@@ -165,7 +165,7 @@ def test_takes_an_interval_at_its_limit(target: Target, transport: Transport, li
 
 
 @pytest.mark.requirement("CLI-1")
-@pytest.mark.needs("CLI-16")
+@pytest.mark.needs("CLI-16", "CLI-19")
 def test_writes_each_line_out_at_once(target: Target, transport: Transport) -> None:
     with Talk(target, "time", transport, "Анна") as talk:
         talk.subscribe("Анна")
