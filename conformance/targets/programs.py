@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM
+from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM, Signals
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -294,7 +294,11 @@ class Program:
     def stop(self, number: int = SIGTERM, within: float | None = None) -> int:
         """Send a signal and return the exit status, as `wait` does."""
         self.signal(number)
-        return self.wait(within)
+        try:
+            return self.wait(within)
+        except ProgramError as error:
+            error.args = (f"after {Signals(number).name}: {error}",)
+            raise
 
     def stop_at_any_moment(self, *numbers: int) -> int:
         """Send these signals in turn, hundreds a second, until it has ended. Return the exit status."""

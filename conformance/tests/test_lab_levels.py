@@ -1,6 +1,7 @@
 """The steps by SPEC.md: each fails for what it asks for, and not for what a later one does."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -26,7 +27,7 @@ from conformance.languages.texts import LANGUAGES
 from conformance.running.admission import NOTHING_NEW
 from conformance.running.cases import Case, dump_exchanges
 from conformance.targets.discovery import find_target
-from conformance.tests.faulty_programs import patched
+from conformance.tests.faulty_programs import patched, planted
 from conformance.tests.test_labs import ECHO_UDP_CLIENT, ECHO_UDP_SERVER, lab, write
 
 FORM, ERRORS = levels.PROTOCOL[1], levels.PROTOCOL[4]
@@ -101,14 +102,17 @@ for word in "service", "name", "--timeout", "--ticks":
 parser.add_argument("--host", default="127.0.0.1")
 parser.add_argument("--port", type=int, default=7037)
 told = parser.parse_intermixed_args()
-host, port, name = told.host, told.port, told.name
+host, port, name, left = told.host, told.port, told.name, int(told.ticks or 0)
 client = socket.create_connection((host, port))
 print(f"connected to time+tcp://{HOST}:{port}", flush=True)
 client.sendall(f"TIME {name}\\n".encode())
 for line in client.makefile(encoding="utf-8"):
+    if line.startswith("name: "):
+        name = line[6:-1]
     if line.startswith("time: "):
         print(name, TIME, flush=True)
-        if told.ticks:
+        left -= 1
+        if not left:
             break
 """
 UTC_TIME = 'line[6:-2] + "+00:00"'
@@ -134,6 +138,18 @@ def test_a_client_with_one_wrong_line_is_told_which(
         levels.PROTOCOL[5].take(exam)
     assert failed.value.expected.startswith(f"{requirement}. ") and said in failed.value.came
     assert "answer line" not in failed.value.came or requirement != "CLI-1"
+
+
+@pytest.mark.timeout(180)  # a run of the suite
+def test_a_client_that_a_signal_ends_is_told_which_signal_came_and_when(tmp_path: Path) -> None:
+    client = planted("CLI-6/dies_of_a_signal", role="client")
+    write(tmp_path, "", f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{client}")
+    with (
+        Exam(EXERCISES[5], Submission(tmp_path / "server.py", tmp_path / "client.py")) as exam,
+        pytest.raises(StepError) as failed,
+    ):
+        levels._judge(exam, "client", ["CLI-6"], set())
+    assert re.match(r"stopped by (SIG\w+|several signals) (before it was done|when it was subscribed): ", failed.value.came)
 
 
 def test_a_verdict_shows_no_line_of_thousands_of_characters(monkeypatch: pytest.MonkeyPatch) -> None:

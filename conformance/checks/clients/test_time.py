@@ -239,7 +239,8 @@ def test_is_stopped_by_a_signal(target: Target, transport: Transport, number: in
         talk.send(tick("Анна", 1))
         talk.program.expect_line("Анна .*")
         talk.program.signal(number)
-        talk.ends(0, [talk.connected, *tick_lines("Анна", [1])])
+        case = f"stopped by {signal.Signals(number).name} when it was subscribed"
+        talk.ends(0, [talk.connected, *tick_lines("Анна", [1])], case=case)
 
 
 @pytest.mark.requirement("CLI-6", "CLI-10")
@@ -249,7 +250,8 @@ def test_is_stopped_before_it_has_subscribed(target: Target, transport: Transpor
         talk.expect("TIME Анна")
         talk.program.stop(number)
         said = len(talk.program.errors) > 0  # SPEC.md leaves open whether that is an error
-        talk.ends(1, [talk.connected] if transport == "tcp" else [], [""] * said)
+        case = f"stopped by {signal.Signals(number).name} before it was done"
+        talk.ends(1, [talk.connected] if transport == "tcp" else [], [""] * said, case=case)
 
 
 @pytest.mark.requirement("CLI-9", "CLI-10")
