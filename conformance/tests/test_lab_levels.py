@@ -152,6 +152,43 @@ def test_a_client_that_a_signal_ends_is_told_which_signal_came_and_when(tmp_path
     assert re.match(r"stopped by (SIG\w+|several signals) (before it was|when it was) \w+: ", failed.value.came)
 
 
+NEWEST = """
+from spec.tokens import Tokens
+issued, count = {}, iter(range(1000))
+
+@wrap(Tokens, "issue")
+def issue(good, self, address, now):
+    issued[address] = f"token-{next(count)}"
+    return issued[address]
+
+@wrap(Tokens, "accepts")
+def accepts(good, self, token, address, now):
+    return issued.get(address) == token
+"""
+"""Of a client's tokens the newest alone is valid."""
+
+
+@pytest.mark.timeout(180)  # a run of the suite
+@pytest.mark.parametrize(
+    ("program", "judged", "blamed", "said"),
+    [
+        (planted("TIME-8/sends_what_it_missed", "udp"), "TIME-8", "TIME-8", "; expected a gap: no tick was skipped"),
+        (patched(NEWEST, "udp"), "REP-1", "LEASE-5", "a token is refused when another has been sent: "),
+    ],
+    ids=["a sleep", "an older token"],
+)
+def test_a_server_of_time_is_told_what_was_done(
+    tmp_path: Path, program: str, judged: str, blamed: str, said: str
+) -> None:
+    write(tmp_path, f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{program}", "")
+    with (
+        Exam(EXERCISES[2], Submission(tmp_path / "server.py", tmp_path / "client.py")) as exam,
+        pytest.raises(StepError) as failed,
+    ):
+        levels._judge(exam, "server", [judged], set())
+    assert failed.value.expected.startswith(f"{blamed}. ") and said in failed.value.came
+
+
 def test_a_verdict_shows_no_line_of_thousands_of_characters(monkeypatch: pytest.MonkeyPatch) -> None:
     problem = f"it printed {'я' * 5000}; expected nothing\n    stdout: {'я' * 5000}"
     case = Case(
