@@ -167,7 +167,7 @@ class Subscription:
         with about("TIME-2"):
             assert value is not None, f"no interval: {as_text(self.ok.raw)}"
         with about(interval.requirement):
-            wanted = f"interval is {value!r}; expected a value such as {interval.sample(Facts())!r}"
+            wanted = f"{interval.name} is {value!r}; expected a value such as {interval.sample(Facts())!r}"
             assert interval.takes(value), f"{wanted}: {as_text(self.ok.raw)}"
         self.interval = float(value)
 

@@ -81,7 +81,7 @@ class Server(Program):
         form = f"waiting for clients on {self.service}+{self.transport}://HOST:PORT"
         told = f"the first line is {self.output[0]!r}, no ready line; expected: {form}"
         if named := NAMED.fullmatch(self.output[0]):
-            told = f"{told}; {named['host']!r} is a name; expected its address, as getsockname() tells it"
+            told = f"{told}; {named['host']!r} is a name; expected an IP address"
         problem = self.describe(told)
         raise blame(ProgramError(problem), "SRV-1")
 

@@ -57,5 +57,5 @@ def test_a_failure_shows_the_traceback_of_a_server_that_runs_on() -> None:
 
 def test_a_ready_line_with_a_name_is_told_that_an_address_is_wanted() -> None:
     text = "waiting for clients on echo+tcp://localhost:7"
-    with pytest.raises(ProgramError, match="'localhost' is a name; expected its address, as getsockname"):
+    with pytest.raises(ProgramError, match="'localhost' is a name; expected an IP address"):
         Server([sys.executable, "-c", f"print({text!r})"], "echo", "tcp")

@@ -296,7 +296,7 @@ def test_a_lease_that_ran_out_while_the_server_slept_makes_room(start_server: St
         if answer.status == "CHALLENGE":  # the judge was late: the token was too old
             answer = second.ask(f"TIME Борис\ntoken: {answer.fields['token']}".encode())
         case = "when the lease of the only client has run out"
-        assert answer.status == "OK", f"{case}, the next one is refused: {as_text(answer.raw)}"
+        assert answer.status == "OK", f"{case}: the next one is refused: {as_text(answer.raw)}"
 
 
 @pytest.mark.slow
