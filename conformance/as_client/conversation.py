@@ -17,7 +17,7 @@ from conformance.as_client.peers import Peer
 from conformance.as_client.silence import collect_datagrams
 from conformance.blame import about
 from conformance.clocks import wall_minus_monotonic
-from conformance.expected.fields import OK_FIELDS, OTHER_FIELDS
+from conformance.expected.fields import OK_FIELDS, OTHER_FIELDS, Facts
 from conformance.expected.oracle import CHALLENGE, expected_reply
 from conformance.expected.oracle import reply as build_reply
 from conformance.expected.services import SERVICE_TABLE
@@ -131,7 +131,8 @@ def read_tick(reply: Reply) -> Tick:
     for field in OTHER_FIELDS["TICK"]:
         if not field.is_argument:
             with about(field.requirement):
-                assert field.takes(fields[field.name]), f"the form of {field.name} is wrong: {as_text(reply.raw)}"
+                wanted = f"{field.name} is {fields[field.name]!r}; expected a value such as {field.sample(Facts())!r}"
+                assert field.takes(fields[field.name]), f"{wanted}: {as_text(reply.raw)}"
     moment = datetime.fromisoformat(fields["time"].replace("Z", "+00:00"))
     return Tick(fields["name"], moment.timestamp(), int(fields["seq"]), reply.at, wall)
 
@@ -174,7 +175,8 @@ class Subscription:
         with about("TIME-2"):
             assert value is not None, f"no interval: {as_text(self.ok.raw)}"
         with about(interval.requirement):
-            assert interval.takes(value), f"the form of interval is wrong: {as_text(self.ok.raw)}"
+            wanted = f"{interval.name} is {value!r}; expected a value such as {interval.sample(Facts())!r}"
+            assert interval.takes(value), f"{wanted}: {as_text(self.ok.raw)}"
         self.interval = float(value)
 
     def request(self, name: str) -> float:

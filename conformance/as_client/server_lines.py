@@ -51,7 +51,7 @@ def require_line_count(program: Program, expected: int) -> None:
 def require_line(server: Server, line: str) -> None:
     """Wait for this line; earlier lines are skipped. Raises ProgramError if it does not come."""
     try:
-        server.expect_line(re.escape(line))
+        server.expect_text(line)
     except ProgramError:
         raise ProgramError(server.describe(f"expected the line {line!r}")) from None
 

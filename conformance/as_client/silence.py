@@ -1,8 +1,13 @@
 """Whether a server over UDP says nothing, judged without waiting: what is asked next is answered next."""
 
+from contextlib import AbstractContextManager, nullcontext
+
+from conformance.as_client.exchange import as_text
 from conformance.as_client.judgement import require_reply
+from conformance.as_client.observed import Observed
 from conformance.as_client.peers import UdpPeer
-from conformance.expected.oracle import expected_reply, masked
+from conformance.blame import about
+from conformance.expected.oracle import REQUIREMENTS, error, expected_reply, masked
 from conformance.expected.services import SERVICE_TABLE
 from conformance.targets.terms import Service
 
@@ -12,11 +17,30 @@ def require_silence(peer: UdpPeer, service: Service) -> None:
 
     It sends two probes whose replies differ; these replies must come next. On the loopback, datagrams from one socket
     to another keep their order, so an answer to an earlier datagram comes before them. If it looks like the reply to
-    the first probe, then the second reply is not the expected one.
+    the first probe, then the second reply is not the expected one. If no third one comes, a probe had a wrong reply.
     """
-    for probe in SERVICE_TABLE[service].probes:
-        expected = expected_reply(service, "udp", probe)
-        require_reply(peer.ask(probe), expected, "a reply came to what must have none")
+    probes = SERVICE_TABLE[service].probes
+    expected = [expected_reply(service, "udp", probe) for probe in probes]
+    came = []
+    for probe, reply in zip(probes, expected, strict=True):
+        with _about(reply):
+            came.append(masked(peer.ask(probe).raw))
+    if came == expected:
+        return
+    try:
+        peer.reply()
+    except Observed:
+        for probe, raw, reply in zip(probes, came, expected, strict=True):
+            with _about(reply):
+                require_reply(raw, reply, f"the answer to {as_text(probe)}")
+    for raw, reply in zip(came, expected, strict=True):
+        require_reply(raw, reply, "a reply came to what must have none")
+
+
+def _about(expected: bytes | None) -> AbstractContextManager[None]:
+    """A block whose failure is about the error that a probe has, if it has one."""
+    refused = [id_ for code, id_ in REQUIREMENTS.items() if expected == error(code)]
+    return about(refused[0]) if refused else nullcontext()
 
 
 def collect_datagrams(peer: UdpPeer, service: Service, datagrams: list[bytes]) -> list[bytes | None]:

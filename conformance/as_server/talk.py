@@ -236,10 +236,10 @@ class Talk:
 
         printed = program.output + program.errors
         judge(not any(map(HIDDEN.search, printed)), "it printed a control or direction character", "SRV-14")
-        judge(
-            self._answers(program.output) == self._answers(output),
-            _what_differs(self._answers(program.output), self._answers(output)),
-        )
+        answers, wanted = self._answers(program.output), self._answers(output)
+        if answers and answers[1:] == wanted and self.connected in output:
+            judge(False, f"the first line is {answers[0]!r}", "CLI-1")
+        judge(answers == wanted, _what_differs(answers, wanted))
         judge(patterns or not program.errors, "it reported an error where there is none")
         last = self._last.data if renewing and self._last else None
         more = [request for request in server.untaken if request.data != last]

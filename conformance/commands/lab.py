@@ -169,7 +169,8 @@ def _print(console: Console, taken: Taken[Exam], *, hint: bool) -> None:
     _print_beside(console, "[green]✓[/]" if taken.error is None else "[red]✗[/]", say(taken.step.title))
     if taken.error:
         _print_error(console, taken.error)
-        _print_beside(console, "   ", say(taken.step.why), style="dim")
+        if taken.step.why:
+            _print_beside(console, "   ", say(taken.step.why), style="dim")
         if hint:
             _print_beside(console, "   ", say("hint: {hint}", hint=say(taken.step.hint, **taken.step.examples)))
 

@@ -11,6 +11,9 @@ _OBJECT = re.compile(r"<(?:built-in|bound) method |<function |<\w+ object at 0x"
 """What Python prints of a method that was not called, or of what ``reversed`` returns."""
 
 
+BYTES = mark("bytes were printed as b'…': decode what comes before it is printed")
+
+
 class Parts(NamedTuple):
     """The four parts of an answer to a message, and which of them a text lacks."""
 
@@ -48,7 +51,7 @@ class Parts(NamedTuple):
         if any(part in text for part in (*shown, repr(backwards)[2:-1])):
             return say("the bytes were reversed, not the characters: decode first, then reverse")
         if self.message not in text and repr(data)[2:-1] in text:
-            return say("bytes were printed as b'…': decode what comes before it is printed")
+            return say(BYTES)
         if self.message not in text and json.dumps(self.message)[1:-1] in text:
             return say("the letters are escaped as JSON does: read the answer with json.loads() before it is printed")
         if self.message not in text and (first := self._missing(text)):

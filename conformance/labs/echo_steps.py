@@ -209,7 +209,7 @@ def require_parts(exam: Exam, message: str) -> Console:
     has_upper = exam.source(exam.submission.server).uses("upper")
     ended = [(news.console, exam.submission.server)] if news.failed else []
     ended += [(client, exam.submission.client)] if failed(client) else []
-    cause = cause_of_a_hole(exam, [file for _, file in ended])
+    cause = cause_of_a_hole(exam, ended)
     cause = cause or parts.mistake(said_by(client), has_upper=has_upper)
     cause = cause or cause_of_other_bytes(client, exam.submission.client)
     for program, file in ended[:1]:
@@ -249,7 +249,7 @@ CONNECTS = Step[Exam](
 )
 PARTS = Step[Exam](
     mark("the client prints the message, the message reversed, in upper case, and the number of its characters"),
-    mark("This is the exercise; the letters are Russian, so bytes and characters differ."),
+    "",
     mark("decode() what comes, work on the text, encode() what goes: text[::-1], text.upper(), len(text)."),
     take_parts,
 )

@@ -28,7 +28,7 @@ class Step(Generic[Subject]):
 
     Attributes:
         title: what it does then, in English, as a clause
-        why: a sentence on why that matters, in English
+        why: a sentence on why that matters, in English; empty: it is what the exercise is about
         hint: what to try, in English; with holes if there are `examples`
         take: judges it. Raises StepError, and UndecidedError
         is_basic: whether no other step can be taken without it

@@ -67,7 +67,7 @@ PROTOCOL = [
         mark("A program that starts a server has to find it; port 0 means any that is free."),
         mark(
             "argparse reads the words: 'service', '--host', '--port', and the other options of SPEC.md, section 12."
-            " After bind(), with the port of getsockname():"
+            " After bind(): host, port = sock.getsockname()[:2], since localhost is a name and 0 is no port, then"
             " print(f'waiting for clients on {service}+{transport}://{{host}}:{{port}}', flush=True)."
         ),
         *("server", "SRV-1 SRV-2 SRV-3"),
@@ -85,14 +85,19 @@ PROTOCOL = [
     _step(
         mark("the values are right for all of Unicode"),
         mark("Characters, code points and bytes are three things."),
-        mark("Work on str, not on bytes; do not strip() or normalize the message."),
+        mark(
+            "Work on str, not on bytes; do not strip() or normalize the message. For the time: an interval is 3, not"
+            " 3.0; the time is datetime.now(timezone.utc).isoformat(timespec='milliseconds').replace('+00:00', 'Z');"
+            " a second TIME of the same client starts no second row of ticks."
+        ),
         *("server", "ECHO-* TEXT-* TIME-1 TIME-3 TIME-7 TIME-11 TIME-12 LEASE-2"),
     ),
     _step(
         mark("requests are read whole: lines, datagrams, segments"),
         mark("A stream has no messages, and a datagram is one."),
         mark(
-            "Over TCP the connection stays open after an answer: keep what comes in a buffer and take whole lines out"
+            "A line ends with \\n or with \\r\\n, and of two fields of one name the first counts."
+            " Over TCP the connection stays open after an answer: keep what comes in a buffer and take whole lines out"
             " of it. makefile('rw') is no such buffer: at each write it forgets the lines that have come already."
             " Over UDP a datagram is a request, and one without a verb of yours gets no answer."
         ),
@@ -131,7 +136,11 @@ def examples_of(service: Service, transport: Transport) -> dict[str, str]:
 SCHEDULES = _step(
     mark("leases, schedules and time hold"),
     mark("Over UDP nobody says goodbye."),
-    mark("Count from a fixed start: start + n * interval, not sleep(interval)."),
+    mark(
+        "Count from a fixed start: start + n * interval, not sleep(interval). After a long sleep, skip the ticks that"
+        " are no longer due. Over UDP, keep for each address when its lease ends: each TIME with a valid token puts"
+        " that off, and at its end the ticks end. A token stays valid when another one has been sent."
+    ),
     *("server", "LEASE-* TIME-*"),
 )
 
@@ -221,8 +230,9 @@ def _sent_before(case: Case) -> list[str]:
     """Return a line with what the judge sent before the answer that is the problem, or the last; none if nothing."""
     side = "C" if case.role == "server" else "S"
     events = [event for exchange in case.exchanges for event in load_exchange(exchange).events if event.data]
-    texts = [as_text(masked(event.data)) if event.side != side else None for event in events]
-    ends = [place for place, text in enumerate(texts) if text and text in case.problem] or [len(events)]
+    came = case.problem.partition("; expected ")[0]  # an earlier answer may be what is expected of this one
+    texts = [{as_text(event.data), as_text(masked(event.data))} if event.side != side else set() for event in events]
+    ends = [place for place, each in enumerate(texts) if any(text in came for text in each)] or [len(events)]
     answered = [*dropwhile(lambda event: event.side != side, reversed(events[: ends[-1]]))]
     sent = [*takewhile(lambda event: event.side == side, answered)][::-1]
     unseen = [text for event in sent if (text := as_text(event.data)) not in case.problem]

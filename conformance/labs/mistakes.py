@@ -27,16 +27,20 @@ MANY = 500
 _ANSWER = 10
 """An answer has up to so many times the bytes of its message: three texts, in an encoding that is longer."""
 
+_OF_THE_OTHER = "ConnectionResetError"
+
 _OF_A_QUESTION = re.compile(r"\bIndexError|\bValueError|\bgaierror")
 """Errors of a program that takes a message for its port or its host, or wants more words after its name."""
 
 
-def cause_of_a_hole(exam: Exam, failed: Sequence[Path] = ()) -> str:
+def cause_of_a_hole(exam: Exam, ended: Sequence[tuple[Console, Path]] = ()) -> str:
     """Return where a ``...`` of a skeleton still stands in a source, in the reader's language; empty: nowhere.
 
-    Of programs that ended with an error, `failed`, another one's hole is not the cause.
+    Of programs that ended with an error, `ended`, another one's hole is not the cause, unless the other has closed the
+    connection.
     """
-    for file in failed or exam.submission:
+    of_both = any(_OF_THE_OTHER in last_error(program) for program, _ in ended)
+    for file in exam.submission if of_both or not ended else [file for _, file in ended]:
         if lines := exam.source(file).holes():
             return say("{file}, line {line}: the ... there is still to be filled", file=file.name, line=lines[0])
     return ""

@@ -148,8 +148,10 @@ class Source:
         return managed
 
     def holes(self) -> list[int]:
-        """Return the lines where ``...`` stands for a value."""
-        bodies = {id(node.value) for node in self._own if isinstance(node, ast.Expr)}
+        """Return the lines where ``...`` stands for a value, or for a statement beside others."""
+        blocks = [block for node in self._own for _, block in ast.iter_fields(node) if isinstance(block, list)]
+        alone = [block[-1] for block in blocks if block and len(block) == 1 + _has_docstring(block)]
+        bodies = {id(statement.value) for statement in alone if isinstance(statement, ast.Expr)}
         return sorted(
             node.lineno
             for node in self._own
@@ -254,6 +256,11 @@ def _imported(nodes: list[ast.AST]) -> set[str]:
 
 def _line(node: ast.ClassDef) -> int:
     return node.lineno
+
+
+def _has_docstring(block: list[ast.AST]) -> bool:
+    first = block[0].value if isinstance(block[0], ast.Expr) else None
+    return len(block) > 1 and isinstance(first, ast.Constant) and isinstance(first.value, str)
 
 
 def _is_handle(node: ast.AST) -> bool:

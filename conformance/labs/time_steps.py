@@ -5,6 +5,7 @@ import time
 from datetime import datetime, timezone
 from itertools import pairwise
 
+from conformance.labs.answer import BYTES
 from conformance.labs.echo_steps import START, require_connected
 from conformance.labs.errors import cause_of_an_error, failed, last_error
 from conformance.labs.exam import LOG, Exam, said_by
@@ -184,10 +185,11 @@ def _require_own(exam: Exam, client: Watched) -> None:
             cause = cause_of_an_error(program, file)
             if program is client.console:
                 cause = cause or cause_of_a_question(exam, program)
-            raise StepError(expected, came, cause_of_a_hole(exam, [file]) or cause)
+            raise StepError(expected, came, cause_of_a_hole(exam, [(program, file)]) or cause)
     came = say("the client printed {text}", text=shown(said_by(client.console)))
     others = [name for name in NAMES if name != client.name and name in text]
-    cause = say(OTHERS_NAME) if others else cause_of_silence(exam)
+    is_bytes = repr(client.name.encode())[2:-1] in text
+    cause = say(BYTES) if is_bytes else say(OTHERS_NAME) if others else cause_of_silence(exam)
     if not client.ticks and clocks(client.text):  # what was kept back came when the client ended
         cause = cause or cause_of_no_line(exam, exam.submission.client)
     if client.name not in text:
@@ -207,7 +209,7 @@ STEPS = [
     ),
     Step[Exam](
         mark("a client gets its name and the time"),
-        mark("This is the exercise."),
+        "",
         mark("Send name + datetime.now().strftime(' %H:%M:%S') to the client."),
         take_first,
     ),

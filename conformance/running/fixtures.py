@@ -64,13 +64,19 @@ def server(
 
 
 def blame_death(server: Server, error: BaseException) -> None:
-    """Let a failure be about the death of the server that was asked, if that has died."""
+    """Let a failure be about the death of the server that was asked, if that has died; show what it said of it.
+
+    One whose main thread has ended with an error may run on, since another thread does.
+    """
     error = cause_of(error)
-    if not isinstance(error, AssertionError) or blamed(error) not in (None, "SRV-13"):  # SRV-13: of its traceback
+    if not isinstance(error, AssertionError):
         return
-    if server.is_dying() and has_died(server):
+    may_be_of_death = blamed(error) in (None, "SRV-13")  # SRV-13: of its traceback
+    if may_be_of_death and server.is_dying() and has_died(server):
         error.args = (server.describe(f"the server died: {error}"),)
         vars(error)["requirement"] = "LOAD-3"
+    elif server.errors and "\nstderr: " not in str(error):
+        error.args = (server.describe(str(error)),)
 
 
 def has_died(server: Server) -> bool:

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM
+from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM, Signals
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -212,10 +212,15 @@ class Program:
         """How long to wait for this program, in seconds. A client may be waiting itself, so it always gets all."""
         return patience() if self.is_server else PATIENCE
 
-    def expect_line(self, pattern: str, within: float | None = None) -> re.Match[str]:
+    def expect_text(self, text: str) -> None:
+        """Wait for a line of output that is this text, as `expect_line` does. Raises ProgramError."""
+        self.expect_line(re.escape(text), shown=text)
+
+    def expect_line(self, pattern: str, within: float | None = None, shown: str = "") -> re.Match[str]:
         """Return the match of the next line of output that `pattern` matches whole; those before it are passed over.
 
-        Raises ProgramError if none comes within that many seconds (None: `patience`), or the output ends.
+        Raises ProgramError if none comes within that many seconds (None: `patience`), or the output ends. Its message
+        has `shown` in place of the pattern.
         """
         start = time.monotonic()
         deadline = start + (self.patience if within is None else within)
@@ -237,7 +242,7 @@ class Program:
                 self.process.wait(ENDING)
         waited = time.monotonic() - start
         note_wait(waited)
-        raise ProgramError(self.describe(f"no line like {pattern!r} in {waited:.1f} s"))
+        raise ProgramError(self.describe(f"no line like {(shown or pattern)!r} in {waited:.1f} s"))
 
     def wait_until(self, condition: Callable[[], bool], within: float | None = None) -> bool:
         """Return whether a condition on this program's output becomes true within that many seconds."""
@@ -329,7 +334,11 @@ class Program:
     def stop(self, number: int = SIGTERM, within: float | None = None) -> int:
         """Send a signal and return the exit status, as `wait` does."""
         self.signal(number)
-        return self.wait(within)
+        try:
+            return self.wait(within)
+        except ProgramError as error:
+            error.args = (f"after {Signals(number).name}: {error}",)
+            raise
 
     def stop_at_any_moment(self, *numbers: int) -> int:
         """Send these signals in turn, hundreds a second, until it has ended. Return the exit status."""

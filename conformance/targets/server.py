@@ -18,6 +18,8 @@ _ADDRESS = r"(\[(?P<v6>[0-9a-f:]+)\]|(?P<v4>[0-9.]+)):(?P<port>\d{1,5})"
 
 READY = re.compile(f"waiting for clients on (?P<url>{_SCHEME}://{_ADDRESS})")
 
+NAMED = re.compile(rf"waiting for clients on {_SCHEME}://(?P<host>[A-Za-z][A-Za-z0-9.-]*):\d{{1,5}}")
+
 URL = re.compile(rf"{_SCHEME}://(\[(?P<v6>[0-9A-Fa-f:.]+(%\w+)?)\]|(?P<host>[^\[\]:/@?#\s]+)):(?P<port>\d{{1,5}})")
 """What a person may call a server that runs already: by its address or by its name."""
 
@@ -77,7 +79,10 @@ class Server(Program):
         if ready := READY.fullmatch(self.output[0]):
             return ready
         form = f"waiting for clients on {self.service}+{self.transport}://HOST:PORT"
-        problem = self.describe(f"the first line is {self.output[0]!r}, no ready line; expected: {form}")
+        told = f"the first line is {self.output[0]!r}, no ready line; expected: {form}"
+        if named := NAMED.fullmatch(self.output[0]):
+            told = f"{told}; {named['host']!r} is a name; expected an IP address"
+        problem = self.describe(told)
         raise blame(ProgramError(problem), "SRV-1")
 
     @property

@@ -5,13 +5,29 @@ from typing import Any
 import pytest
 
 from conformance.as_client.judgement import require_fields, require_replies, require_reply, require_status
-from conformance.as_client.observed import Reply
+from conformance.as_client.observed import Reply, Silence
+from conformance.as_client.silence import require_silence
 from conformance.blame import blamed
 from conformance.expected.oracle import CHALLENGE, error, ok, ok_fields, reply
 
 GOOD = ok_fields("echo", "tcp", "привет")
 ECHOED = ok("echo", "tcp", "привет")
 BUSY = error("busy")
+
+
+class Replies:
+    """A peer to which these replies come, one after the other."""
+
+    def __init__(self, *replies: bytes) -> None:
+        self._left = list(replies)
+
+    def ask(self, _: bytes) -> Reply:
+        return self.reply()
+
+    def reply(self) -> Reply:
+        if not self._left:
+            raise Silence("nothing")
+        return Reply(self._left.pop(0), 0.0)
 
 
 def wrong(**fields: str) -> bytes:
@@ -99,3 +115,13 @@ def test_fields_and_statuses() -> None:
     assert "without lease" in fault(require_fields, Reply(ECHOED, 0.0), {"length": "6", "lease": "12"})[0]
     require_status(Reply(ECHOED, 0.0), "CHALLENGE", "OK")
     assert fault(require_status, Reply(BUSY, 0.0), "CHALLENGE", "OK")[0].endswith("came; expected CHALLENGE or OK")
+
+
+def test_silence_is_told_from_a_wrong_answer_to_what_was_asked_to_see_it() -> None:
+    token, refusal = CHALLENGE.replace(b"{token}", b"t"), error("bad-name").replace(b"{reason}", b"no")
+    require_silence(Replies(token, refusal), "time")  # type: ignore[arg-type]
+    said, about = fault(require_silence, Replies(refusal, token, refusal), "time")
+    assert said.startswith("a reply came to what must have none: ") and about is None
+    said, about = fault(require_silence, Replies(token, token), "time")
+    assert said.startswith("the answer to 'TIME': 'CHALLENGE") and about == "ERR-9"
+    assert fault(require_silence, Replies(token), "time")[1] == "ERR-9"

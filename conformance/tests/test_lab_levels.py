@@ -1,6 +1,7 @@
 """The steps by SPEC.md: each fails for what it asks for, and not for what a later one does."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 from conformance import ROOT
 from conformance.as_client.exchange import Exchange
 from conformance.expected import replies
+from conformance.expected.oracle import CHALLENGE
 from conformance.labs import levels
 from conformance.labs.assignment import ladder
 from conformance.labs.exam import Exam
@@ -26,7 +28,7 @@ from conformance.languages.texts import LANGUAGES
 from conformance.running.admission import NOTHING_NEW
 from conformance.running.cases import Case, dump_exchanges
 from conformance.targets.discovery import find_target
-from conformance.tests.faulty_programs import patched
+from conformance.tests.faulty_programs import patched, planted
 from conformance.tests.test_labs import ECHO_UDP_CLIENT, ECHO_UDP_SERVER, lab, write
 
 FORM, ERRORS = levels.PROTOCOL[1], levels.PROTOCOL[4]
@@ -67,6 +69,127 @@ def test_a_server_that_dies_of_faulty_requests_fails_the_step_of_errors(tmp_path
     assert failed.value.expected.startswith("LOAD-3. ") and "no such verb" in failed.value.came
 
 
+CARELESS = """
+import socket, sys
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+server.bind((sys.argv[sys.argv.index("--host") + 1] if "--host" in sys.argv else "127.0.0.1", 0))
+print("waiting for clients on echo+udp://%s:%d" % server.getsockname(), flush=True)
+while True:
+    data, client = server.recvfrom(65535)
+    if data.startswith(b"ECHO"):
+        text = data.decode("utf-8", "replace").rstrip("\\n")[5:]
+        fields = f"message: {text}\\nreversed: {text[::-1]}\\nupper: {text.upper()}\\nlength: {len(text)}"
+        server.sendto(f"OK\\n{fields}\\n\\n".encode(), client)
+"""
+"""It answers as if no request were faulty."""
+
+
+def test_a_server_that_refuses_nothing_is_told_which_request_had_to_be_refused(tmp_path: Path) -> None:
+    write(tmp_path, CARELESS, ECHO_UDP_CLIENT)
+    with (
+        Exam(EXERCISES[1], Submission(tmp_path / "server.py", tmp_path / "client.py")) as exam,
+        pytest.raises(StepError) as failed,
+    ):
+        ERRORS.take(exam)
+    assert failed.value.expected.startswith("ERR-1. ")
+    assert "the answer to 'ECHO \\x01\\n': 'OK" in failed.value.came and "code: bad-character" in failed.value.came
+
+
+ALMOST = """
+import argparse, socket
+parser = argparse.ArgumentParser()
+for word in "service", "name", "--timeout", "--ticks":
+    parser.add_argument(word)
+parser.add_argument("--host", default="127.0.0.1")
+parser.add_argument("--port", type=int, default=7037)
+told = parser.parse_intermixed_args()
+host, port, name, left = told.host, told.port, told.name, int(told.ticks or 0)
+client = socket.create_connection((host, port))
+print(f"connected to time+tcp://{HOST}:{port}", flush=True)
+client.sendall(f"TIME {name}\\n".encode())
+for line in client.makefile(encoding="utf-8"):
+    if line.startswith("name: "):
+        name = line[6:-1]
+    if line.startswith("time: "):
+        print(name, TIME, flush=True)
+        left -= 1
+        if not left:
+            break
+"""
+UTC_TIME = 'line[6:-2] + "+00:00"'
+
+
+@pytest.mark.parametrize(
+    ("host", "moment", "requirement", "said"),
+    [
+        ("client.getpeername()[0]", "line[6:-1]", "CLI-19", ": it printed 'Анна 1900-"),
+        ("host", UTC_TIME, "CLI-1", "the first line is 'connected to time+tcp://localhost:"),
+    ],
+    ids=["time", "first line"],
+)
+@pytest.mark.timeout(180)  # a run of the suite
+def test_a_client_with_one_wrong_line_is_told_which(
+    tmp_path: Path, host: str, moment: str, requirement: str, said: str
+) -> None:
+    write(tmp_path, "", ALMOST.replace("{HOST}", f"{{{host}}}").replace("TIME,", f"{moment},"))
+    with (
+        Exam(EXERCISES[5], Submission(tmp_path / "server.py", tmp_path / "client.py")) as exam,
+        pytest.raises(StepError) as failed,
+    ):
+        levels.PROTOCOL[5].take(exam)
+    assert failed.value.expected.startswith(f"{requirement}. ") and said in failed.value.came
+    assert "answer line" not in failed.value.came or requirement != "CLI-1"
+
+
+@pytest.mark.timeout(180)  # a run of the suite
+def test_a_client_that_a_signal_ends_is_told_which_signal_came_and_when(tmp_path: Path) -> None:
+    client = planted("CLI-6/dies_of_a_signal", role="client")
+    write(tmp_path, "", f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{client}")
+    with (
+        Exam(EXERCISES[5], Submission(tmp_path / "server.py", tmp_path / "client.py")) as exam,
+        pytest.raises(StepError) as failed,
+    ):
+        levels._judge(exam, "client", ["CLI-6"], set())
+    assert re.match(r"stopped by (SIG\w+|several signals) (before it was|when it was) \w+: ", failed.value.came)
+
+
+NEWEST = """
+from spec.tokens import Tokens
+issued, count = {}, iter(range(1000))
+
+@wrap(Tokens, "issue")
+def issue(good, self, address, now):
+    issued[address] = f"token-{next(count)}"
+    return issued[address]
+
+@wrap(Tokens, "accepts")
+def accepts(good, self, token, address, now):
+    return issued.get(address) == token
+"""
+"""Of a client's tokens the newest alone is valid."""
+
+
+@pytest.mark.timeout(180)  # a run of the suite
+@pytest.mark.parametrize(
+    ("program", "judged", "blamed", "said"),
+    [
+        (planted("TIME-8/sends_what_it_missed", "udp"), "TIME-8", "TIME-8", "; expected a gap"),
+        (patched(NEWEST, "udp"), "REP-1", "LEASE-5", "a token is refused when another has been sent: "),
+    ],
+    ids=["a sleep", "an older token"],
+)
+def test_a_server_of_time_is_told_what_was_done(
+    tmp_path: Path, program: str, judged: str, blamed: str, said: str
+) -> None:
+    write(tmp_path, f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{program}", "")
+    with (
+        Exam(EXERCISES[2], Submission(tmp_path / "server.py", tmp_path / "client.py")) as exam,
+        pytest.raises(StepError) as failed,
+    ):
+        levels._judge(exam, "server", [judged], set())
+    assert failed.value.expected.startswith(f"{blamed}. ") and said in failed.value.came
+
+
 def test_a_verdict_shows_no_line_of_thousands_of_characters(monkeypatch: pytest.MonkeyPatch) -> None:
     problem = f"it printed {'я' * 5000}; expected nothing\n    stdout: {'я' * 5000}"
     case = Case(
@@ -96,6 +219,21 @@ def test_a_verdict_shows_what_was_sent_before_the_answer_that_is_wrong() -> None
     assert levels._sent_before(case) == ["sent before: “'bad'”"]
 
 
+def test_what_was_sent_before_an_earlier_answer_that_was_right_is_not_shown() -> None:
+    """The answer that came, and not one that is as it was expected, tells what was sent."""
+    exchange = Exchange("UDP", "udp", ("127.0.0.1", 1), ("127.0.0.1", 2))
+    wrong = replies.error()
+    for request, answer in (b"TIME a", replies.challenge()), (b"TIME a\nx-token: 1", wrong):
+        exchange.add("C", request)
+        exchange.add("S", answer)
+    problem = f"{wrong.decode()!r} came; expected {CHALLENGE.decode()!r}"
+    case = Case(
+        "form", "", "mine", "mine", "server", "udp", "time", ["LEASE-1"], "failed", about="LEASE-1", problem=problem
+    )
+    case.exchanges = dump_exchanges([exchange])
+    assert levels._sent_before(case) == ["sent before: “'TIME a\\nx-token: 1'”"]
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize(
     ("number", "answer"),
@@ -112,6 +250,7 @@ def test_hints_have_the_exercises_own_answer(language: str, number: int, answer:
         hints = [texts.say(step.hint, **step.examples) for step in ladder(exam)["protocol"]]
     exercise = EXERCISES[number]
     assert f"{exercise.services[0]}+{exercise.transport}://{{host}}:{{port}}'" in hints[0] and answer in hints[1]
+    assert "sock.getsockname()[:2]" in hints[0] and "timespec='milliseconds'" in hints[2] and r"\r\n" in hints[3]
 
 
 def test_watch_judges_the_step_that_is_missing_alone_and_first(tmp_path: Path) -> None:

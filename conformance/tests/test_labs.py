@@ -272,6 +272,15 @@ BAD: dict[str, tuple[int, str, str, str]] = {
         'print(client.recvfrom(1024)[0].decode(), end=" ")',
         "client.py, line 7: what has no line's end",
     ),
+    "a-hole-in-place-of-a-thread": (
+        *(2, "threading.Thread(target=send, daemon=True).start()\n", "...\n"),
+        r"server.py, line 15: the \.\.\. there is still to be filled",
+    ),
+    "a-hole-that-closes-the-connection": (
+        *(5, "threading.Thread(target=serve, args=server.accept(), daemon=True).start()"),
+        *("connection, _ = server.accept()\n        ...", r"server.py, line 20: the \.\.\. there is still"),
+    ),
+    "prints-bytes-of-the-time": (2, "[0].decode())", "[0])", "bytes were printed"),
     "takes-the-firsts-place": (
         *(2, TIME_UDP_SERVER),
         TIME_UDP_SERVER.replace("in list(clients.items())", "in list(clients.values())").replace(
@@ -382,6 +391,14 @@ def test_a_file_that_is_imported_for_a_module_of_python(tmp_path: Path) -> None:
     (tmp_path / "socketserver.py").rename(tmp_path / "my_server.py")
     (tmp_path / "socket.py").write_text("print('my test')\n", encoding="utf-8")
     assert "socket.py stands in the way of Python's own module" in lab(6, tmp_path)[1]
+
+
+def test_a_body_that_is_empty_has_no_hole(tmp_path: Path) -> None:
+    file = tmp_path / "server.py"
+    file.write_text('def f():\n    """Do it."""\n    ...\ntry:\n    f()\nexcept OSError: ...\nclass A: ...\n')
+    assert Source(file).holes() == []
+    file.write_text("f()\n...\nx = ...")
+    assert Source(file).holes() == [2, 3]
 
 
 def test_a_hole_is_no_cause_of_what_fails_elsewhere(tmp_path: Path) -> None:

@@ -42,6 +42,20 @@ def test_a_line_that_does_not_come_in_time_is_an_error() -> None:
         program.expect_line("ready", within=0.05)
 
 
+def test_a_line_that_is_expected_as_it_stands_is_shown_as_it_stands() -> None:
+    with python("print('a 10:00')") as program, pytest.raises(ProgramError) as error:
+        program.expect_text("a 10:00+00:00")
+    assert "'a 10:00+00:00'" in str(error.value)
+
+
+def test_a_program_that_no_signal_stops_is_told_with_the_signal() -> None:
+    source = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); print('ready'); time.sleep(60)"
+    with python(source) as program:
+        program.expect_line("ready")
+        with pytest.raises(ProgramError, match=r"^after SIGINT: still running after 0\.05 s; "):
+            program.stop(signal.SIGINT, 0.05)
+
+
 def test_what_was_printed_before_an_error_is_there_when_the_error_is() -> None:
     """What a program said when it reported an error can be judged as soon as the error has come."""
     with python("import os\nfor n in range(5000): os.write(1, b'printed\\n'); os.write(2, b'reported\\n')") as program:

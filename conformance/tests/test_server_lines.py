@@ -6,6 +6,8 @@ import pytest
 
 from conformance.as_client.server_lines import require_lines_about
 from conformance.blame import blamed
+from conformance.running.fixtures import blame_death
+from conformance.targets.programs import ProgramError
 from conformance.targets.server import Server
 
 ADDRESS = "127.0.0.1:50312"
@@ -37,3 +39,23 @@ def test_lines_that_are_right() -> None:
     text = f"waiting for clients on echo+tcp://127.0.0.1:7\n{CONNECTED}\nclient 127.0.0.1:5 left\n{LEFT}"
     with Server([sys.executable, "-c", f"print({text!r})"], "echo", "tcp") as server:
         require_lines_about(server, ADDRESS, [CONNECTED, LEFT], "it left")
+
+
+def test_a_failure_shows_the_traceback_of_a_server_that_runs_on() -> None:
+    """Its main thread may have ended, and another keeps it alive."""
+    fails = "import threading, time; threading.Thread(target=time.sleep, args=[60]).start()"
+    fails += "; print('waiting for clients on echo+tcp://127.0.0.1:7', flush=True); [][0]"
+    with Server([sys.executable, "-c", fails], "echo", "tcp") as server:
+        assert server.wait_until(lambda: any("IndexError" in line for line in server.errors))
+        error = AssertionError("nothing for 1 s after 'ECHO a'")
+        blame_death(server, error)
+        told = str(error)
+        blame_death(server, error)
+    assert told.startswith("nothing for 1 s after 'ECHO a'; ") and "stderr: IndexError: list index out of" in told
+    assert str(error) == told and blamed(error) is None
+
+
+def test_a_ready_line_with_a_name_is_told_that_an_address_is_wanted() -> None:
+    text = "waiting for clients on echo+tcp://localhost:7"
+    with pytest.raises(ProgramError, match="'localhost' is a name; expected an IP address"):
+        Server([sys.executable, "-c", f"print({text!r})"], "echo", "tcp")

@@ -224,7 +224,7 @@ WRONG = {
     ),
     "a-port-twice": ("wrapped", "    return server", "    return bound(port)", "one port is bound twice"),
     "wants-words": ("wrapped", "bound(5000)", 'bound(__import__("sys").argv[1])', "it wants words after its name"),
-    "has-no-upper": ("wrapped", "text.upper()", "text", "upper case\n    came: .*\n    This is the exercise"),
+    "has-no-upper": ("wrapped", "text.upper()", "text", r"upper case\n    came: .*\nexercise"),
     "reversed-and-printed": ("one-line", "text[::-1]", "text.encode()[::-1]", "the bytes were reversed"),
     "clock-read-once": (
         "common-clock",

@@ -3,7 +3,6 @@
 import codecs
 import os
 import pty
-import re
 import select
 import termios
 import time
@@ -11,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from itertools import cycle
-from signal import SIGHUP, SIGINT, SIGTERM
+from signal import SIGHUP, SIGINT, SIGTERM, Signals
 from tempfile import NamedTemporaryFile
 
 import pytest
@@ -169,7 +168,8 @@ def test_is_stopped_before_it_is_done(target: Target, service: Service, transpor
         talk.expect(SERVICE_TABLE[service].request("привет").decode())
         talk.program.stop(number)
         said = len(talk.program.errors) > 0  # SPEC.md leaves open whether that is an error
-        talk.ends(1, [talk.connected] if transport == "tcp" else [], [""] * said)
+        case = f"stopped by {Signals(number).name} before it was done"
+        talk.ends(1, [talk.connected] if transport == "tcp" else [], [""] * said, case=case)
 
 
 @pytest.mark.requirement("CLI-6", "CLI-10")
@@ -181,7 +181,8 @@ def test_is_stopped_by_several_signals(target: Target, service: Service, transpo
             talk.program.signal(SIGINT)
             talk.program.signal(SIGTERM)
         status = talk.program.stop_at_any_moment(SIGTERM, SIGINT)
-        assert status == 1, talk.program.describe(f"several signals stopped it with status {status}; expected 1")
+        case = "stopped by several signals before it was done"
+        assert status == 1, talk.program.describe(f"{case}: its exit status is {status}; expected 1")
         said = min(len(talk.program.errors), 1)  # SPEC.md leaves open whether that is an error
         talk.ends(1, [talk.connected] if transport == "tcp" else [], [""] * said)
 
@@ -193,12 +194,13 @@ def test_a_subscriber_is_stopped_by_several_signals(target: Target, transport: T
         talk.subscribe("Анна")
         talk.send(tick("Анна", 1))
         lines = tick_lines("Анна", [1])
-        talk.program.expect_line(re.escape(lines[-1]))
+        talk.program.expect_text(lines[-1])
         with talk.program.paused():
             talk.program.signal(SIGINT)
             talk.program.signal(SIGTERM)
         status = talk.program.stop_at_any_moment(SIGTERM, SIGINT)
-        assert status == 0, talk.program.describe(f"several signals stopped it with status {status}; expected 0")
+        case = "stopped by several signals when it was subscribed"
+        assert status == 0, talk.program.describe(f"{case}: its exit status is {status}; expected 0")
         talk.ends(0, [talk.connected, *lines])
 
 
@@ -226,10 +228,12 @@ def test_is_stopped_while_it_waits_for_a_line(target: Target, transport: Transpo
     with Talk(target, "echo", transport, stdin=None) as talk:
         talk.program.write("привет\n")
         lines = serve(talk, "привет")
-        talk.program.expect_line(re.escape(lines[-1]))
+        talk.program.expect_text(lines[-1])
         talk.program.stop(number)
         said = len(talk.program.errors) > 0  # SPEC.md leaves open whether that is an error
-        talk.ends(1, [talk.connected, *lines], [""] * said)
+        talk.ends(
+            1, [talk.connected, *lines], [""] * said, case=f"stopped by {Signals(number).name} before it was done"
+        )
 
 
 def usages(host: str, port: int) -> Iterator[list[str]]:

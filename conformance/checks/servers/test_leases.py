@@ -295,7 +295,8 @@ def test_a_lease_that_ran_out_while_the_server_slept_makes_room(start_server: St
         answer = second.reply()
         if answer.status == "CHALLENGE":  # the judge was late: the token was too old
             answer = second.ask(f"TIME Борис\ntoken: {answer.fields['token']}".encode())
-        assert answer.status == "OK", f"it is refused: {as_text(answer.raw)}"
+        case = "when the lease of the only client has run out"
+        assert answer.status == "OK", f"{case}: the next one is refused: {as_text(answer.raw)}"
 
 
 @pytest.mark.slow

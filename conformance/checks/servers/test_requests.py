@@ -204,7 +204,11 @@ def test_the_replies_to_a_subscriber(server: Server, name: str) -> None:
         if server.transport == "udp":
             challenge(peer, name)
         subscription.request(name)
-        require_reply(peer.reply(), ok("time", server.transport, name, "86400"))
+        answer = peer.reply()
+        with about("LEASE-5"):
+            refused = answer.raw.startswith(b"CHALLENGE")
+            assert not refused, f"a token is refused when another has been sent: {as_text(answer.raw)}"
+        require_reply(answer, ok("time", server.transport, name, "86400"))
 
 
 @pytest.mark.requirement("REP-2")

@@ -225,12 +225,15 @@ def test_a_server_that_slept(server: Server) -> None:
         subscription = Subscription(peer, "a")
         before = [subscription.tick(), subscription.tick(), *subscription.renew("a")]
         with server.paused():
+            slept = time.monotonic()
             wait_until(subscription.latest(before[-1].seq + 2) + 0.3 * subscription.interval)
             if server.transport == "udp":
                 subscription.request("a")
             resumed, resumed_wall = time.monotonic(), time.time()
         [first] = subscription.ticks(1)
-        assert first.seq > before[-1].seq + 1, "no tick was skipped"
+        asleep = f"after a sleep of {resumed - slept:.1f} s at an interval of {subscription.interval:g} s"
+        missing = f"{asleep}: no tick was skipped: seq was {before[-1].seq} before, {first.seq} after; expected a gap"
+        assert first.seq > before[-1].seq + 1, missing
         assert subscription.latest(first.seq + 1) > resumed, "a tick was sent after the next one was due"
         with about("TIME-12"):
             assert first.time > resumed_wall - 0.001, "the time is not that of sending"
