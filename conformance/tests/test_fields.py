@@ -12,7 +12,7 @@ from conformance.expected.fields import STATUSES, Facts, Field, fields_of
 from conformance.targets.terms import SERVICES, TRANSPORTS
 from spec.requirements import REQUIREMENTS
 
-FIELDS = {field for where in product(STATUSES, SERVICES, TRANSPORTS) for field in fields_of(*where)}
+FIELDS = dict.fromkeys(field for where in product(STATUSES, SERVICES, TRANSPORTS) for field in fields_of(*where))
 TICK = replies.tick("Анна", 7)
 
 
