@@ -1,7 +1,10 @@
 """The files that commands write."""
 
 import json
+import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -101,11 +104,26 @@ def write_json(path: Path, whole: object) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text in UTF-8. Raises OSError."""
+    """Write a text in UTF-8; a file that was there stays as it was until all is written. Raises OSError."""
     # Of generated text, surrogates stand alone; in JSON they look as `backslashreplace` writes them.
     data = text.encode(errors="backslashreplace")
     if path == STDOUT:
         sys.stdout.buffer.write(data)
         sys.stdout.flush()
+    elif path.is_file() and os.access(path, os.W_OK) and os.access(path.resolve().parent, os.W_OK):
+        _replace(path.resolve(), data)
     else:
         path.write_bytes(data)
+
+
+def _replace(file: Path, data: bytes) -> None:
+    """Write a file that is there anew, beside it at first: a disk may be full. Raises OSError."""
+    with tempfile.NamedTemporaryFile(dir=file.parent, delete=False) as new:
+        try:
+            new.write(data)
+            new.flush()
+            shutil.copymode(file, new.name)
+            os.replace(new.name, file)
+        except BaseException:
+            os.unlink(new.name)
+            raise

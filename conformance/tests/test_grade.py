@@ -99,6 +99,23 @@ def test_a_file_that_cannot_be_written_loses_no_other(tmp_path: Path) -> None:
     assert len([*(tmp_path / "pages").iterdir()]) == 2
 
 
+def test_a_file_that_is_written_anew_is_whole_or_as_it_was(tmp_path: Path) -> None:
+    marks, link = tmp_path / "marks.json", tmp_path / "link"
+    marks.write_text("old", encoding="utf-8")
+    marks.chmod(0o640)
+    link.symlink_to(marks)
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+    write = "import sys, pathlib; from conformance.commands.files import write_text\n"
+    write += "write_text(pathlib.Path(sys.argv[1]), 'new' * int(sys.argv[2]))\n"
+    for size, expected in (10_000, "old"), (1, "new"):  # a disk that is full, and one that is not
+        command = [sys.executable, "-c", limit + write, str(link), str(size)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
+        assert (done.returncode == 0) == (expected == "new"), done.stderr
+        assert marks.read_text(encoding="utf-8") == expected
+        assert sorted(tmp_path.iterdir()) == [link, marks]
+    assert link.is_symlink() and marks.stat().st_mode & 0o777 == 0o640
+
+
 def test_a_person_with_a_long_name_has_a_page(tmp_path: Path) -> None:
     """A directory's name may be as long as that of the page with its ending."""
     person = "я" * 127
