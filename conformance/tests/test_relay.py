@@ -232,7 +232,7 @@ Drawn = TypeVar("Drawn", bound=Schedule)
 def drawn(strategy: SearchStrategy[Drawn]) -> list[Drawn]:
     found: list[Drawn] = []
 
-    @settings(max_examples=100, phases=[Phase.generate])
+    @settings(max_examples=400, phases=[Phase.generate])
     @given(strategy)
     def collect(schedule: Drawn) -> None:
         found.append(schedule)
