@@ -47,6 +47,9 @@ BUSY = psutil.STATUS_RUNNING, psutil.STATUS_DISK_SLEEP
 WATCHED = 0.2
 """Seconds for which a program is watched that is perhaps starved."""
 
+LAST_LOOK = 0.01
+"""Seconds in which a line is read that has come while the program was watched."""
+
 ENOUGH = 2 * SCALE
 """Seconds on a processor after which a program is not starved: it has had its chance, and is perhaps in a loop."""
 
@@ -224,6 +227,7 @@ class Program:
         """
         start = time.monotonic()
         deadline = start + (self.patience if within is None else within)
+        gave_up = False
         with self._changed:
             while True:
                 while (found := self._output.since(self._next))[1]:
@@ -231,10 +235,11 @@ class Program:
                         if match := re.fullmatch(pattern, line.text):
                             return match
                 left = deadline - time.monotonic()
-                if self._ended or (left <= 0 and not self.is_starved()):
+                if self._ended or gave_up:
                     break
                 if left <= 0:
-                    left = more_patience()
+                    gave_up = not self.is_starved()
+                    left = LAST_LOOK if gave_up else more_patience()
                     deadline = time.monotonic() + left
                 self._changed.wait(left)
         if self._ended:

@@ -247,6 +247,15 @@ def test_half_close_with_much_unsent(server: Server) -> None:
     """
     line = b"ECHO " + "я".encode() * 2000 + b"\n"
     fits = room() // len(expected_reply("echo", "tcp", line) or b"")
+    with (
+        about("TCP-5", "replies for which the kernel had no room"),
+        TcpPeer(server.address, receive_buffer=SMALLEST_BUFFER) as peer,
+        TcpPeer(server.address) as other,
+    ):
+        peer.send(line * (fits + 3))
+        take_turns(other)
+        peer.widen()
+        require_whole([peer.reply().raw for _ in range(fits + 3)], line, fits + 3)
     for count in range(fits + 1, fits + 4):
         with TcpPeer(server.address, receive_buffer=SMALLEST_BUFFER) as peer, TcpPeer(server.address) as other:
             peer.send_meanwhile(line * count).join()
