@@ -172,7 +172,8 @@ def _csv(persons: Sequence[str], cells: Cells, weights: Weights) -> str:
     writer = csv.writer(out)
     writer.writerow(["person", *sorted({number for _, number in cells}), "points", "of"])
     for person, shown, points, most in _rows(persons, cells, weights):
-        writer.writerow([person, *shown, f"{points:.2f}", f"{most:g}"])
+        counts = [each.replace("/", " of ") for each in shown]  # spreadsheets take 6/7 for a date
+        writer.writerow([person, *counts, f"{points:.2f}", f"{most:g}"])
     return out.getvalue()
 
 

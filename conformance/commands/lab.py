@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -117,7 +118,7 @@ def _to_first_missing(result: Result) -> list[str]:
 def _watch(directories: Collection[Path], options: argparse.Namespace) -> int:
     """Judge in a process of its own each time, and again whenever a file of Python or a manifest has changed.
 
-    The step that was not taken is judged first, alone if it can be, and all others once it is.
+    The step that was not taken is judged first, alone if it can be, and all others once it is: ``--json`` holds all.
     """
     try:
         from watchfiles import PythonFilter, watch
@@ -134,7 +135,7 @@ def _watch(directories: Collection[Path], options: argparse.Namespace) -> int:
         for _ in chain([None], filter(None, changes)):
             if gone := [each for each in directories if not each.is_dir()]:
                 raise UsageError(say("{file}: no such directory", file=gone[0]))
-            if not alone or _run([*command, *alone]) == CONFORMS:
+            if not alone or _run([*command, *alone, f"--json={os.devnull}"]) == CONFORMS:
                 status, alone = _run(command), []
                 if status in (CONFORMS, FAILS) and found.is_file() and not options.step:
                     alone = _to_first_missing(read_result(json.loads(found.read_text(encoding="utf-8"))))

@@ -28,6 +28,7 @@ from conformance.commands.selecting import UsageError
 from conformance.languages import texts
 from conformance.languages.texts import say
 from conformance.languages.told import told
+from conformance.reports.screen import visible_lines
 from conformance.running.runner import JudgeError
 from conformance.running.verdicts import NOT_JUDGED, USAGE, KnownFailuresError
 from conformance.targets.interrupts import heed_interrupts
@@ -66,7 +67,7 @@ class _Parser(argparse.ArgumentParser):
         if message.startswith("argument "):  # before Python 3.11 argparse has no translation of that word
             name, _, problem = message.removeprefix("argument ").partition(": ")
             message = say("argument {argument}: {problem}", argument=name, problem=problem)
-        super().error(message)
+        super().error(visible_lines(message))
 
 
 def language_for(words: Sequence[str]) -> str:
@@ -90,13 +91,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.execute(options))
     except (UsageError, TargetError, KnownFailuresError) as error:
-        print(f"sockspec: {error}", file=sys.stderr)
+        _complain(f"sockspec: {error}")
         return USAGE
     except JudgeError as error:
-        print(say("sockspec: could not be judged: {problem}", problem=told(str(error))), file=sys.stderr)
+        _complain(say("sockspec: could not be judged: {problem}", problem=told(str(error))))
         return NOT_JUDGED
     except OSError as error:
-        print(f"sockspec: {_explain(error)}", file=sys.stderr)
+        _complain(f"sockspec: {_explain(error)}")
         return NOT_JUDGED
     except KeyboardInterrupt:
         print("sockspec:", say("interrupted"), file=sys.stderr)
@@ -108,6 +109,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         traceback.print_exc()
         print(say("sockspec: could not be judged: the suite itself failed, see above"), file=sys.stderr)
         return NOT_JUDGED
+
+
+def _complain(problem: str) -> None:
+    print(visible_lines(problem), file=sys.stderr)
 
 
 def _explain(error: OSError) -> str:

@@ -40,6 +40,14 @@ LONGEST_LINE = 600
 
 EXAMPLE = "hi"
 
+READING: dict[Transport, str] = {
+    "udp": mark("A datagram is a request, and one without a verb of yours gets no answer."),
+    "tcp": mark(
+        "The connection stays open after an answer: keep what comes in a buffer and take whole lines out of it."
+        " makefile('rw') is no such buffer: at each write it forgets the lines that have come already."
+    ),
+}
+
 _steps: list[set[str]] = []
 """The requirements of each step, in the steps' order."""
 
@@ -83,8 +91,8 @@ PROTOCOL = [
         *("server", "ECHO-1 LEASE-1 TIME-2 TIME-4 TIME-5 REP-*"),
     ),
     _step(
-        mark("the values are right for all of Unicode"),
-        mark("Characters, code points and bytes are three things."),
+        mark("the values are right: text of all of Unicode, and times"),
+        mark("Characters, code points and bytes are three things; and who asks twice is one client."),
         mark(
             "Work on str, not on bytes; do not strip() or normalize the message. For the time: an interval is 3, not"
             " 3.0; the time is datetime.now(timezone.utc).isoformat(timespec='milliseconds').replace('+00:00', 'Z');"
@@ -95,12 +103,7 @@ PROTOCOL = [
     _step(
         mark("requests are read whole: lines, datagrams, segments"),
         mark("A stream has no messages, and a datagram is one."),
-        mark(
-            "A line ends with \\n or with \\r\\n, and of two fields of one name the first counts."
-            " Over TCP the connection stays open after an answer: keep what comes in a buffer and take whole lines out"
-            " of it. makefile('rw') is no such buffer: at each write it forgets the lines that have come already."
-            " Over UDP a datagram is a request, and one without a verb of yours gets no answer."
-        ),
+        mark("A line ends with \\n or with \\r\\n, and of two fields of one name the first counts. {reading}"),
         *("server", "REQ-* TCP-* UDP-*"),
     ),
     _step(
@@ -125,12 +128,18 @@ PROTOCOL = [
 
 
 def examples_of(service: Service, transport: Transport) -> dict[str, str]:
-    """Return what fills the holes in hints of `PROTOCOL`: service, transport, a request, and the server's answer."""
+    """Return what fills the holes in hints of `PROTOCOL`: service, transport, how to read, a request, its answer."""
     answer = replies.challenge() if (service, transport) == ("time", "udp") else ok(service, transport, EXAMPLE)
     if (service, transport) == ("time", "tcp"):
         answer += replies.tick(EXAMPLE, 1)
     request = SERVICE_TABLE[service].request(EXAMPLE).decode()
-    return {"service": service, "transport": transport, "request": request, "answer": repr(answer.decode())[1:-1]}
+    return {
+        "service": service,
+        "transport": transport,
+        "reading": say(READING[transport]),
+        "request": request,
+        "answer": repr(answer.decode())[1:-1],
+    }
 
 
 SCHEDULES = _step(

@@ -14,6 +14,8 @@ else:
 
 def read_toml(path: Path) -> dict[str, Any]:
     """Return what a TOML file holds. Raises ValueError with one line, which begins with the path."""
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise ValueError(say("{file} is no file", file=path))
     try:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))  # editors on Windows begin with a byte order mark
     except RecursionError:

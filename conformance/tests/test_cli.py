@@ -9,10 +9,13 @@ from xml.etree import ElementTree
 
 import jsonschema
 import pytest
+from rich.table import Table
+from rich.text import Text
 from scapy.utils import rdpcap
 
 from conformance import ROOT
 from conformance.commands import main
+from conformance.reports import screen
 from conformance.reports.json_report import SCHEMA
 from conformance.running.cases import load_case
 from spec.requirements import REQUIREMENTS
@@ -231,20 +234,36 @@ def test_nothing_is_selected(capsys: pytest.CaptureFixture[str]) -> None:
         ["run", "raw", "--json=nowhere/report.json"],
         ["replay", "nowhere.json"],
         ["check-target", "nobody"],
+        ["run", "\x1b[31mnobody"],
+        ["run", "\x9bnobody.py"],
     ],
 )
 def test_wrong_usage_is_one_line(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main.main(words) == 2
     errors = capsys.readouterr().err
-    assert errors.startswith("sockspec: ") and errors.count("\n") == 1
+    assert errors.startswith("sockspec: ") and errors.count("\n") == 1 and errors[:-1].isprintable()
 
 
-@pytest.mark.parametrize("words", [[], ["walk"], ["run", "--transport", "sctp"], ["list", "raw"], ["check-target"]])
+@pytest.mark.parametrize(
+    "words", [[], ["walk"], ["\x1b[31mwalk"], ["run", "--transport", "sctp"], ["list", "raw"], ["check-target"]]
+)
 def test_an_unknown_option(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         main.main(words)
     assert end.value.code == 2
-    assert "usage: sockspec" in capsys.readouterr().err
+    errors = capsys.readouterr().err
+    assert "usage: sockspec" in errors and errors.replace("\n", "").isprintable()
+
+
+def test_no_name_of_a_program_or_a_person_commands_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    name = "\x1b]0;Анна\x07\x9b31m\u202e"
+    table = Table()
+    table.add_column(name)
+    table.add_row(name)
+    for what in name, Text(name), table, f"{name}\n{name}":
+        screen.Screen().print(what)
+        shown = capsys.readouterr().out
+        assert r"\u001b]0;Анна\u0007\u009b31m\u202e" in shown and shown.replace("\n", "").isprintable()
 
 
 STORED: dict[str, Any] = {

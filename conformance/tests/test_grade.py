@@ -60,8 +60,8 @@ def test_a_class(klass: Path, tmp_path: Path) -> None:
     assert done.returncode == 3, done.stdout + done.stderr  # one is not judged
     with files["all.csv"].open(encoding="utf-8-sig", newline="") as file:
         rows = {row["person"]: row for row in csv.DictReader(file)}
-    assert (rows["Анна"]["1"], rows["Анна"]["4"], rows["Анна"]["points"]) == ("7/7", "8/8", "20.00")
-    assert (rows["Boris"]["1"], rows["Boris"]["4"], rows["Boris"]["points"]) == ("0/7", "?", "0.00")
+    assert (rows["Анна"]["1"], rows["Анна"]["4"], rows["Анна"]["points"]) == ("7 of 7", "8 of 8", "20.00")
+    assert (rows["Boris"]["1"], rows["Boris"]["4"], rows["Boris"]["points"]) == ("0 of 7", "?", "0.00")
     pages = {page.name: page.read_text(encoding="utf-8") for page in files["pages"].iterdir()}
     assert len(pages) == 3
     [boris] = [page for name, page in pages.items() if name.startswith("Boris")]
@@ -178,7 +178,7 @@ def test_a_person_costs_only_their_own_cells(tmp_path: Path) -> None:
     assert done.stderr == ""
     with (tmp_path / "all.csv").open(encoding="utf-8-sig", newline="") as file:
         found = {row["person"]: row["1"] for row in csv.DictReader(file)}
-    assert found.pop("link") == "7/7"
+    assert found.pop("link") == "7 of 7"
     assert (found.pop("flat"), found.pop("nothing")) == ("–", "–")
     assert set(found.values()) == {"?"} and len(found) == 5
     assert f"nothing: no directory like lab1 in {persons / 'nothing'}\n" in done.stdout

@@ -1,5 +1,6 @@
 """The steps by SPEC.md: each fails for what it asks for, and not for what a later one does."""
 
+import json
 import os
 import re
 import shutil
@@ -251,23 +252,30 @@ def test_hints_have_the_exercises_own_answer(language: str, number: int, answer:
     exercise = EXERCISES[number]
     assert f"{exercise.services[0]}+{exercise.transport}://{{host}}:{{port}}'" in hints[0] and answer in hints[1]
     assert "sock.getsockname()[:2]" in hints[0] and "timespec='milliseconds'" in hints[2] and r"\r\n" in hints[3]
+    assert ("makefile" in hints[3]) == (exercise.transport == "tcp")
 
 
 def test_watch_judges_the_step_that_is_missing_alone_and_first(tmp_path: Path) -> None:
-    """The first save comes before the first run has ended, and is not lost."""
+    """The first save comes before the first run has ended, and is not lost; what is written is of all steps."""
     write(tmp_path, ECHO_UDP_SERVER, ECHO_UDP_CLIENT)
-    words = ["lab", "1", str(tmp_path), "--lang=en", "--level=robust", "--watch"]
+    found = tmp_path / "found.json"
+    words = ["lab", "1", str(tmp_path), "--lang=en", "--level=robust", "--watch", f"--json={found}"]
     command = [sys.executable, "-u", "-m", "conformance", *words]
     with subprocess.Popen(command, cwd=ROOT, stdout=PIPE, encoding="utf-8", start_new_session=True) as watching:
         assert watching.stdout
         lines = map(str.strip, watching.stdout)
         before = [*takewhile(lambda line: not line.startswith("✗"), lines)]
+        write(tmp_path, f"# no better\n{ECHO_UDP_SERVER}", ECHO_UDP_CLIENT)
+        first = [*takewhile(lambda line: not line.startswith("this step alone"), lines)]
+        again = [*takewhile(lambda line: not line.startswith("this step alone"), lines)]
         write(tmp_path, f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{patched('', 'udp')}", ECHO_UDP_CLIENT)
         between = [*takewhile(lambda line: not line.startswith("✓"), lines)]
+        held = json.loads(found.read_text(encoding="utf-8"))["levels"]
         after = [*takewhile(lambda line: not line.startswith("✓"), lines)]
         os.killpg(watching.pid, signal.SIGINT)
-    assert before.count("protocol") == 1 and "this step alone: --level protocol --step 1" in between
+    assert before.count("protocol") == 1 and "exercise 1: 7 of 13" in first and "assignment" not in again
     assert between[-1] == "protocol" and after[-1] == "assignment"
+    assert len(held["assignment"]["steps"]) == 7
 
 
 def test_watch_where_a_program_is_named_like_the_suite(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Targets by name, by manifest and by URL; what is wrong with one is said in one line."""
 
+import os
 import sys
 from collections import UserDict
 from collections.abc import Iterator
@@ -257,6 +258,12 @@ def test_a_wrong_manifest(tmp_path: Path, text: str, problem: str) -> None:
     with pytest.raises(TargetError, match=problem) as error:
         find_target(str(write(tmp_path, text)))
     assert "\n" not in str(error.value)
+
+
+def test_a_pipe_is_no_manifest(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "sockspec.toml")
+    with pytest.raises(TargetError, match=r"sockspec\.toml is no file"):
+        find_target(str(tmp_path))
 
 
 def test_a_url() -> None:
