@@ -19,7 +19,7 @@ from conformance.inconclusive import Unjudged
 from conformance.patience import SHORTEST, more_patience, note_answer, note_wait, patience, require_time
 from conformance.targets.host import NO_PORT, local_ports
 from conformance.targets.interrupts import ATTENTION, raise_if_interrupted
-from conformance.targets.server import Server
+from conformance.targets.server import Server, server_at
 from conformance.targets.terms import Transport
 from conformance.timing import PATIENCE, SCALE, STUCK
 
@@ -49,12 +49,12 @@ class Peer:
     """A client's socket. `reply` and `ask` work alike over both transports."""
 
     transport: Transport
-    server: Server | None = None
-    """The program at the other end, if that is known: when it has ended, nothing is waited for."""
 
     def __init__(self, sock: socket.socket, address: Address, title: str) -> None:
         self.socket = sock
         self.address: Address = sock.getsockname()[:2]
+        self.server = server_at(self.transport, address)
+        """The program at the other end, if that is known: when it has ended, nothing is waited for."""
         self.exchange = Exchange(title, self.transport, self.address, address)
         self.last_round_trip = 0.0
         """Seconds that the last `ask` took."""
@@ -339,6 +339,4 @@ class UdpPeer(Peer):
 
 def connect(server: Server) -> Peer:
     """Return a new client's socket to a server, over its transport."""
-    peer = TcpPeer(server.address) if server.transport == "tcp" else UdpPeer(server.address)
-    peer.server = server
-    return peer
+    return TcpPeer(server.address) if server.transport == "tcp" else UdpPeer(server.address)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-from spec.text import visible
+from conformance.expected.replies import visible
 
 NARROWEST = 40
 """Columns below which tables have no room for a column each; such a terminal wraps them."""

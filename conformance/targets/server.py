@@ -6,6 +6,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
+from weakref import WeakValueDictionary
 
 from conformance.blame import blame
 from conformance.inconclusive import Inconclusive
@@ -27,6 +28,14 @@ ONLY_REPLIES = "of a server that runs already only the replies are seen"
 
 REFUSAL = 0.2
 """Seconds in which a host says that nobody has a UDP port."""
+
+
+_servers: WeakValueDictionary[tuple[Transport, tuple[str, int]], "Server"] = WeakValueDictionary()
+
+
+def server_at(transport: Transport, address: tuple[str, int]) -> "Server | None":
+    """Return the last server that was started there; None for one that runs already, and for all else."""
+    return _servers.get((transport, address))
 
 
 class DidNotStart(ProgramError):
@@ -64,6 +73,7 @@ class Server(Program):
         self.url: str = ready["url"]
         self.host: str = ready["v4"] or ready["v6"]
         self.port = int(ready["port"])
+        _servers[self.transport, self.address] = self
 
     def _ready_line(self) -> re.Match[str]:
         try:

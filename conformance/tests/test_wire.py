@@ -25,6 +25,7 @@ from conformance.as_client.observed import Ended, Malformed, Reply, Reset, Silen
 from conformance.as_client.peers import TcpPeer, UdpPeer
 from conformance.as_server.scripted import ScriptedUdp
 from conformance.running.cases import EVIDENCE, dump_exchanges, load_exchange
+from conformance.targets.discovery import BUNDLED
 
 
 @pytest.fixture
@@ -231,3 +232,14 @@ def test_shrinking_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(shrinking.TimeIsUp):
         check()
     assert len(tried) == 1 and vars(shrinking.smallest_failure())["inputs"] == {"number": tried[0]}
+
+
+def test_a_peer_knows_the_server_at_its_address() -> None:
+    """Then it waits for none that has ended, and longer for one that gets no processor."""
+    with BUNDLED["raw"].server("echo", "tcp") as server:
+        with TcpPeer(server.address) as peer:
+            assert peer.server is server
+        with BUNDLED["raw"].server("echo", "udp", "--port", str(server.port)) as other, UdpPeer(other.address) as peer:
+            assert peer.server is other
+    with socket.create_server(("127.0.0.1", 0)) as listener, TcpPeer(listener.getsockname()) as peer:
+        assert peer.server is None
