@@ -267,13 +267,13 @@ def test_watch_judges_the_step_that_is_missing_alone_and_first(tmp_path: Path) -
         before = [*takewhile(lambda line: not line.startswith("✗"), lines)]
         write(tmp_path, f"# no better\n{ECHO_UDP_SERVER}", ECHO_UDP_CLIENT)
         first = [*takewhile(lambda line: not line.startswith("this step alone"), lines)]
-        again = [*takewhile(lambda line: not line.startswith("this step alone"), lines)]
+        again = [*takewhile(lambda line: not line.startswith("✗"), lines)]
         write(tmp_path, f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{patched('', 'udp')}", ECHO_UDP_CLIENT)
         between = [*takewhile(lambda line: not line.startswith("✓"), lines)]
         held = json.loads(found.read_text(encoding="utf-8"))["levels"]
         after = [*takewhile(lambda line: not line.startswith("✓"), lines)]
         os.killpg(watching.pid, signal.SIGINT)
-    assert before.count("protocol") == 1 and "exercise 1: 7 of 13" in first and "assignment" not in again
+    assert before.count("protocol") == 1 and "exercise 1: 7 of 17" in first and "assignment" not in again
     assert between[-1] == "protocol" and after[-1] == "assignment"
     assert len(held["assignment"]["steps"]) == 7
 
