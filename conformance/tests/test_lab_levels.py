@@ -302,6 +302,16 @@ def test_a_verdict_shows_what_was_sent_before_the_answer_that_is_wrong() -> None
     assert levels._sent_before(case) == ["sent before: “'bad'”"]
 
 
+def test_a_verdict_says_that_the_client_had_closed_its_side() -> None:
+    exchange = Exchange("TCP", "tcp", ("127.0.0.1", 1), ("127.0.0.1", 2))
+    exchange.add("C", b"TIME a\n")
+    exchange.add("C", b"", "half-close")
+    exchange.add("S", b"OK\n")
+    case = Case("form", "", "mine", "mine", "server", "tcp", "time", ["TIME-2"], "failed", problem="only 1 of 2 came")
+    case.exchanges = dump_exchanges([exchange])
+    assert levels._sent_before(case) == ["sent before: “'TIME a\\n'”; then the client closed its sending side"]
+
+
 def test_what_was_sent_before_an_earlier_answer_that_was_right_is_not_shown() -> None:
     """The answer that came, and not one that is as it was expected, tells what was sent."""
     exchange = Exchange("UDP", "udp", ("127.0.0.1", 1), ("127.0.0.1", 2))
