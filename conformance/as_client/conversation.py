@@ -12,7 +12,7 @@ from conformance.addresses import show_address
 from conformance.as_client import peers
 from conformance.as_client.exchange import as_text
 from conformance.as_client.judgement import require_reply
-from conformance.as_client.observed import Observed, Reply
+from conformance.as_client.observed import Observed, Reply, Silence
 from conformance.as_client.peers import Peer
 from conformance.as_client.silence import collect_datagrams
 from conformance.blame import about
@@ -21,7 +21,7 @@ from conformance.expected.fields import OK_FIELDS, OTHER_FIELDS, Facts
 from conformance.expected.oracle import CHALLENGE, expected_reply
 from conformance.expected.oracle import reply as build_reply
 from conformance.expected.services import SERVICE_TABLE
-from conformance.patience import SHORTEST
+from conformance.patience import SHORTEST, note_wait, patience
 from conformance.targets.interrupts import ATTENTION, raise_if_interrupted
 from conformance.targets.server import Server
 from conformance.targets.terms import Service
@@ -193,11 +193,9 @@ class Subscription:
     def renew(self, name: str) -> list[Tick]:
         """Send a TIME and wait for its `OK`. Return the ticks that came before that."""
         self.request(name)
-        ticks: list[Tick] = []
-        while (reply := self.peer.reply()).status == "TICK":
-            ticks.append(read_tick(reply))
+        ticks, reply = skip_ticks(self.peer)
         assert reply.status == "OK" and reply.fields["name"] == name, f"no OK to {name}: {as_text(reply.raw)}"
-        return ticks
+        return [*map(read_tick, ticks)]
 
     def tick(self, within: float | None = None) -> Tick:
         """Return the next tick, within so many seconds. Raises AssertionError if another reply comes first."""
@@ -224,6 +222,21 @@ class Subscription:
     def latest(self, seq: int) -> float:
         """Return the latest time at which that tick can become due, in seconds of ``time.monotonic``."""
         return self.ok.at + (seq - 1) * self.interval
+
+
+def skip_ticks(peer: Peer, within: float | None = None) -> tuple[list[Reply], Reply]:
+    """Return the ticks that come before the next other reply, and that reply.
+
+    Raises what `Peer.reply` does, and Silence if nothing but ticks comes for so many seconds, by default PATIENCE.
+    """
+    within = patience(within)
+    start, ticks = time.monotonic(), list[Reply]()
+    while (reply := peer.reply(within)).status == "TICK":
+        ticks.append(reply)
+        if reply.at > start + within:
+            note_wait(within)
+            raise Silence(f"nothing but ticks for {within:g} s")
+    return ticks, reply
 
 
 def challenge(peer: Peer, name: str) -> str:

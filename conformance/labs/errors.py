@@ -23,7 +23,7 @@ _ADVICE = {
     ),
     r"\[Errno 22\]": mark("a TCP server calls listen() after bind(), before accept()"),
     r"'raw_input' is not defined": mark("raw_input() was in Python 2; it is input() now"),
-    r"takes \d+ positional arguments? but|must be an iterable": mark(
+    r"takes \d+ positional arguments? but|missing \d+ required positional argument|must be an iterable": mark(
         "these are too many arguments, or too few; one argument for a thread needs a comma: args=(address,)"
     ),
     r"\[Errno 9\]|closed file": mark(

@@ -209,7 +209,7 @@ ROBUST = [
 def _judge(exam: Exam, role: Role, ids: list[str], later: set[str]) -> None:
     """Run the checks of some requirements. Raises StepError, with the first cause, and UndecidedError.
 
-    What fails for want of a requirement of a later step fails that step.
+    What fails for want of a requirement of a later step fails that step, if anything passes here.
     """
     exam.close()
     with ExitStack() as stack:
@@ -222,6 +222,8 @@ def _judge(exam: Exam, role: Role, ids: list[str], later: set[str]) -> None:
             raise StepError(say("a manifest that can be read"), str(error)) from None
         cases = _cases(Selection([target], [role], [exam.exercise.transport], [exam.service], ids, QUICK, (), BUDGET))
     causes = find_causes(cases, {})
+    if not any(case.outcome == "passed" for case in cases):
+        later = set()
     if now := [cause for cause in causes if cause.requirement not in later]:
         cause = now[0]
         case = cause.example[0] if cause.example else cause.waiting[0]
@@ -238,14 +240,20 @@ def _judge(exam: Exam, role: Role, ids: list[str], later: set[str]) -> None:
 def _sent_before(case: Case) -> list[str]:
     """Return a line with what the judge sent before the answer that is the problem, or the last; none if nothing."""
     side = "C" if case.role == "server" else "S"
-    events = [event for exchange in case.exchanges for event in load_exchange(exchange).events if event.data]
+    happened = [event for exchange in case.exchanges for event in load_exchange(exchange).events]
+    events = [event for event in happened if event.data]
     came = case.problem.partition("; expected ")[0]  # an earlier answer may be what is expected of this one
     texts = [{as_text(event.data), as_text(masked(event.data))} if event.side != side else set() for event in events]
     ends = [place for place, each in enumerate(texts) if any(text in came for text in each)] or [len(events)]
     answered = [*dropwhile(lambda event: event.side != side, reversed(events[: ends[-1]]))]
     sent = [*takewhile(lambda event: event.side == side, answered)][::-1]
     unseen = [text for event in sent if (text := as_text(event.data)) not in case.problem]
-    return [say("sent before: {text}", text=shown(", ".join(unseen)))] if unseen else []
+    if not unseen:
+        return []
+    words = {"text": shown(", ".join(unseen))}
+    if "half-close" in [event.note for event in happened[happened.index(sent[-1]) + 1 :][:1]]:
+        return [say("sent before: {text}; then the client closed its sending side", **words)]
+    return [say("sent before: {text}", **words)]
 
 
 def _cases(selection: Selection) -> list[Case]:

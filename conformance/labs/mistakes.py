@@ -15,6 +15,7 @@ from conformance.labs.traces import (
     closed_under_a_thread,
     fixed_destinations,
     hidden_errors,
+    never_started,
     receives,
     unflushed,
     waits_for_a_thread,
@@ -214,8 +215,10 @@ def _other_port(exam: Exam) -> str:
 
 
 def cause_of_a_call(exam: Exam) -> str:
-    """Return where a function is called that a thread should call, in the reader's language; empty: nowhere."""
+    """Return where a thread has no function to call, or does not start, in the reader's language; empty: nowhere."""
     for file in exam.submission:
+        for line in never_started(exam.source(file)):
+            return say("{file}, line {line}: nothing starts this thread: Thread(…).start()", file=file.name, line=line)
         for line, function in calls_for_a_thread(exam.source(file)):
             return say(
                 "{file}, line {line}: target={function}(…) calls it at once, and the thread has nothing to do:"

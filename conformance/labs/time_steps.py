@@ -27,7 +27,12 @@ TWICE = 0.5
 
 A_DAY = 86_400  # seconds
 
-OTHERS_NAME = mark("the name is another client's: each address has its own, keep them in a dictionary")
+OTHERS_NAME = mark(
+    "the name is another client's: keep each in a dictionary, by the client's address, or in a variable of its thread,"
+    " not in a global one"
+)
+OBJECT = re.compile(r"<[\w.]+ (object at|name=\d+|fd=\d+)")
+"""What Python prints of a socket or of the file that makefile() returns."""
 
 
 def take_connected(exam: Exam) -> None:
@@ -107,7 +112,14 @@ def _cause_of_a_gap(seconds: float) -> str:
 
 def _cause_of_an_end(exam: Exam, client: Watched) -> str:
     if client.has_ended:
-        return say("{file} has ended: the loop that receives has to go on", file=exam.submission.client.name)
+        where = {"file": exam.submission.client.name}
+        if exam.exercise.transport == "udp":
+            return say("{file} has ended: the loop that receives has to go on", **where)
+        return say(
+            "{file} has ended: over TCP a client ends when its connection is closed. The loop that sends has to go on,"
+            " and so has the loop that receives",
+            **where,
+        )
     return say("the loop that sends has to go on after the first time") if client.ticks else ""
 
 
@@ -184,7 +196,7 @@ def _require_own(exam: Exam, client: Watched) -> None:
             came = say("{file} ended with {error}", file=file.name, error=shown(last_error(program)))
             cause = cause_of_an_error(program, file)
             if program is client.console:
-                cause = cause or cause_of_a_question(exam, program)
+                cause = cause or cause_of_a_call(exam) or cause_of_a_question(exam, program)
             raise StepError(expected, came, cause_of_a_hole(exam, [(program, file)]) or cause)
     came = say("the client printed {text}", text=shown(said_by(client.console)))
     others = [name for name in NAMES if name != client.name and name in text]
@@ -193,6 +205,8 @@ def _require_own(exam: Exam, client: Watched) -> None:
     if not client.ticks and clocks(client.text):  # what was kept back came when the client ended
         cause = cause or cause_of_no_line(exam, exam.submission.client)
     if client.name not in text:
+        if OBJECT.search(text):
+            cause = cause or say("an object was printed, a socket or a file, and not what was read from it")
         cause = cause or cause_of_waiting(exam)
     if not client.ticks and any(abs(int(number) - time.time()) < A_DAY for number in re.findall(r"\d{10}", text)):
         cause = say("seconds since 1970 are no time of the day: datetime.now() and time.ctime() have one")
@@ -228,13 +242,16 @@ STEPS = [
     Step[Exam](
         mark("each gets it every 3 seconds, three times"),
         mark("The interval is a client's, however many there are."),
-        mark("time.sleep(3) once for all clients."),
+        mark("time.sleep(3) in each thread's loop; in one loop for all clients, once for all of them."),
         take_interval,
     ),
     Step[Exam](
         mark("each gets its own name alone"),
         mark("A name belongs to an address."),
-        mark("Keep the names in a dictionary, by the clients' addresses."),
+        mark(
+            "Keep the names in a dictionary, by the clients' addresses; with a thread for each client, a variable of"
+            " its function will do."
+        ),
         take_own_names,
     ),
     Step[Exam](

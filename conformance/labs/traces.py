@@ -36,6 +36,12 @@ def calls_for_a_thread(source: Source) -> list[tuple[int, str]]:
     return sorted(found)
 
 
+def never_started(source: Source) -> list[int]:
+    """Return where a thread is made whose name nobody keeps, so that nothing can start it."""
+    alone = [node.value for node in source.nodes_of(ast.Expr)]
+    return sorted(call.lineno for call in source.calls_of(_THREADS, own=True) if call in alone)
+
+
 def waits_for_a_thread(source: Source) -> list[tuple[int, str]]:
     """Return where a loop that starts a thread waits until it ends: lines, and ``run`` or ``join``."""
     threads, waiting = source.calls_of(_THREADS), source.calls_of({"run", "join"})

@@ -30,6 +30,7 @@ ENDED = {
     "raw_input()": "raw_input() was in Python 2",
     'threading.Thread(target=serve, args=("ab")).start()': "one argument for a thread needs a comma",
     "threading.Thread(target=serve, args=(5)).start()": "one argument for a thread needs a comma",
+    "serve()": "too many arguments, or too few",
     "tcp.close(); tcp.listen()": "the socket was closed before",
     'udp.connect("localhost")': "an address is a pair",
     'udp.connect("localhost", 5000)': "an address is a pair",

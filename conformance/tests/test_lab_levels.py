@@ -11,6 +11,7 @@ from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
 from subprocess import PIPE
+from typing import Any
 
 import pytest
 
@@ -26,8 +27,10 @@ from conformance.labs.ladder import StepError
 from conformance.labs.submission import Submission
 from conformance.languages import texts
 from conformance.languages.texts import LANGUAGES
+from conformance.running import preflight, server_trial
 from conformance.running.admission import NOTHING_NEW
 from conformance.running.cases import Case, dump_exchanges
+from conformance.running.checks import Cell
 from conformance.targets.discovery import find_target
 from conformance.tests.faulty_programs import patched, planted
 from conformance.tests.test_labs import ECHO_UDP_CLIENT, ECHO_UDP_SERVER, lab, write
@@ -49,13 +52,92 @@ def test_a_step_does_not_fail_for_a_requirement_of_a_later_one(monkeypatch: pyte
     waiting = Case("other", "", "mine", "mine", "server", "udp", "echo", ["REP-1"], "unjudged", about="ERR-1")
     # One more of a check of which enough cases had failed, about that later requirement
     left_out = replace(waiting, requirements=["REP-2"], about=None, problem=NOTHING_NEW)
-    monkeypatch.setattr(levels, "_cases", lambda selection: [case, waiting, left_out])
+    right = replace(case, outcome="passed", about=None, problem="", exchanges=[])
+    monkeypatch.setattr(levels, "_cases", lambda selection: [right, case, waiting, left_out])
     monkeypatch.setattr(levels, "find_target", lambda name: find_target("raw"))
     with Exam(EXERCISES[1], Submission(Path("server.py"), Path("client.py"))) as exam:
         FORM.take(exam)
         with pytest.raises(StepError) as failed:
             ERRORS.take(exam)
     assert failed.value.came == f"{problem}\nsent before: “'echo hi', 'ECHO hi'”"
+
+
+MANIFEST_OF_TIME = 'services = ["time"]\n[programs]\ntcp_server = ["{python}", "-u", "server.py"]\n'
+
+TIMES = """
+import argparse, socket, threading, time
+parser = argparse.ArgumentParser()
+for word in "service", "--host", "--port", OPTIONS"--max-clients":
+    parser.add_argument(word)
+told = parser.parse_args()
+
+def serve(connection):
+    name = connection.makefile().readline()[5:-1]
+    connection.sendall(f"FIRST".encode())
+    for number in range(1, 10000):
+        connection.sendall(f"ANSWER".encode())
+        time.sleep(0.05)
+
+server = socket.create_server((told.host or "127.0.0.1", int(told.port)))
+print("waiting for clients on time+tcp://%s:%d" % server.getsockname(), flush=True)
+while True:
+    threading.Thread(target=serve, args=(server.accept()[0],), daemon=True).start()
+"""
+"""It reads one line and then sends the time, for as long as it can."""
+
+FORMED = "TICK\\nname: {name}\\ntime: 2026-11-23T09:00:01.250Z\\nseq: {number}\\n\\n"
+
+
+def test_a_server_that_ticks_and_answers_no_second_request_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its ticks come in time, for ever."""
+    noted = []
+
+    class Noting:
+        def note_problem(self, cell: Cell, requirement: str, problem: Exception) -> None:
+            noted.append((requirement, str(problem)))
+
+        def has_failed(self, cell: Cell, *requirements: str) -> bool:
+            return not {*requirements}.isdisjoint(dict(noted))
+
+        def is_hindered(self, cell: Cell) -> bool:
+            return False
+
+    monkeypatch.setattr(server_trial, "FIRST_ANSWER", 1)
+    first = "OK\\nname: {name}\\ninterval: 3\\n\\n"
+    write(tmp_path, TIMES.replace("OPTIONS", "").replace("FIRST", first).replace("ANSWER", FORMED), "")
+    (tmp_path / "sockspec.toml").write_text(MANIFEST_OF_TIME, encoding="utf-8")
+    target = find_target(str(tmp_path))
+    admission: Any = Noting()
+    preflight.try_program(target, Cell(target.name, "server", "tcp", "time"), admission)
+    assert ("TCP-1", "a second line on the connection: nothing but ticks for 1 s") in noted
+
+
+@pytest.mark.timeout(180)  # a run of the suite
+@pytest.mark.parametrize("options", ["", '"--interval", '], ids=["few options", "all options"])
+def test_a_server_without_the_form_does_not_pass_the_step_of_the_form(tmp_path: Path, options: str) -> None:
+    program = TIMES.replace("OPTIONS", options).replace("FIRST", "").replace("ANSWER", "{name}, 09:00:01\\n")
+    write(tmp_path, program, "")
+    with (
+        Exam(EXERCISES[5], Submission(tmp_path / "server.py", tmp_path / "client.py")) as exam,
+        pytest.raises(StepError) as failed,
+    ):
+        FORM.take(exam)
+    assert failed.value.expected.partition(".")[0] in ("REP-1", "TIME-2")
+
+
+def test_a_step_of_which_nothing_passes_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever its checks need, and though that is asked for later: an option that the server does not take."""
+    case = Case("form", "", "mine", "mine", "server", "tcp", "time", ["TIME-2"], "failed", about="ERR-1", problem="no")
+    monkeypatch.setattr(levels, "_cases", lambda selection: [case])
+    monkeypatch.setattr(levels, "find_target", lambda name: find_target("raw"))
+    with (
+        Exam(EXERCISES[5], Submission(Path("server.py"), Path("client.py"))) as exam,
+        pytest.raises(StepError) as failed,
+    ):
+        FORM.take(exam)
+    assert failed.value.expected.startswith("ERR-1. ") and failed.value.came == "no"
 
 
 @pytest.mark.timeout(180)  # two runs of the suite
@@ -218,6 +300,16 @@ def test_a_verdict_shows_what_was_sent_before_the_answer_that_is_wrong() -> None
     )
     case.exchanges = dump_exchanges([exchange])
     assert levels._sent_before(case) == ["sent before: “'bad'”"]
+
+
+def test_a_verdict_says_that_the_client_had_closed_its_side() -> None:
+    exchange = Exchange("TCP", "tcp", ("127.0.0.1", 1), ("127.0.0.1", 2))
+    exchange.add("C", b"TIME a\n")
+    exchange.add("C", b"", "half-close")
+    exchange.add("S", b"OK\n")
+    case = Case("form", "", "mine", "mine", "server", "tcp", "time", ["TIME-2"], "failed", problem="only 1 of 2 came")
+    case.exchanges = dump_exchanges([exchange])
+    assert levels._sent_before(case) == ["sent before: “'TIME a\\n'”; then the client closed its sending side"]
 
 
 def test_what_was_sent_before_an_earlier_answer_that_was_right_is_not_shown() -> None:

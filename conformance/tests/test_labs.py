@@ -258,6 +258,29 @@ BAD: dict[str, tuple[int, str, str, str]] = {
         r"server.py, line 21: join\(\) waits here",
     ),
     "runs-its-thread": (5, "True).start()", "True).run()", r"server.py, line 19: run\(\) calls the function here"),
+    "does-not-start-its-thread": (5, "True).start()", "True)", r"server.py, line 19: nothing starts this thread"),
+    "prints-its-file": (
+        *(5, "    while data := client.recv(1024):\n        print(data.decode()"),
+        *(
+            "    file = client.makefile()\n    while data := file.readline():\n        print(file",
+            "an object was printed",
+        ),
+    ),
+    "ends-after-a-time": (
+        *(5, "            while True:\n                connection", "            if True:\n                connection"),
+        "over TCP a client ends when its connection is closed",
+    ),
+    "one-name-for-all": (
+        *(5, "        name = connection", "        global name\n        name = connection"),
+        "a variable of its thread, not in a global one",
+    ),
+    "does-not-start-the-thread-of-an-open-connection": (
+        *(5, "        threading.Thread(target=serve, args=server.accept(), daemon=True).start()"),
+        *(
+            "        connection = server.accept()\n        threading.Thread(target=serve, args=connection)",
+            r"server.py, line 20: nothing starts this thread",
+        ),
+    ),
     "both-wait-for-the-time": (
         *(
             5,
