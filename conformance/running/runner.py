@@ -20,6 +20,7 @@ from conformance.profiles import Profile
 from conformance.running.admission import finished_file
 from conformance.running.cases import Case
 from conformance.targets.discovery import BUNDLED
+from conformance.targets.families import starting_child
 from conformance.targets.host import processors, require_files, require_fit_host, require_ports, require_threads
 from conformance.targets.keeper import keeper
 from conformance.targets.target import Target
@@ -180,16 +181,18 @@ def _session(arguments: Sequence[str]) -> Iterator[Planned | Case]:
         places = f"--events={writing}", f"--basetemp={temporary}/pytest"
         command = [sys.executable, "-m", "pytest", *OWN_CONFIGURATION, *places, *arguments]
         try:
-            process = subprocess.Popen(
-                command,
-                cwd=ROOT,
-                env=own_environment(),
-                pass_fds=[writing],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            with starting_child() as waited_for:
+                process = subprocess.Popen(
+                    command,
+                    cwd=ROOT,
+                    env=own_environment(),
+                    pass_fds=[writing],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+                waited_for.add(process.pid)
         finally:
             os.close(writing)
         keeper.start()

@@ -20,7 +20,7 @@ import psutil
 
 from conformance.patience import more_patience, note_wait, patience
 from conformance.targets.environment import MARK, clean_environment
-from conformance.targets.families import Family, adopt_orphans
+from conformance.targets.families import Family, adopt_orphans, starting_child
 from conformance.targets.host import OUT_OF
 from conformance.targets.interrupts import reaped, starting
 from conformance.targets.keeper import keeper
@@ -111,7 +111,7 @@ class Program:
         keeper.start()
         adopt_orphans()
         mark = f"{keeper.token}.{next(_numbers)}"
-        with starting(self):
+        with starting_child(), starting(self):
             try:
                 self.process = subprocess.Popen(
                     self.command,
@@ -128,8 +128,9 @@ class Program:
                 script = "; a script names its interpreter in its first line, such as #!/usr/bin/env python3"
                 hint = script if error.errno == errno.ENOEXEC else ""
                 raise NotRun(f"{error.filename}: {error.strerror}{hint}") from None
-            keeper.tell("+", self.process.pid)
-        self.pid = self.process.pid
+            self.pid = self.process.pid
+            self.family = Family(self.pid, mark)
+            keeper.tell("+", self.pid)
         apply_limits(self.pid, limits)
         self._changed = threading.Condition()
         self._output, self._errors = Output(), Output()
@@ -137,7 +138,6 @@ class Program:
         self._ended = False
         self._reading = threading.Event()
         self._reading.set()
-        self.family = Family(self.pid, mark)
         watcher.add(self)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
