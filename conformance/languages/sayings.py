@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
-from conformance.languages.foreign import SYSTEM
+from conformance.languages.foreign import STARTING, SYSTEM
 from conformance.languages.told import QUOTED, SEPARATOR
 
 EXCEPTIONS = {
@@ -46,6 +46,7 @@ PARTS = (
     *("closed", "full"),  # how standard error cannot be written
     "[Errno {0}] {1}",
     *SYSTEM,
+    *STARTING,
 )
 """What messages are made of besides, where values are put together."""
 

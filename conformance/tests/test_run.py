@@ -81,6 +81,16 @@ def test_each_target_of_a_class_is_a_row_of_its_own(capsys: pytest.CaptureFixtur
     assert all("keeper_process" in " ".join(each.cmdline()) for each in alive)
 
 
+def test_a_server_that_does_not_start_into_a_file_shows_its_error(capsys: pytest.CaptureFixture[str]) -> None:
+    """As one does that has removed its own source since it was first started."""
+    file = Path(target("good"), "server.py")
+    file.write_text(
+        f"import os, stat\nstat.S_ISREG(os.fstat(1).st_mode) and 1 / 0\n{SERVERS['good']}", encoding="utf-8"
+    )
+    run("good", "--requirement=SRV-1", "--profile=quick")
+    assert "stderr: ZeroDivisionError" in capsys.readouterr().out
+
+
 def test_what_the_budget_cuts_off_is_not_judged(capsys: pytest.CaptureFixture[str]) -> None:
     status, report = run("raw", "--profile=quick", "--transport=udp", "--budget=2s")
     assert (status, report["states"]["raw"]) == (3, "timed out")
