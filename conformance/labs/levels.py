@@ -209,7 +209,7 @@ ROBUST = [
 def _judge(exam: Exam, role: Role, ids: list[str], later: set[str]) -> None:
     """Run the checks of some requirements. Raises StepError, with the first cause, and UndecidedError.
 
-    What fails for want of a requirement of a later step fails that step.
+    What fails for want of a requirement of a later step fails that step, if anything passes here.
     """
     exam.close()
     with ExitStack() as stack:
@@ -222,6 +222,8 @@ def _judge(exam: Exam, role: Role, ids: list[str], later: set[str]) -> None:
             raise StepError(say("a manifest that can be read"), str(error)) from None
         cases = _cases(Selection([target], [role], [exam.exercise.transport], [exam.service], ids, QUICK, (), BUDGET))
     causes = find_causes(cases, {})
+    if not any(case.outcome == "passed" for case in cases):
+        later = set()
     if now := [cause for cause in causes if cause.requirement not in later]:
         cause = now[0]
         case = cause.example[0] if cause.example else cause.waiting[0]

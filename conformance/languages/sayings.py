@@ -37,7 +37,7 @@ FUNCTIONS = {"__str__", "cut_problem", "describe", "show"}
 CASES = {"ODD", "FORMS", "BAD", "RENEWALS", "quick", "slow", "fatal", "bad", "badly_built", "said"}
 """Variables with tables whose keys are names of cases, or messages."""
 
-CONSTANTS = {"END_OF_STREAM", "NOT_STARTED", "OUT_OF_TIME", "STARVED", "pinning"}
+CONSTANTS = {"END_OF_STREAM", "NOT_STARTED", "OUT_OF_TIME", "RUNS_ON", "STARVED", "pinning"}
 """Variables that hold a message which other modules show."""
 
 PARTS = (

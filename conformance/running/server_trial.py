@@ -19,6 +19,7 @@ from conformance.inconclusive import Inconclusive
 from conformance.running.admission import Admission
 from conformance.running.checks import Cell
 from conformance.targets.host import OUT_OF, unjudged_without_ports
+from conformance.targets.programs import RUNS_ON
 from conformance.targets.server import Server
 from conformance.targets.target import Target
 from conformance.targets.terms import Service, Transport
@@ -84,6 +85,8 @@ class _Trial:
 
     def run(self) -> None:
         self._address()
+        if self.server.runs_on:
+            self.admission.note_hindrance(self.cell, RUNS_ON, "SRV-8")
         if self.admission.is_hindered(self.cell):
             return
         first = "ECHO-1" if self.service == "echo" else "LEASE-1" if self.transport == "udp" else "TIME-2"

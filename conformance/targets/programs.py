@@ -53,6 +53,8 @@ LAST_LOOK = 0.01
 ENOUGH = 2 * SCALE
 """Seconds on a processor after which a program is not starved: it has had its chance, and is perhaps in a loop."""
 
+RUNS_ON = "it has ended by itself, and what it has started runs on; expected it to stay in the foreground"
+
 _numbers = itertools.count(1)
 
 
@@ -211,6 +213,11 @@ class Program:
         return self.process.poll() is None
 
     @property
+    def runs_on(self) -> bool:
+        """Whether the process has ended, and what it has started has not."""
+        return not self.running and bool(self.family.living())
+
+    @property
     def patience(self) -> float:
         """How long to wait for this program, in seconds. A client may be waiting itself, so it always gets all."""
         return patience() if self.is_server else PATIENCE
@@ -337,7 +344,8 @@ class Program:
         return [process, *process.children(recursive=True)]
 
     def stop(self, number: int = SIGTERM, within: float | None = None) -> int:
-        """Send a signal and return the exit status, as `wait` does."""
+        """Send a signal and return the exit status, as `wait` does. Raises ProgramError if it `runs_on`."""
+        self._require_foreground()
         self.signal(number)
         try:
             return self.wait(within)
@@ -345,8 +353,13 @@ class Program:
             error.args = (f"after {Signals(number).name}: {error}",)
             raise
 
+    def _require_foreground(self) -> None:
+        if self.runs_on:
+            raise ProgramError(self.describe(RUNS_ON))
+
     def stop_at_any_moment(self, *numbers: int) -> int:
-        """Send these signals in turn, hundreds a second, until it has ended. Return the exit status."""
+        """Send these signals in turn, hundreds a second, until it has ended. Return the exit status, as `stop` does."""
+        self._require_foreground()
         deadline = time.monotonic() + self.patience
         for number in itertools.cycle(numbers):
             if not self.running or time.monotonic() > deadline:

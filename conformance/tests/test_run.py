@@ -91,6 +91,15 @@ def test_a_server_that_does_not_start_into_a_file_shows_its_error(capsys: pytest
     assert "stderr: ZeroDivisionError" in capsys.readouterr().out
 
 
+def test_a_server_that_goes_into_the_background_is_told_to_stay(capsys: pytest.CaptureFixture[str]) -> None:
+    file = Path(target("good"), "server.py")
+    file.write_text(f"import os\nif os.fork(): os._exit(0)\nos.setsid()\n{SERVERS['good']}", encoding="utf-8")
+    status, _ = run("good", "--requirement=ECHO-3", "--requirement=SRV-8", "--profile=quick")
+    printed = capsys.readouterr().out
+    assert status == 1 and "\n1. FAILED good: SRV-8" in printed
+    assert "it has ended by itself, and what it has started runs on; expected it to stay in the foreground" in printed
+
+
 def test_what_the_budget_cuts_off_is_not_judged(capsys: pytest.CaptureFixture[str]) -> None:
     status, report = run("raw", "--profile=quick", "--transport=udp", "--budget=2s")
     assert (status, report["states"]["raw"]) == (3, "timed out")
