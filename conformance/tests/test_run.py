@@ -91,6 +91,12 @@ def test_a_server_that_does_not_start_into_a_file_shows_its_error(capsys: pytest
     assert "stderr: ZeroDivisionError" in capsys.readouterr().out
 
 
+def test_a_wrong_ready_line_is_shown_with_what_is_expected(capsys: pytest.CaptureFixture[str]) -> None:
+    """And not as what is missing in a file, which its output goes to in one check."""
+    run(target("says_hello"), "--requirement=SRV-1", "--profile=quick")
+    assert "\n    the first line is 'hello', no ready line; expected: waiting for" in capsys.readouterr().out
+
+
 def test_a_server_that_goes_into_the_background_is_told_to_stay(capsys: pytest.CaptureFixture[str]) -> None:
     file = Path(target("good"), "server.py")
     file.write_text(f"import os\nif os.fork(): os._exit(0)\nos.setsid()\n{SERVERS['good']}", encoding="utf-8")

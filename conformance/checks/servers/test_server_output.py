@@ -64,9 +64,10 @@ def test_goes_on_when_nobody_can_read_its_output(
 
 @pytest.mark.requirement("SRV-1")
 def test_each_line_is_written_out_into_a_file(
-    target: Target, service: Service, transport: Transport, tmp_path: Path
+    start_server: StartServer, target: Target, service: Service, transport: Transport, tmp_path: Path
 ) -> None:
     target.need("output-files")
+    start_server()  # what is wrong with any start has nothing to do with a file
     file = tmp_path / "output"
     with (
         file.open("wb") as output,
