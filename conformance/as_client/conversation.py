@@ -103,6 +103,11 @@ def take_turns(peer: peers.Peer) -> None:
         peer.ask(b"ECHO a")
 
 
+def let_arrive(peer: Peer) -> None:
+    """Return when what clients have just sent has arrived: after as long as this one's last answer took."""
+    wait_until(time.monotonic() + peer.last_round_trip)
+
+
 def split_replies(stream: bytes) -> list[bytes]:
     """Cut a TCP server's stream into replies, each with its empty line. A last part without one comes last."""
     return re.findall(rb".*?\n\n|.+\Z", stream, re.DOTALL)

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import socket
 import struct
+import sys
 import threading
 import time
 from collections.abc import Iterable
@@ -55,6 +56,8 @@ class Peer:
         self.socket = sock
         self.address: Address = sock.getsockname()[:2]
         self.exchange = Exchange(title, self.transport, self.address, address)
+        self.last_round_trip = 0.0
+        """Seconds that the last `ask` took."""
 
     def __enter__(self) -> "Self":
         return self
@@ -93,7 +96,8 @@ class Peer:
         """Send a request, given without its last line end, and return the next reply, as `reply` does."""
         asked = self.request(line)
         reply = self.reply(within)
-        note_answer(reply.at - asked)
+        self.last_round_trip = reply.at - asked
+        note_answer(self.last_round_trip)
         return reply
 
     def _receive(self, deadline: float, size: int) -> bytes:
@@ -193,6 +197,8 @@ class TcpPeer(Peer):
     def widen(self) -> None:
         """Get a large receive buffer in place of a small one, so that what waits comes in few segments."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+        if sys.platform == "linux":  # tcp(7): else the window stays as narrow as the first buffer
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_WINDOW_CLAMP, 1 << 22)
 
     def rest(self, within: float | None = None) -> bytes:
         """Return all bytes that come until the server closes its side. Raises Silence if it does not, or Reset."""

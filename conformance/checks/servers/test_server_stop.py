@@ -7,7 +7,7 @@ from signal import SIGHUP, SIGINT, SIGTERM
 import pytest
 
 from conformance.as_client import peers
-from conformance.as_client.conversation import Subscription, good_request, split_replies, take_turns
+from conformance.as_client.conversation import Subscription, good_request, let_arrive, split_replies, take_turns
 from conformance.as_client.exchange import as_text
 from conformance.as_client.judgement import require_replies, require_reply, require_status
 from conformance.as_client.observed import Reset
@@ -133,6 +133,7 @@ def test_replies_are_sent_before_the_stop(start_server: StartServer) -> None:
             late = [stack.enter_context(peers.connect(server)) for _ in range(2)]
             for peer in late:
                 peer.request(request)
+            let_arrive(clients[-1])
             server.signal(SIGTERM)
         assert server.wait() == 0, server.describe("expected exit status 0")
         for peer in clients:
@@ -155,6 +156,7 @@ def test_who_finds_no_room_is_told_before_the_stop(start_server: StartServer) ->
         require_status(client.ask(good_request(server.service)), "OK")
         with server.paused():
             late = [stack.enter_context(TcpPeer(server.address)) for _ in range(2)]
+            let_arrive(client)
             server.signal(SIGTERM)
         for peer in late:
             require_reply(peer.rest(), error("busy"))

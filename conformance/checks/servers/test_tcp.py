@@ -143,7 +143,8 @@ def test_many_pipelined_requests(server: Server) -> None:
         got = [masked(peer.reply().raw) for _ in asked]
         peer.half_close()
         got += split_replies(peer.rest())
-    assert sorted(got) == sorted(expected), f"{len(got)} replies to {len(asked)} requests"
+    with about("TCP-4" if len(got) > len(asked) else "TCP-5"):  # with too many, parts of lines were answered
+        assert sorted(got) == sorted(expected), f"{len(got)} replies to {len(asked)} requests"
     with about("TCP-2"):
         assert got == expected, "the replies are not in the order of the requests"
 
