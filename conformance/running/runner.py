@@ -46,6 +46,9 @@ OUTPUT_LINES = 12
 _CAUSE = re.compile(r"(?:INTERNALERROR> )?(?:E +)?([\w.]*(?:Error|Exception)\b(?!: Traceback).*)")
 """A line of a traceback, pytest's own or of a worker, that says what went wrong."""
 
+_DIED = "node down: Not properly terminated"
+"""What pytest-xdist says of a worker that has died."""
+
 DONE = 0, 1, 5
 """Statuses of pytest: all passed, some failed, there were none."""
 
@@ -224,6 +227,8 @@ def _session(arguments: Sequence[str]) -> Iterator[Planned | Case]:
     if cause and not any_ran:
         raise JudgeError(f"{ended}: {cause[1]}")
     problem = "\n".join([ended, *last[-OUTPUT_LINES:]])
+    if died := sum(_DIED in line for line in last):
+        problem = f"processes of the judge died: {died} (does a program end them?)"
     if planned is None or (status not in DONE and not planned):
         raise JudgeError(problem)
     for case in [] if collects_only else planned.values():

@@ -17,6 +17,7 @@ from conformance import ROOT
 from conformance.commands import demo
 from conformance.commands.main import main
 from conformance.reports.screen import Screen
+from conformance.running import runner
 from conformance.running.threads import MOST_AT_ONCE
 from conformance.targets.discovery import BUNDLED, find_target
 from conformance.targets.terms import Transport
@@ -89,6 +90,17 @@ def test_a_server_that_does_not_start_into_a_file_shows_its_error(capsys: pytest
     )
     run("good", "--requirement=SRV-1", "--profile=quick")
     assert "stderr: ZeroDivisionError" in capsys.readouterr().out
+
+
+def test_a_server_that_ends_its_judge_is_asked_about(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "RESTARTS", 1)
+    file = Path(target("good"), "server.py")
+    file.write_text("import os\nos.kill(os.getppid(), 9)\n", encoding="utf-8")
+    status, report = run("good", *FEW)
+    assert status == 3 and report["states"] == {"good": "judge failed"}
+    assert "\n    the check did not finish: processes of the judge died: 2 (does a program" in capsys.readouterr().out
 
 
 def test_a_wrong_ready_line_is_shown_with_what_is_expected(capsys: pytest.CaptureFixture[str]) -> None:
