@@ -220,6 +220,7 @@ def _session(arguments: Sequence[str]) -> Iterator[Planned | Case]:
                 os.killpg(process.pid, signal.SIGTERM)  # workers too, which would end late
                 process.wait()
             keeper.tell("-", process.pid)
+            waited_for.discard(process.pid)
         output.seek(0)
         last = [line.rstrip() for line in output if line.strip()]
     ended = f"nothing happened for {stalled[0]:g} s" if stalled else f"pytest ended with status {status}"
