@@ -358,7 +358,15 @@ class Program:
             raise ProgramError(self.describe(RUNS_ON))
 
     def stop_at_any_moment(self, *numbers: int) -> int:
-        """Send these signals in turn, hundreds a second, until it has ended. Return the exit status, as `stop` does."""
+        """Send signals, as `signal_until_it_ends` does, and return the exit status, as `stop` does."""
+        self.signal_until_it_ends(*numbers)
+        return self.wait()
+
+    def signal_until_it_ends(self, *numbers: int) -> None:
+        """Send these signals in turn, hundreds a second, until it has ended. Its output may be held by a child of it.
+
+        Raises ProgramError if it `runs_on`.
+        """
         self._require_foreground()
         deadline = time.monotonic() + self.patience
         for number in itertools.cycle(numbers):
@@ -366,7 +374,6 @@ class Program:
                 break
             self.signal(number)
             time.sleep(0.001)
-        return self.wait()
 
     @contextlib.contextmanager
     def unread(self) -> Iterator[None]:
