@@ -6,6 +6,7 @@ from pathlib import Path
 
 from conformance.labs.console import Console
 from conformance.languages.texts import mark, say
+from conformance.languages.told import told
 
 TRACEBACK = "Traceback (most recent call last)"
 IN_USE = re.compile(r"Address already in use|WinError 10048")
@@ -46,7 +47,7 @@ _ADVICE = {
 def last_error(console: Console) -> str:
     """Return why a program was ended, or its last error, or its last line on standard error, or all it printed."""
     if console.program.ended_because:
-        return console.program.ended_because
+        return told(console.program.ended_because)
     lines = [line for line in console.errors if line.strip()]
     tracebacks = [number for number, line in enumerate(lines) if TRACEBACK in line]
     # What follows a traceback may be a line that socketserver draws, or a prompt.

@@ -82,6 +82,11 @@ class Exam:
         if file not in self._sources:
             try:
                 self._sources[file] = Source(file)
+            except FileNotFoundError:
+                raise StepError(
+                    say("{file} is a Python program", file=file.name),
+                    say("{file} is not there any more: does a program delete it?", file=file.name),
+                ) from None
             except SyntaxError as error:
                 expected = say("{file} is a Python program", file=file.name)
                 came = say("line {line}: {error}", line=error.lineno, error=error.msg) if error.lineno else error.msg
@@ -163,7 +168,8 @@ class Exam:
                 say("the server's port is in use: another program has it, perhaps a server of yours that still runs")
             )
         cause = cause_of_an_error(server, file)
-        if not cause and (source.uses("argv") or source.uses("ArgumentParser")):
+        takes_words = source.uses("argv") or source.uses("ArgumentParser")
+        if not cause and takes_words and not server.program.ended_because:
             cause = say("it wants words after its name: let it do without them")
         if server.program.wait() == 0:
             came = say("it ended without an error; it printed {text}", text=shown(said_by(server)))
@@ -171,6 +177,8 @@ class Exam:
                 "it came to its last line: the loop with recvfrom() or accept(), or serve_forever(), is missing"
                 " or is not called"
             )
+        if server.program.runs_on:
+            cause = say("it has started another process and left it alone: let it serve itself, without fork()")
         raise StepError(expected, came, cause)
 
     def client(self, message: str) -> Console:

@@ -7,9 +7,17 @@ from typing import Any
 from conformance.labs.assignment import ladder
 from conformance.labs.exam import Exam
 from conformance.labs.exercises import Exercise
-from conformance.labs.ladder import StepError, Taken, UndecidedError, climb
+from conformance.labs.ladder import Step, StepError, Taken, UndecidedError, climb
 from conformance.labs.submission import Submission
-from conformance.languages.texts import say
+from conformance.languages.texts import mark, say
+
+READABLE = Step[Exam](
+    mark("both programs can be read"),
+    "",
+    mark("Start the program by hand: python3 server.py. Python shows the place."),
+    lambda exam: None,
+)
+"""The step before all others, of an exercise whose services are read in the source."""
 
 
 @dataclass
@@ -89,7 +97,9 @@ def judge(
         try:
             levels = ladder(exam)
         except StepError as error:  # its source cannot be read, so nobody knows what it is to do
-            result.levels[wanted[0]] = LevelResult(1, [_result(error.expected, error)])
+            enter(wanted[0])
+            tried(Taken(READABLE, error))
+            result.levels[wanted[0]] = LevelResult(1, [_result(say(READABLE.title), error)])
             return result
         if only:
             wanted, steps = wanted[-1:], levels[wanted[-1]]

@@ -56,3 +56,12 @@ SYSTEM = (
     "timed out",
 )
 """Why a socket or a file cannot be used, in the words of Linux, of macOS and of Python."""
+
+STARTING = (
+    "Argument list too long",
+    "No such file or directory",
+    "Not a directory",
+    "Text file busy",
+    "Too many levels of symbolic links",
+)
+"""Why a program cannot be started, besides, in the words of Linux."""

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
-from conformance.languages.foreign import SYSTEM
+from conformance.languages.foreign import STARTING, SYSTEM
 from conformance.languages.told import QUOTED, SEPARATOR
 
 EXCEPTIONS = {
@@ -37,7 +37,7 @@ FUNCTIONS = {"__str__", "cut_problem", "describe", "show"}
 CASES = {"ODD", "FORMS", "BAD", "RENEWALS", "quick", "slow", "fatal", "bad", "badly_built", "said"}
 """Variables with tables whose keys are names of cases, or messages."""
 
-CONSTANTS = {"END_OF_STREAM", "NOT_STARTED", "OUT_OF_TIME", "STARVED", "pinning"}
+CONSTANTS = {"END_OF_STREAM", "NOT_STARTED", "OUT_OF_TIME", "RUNS_ON", "STARVED", "pinning"}
 """Variables that hold a message which other modules show."""
 
 PARTS = (
@@ -46,6 +46,7 @@ PARTS = (
     *("closed", "full"),  # how standard error cannot be written
     "[Errno {0}] {1}",
     *SYSTEM,
+    *STARTING,
 )
 """What messages are made of besides, where values are put together."""
 

@@ -20,6 +20,7 @@ from conformance.profiles import Profile
 from conformance.running.admission import finished_file
 from conformance.running.cases import Case
 from conformance.targets.discovery import BUNDLED
+from conformance.targets.families import starting_child
 from conformance.targets.host import processors, require_files, require_fit_host, require_ports, require_threads
 from conformance.targets.keeper import keeper
 from conformance.targets.target import Target
@@ -44,6 +45,9 @@ OUTPUT_LINES = 12
 
 _CAUSE = re.compile(r"(?:INTERNALERROR> )?(?:E +)?([\w.]*(?:Error|Exception)\b(?!: Traceback).*)")
 """A line of a traceback, pytest's own or of a worker, that says what went wrong."""
+
+_DIED = "node down: Not properly terminated"
+"""What pytest-xdist says of a worker that has died."""
 
 DONE = 0, 1, 5
 """Statuses of pytest: all passed, some failed, there were none."""
@@ -180,16 +184,18 @@ def _session(arguments: Sequence[str]) -> Iterator[Planned | Case]:
         places = f"--events={writing}", f"--basetemp={temporary}/pytest"
         command = [sys.executable, "-m", "pytest", *OWN_CONFIGURATION, *places, *arguments]
         try:
-            process = subprocess.Popen(
-                command,
-                cwd=ROOT,
-                env=own_environment(),
-                pass_fds=[writing],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            with starting_child() as waited_for:
+                process = subprocess.Popen(
+                    command,
+                    cwd=ROOT,
+                    env=own_environment(),
+                    pass_fds=[writing],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+                waited_for.add(process.pid)
         finally:
             os.close(writing)
         keeper.start()
@@ -214,6 +220,7 @@ def _session(arguments: Sequence[str]) -> Iterator[Planned | Case]:
                 os.killpg(process.pid, signal.SIGTERM)  # workers too, which would end late
                 process.wait()
             keeper.tell("-", process.pid)
+            waited_for.discard(process.pid)
         output.seek(0)
         last = [line.rstrip() for line in output if line.strip()]
     ended = f"nothing happened for {stalled[0]:g} s" if stalled else f"pytest ended with status {status}"
@@ -221,6 +228,8 @@ def _session(arguments: Sequence[str]) -> Iterator[Planned | Case]:
     if cause and not any_ran:
         raise JudgeError(f"{ended}: {cause[1]}")
     problem = "\n".join([ended, *last[-OUTPUT_LINES:]])
+    if died := sum(_DIED in line for line in last):
+        problem = f"processes of the judge died: {died} (does a program end them?)"
     if planned is None or (status not in DONE and not planned):
         raise JudgeError(problem)
     for case in [] if collects_only else planned.values():

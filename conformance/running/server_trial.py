@@ -19,6 +19,7 @@ from conformance.inconclusive import Inconclusive
 from conformance.running.admission import Admission
 from conformance.running.checks import Cell
 from conformance.targets.host import OUT_OF, unjudged_without_ports
+from conformance.targets.programs import RUNS_ON
 from conformance.targets.server import Server
 from conformance.targets.target import Target
 from conformance.targets.terms import Service, Transport
@@ -76,7 +77,7 @@ class _Trial:
             problem: Exception = observed
             if self.server.is_dying():
                 dead = self.server
-                death = AssertionError(f"{prefix}: {_end_of(dead)}".removeprefix(": "))
+                death = AssertionError(f"{prefix}: {end_of(dead)}".removeprefix(": "))
                 problem = blame(death, requirement if requirement in FIRST else "LOAD-3")
                 self.server = self._started()
             self.admission.note_problem(self.cell, requirement, problem)
@@ -86,6 +87,8 @@ class _Trial:
 
     def run(self) -> None:
         self._address()
+        if self.server.runs_on:
+            self.admission.note_hindrance(self.cell, RUNS_ON, "SRV-8")
         if self.admission.is_hindered(self.cell):
             return
         first = "ECHO-1" if self.service == "echo" else "LEASE-1" if self.transport == "udp" else "TIME-2"
@@ -186,13 +189,14 @@ class _Trial:
             self.admission.note_problem(self.cell, requirement, each)
 
 
-def _end_of(dead: Server) -> str:
+def end_of(dead: Server) -> str:
     """Return in one line how a server has ended."""
     if dead.ended_because:
         return f"the server was ended by the suite, because {dead.ended_because}"
-    return "the server died" + (
-        f": {dead.errors[-1].strip()}" if dead.errors else f" with status {dead.process.returncode}"
-    )
+    lines = [line for line in dead.errors if line.strip()]
+    # Where it happened is indented in most languages, and Node.js signs.
+    told = [line for line in lines if not line[0].isspace() and not line.startswith("Node.js v")] or lines
+    return "the server died" + (f": {told[-1].strip()}" if told else f" with status {dead.process.returncode}")
 
 
 def _refusal(server: Server, request: bytes) -> str:

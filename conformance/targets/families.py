@@ -10,6 +10,8 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -40,6 +42,7 @@ class _Table:
         self._families: dict[int, Family] = {}
         self._by_mark: dict[str, Family] = {}
         self._by_session: dict[int, Family] = {}
+        self.waited_for: set[int] = set()
 
     def add(self, family: "Family") -> None:
         with self.lock:
@@ -58,6 +61,7 @@ class _Table:
     def refresh(self) -> None:
         """Look at the processes that have turned up, and forget those that have ended."""
         with self.lock:
+            self._reap_orphans()
             seen, now = self._seen or set(), set(psutil.pids())
             for pid in seen - now:
                 if family := self._families.pop(pid, None):
@@ -65,6 +69,17 @@ class _Table:
             self._seen = now
             for pid in sorted(now - seen - set(self._families)):
                 self._find(pid, now - seen)
+
+    def _reap_orphans(self) -> None:
+        """Wait for what this process has adopted and what has ended, or it would keep its number.
+
+        A server that forks twice for each client, so as not to wait for any, leaves thousands.
+        """
+        with contextlib.suppress(OSError):  # there is no such file but on Linux
+            for pid in map(int, Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="ascii").split()):
+                with contextlib.suppress(OSError):
+                    if pid not in self._by_session.keys() | self.waited_for and os.getsid(pid) != os.getsid(0):
+                        os.waitpid(pid, os.WNOHANG)
 
     def _find(self, pid: int, new: set[int]) -> "Family | None":
         """Return the family of a process that has turned up, which may be that of another one, its parent."""
@@ -99,6 +114,16 @@ def _mark(pid: int) -> str:
 
 
 _table = _Table()
+
+
+@contextlib.contextmanager
+def starting_child() -> Iterator[set[int]]:
+    """A block that starts a child in a session of its own. Until it has ended, no child is taken for an orphan.
+
+    Gives a set for its number, unless it gets a `Family`: then nobody but who has started it waits for it.
+    """
+    with _table.lock:
+        yield _table.waited_for
 
 
 def refresh_families() -> None:

@@ -20,7 +20,7 @@ import psutil
 
 from conformance.patience import more_patience, note_wait, patience
 from conformance.targets.environment import MARK, clean_environment
-from conformance.targets.families import Family, adopt_orphans
+from conformance.targets.families import Family, adopt_orphans, starting_child
 from conformance.targets.host import OUT_OF
 from conformance.targets.interrupts import reaped, starting
 from conformance.targets.keeper import keeper
@@ -52,6 +52,8 @@ LAST_LOOK = 0.01
 
 ENOUGH = 2 * SCALE
 """Seconds on a processor after which a program is not starved: it has had its chance, and is perhaps in a loop."""
+
+RUNS_ON = "it has ended by itself, and what it has started runs on; expected it to stay in the foreground"
 
 _numbers = itertools.count(1)
 
@@ -111,7 +113,7 @@ class Program:
         keeper.start()
         adopt_orphans()
         mark = f"{keeper.token}.{next(_numbers)}"
-        with starting(self):
+        with starting_child(), starting(self):
             try:
                 self.process = subprocess.Popen(
                     self.command,
@@ -128,8 +130,9 @@ class Program:
                 script = "; a script names its interpreter in its first line, such as #!/usr/bin/env python3"
                 hint = script if error.errno == errno.ENOEXEC else ""
                 raise NotRun(f"{error.filename}: {error.strerror}{hint}") from None
-            keeper.tell("+", self.process.pid)
-        self.pid = self.process.pid
+            self.pid = self.process.pid
+            self.family = Family(self.pid, mark)
+            keeper.tell("+", self.pid)
         apply_limits(self.pid, limits)
         self._changed = threading.Condition()
         self._output, self._errors = Output(), Output()
@@ -137,7 +140,6 @@ class Program:
         self._ended = False
         self._reading = threading.Event()
         self._reading.set()
-        self.family = Family(self.pid, mark)
         watcher.add(self)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -209,6 +211,11 @@ class Program:
     def running(self) -> bool:
         """Whether the process has not ended yet."""
         return self.process.poll() is None
+
+    @property
+    def runs_on(self) -> bool:
+        """Whether the process has ended, and what it has started has not."""
+        return not self.running and bool(self.family.living())
 
     @property
     def patience(self) -> float:
@@ -337,7 +344,8 @@ class Program:
         return [process, *process.children(recursive=True)]
 
     def stop(self, number: int = SIGTERM, within: float | None = None) -> int:
-        """Send a signal and return the exit status, as `wait` does."""
+        """Send a signal and return the exit status, as `wait` does. Raises ProgramError if it `runs_on`."""
+        self._require_foreground()
         self.signal(number)
         try:
             return self.wait(within)
@@ -345,15 +353,27 @@ class Program:
             error.args = (f"after {Signals(number).name}: {error}",)
             raise
 
+    def _require_foreground(self) -> None:
+        if self.runs_on:
+            raise ProgramError(self.describe(RUNS_ON))
+
     def stop_at_any_moment(self, *numbers: int) -> int:
-        """Send these signals in turn, hundreds a second, until it has ended. Return the exit status."""
+        """Send signals, as `signal_until_it_ends` does, and return the exit status, as `stop` does."""
+        self.signal_until_it_ends(*numbers)
+        return self.wait()
+
+    def signal_until_it_ends(self, *numbers: int) -> None:
+        """Send these signals in turn, hundreds a second, until it has ended. Its output may be held by a child of it.
+
+        Raises ProgramError if it `runs_on`.
+        """
+        self._require_foreground()
         deadline = time.monotonic() + self.patience
         for number in itertools.cycle(numbers):
             if not self.running or time.monotonic() > deadline:
                 break
             self.signal(number)
             time.sleep(0.001)
-        return self.wait()
 
     @contextlib.contextmanager
     def unread(self) -> Iterator[None]:

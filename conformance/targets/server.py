@@ -39,7 +39,7 @@ def server_at(transport: Transport, address: tuple[str, int]) -> "Server | None"
 
 
 class DidNotStart(ProgramError):
-    """A server printed nothing on standard output; the message holds what it printed on standard error."""
+    """A server printed nothing on standard output, or ended; the message holds what it printed on standard error."""
 
 
 class Server(Program):
@@ -58,7 +58,8 @@ class Server(Program):
         """Start it, on a free port unless `options` name one.
 
         Raises DidNotStart, or ProgramError for a first line that is no ready line, which is about SRV-1. So is the
-        former, unless it was started with options: they have to be accepted (SRV-10).
+        former, unless it was started with options: they have to be accepted (SRV-10). One that was, and says in its
+        first line why it ends, did not start.
         """
         port = () if "--port" in options else ("--port", "0")
         super().__init__([*command, service, *port, *options], cwd=cwd, env=env, limits=limits)
@@ -92,8 +93,10 @@ class Server(Program):
         told = f"the first line is {self.output[0]!r}, no ready line; expected: {form}"
         if named := NAMED.fullmatch(self.output[0]):
             told = f"{told}; {named['host']!r} is a name; expected an IP address"
-        problem = self.describe(told)
-        raise blame(ProgramError(problem), "SRV-1")
+        if self._options and self.is_dying():
+            error = DidNotStart(self.describe(told))
+            raise blame(error, self._needed) if self._needed else error
+        raise blame(ProgramError(self.describe(told)), "SRV-1")
 
     @property
     def _needed(self) -> str:

@@ -207,6 +207,38 @@ def test_a_daemon_is_ended_and_told_of(end: str, environment: str) -> None:
     assert program.left_behind == [f"{sys.executable} -c {DAEMON}"]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere init adopts orphans")
+@pytest.mark.parametrize("session", ["", "os.setsid()"])
+def test_orphans_that_have_ended_do_not_pile_up(session: str) -> None:
+    """A server that forks twice for each client leaves one each time, and is at no fault."""
+    source = f"""
+import os, time
+for _ in range(300):
+    if os.fork() == 0:
+        {session}
+        if os.fork() == 0: time.sleep(0.1)
+        os._exit(0)
+    os.wait()
+    time.sleep(0.01)
+print('forked')
+time.sleep(60)
+"""
+    before = ended_children()
+    with python(source, limits=Limits(processes=150)) as program:
+        program.expect_line("forked", within=60)
+        assert wait_for(lambda: ended_children() <= before), f"{len(ended_children() - before)} were not waited for"
+        assert program.running, program.describe("it was ended")
+
+
+def ended_children() -> set[int]:
+    """Return the children of this process that nobody has waited for."""
+    found = set()
+    for each in psutil.Process().children():
+        with contextlib.suppress(psutil.NoSuchProcess):  # it was waited for meanwhile
+            found |= {each.pid} if each.status() == psutil.STATUS_ZOMBIE else set()
+    return found
+
+
 def test_a_child_that_ends_with_its_program_is_not_left_behind() -> None:
     """A little later is soon enough."""
     child = "import time; print('here', flush=True); time.sleep(0.1)"

@@ -152,6 +152,16 @@ def test_a_server_that_dies_of_faulty_requests_fails_the_step_of_errors(tmp_path
     assert failed.value.expected.startswith("LOAD-3. ") and "no such verb" in failed.value.came
 
 
+def test_a_step_in_which_nothing_can_be_judged_is_not_taken(tmp_path: Path) -> None:
+    """For want of a requirement of a later one: each check of it waits until the server stays in the foreground."""
+    server, client = tmp_path / "server.py", ROOT / "impl_raw" / "tcp_client.py"
+    leaves = "import os\nif os.fork(): os._exit(0)\n"
+    server.write_text(f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{patched(leaves)}", encoding="utf-8")
+    with Exam(EXERCISES[4], Submission(server, client)) as exam, pytest.raises(StepError) as failed:
+        levels.PROTOCOL[0].take(exam)
+    assert failed.value.expected.startswith("SRV-8. ") and "stay in the foreground" in failed.value.came
+
+
 CARELESS = """
 import socket, sys
 server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

@@ -383,6 +383,33 @@ def lab(
     return done.returncode, done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("number", [3, 4])
+def test_what_is_no_python_is_told_in_each_exercise(tmp_path: Path, number: int) -> None:
+    """Also where the source says which service it is to be."""
+    write(tmp_path, "import socket\nprint('waiting'\n", GOOD[4][1])
+    status, said = lab(number, tmp_path, "--hint")
+    assert status == 1 and "expected: server.py is a Python program\n    came: line 2: " in said, said
+
+
+def test_a_server_that_goes_into_the_background_is_told_so(tmp_path: Path) -> None:
+    write(tmp_path, f"import os\nif os.fork(): os._exit(0)\n{GOOD[4][0]}", GOOD[4][1])
+    status, said = lab(4, tmp_path)
+    assert status == 1 and "it has started another process and left it alone" in said, said
+
+
+def test_a_program_that_deletes_another_is_told_so(tmp_path: Path) -> None:
+    write(tmp_path, f"import os\nos.remove('client.py')\n{GOOD[4][0]}", GOOD[4][1])
+    status, said = lab(4, tmp_path)
+    assert status == 1 and "client.py is not there any more" in said, said
+
+
+def test_a_server_that_is_ended_by_the_suite_is_told_why(tmp_path: Path) -> None:
+    """In the reader's language, and as no other mistake."""
+    write(tmp_path, "import sys, time\nmuch = sys.argv and b'x' * (3 << 30)\ntime.sleep(60)\n", GOOD[4][1])
+    status, said = lab(4, tmp_path, language="ru")
+    assert status == 1 and "программа заняла больше 2048 МиБ памяти" in said and "причина" not in said, said
+
+
 @pytest.mark.parametrize("number", GOOD)
 def test_a_good_answer_takes_all_steps_of_the_assignment(tmp_path: Path, number: int) -> None:
     write(tmp_path, *GOOD[number])

@@ -16,6 +16,7 @@ from conformance import ROOT
 from conformance.targets import programs
 from conformance.targets.limits import DEFAULT_LIMITS, Limits
 from conformance.targets.programs import WATCHED, Program, ProgramError
+from conformance.timing import PATIENCE
 
 
 def python(source: str, *, stdin: str | bytes | None = "", limits: Limits = DEFAULT_LIMITS) -> Program:
@@ -212,3 +213,13 @@ def test_a_program_that_gets_no_processor_is_waited_for() -> None:
         end.start()
         stack.callback(end.join)
         program.expect_line("done", within=WATCHED)
+
+
+def test_a_program_whose_child_holds_its_output_has_ended_all_the_same() -> None:
+    """How long it took to stop is not how long its output was waited for."""
+    source = "import subprocess, time; subprocess.Popen(['sleep', '600']); print('here', flush=True); time.sleep(600)"
+    with python(source) as program:
+        program.expect_line("here")
+        start = time.monotonic()
+        program.signal_until_it_ends(signal.SIGTERM)
+        assert time.monotonic() - start < PATIENCE / 2 and not program.running

@@ -17,6 +17,7 @@ from conformance import ROOT
 from conformance.commands import demo
 from conformance.commands.main import main
 from conformance.reports.screen import Screen
+from conformance.running import runner
 from conformance.running.threads import MOST_AT_ONCE
 from conformance.targets.discovery import BUNDLED, find_target
 from conformance.targets.terms import Transport
@@ -79,6 +80,42 @@ def test_each_target_of_a_class_is_a_row_of_its_own(capsys: pytest.CaptureFixtur
     assert Path("page.html").exists() and Path("junit.xml").exists()
     alive = [each for each in psutil.Process().children() if each.status() != psutil.STATUS_ZOMBIE]
     assert all("keeper_process" in " ".join(each.cmdline()) for each in alive)
+
+
+def test_a_server_that_does_not_start_into_a_file_shows_its_error(capsys: pytest.CaptureFixture[str]) -> None:
+    """As one does that has removed its own source since it was first started."""
+    file = Path(target("good"), "server.py")
+    file.write_text(
+        f"import os, stat\nstat.S_ISREG(os.fstat(1).st_mode) and 1 / 0\n{SERVERS['good']}", encoding="utf-8"
+    )
+    run("good", "--requirement=SRV-1", "--profile=quick")
+    assert "stderr: ZeroDivisionError" in capsys.readouterr().out
+
+
+def test_a_server_that_ends_its_judge_is_asked_about(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "RESTARTS", 1)
+    file = Path(target("good"), "server.py")
+    file.write_text("import os\nos.kill(os.getppid(), 9)\n", encoding="utf-8")
+    status, report = run("good", *FEW)
+    assert status == 3 and report["states"] == {"good": "judge failed"}
+    assert "\n    the check did not finish: processes of the judge died: 2 (does a program" in capsys.readouterr().out
+
+
+def test_a_wrong_ready_line_is_shown_with_what_is_expected(capsys: pytest.CaptureFixture[str]) -> None:
+    """And not as what is missing in a file, which its output goes to in one check."""
+    run(target("says_hello"), "--requirement=SRV-1", "--profile=quick")
+    assert "\n    the first line is 'hello', no ready line; expected: waiting for" in capsys.readouterr().out
+
+
+def test_a_server_that_goes_into_the_background_is_told_to_stay(capsys: pytest.CaptureFixture[str]) -> None:
+    file = Path(target("good"), "server.py")
+    file.write_text(f"import os\nif os.fork(): os._exit(0)\nos.setsid()\n{SERVERS['good']}", encoding="utf-8")
+    status, _ = run("good", "--requirement=ECHO-3", "--requirement=SRV-8", "--profile=quick")
+    printed = capsys.readouterr().out
+    assert status == 1 and "\n1. FAILED good: SRV-8" in printed
+    assert "it has ended by itself, and what it has started runs on; expected it to stay in the foreground" in printed
 
 
 def test_what_the_budget_cuts_off_is_not_judged(capsys: pytest.CaptureFixture[str]) -> None:

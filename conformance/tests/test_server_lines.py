@@ -7,8 +7,9 @@ import pytest
 from conformance.as_client.server_lines import require_lines_about
 from conformance.blame import blamed
 from conformance.running.fixtures import blame_death
+from conformance.running.server_trial import end_of
 from conformance.targets.programs import ProgramError
-from conformance.targets.server import Server
+from conformance.targets.server import DidNotStart, Server
 
 ADDRESS = "127.0.0.1:50312"
 CONNECTED, LEFT = f"client {ADDRESS} connected", f"client {ADDRESS} left"
@@ -39,6 +40,42 @@ def test_lines_that_are_right() -> None:
     text = f"waiting for clients on echo+tcp://127.0.0.1:7\n{CONNECTED}\nclient 127.0.0.1:5 left\n{LEFT}"
     with Server([sys.executable, "-c", f"print({text!r})"], "echo", "tcp") as server:
         require_lines_about(server, ADDRESS, [CONNECTED, LEFT], "it left")
+
+
+@pytest.mark.parametrize(
+    ("options", "requirement"), [((), "SRV-1"), (("--port", "7"), None), (("--quiet",), "SRV-10")], ids=str
+)
+def test_a_server_that_says_in_its_first_line_why_it_ends_did_not_start(
+    options: tuple[str, ...], requirement: str | None
+) -> None:
+    """As one does with `except OSError as error: print(error)`, where its port is in use."""
+    command = [sys.executable, "-c", "print('the port is in use')"]
+    with pytest.raises(ProgramError, match="the first line is 'the port is in use', no ready line") as failed:
+        Server(command, "echo", "tcp", *options)
+    assert blamed(failed.value) == requirement
+    assert isinstance(failed.value, DidNotStart) == bool(options)
+
+
+@pytest.mark.parametrize(
+    ("errors", "told"),
+    [
+        (
+            ["Traceback (most recent call last):", '  File "server.py"', "KeyError: 'a'"],
+            "the server died: KeyError: 'a'",
+        ),
+        (["/server.mjs:3", "", "Error: bad", "    at a.js:1", "", "Node.js v20.20.2"], "the server died: Error: bad"),
+        (["  indented"], "the server died: indented"),
+        ([], "the server died with status 3"),
+    ],
+)
+def test_the_end_of_a_server_is_told_by_its_error(errors: list[str], told: str) -> None:
+    text = "".join(f"{line}\n" for line in errors)
+    source = (
+        f"import sys; print('waiting for clients on echo+tcp://127.0.0.1:7'); sys.stderr.write({text!r}); sys.exit(3)"
+    )
+    with Server([sys.executable, "-c", source], "echo", "tcp") as server:
+        server.wait()
+        assert end_of(server) == told
 
 
 def test_a_failure_shows_the_traceback_of_a_server_that_runs_on() -> None:

@@ -66,6 +66,11 @@ def _russian() -> None:
             "строки о клиентах вместе с числами из 'lines dropped: N' дают 30; ожидалось от 40 до 42",
         ),
         ("it was not closed\nstdout: it is refused", "соединение не закрыто\nstdout: it is refused"),
+        ("/there/server.py: No such file or directory", "/there/server.py: нет такого файла или каталога"),
+        (
+            "the check did not finish: processes of the judge died: 9 (does a program end them?)",
+            "проверка не завершилась: погибло процессов самой проверки: 9 (не завершает ли их программа?)",
+        ),
         ("the server died with status 1", "сервер аварийно завершился с кодом 1"),
         ("   0.5 C: 9 bytes, of which the first 4 are kept", "   0.5 C: байтов: 9, из них первые 4 сохранены"),
         ("words that no check says", "words that no check says"),

@@ -18,7 +18,6 @@ from conformance.as_client.peers import Peer, TcpPeer, UdpPeer
 from conformance.as_client.server_lines import require_line, require_line_count, require_output, require_stop, url
 from conformance.blame import about
 from conformance.running.fixtures import StartServer
-from conformance.targets.programs import Program
 from conformance.targets.target import Target
 from conformance.targets.terms import Service, Transport
 from conformance.timing import JUDGE_LATENESS, PATIENCE, interval
@@ -65,17 +64,22 @@ def test_goes_on_when_nobody_can_read_its_output(
 
 @pytest.mark.requirement("SRV-1")
 def test_each_line_is_written_out_into_a_file(
-    target: Target, service: Service, transport: Transport, tmp_path: Path
+    start_server: StartServer, target: Target, service: Service, transport: Transport, tmp_path: Path
 ) -> None:
     target.need("output-files")
+    start_server()  # what is wrong with any start has nothing to do with a file
     file = tmp_path / "output"
-    command = [*target.command(transport, "server"), service, "--port", "0"]
-    shell = ["sh", "-c", 'exec "$0" "$@" > ' + str(file), *command]
-    with Program(shell, cwd=target.cwd, env=target.environment, limits=target.limits):
+    with (
+        file.open("wb") as output,
+        target.program(transport, "server", service, "--port", "0", stdout=output.fileno()) as program,
+    ):
         deadline = time.monotonic() + PATIENCE
-        while not (file.exists() and file.read_bytes().startswith(b"waiting for clients on ")):
-            told = file.read_text(encoding="utf-8", errors="backslashreplace") if file.exists() else ""
-            assert time.monotonic() < deadline, f"the output is a file, and the ready line is not in it, but {told!r}"
+        while True:
+            may_print = program.running and time.monotonic() < deadline
+            told = file.read_text(encoding="utf-8", errors="backslashreplace")
+            if told.startswith("waiting for clients on "):
+                break
+            assert may_print, program.describe(f"the output is a file, and the ready line is not in it, but {told!r}")
             time.sleep(0.01)
 
 
