@@ -208,6 +208,10 @@ def _require_own(exam: Exam, client: Watched) -> None:
         if OBJECT.search(text):
             cause = cause or say("an object was printed, a socket or a file, and not what was read from it")
         cause = cause or cause_of_waiting(exam)
+    elif "datetime.datetime(" in text:
+        cause = say("a tuple or a list was made a text as it is: put the time in by itself, with strftime()")
+    elif not client.ticks and not cause and text.count(client.name) > 1:
+        cause = say("the name comes, and no time of the day beside it: datetime.now() has one")
     if not client.ticks and any(abs(int(number) - time.time()) < A_DAY for number in re.findall(r"\d{10}", text)):
         cause = say("seconds since 1970 are no time of the day: datetime.now() and time.ctime() have one")
     raise StepError(expected, came, cause_of_a_hole(exam) or cause or cause_of_a_question(exam, client.console))

@@ -270,6 +270,8 @@ BAD: dict[str, tuple[int, str, str, str]] = {
         *(5, "            while True:\n                connection", "            if True:\n                connection"),
         "over TCP a client ends when its connection is closed",
     ),
+    "sends-no-time": (5, "{name} {datetime.now():%H:%M:%S}", "{name}", "no time of the day beside it"),
+    "sends-a-tuple": (5, "{name} {datetime.now():%H:%M:%S}", "{(name, datetime.now())}", r"with strftime\(\)"),
     "one-name-for-all": (
         *(5, "        name = connection", "        global name\n        name = connection"),
         "a variable of its thread, not in a global one",
