@@ -70,6 +70,7 @@ def execute(options: argparse.Namespace) -> int:
     heading = say("exercise {number}", number=exercise.number)
     tell(f"[bold]{heading}[/]: {escape(say(exercise.title))}")
     wanted = LEVELS[: LEVELS.index(options.level) + 1]
+    told: set[tuple[str, str]] = set()
     try:
         result = judge(
             exercise,
@@ -79,7 +80,7 @@ def execute(options: argparse.Namespace) -> int:
             only=options.step or 0,
             alone=alone,
             enter=lambda level: console.print(f"[bold]{escape(say(level))}[/]"),
-            tried=lambda taken: _print(console, taken, hint=options.hint),
+            tried=lambda taken: _print(console, taken, told, hint=options.hint),
         )
     except LookupError as error:
         raise UsageError(str(error.args[0])) from None
@@ -166,9 +167,13 @@ def _run(command: list[str]) -> int:
             raise
 
 
-def _print(console: Console, taken: Taken[Exam], *, hint: bool) -> None:
+def _print(console: Console, taken: Taken[Exam], told: set[tuple[str, str]], *, hint: bool) -> None:
+    """Print a step, but not once more what earlier steps have `told`: what was expected, and what came."""
     _print_beside(console, "[green]✓[/]" if taken.error is None else "[red]✗[/]", say(taken.step.title))
-    if taken.error:
+    if taken.error and (taken.error.expected, taken.error.came) in told:
+        _print_beside(console, "   ", say("the same as above"))
+    elif taken.error:
+        told.add((taken.error.expected, taken.error.came))
         _print_error(console, taken.error)
         if taken.step.why:
             _print_beside(console, "   ", say(taken.step.why), style="dim")

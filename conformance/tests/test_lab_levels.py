@@ -17,16 +17,18 @@ import pytest
 
 from conformance import ROOT
 from conformance.as_client.exchange import Exchange
+from conformance.commands import lab as lab_command
 from conformance.expected import replies
 from conformance.expected.oracle import CHALLENGE
 from conformance.labs import levels
 from conformance.labs.assignment import ladder
 from conformance.labs.exam import Exam
 from conformance.labs.exercises import EXERCISES
-from conformance.labs.ladder import StepError
+from conformance.labs.ladder import StepError, Taken
 from conformance.labs.submission import Submission
 from conformance.languages import texts
 from conformance.languages.texts import LANGUAGES
+from conformance.reports.screen import Screen
 from conformance.running import preflight, server_trial
 from conformance.running.admission import NOTHING_NEW
 from conformance.running.cases import Case, dump_exchanges
@@ -395,6 +397,14 @@ def test_watch_where_a_program_is_named_like_the_suite(tmp_path: Path) -> None:
         errors = watching.stderr.read()
     assert "exercise 1: 7 of 7\n" in lines
     assert (watching.returncode, errors) == (2, f"sockspec: {directory}: no such directory\n")
+
+
+def test_what_several_steps_fail_for_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+    told: set[tuple[str, str]] = set()
+    for came in "nothing", "nothing", "another":
+        lab_command._print(Screen(), Taken(FORM, StepError("the ready line", came)), told, hint=False)
+    said = capsys.readouterr().out
+    assert (said.count("✗"), said.count("expected: "), said.count("the same as above")) == (3, 2, 1)
 
 
 def test_one_step_alone(tmp_path: Path) -> None:
