@@ -24,6 +24,7 @@ def needs(vector: Vector) -> set[str]:
     ids |= {"REQ-3"} if b"\r\n" in sent else set()
     ids |= {"ECHO-8"} if b"message: \n" in came else set()
     if vector.transport == "tcp":
+        ids |= {"TCP-3"} if any(not each.endswith(b"\n") for each in vector.input[:-1]) else set()
         return ids | {"TCP-8"} | ({"TCP-5"} if sent.count(b"\n") > 1 else set())
     return ids | ({"REQ-5"} if any(b"\n" in each[:-1] and b"token" not in each for each in vector.input) else set())
 
