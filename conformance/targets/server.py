@@ -4,6 +4,7 @@ import contextlib
 import re
 import socket
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import NoReturn
 from weakref import WeakValueDictionary
@@ -97,6 +98,10 @@ class Server(Program):
             error = DidNotStart(self.describe(told))
             raise blame(error, self._needed) if self._needed else error
         raise blame(ProgramError(self.describe(told)), "SRV-1")
+
+    def option(self, name: str) -> str | None:
+        """Return the value of an option that it was started with, as in ``--interval 3``; None without that option."""
+        return dict(pairwise(self._options)).get(name)
 
     @property
     def _needed(self) -> str:

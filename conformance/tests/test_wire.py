@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.as_client import shrinking
+from conformance.as_client.conversation import Subscription
 from conformance.as_client.exchange import (
     EVENT_BYTES,
     FIRST_BYTES,
@@ -24,6 +25,7 @@ from conformance.as_client.exchange import (
 from conformance.as_client.observed import Ended, Malformed, Reply, Reset, Silence
 from conformance.as_client.peers import TcpPeer, UdpPeer
 from conformance.as_server.scripted import ScriptedUdp
+from conformance.blame import blamed
 from conformance.running.cases import EVIDENCE, dump_exchanges, load_exchange
 from conformance.targets.discovery import BUNDLED
 
@@ -234,12 +236,22 @@ def test_shrinking_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(tried) == 1 and vars(shrinking.smallest_failure())["inputs"] == {"number": tried[0]}
 
 
+def test_a_server_that_does_not_heed_its_interval_is_told_so() -> None:
+    with BUNDLED["raw"].server("time", "tcp", "--interval", "5") as server, TcpPeer(server.address) as peer:
+        assert Subscription(peer, "Анна").interval == 5
+    with BUNDLED["raw"].server("time", "tcp", "--interval", "5") as server, TcpPeer(server.address) as peer:
+        server._options = "--interval", "0.15"
+        with pytest.raises(AssertionError, match=r"the interval is '5'; expected '0\.15'") as failed:
+            Subscription(peer, "Анна")
+    assert blamed(failed.value) == "TIME-3"
+
+
 def test_a_peer_knows_the_server_at_its_address() -> None:
     """Then it waits for none that has ended, and longer for one that gets no processor."""
     with BUNDLED["raw"].server("echo", "tcp") as server:
         with TcpPeer(server.address) as peer:
             assert peer.server is server
-        with BUNDLED["raw"].server("echo", "udp", "--port", str(server.port)) as other, UdpPeer(other.address) as peer:
+        with BUNDLED["raw"].server("echo", "udp") as other, UdpPeer(other.address) as peer:
             assert peer.server is other
     with socket.create_server(("127.0.0.1", 0)) as listener, TcpPeer(listener.getsockname()) as peer:
         assert peer.server is None
