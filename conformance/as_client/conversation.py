@@ -183,7 +183,7 @@ class Subscription:
             wanted = f"{interval.name} is {value!r}; expected a value such as {interval.sample(Facts())!r}"
             assert interval.takes(value), f"{wanted}: {as_text(self.ok.raw)}"
         self.interval = float(value)
-        option = peer.server.option("--interval") if peer.server else None
+        option = server.option("--interval") if (server := peer.server) else None
         with about(interval.requirement):
             heeded = option is None or self.interval == float(option)
             assert heeded, f"the interval is {value!r}; expected {option!r} (does it heed --interval?)"

@@ -53,8 +53,7 @@ class Peer:
     def __init__(self, sock: socket.socket, address: Address, title: str) -> None:
         self.socket = sock
         self.address: Address = sock.getsockname()[:2]
-        self.server = server_at(self.transport, address)
-        """The program at the other end, if that is known: when it has ended, nothing is waited for."""
+        self._remote = address
         self.exchange = Exchange(title, self.transport, self.address, address)
         self.last_round_trip = 0.0
         """Seconds that the last `ask` took."""
@@ -66,6 +65,11 @@ class Peer:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def server(self) -> Server | None:
+        """The program at the other end now, if that is known: when it has ended, nothing is waited for."""
+        return server_at(self.transport, self._remote)
 
     def close(self) -> None:
         """Close the socket."""
@@ -109,7 +113,8 @@ class Peer:
                 return self.socket.recv(size)
             except (ConnectionError, TimeoutError) as error:
                 now = time.monotonic()
-                has_ended = self.server is not None and not self.server.running
+                server = self.server
+                has_ended = server is not None and not server.running
                 if isinstance(error, TimeoutError) and now >= deadline > start + SHORTEST and self._is_starved():
                     deadline = now + more_patience()
                 elif now >= deadline or has_ended or isinstance(error, ConnectionError):
@@ -117,7 +122,8 @@ class Peer:
             raise_if_interrupted()
 
     def _is_starved(self) -> bool:
-        return self.server is not None and self.server.is_starved()
+        server = self.server
+        return server is not None and server.is_starved()
 
     def _observe(self, error: OSError, waited: float) -> Observed:
         sent = (event.data for event in reversed(self.exchange.events) if event.side == "C")

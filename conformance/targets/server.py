@@ -35,7 +35,7 @@ _servers: WeakValueDictionary[tuple[Transport, tuple[str, int]], "Server"] = Wea
 
 
 def server_at(transport: Transport, address: tuple[str, int]) -> "Server | None":
-    """Return the last server that was started there; None for one that runs already, and for all else."""
+    """Return the last server that was started there; None for a shared port, one that runs already, and all else."""
     return _servers.get((transport, address))
 
 
@@ -75,7 +75,10 @@ class Server(Program):
         self.url: str = ready["url"]
         self.host: str = ready["v4"] or ready["v6"]
         self.port = int(ready["port"])
-        _servers[self.transport, self.address] = self
+        if "--reuse-port" in options:  # nobody knows which of several answers
+            _servers.pop((self.transport, self.address), None)
+        else:
+            _servers[self.transport, self.address] = self
 
     def _ready_line(self) -> re.Match[str]:
         try:
