@@ -129,7 +129,7 @@ class Talk:
     def _nothing_came(self, error: AssertionError) -> str:
         """Return what came instead of a request."""
         if not self.was_reached and not self.program.running:
-            return f"the client has ended with status {self.program.process.returncode}, and no request came"
+            return f"the client has ended with {self.program.ending}, and no request came"
         if not self.was_reached:
             return f"{error} (does it heed --host and --port?)"
         if isinstance(self.server, ScriptedTcp) and self.server.incomplete:

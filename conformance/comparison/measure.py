@@ -185,6 +185,6 @@ class _Subject:
         errors = [line.removeprefix("stderr: ") for line in str(error).splitlines() if line.startswith("stderr: ")]
         if self.server and not self.target.url:
             if self.server.ends_within(DYING):
-                problem = f"died with status {self.server.wait()}"
+                problem = f"died with {self.server.ending}"
             errors = self.server.errors
         return ": ".join([problem, *errors[-1:]])

@@ -45,13 +45,18 @@ _ADVICE = {
 
 
 def last_error(console: Console) -> str:
-    """Return why a program was ended, or its last error, or its last line on standard error, or all it printed."""
+    """Return why a program was ended, or its last error, or its last line on standard error, or all it printed.
+
+    Of one that ended and printed nothing: its exit status, or the signal that ended it.
+    """
     if console.program.ended_because:
         return told(console.program.ended_because)
     lines = [line for line in console.errors if line.strip()]
     tracebacks = [number for number, line in enumerate(lines) if TRACEBACK in line]
     # What follows a traceback may be a line that socketserver draws, or a prompt.
     ends = [line for line in lines[tracebacks[-1] + 1 :] if not line.startswith(" ")] if tracebacks else []
+    if not lines and not console.text.strip() and not console.running:
+        return told(console.program.ending)
     return (ends[0] if ends else lines[-1]) if lines else console.text
 
 

@@ -169,7 +169,7 @@ class Exam:
             )
         cause = cause_of_an_error(server, file)
         takes_words = source.uses("argv") or source.uses("ArgumentParser")
-        if not cause and takes_words and not server.program.ended_because:
+        if not cause and takes_words and server.program.wait() > 0:
             cause = say("it wants words after its name: let it do without them")
         if server.program.wait() == 0:
             came = say("it ended without an error; it printed {text}", text=shown(said_by(server)))

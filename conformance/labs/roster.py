@@ -22,8 +22,10 @@ from conformance.labs.levels import PROTOCOL, ROBUST, STEP_LIMIT
 from conformance.labs.results import Result, read_result
 from conformance.labs.submission import SubmissionError, find_submission
 from conformance.languages.texts import say
+from conformance.languages.told import told
 from conformance.targets.host import processors
 from conformance.targets.keeper import keeper
+from conformance.targets.programs import status_or_signal
 from conformance.targets.toml_files import read_toml
 
 _STEPS_BY_SPEC = 0, len(PROTOCOL), len(PROTOCOL) + len(ROBUST)
@@ -269,5 +271,7 @@ def _judge_apart(
                 keeper.tell("-", judge.pid)
         with contextlib.suppress(FileNotFoundError, ValueError):  # it was ended before it had written all
             return read_result(json.loads(file.read_text(encoding="utf-8")))
-        ended = say("the judge ended with status {status}; has a program ended it?", status=judge.returncode)
+        ended = say(
+            "the judge ended with {status}; has a program ended it?", status=told(status_or_signal(judge.returncode))
+        )
         return Result(exercise, undecided=errors.strip().splitlines()[-1] if errors.strip() else ended)

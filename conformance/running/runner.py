@@ -23,6 +23,7 @@ from conformance.targets.discovery import BUNDLED
 from conformance.targets.families import starting_child
 from conformance.targets.host import processors, require_files, require_fit_host, require_ports, require_threads
 from conformance.targets.keeper import keeper
+from conformance.targets.programs import status_or_signal
 from conformance.targets.target import Target
 from conformance.targets.terms import ROLES, SERVICES, TRANSPORTS, Role, Service, Transport
 from conformance.timing import CHECK_TIMEOUT
@@ -223,7 +224,7 @@ def _session(arguments: Sequence[str]) -> Iterator[Planned | Case]:
             waited_for.discard(process.pid)
         output.seek(0)
         last = [line.rstrip() for line in output if line.strip()]
-    ended = f"nothing happened for {stalled[0]:g} s" if stalled else f"pytest ended with status {status}"
+    ended = f"nothing happened for {stalled[0]:g} s" if stalled else f"pytest ended with {status_or_signal(status)}"
     cause = next(filter(None, map(_CAUSE.fullmatch, map(str.strip, last))), None)
     if cause and not any_ran:
         raise JudgeError(f"{ended}: {cause[1]}")

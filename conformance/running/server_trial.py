@@ -198,7 +198,7 @@ def end_of(dead: Server) -> str:
     lines = [line for line in dead.errors if line.strip()]
     # Where it happened is indented in most languages, and Node.js signs.
     told = [line for line in lines if not line[0].isspace() and not line.startswith("Node.js v")] or lines
-    return "the server died" + (f": {told[-1].strip()}" if told else f" with status {dead.process.returncode}")
+    return f"the server died: {told[-1].strip() if told else dead.ending}"
 
 
 def _refusal(server: Server, request: bytes) -> str:

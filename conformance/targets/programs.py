@@ -69,6 +69,16 @@ def _shown(line: str) -> str:
     return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", line)
 
 
+def status_or_signal(returncode: int) -> str:
+    """Return what a process has ended with, as `subprocess` has it: "status 1", or "signal SIGSEGV"."""
+    if returncode >= 0:
+        return f"status {returncode}"
+    try:
+        return f"signal {Signals(-returncode).name}"
+    except ValueError:  # a real-time signal
+        return f"signal {-returncode}"
+
+
 class ProgramError(AssertionError):
     """A program did not do what it must; the message holds what it printed last."""
 
@@ -107,6 +117,7 @@ class Program:
         self.command = list(command)
         self.limits = limits
         self.ended_because: str | None = None
+        self._is_killed = False
         self.left_behind: list[str] = []
         self.is_server = False
         self._is_gone = False
@@ -398,6 +409,7 @@ class Program:
     def end(self) -> None:
         """Kill the process, if it has not ended, and what it has started in its session."""
         if not self._is_gone:
+            self._is_killed = self._is_killed or self.process.poll() is None
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, SIGKILL)  # it leads a session of its own
 
@@ -428,10 +440,17 @@ class Program:
             self._output.shrink()
             self._errors.shrink()
 
+    @property
+    def ending(self) -> str:
+        """What it has ended with: "status 1", "signal SIGSEGV"; of a SIGKILL from elsewhere, what that mostly means."""
+        status = self.process.wait()
+        if status == -SIGKILL and not self._is_killed:
+            return "signal SIGKILL, perhaps as memory ran out"
+        return status_or_signal(status)
+
     def describe(self, problem: str) -> str:
         """Return the problem with the command, the exit status and the last lines that the program printed."""
-        status = self.process.poll()
-        state = "running" if status is None else f"ended with status {status}"
+        state = "running" if self.running else f"ended with {self.ending}"
         if self.ended_because:
             state = f"ended by the suite, because {self.ended_because}"
         output, errors = self.output[-SHOWN_LINES:], self.errors[-SHOWN_LINES:]

@@ -223,7 +223,7 @@ def test_a_judge_that_is_killed_has_judged_nothing(
     monkeypatch.setattr(sys, "executable", str(judge))
     cells = roster.judge_class([Task("Анна", 1, (klass / "Анна" / "lab1",))], {}, "assignment", "en", at_once=1)
     [(_, cell)] = cells
-    assert cell.result.undecided == "the judge ended with status -9; has a program ended it?"
+    assert cell.result.undecided == "the judge ended with signal SIGKILL; has a program ended it?"
 
 
 def test_a_program_that_ends_its_judges_group_ends_no_other(klass: Path) -> None:

@@ -405,11 +405,22 @@ def test_a_program_that_deletes_another_is_told_so(tmp_path: Path) -> None:
     assert status == 1 and "client.py is not there any more" in said, said
 
 
-def test_a_server_that_is_ended_by_the_suite_is_told_why(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("last_act", "ending"),
+    [
+        ("while True: os.write(1, b'x' * 100_000)", "он печатал без конца"),
+        ("os._exit(3)", "код 3"),
+        ("os.abort()", "сигнал SIGABRT"),
+        ("os.kill(os.getpid(), 40)", "сигнал 40"),
+        ("os.kill(os.getpid(), 9)", "сигнал SIGKILL; возможно, не хватило памяти"),
+    ],
+)
+def test_a_server_that_ends_without_a_word_is_told_how(tmp_path: Path, last_act: str, ending: str) -> None:
     """In the reader's language, and as no other mistake."""
-    write(tmp_path, "import sys, time\nmuch = sys.argv and b'x' * (3 << 30)\ntime.sleep(60)\n", GOOD[4][1])
+    write(tmp_path, f"import os, sys\nwords = sys.argv\n{last_act}\n", GOOD[4][1])
     status, said = lab(4, tmp_path, language="ru")
-    assert status == 1 and "программа заняла больше 2048 МиБ памяти" in said and "причина" not in said, said
+    assert status == 1 and f"получено: он завершился: «{ending}»" in said, said
+    assert ("причина" in said) == (ending == "код 3"), said
 
 
 @pytest.mark.parametrize("number", GOOD)

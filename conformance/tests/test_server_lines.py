@@ -65,7 +65,7 @@ def test_a_server_that_says_in_its_first_line_why_it_ends_did_not_start(
         ),
         (["/server.mjs:3", "", "Error: bad", "    at a.js:1", "", "Node.js v20.20.2"], "the server died: Error: bad"),
         (["  indented"], "the server died: indented"),
-        ([], "the server died with status 3"),
+        ([], "the server died: status 3"),
     ],
 )
 def test_the_end_of_a_server_is_told_by_its_error(errors: list[str], told: str) -> None:

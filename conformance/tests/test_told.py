@@ -71,7 +71,7 @@ def _russian() -> None:
             "the check did not finish: processes of the judge died: 9 (does a program end them?)",
             "проверка не завершилась: погибло процессов самой проверки: 9 (не завершает ли их программа?)",
         ),
-        ("the server died with status 1", "сервер аварийно завершился с кодом 1"),
+        ("the server died: status 1", "сервер аварийно завершился: код 1"),
         ("   0.5 C: 9 bytes, of which the first 4 are kept", "   0.5 C: байтов: 9, из них первые 4 сохранены"),
         ("words that no check says", "words that no check says"),
         ("", ""),
@@ -154,7 +154,7 @@ def test_a_message_is_collected(source: str) -> None:
 
 
 FAILURES = {
-    "SRV-8": "its exit status is -15; expected 0; ./p is ended with status -15\nit printed nothing",
+    "SRV-8": "its exit status is -15; expected 0; ./p is ended with signal SIGTERM\nit printed nothing",
     "ECHO-3": "reversed is 'ab'; expected 'ba'",
     "LOAD-3": "the server died: the server closed the connection; ./p is ended with status 1\nstderr: it is refused",
     "CLI-3": "it printed 'OK' besides; expected status 0, errors [], output ['a']",
@@ -163,9 +163,9 @@ FAILURES = {
 }
 WAITING = "ERR-1 first: 'OK' came; expected ERR or CHALLENGE"
 TOLD = (
-    "код завершения — -15; ожидалось: 0; ./p — завершилась с кодом -15",
+    "код завершения — -15; ожидалось: 0; ./p — завершилась: сигнал SIGTERM",
     "reversed — 'ab'; ожидалось: 'ba'",
-    "сервер аварийно завершился: сервер закрыл соединение; ./p — завершилась с кодом 1",
+    "сервер аварийно завершился: сервер закрыл соединение; ./p — завершилась: код 1",
     "программа напечатала 'OK' сверх того; ожидались код завершения 0, ошибки [], вывод ['a']",
     "CLI-20: строка 2 вывода — 'a'; больше ничего не ожидалось",
     "что делал не так сервер: ответ 1: seq уменьшается",
