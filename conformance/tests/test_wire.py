@@ -255,3 +255,15 @@ def test_a_peer_knows_the_server_at_its_address() -> None:
             assert peer.server is other
     with socket.create_server(("127.0.0.1", 0)) as listener, TcpPeer(listener.getsockname()) as peer:
         assert peer.server is None
+
+
+def test_a_peer_that_outlives_a_server_knows_the_next_one() -> None:
+    with BUNDLED["raw"].server("echo", "udp") as server:
+        peer = UdpPeer(server.address)
+    with peer, BUNDLED["raw"].server("echo", "udp", "--port", str(server.port)) as other:
+        assert peer.server is other
+
+
+def test_a_peer_does_not_know_which_server_of_a_shared_port_answers() -> None:
+    with BUNDLED["raw"].server("echo", "udp", "--reuse-port") as server, UdpPeer(server.address) as peer:
+        assert peer.server is None
