@@ -20,7 +20,6 @@ from conformance.commands.files import (
 )
 from conformance.commands.judging import Judged, judge_selection
 from conformance.commands.selecting import add_selection, find_requirements, find_targets, positive, positive_seconds
-from conformance.inconclusive import OUT_OF_TIME
 from conformance.languages.texts import mark, say
 from conformance.languages.told import told
 from conformance.prerequisites import place
@@ -194,8 +193,9 @@ def _conclude(console: Console, judged: Judged, states: Mapping[str, State], loo
             ids = sorted({case.requirements[0] for case in cases if case.problem == reason}, key=place)
             undecided = say("not decided, {reason}: {ids}", reason=told(reason), ids=" ".join(ids))
             console.print(f"[dim]{escape(undecided)}[/]", soft_wrap=True)
-        late = Counter(case.problem for case in cases if case.problem.startswith(OUT_OF_TIME))
-        for reason, count in late.items():
+        # Who waits for another requirement is told with that.
+        left_out = Counter(case.problem for case in cases if case.outcome == "unjudged" and not case.about)
+        for reason, count in left_out.items():
             cut_off = say("not judged, {reason}: {count} checks", reason=told(reason), count=count)
             console.print(f"[magenta]{escape(cut_off)}[/]", soft_wrap=True)
     if judged.problem:

@@ -8,8 +8,9 @@ import pytest
 
 from conformance.as_client.shrinking import begin_check, cause_of
 from conformance.blame import blame, blamed
+from conformance.inconclusive import Unjudged
 from conformance.running.checks import parameters_of
-from conformance.targets.host import require_option
+from conformance.targets.host import NO_MEMORY, require_option
 from conformance.targets.programs import Program
 from conformance.targets.server import Server
 from conformance.targets.target import Target
@@ -105,6 +106,8 @@ def _options(item: pytest.Item) -> tuple[str, ...]:
 def _require_health(server: Server) -> None:
     if server.errors:
         server.is_dying()
+    if not server.running and server.lacked_memory:
+        raise Unjudged(NO_MEMORY)
     for id_, is_well, problem in (
         ("LOAD-3", server.running, "the server died"),
         ("SRV-13", not server.errors, "the server wrote to standard error"),

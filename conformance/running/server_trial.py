@@ -15,10 +15,10 @@ from conformance.as_client.server_lines import STOP_TIME, require_host
 from conformance.blame import about, blame, blamed
 from conformance.expected.oracle import REQUIREMENTS, error, expected_reply
 from conformance.expected.services import SERVICE_TABLE
-from conformance.inconclusive import Inconclusive
+from conformance.inconclusive import Inconclusive, Unjudged
 from conformance.running.admission import Admission
 from conformance.running.checks import Cell
-from conformance.targets.host import OUT_OF, unjudged_without_ports
+from conformance.targets.host import NO_MEMORY, OUT_OF, unjudged_without_resources
 from conformance.targets.programs import RUNS_ON
 from conformance.targets.server import Server
 from conformance.targets.target import Target
@@ -67,7 +67,7 @@ class _Trial:
     @contextmanager
     def step(self, requirement: str, prefix: str = "") -> Iterator[None]:
         try:
-            with unjudged_without_ports(), about(requirement, prefix):
+            with unjudged_without_resources(), about(requirement, prefix):
                 yield
         except Inconclusive:
             pass  # what its platform lacks is said by each check
@@ -79,6 +79,8 @@ class _Trial:
             problem: Exception = observed
             if self.server.is_dying():
                 dead = self.server
+                if dead.lacked_memory:
+                    raise Unjudged(NO_MEMORY) from None
                 death = AssertionError(f"{prefix}: {end_of(dead)}".removeprefix(": "))
                 problem = blame(death, requirement if requirement in FIRST else "LOAD-3")
                 self.server = self._started()

@@ -29,7 +29,7 @@ from conformance.running.fixtures import blame_death, own_server, runs_beside, s
 from conformance.running.options import admission_key, profile_of
 from conformance.running.preflight import try_program
 from conformance.running.stalls import Moment, Stalls, busy_since, this_moment
-from conformance.targets.host import processors, unjudged_without_ports
+from conformance.targets.host import processors, unjudged_without_resources
 from conformance.targets.server import Server
 from conformance.targets.target import Target
 from conformance.targets.terms import Service, Transport
@@ -161,14 +161,14 @@ def pytest_runtest_setup(item: pytest.Item) -> Generator[None, None, None]:
     """Leave out what is not worth running. What runs in a thread has been asked there."""
     if runs_beside not in item.stash and citations(item):
         item.config.stash[admission_key].require(item)
-    with unjudged_without_ports():
+    with unjudged_without_resources():
         return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call() -> Generator[None, object, object]:
     """Take no failure for the program's while this host has no port for anybody."""
-    with unjudged_without_ports():
+    with unjudged_without_resources():
         return (yield)
 
 
@@ -217,7 +217,7 @@ def _run(item: pytest.Function, check: Callable[..., None], doubts: _Doubts, adm
         admission.require(item)
         start = this_moment()
         try:
-            with unjudged_without_ports():
+            with unjudged_without_resources():
                 _run_once(item, check)
             return
         except SkipTest:

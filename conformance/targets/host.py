@@ -13,6 +13,7 @@ from itertools import pairwise
 from math import ceil, inf
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest import SkipTest
 
 from conformance.inconclusive import Inconclusive, Unjudged
 from conformance.languages.texts import say
@@ -38,10 +39,14 @@ SPARE_PORTS = 100
 
 NO_PORT = "this host has no port left for programs"
 
+NO_MEMORY = "this host has no memory left for programs"
+
 IANA_PORTS = 16_384
 """Dynamic ports by RFC 6335, section 6: 49152 to 65535."""
 
 _taking_ports = threading.Lock()
+
+_VMSTAT = Path("/proc/vmstat")
 
 _PORT_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
@@ -200,14 +205,31 @@ def require_files() -> None:
         raise OSError(problem)
 
 
+def killed_for_memory() -> int:
+    """Return how many processes the kernel has killed since no memory was left; 0 where the system does not tell.
+
+    Those of a control group count too, such as a container, and those of other ones.
+    """
+    try:
+        return int(dict(map(str.split, _VMSTAT.read_text(encoding="ascii").splitlines()))["oom_kill"])
+    except (OSError, ValueError, KeyError):
+        return 0
+
+
 @contextmanager
-def unjudged_without_ports() -> Iterator[None]:
-    """A block that raises Unjudged if it fails while this host has hardly a port left for who asks for any."""
+def unjudged_without_resources() -> Iterator[None]:
+    """A block that raises Unjudged if it fails while this host has no port left for who asks for any, or no memory."""
+    killed = killed_for_memory()
     try:
         yield
-    except (AssertionError, OSError):
-        for kind in socket.SOCK_DGRAM, socket.SOCK_STREAM:
-            _require_spare_ports(kind)
+    except SkipTest:
+        raise
+    except Exception as error:
+        if killed_for_memory() > killed:
+            raise Unjudged(NO_MEMORY) from None
+        if isinstance(error, (AssertionError, OSError)):
+            for kind in socket.SOCK_DGRAM, socket.SOCK_STREAM:
+                _require_spare_ports(kind)
         raise
 
 

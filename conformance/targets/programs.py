@@ -21,7 +21,7 @@ import psutil
 from conformance.patience import more_patience, note_wait, patience
 from conformance.targets.environment import MARK, clean_environment
 from conformance.targets.families import Family, adopt_orphans, starting_child
-from conformance.targets.host import OUT_OF
+from conformance.targets.host import NO_MEMORY, OUT_OF, killed_for_memory
 from conformance.targets.interrupts import reaped, starting
 from conformance.targets.keeper import keeper
 from conformance.targets.limits import DEFAULT_LIMITS, MIB, Limits, apply_limits
@@ -118,6 +118,7 @@ class Program:
         self.limits = limits
         self.ended_because: str | None = None
         self._is_killed = False
+        self._killed_before = killed_for_memory()
         self.left_behind: list[str] = []
         self.is_server = False
         self._is_gone = False
@@ -442,11 +443,15 @@ class Program:
 
     @property
     def ending(self) -> str:
-        """What it has ended with: "status 1", "signal SIGSEGV"; of a SIGKILL from elsewhere, what that mostly means."""
-        status = self.process.wait()
-        if status == -SIGKILL and not self._is_killed:
-            return "signal SIGKILL, perhaps as memory ran out"
-        return status_or_signal(status)
+        """What it has ended with: "status 1", "signal SIGSEGV"."""
+        ending = status_or_signal(self.process.wait())
+        return f"{ending}, since {NO_MEMORY}" if self.lacked_memory else ending
+
+    @property
+    def lacked_memory(self) -> bool:
+        """Whether the kernel has killed it since no memory was left."""
+        is_killed = self.process.poll() == -SIGKILL and not self._is_killed
+        return is_killed and killed_for_memory() > self._killed_before
 
     def describe(self, problem: str) -> str:
         """Return the problem with the command, the exit status and the last lines that the program printed."""

@@ -2,6 +2,7 @@
 
 import errno
 import io
+import json
 import os
 import resource
 import shlex
@@ -208,6 +209,40 @@ def test_a_host_without_processes_judges_no_exercise(tmp_path: Path) -> None:
     command = [*UNFIT[told], "lab", "1", str(tmp_path), "--lang=en"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
     assert (done.returncode, done.stdout, done.stderr) == (3, "", f"sockspec: {told}\n")
+
+
+KILLED_FOR_MEMORY = """
+import os, socket
+with socket.create_server(("127.0.0.1", 0)) as listener:
+    print(f"waiting for clients on echo+tcp://127.0.0.1:{listener.getsockname()[1]}", flush=True)
+    while True:
+        connection, _ = listener.accept()
+        while line := connection.recv(100):
+            if line != b"ECHO hi\\n":
+                with open("vmstat", "r+") as file:
+                    killed = int(file.read().split()[1])
+                    file.seek(0)
+                    file.write(f"oom_kill {killed + 1}\\n")
+                os.kill(os.getpid(), 9)
+            connection.sendall(b"OK\\n\\n")
+"""
+
+
+@pytest.mark.usefixtures("own_network")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says whom it has killed")
+def test_what_the_kernel_kills_for_want_of_memory_is_not_judged(tmp_path: Path) -> None:
+    """Neither a server that is asked, nor one that several checks share."""
+    (tmp_path / "server.py").write_text(KILLED_FOR_MEMORY, encoding="utf-8")
+    (tmp_path / "vmstat").write_text("oom_kill 1\n", encoding="utf-8")
+    manifest = tmp_path / "sockspec.toml"
+    command = json.dumps([sys.executable, "server.py"])
+    manifest.write_text(f"name = 'hungry'\n[programs]\ntcp_server = {command}\n", encoding="utf-8")
+    own_vmstat = f'mount --bind {shlex.quote(str(tmp_path / "vmstat"))} /proc/vmstat && exec "$@"'
+    run = [*COMMAND[:3], "run", str(manifest), "--service=echo", "--requirement=ECHO-1", "--requirement=TEXT-1"]
+    wrapped = ["unshare", "--map-root-user", "--mount", "sh", "-c", own_vmstat, "sh", *run, "--profile=quick"]
+    done = subprocess.run(wrapped, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
+    assert done.returncode == 3 and "this host has no memory left for programs" in done.stdout, done
+    assert "FAILED" not in done.stdout, done.stdout
 
 
 def test_arguments_are_utf8_in_any_locale() -> None:
