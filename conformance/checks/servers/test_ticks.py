@@ -25,6 +25,7 @@ from conformance.as_client.peers import TcpPeer
 from conformance.blame import about
 from conformance.running.fixtures import ServerPool, StartServer
 from conformance.running.stalls import MEASURED_AGAIN, busy_since, this_moment
+from conformance.targets.host import unjudged_without_resources
 from conformance.targets.server import Server
 from conformance.targets.target import Target
 from conformance.targets.terms import Transport
@@ -73,7 +74,8 @@ def run(server_pool: ServerPool, target: Target, transport: Transport) -> Iterat
     """A subscription and many of its ticks, measured anew where they came late on a busy machine."""
     option, count = RUN[transport]
     server = server_pool.get(target, "time", transport, ("--interval", option))
-    with ExitStack() as peers_of_all:
+    # pytest keeps what this raises for all checks that need it.
+    with unjudged_without_resources(), ExitStack() as peers_of_all:
         for _ in range(MEASURED_AGAIN + 1):
             start = this_moment()
             peer = peers_of_all.enter_context(peers.connect(server))
