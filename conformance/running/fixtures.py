@@ -106,10 +106,11 @@ def _options(item: pytest.Item) -> tuple[str, ...]:
 def _require_health(server: Server) -> None:
     if server.errors:
         server.is_dying()
-    if not server.running and server.lacked_memory:
+    is_running = server.running
+    if not is_running and server.lacked_memory:
         raise Unjudged(NO_MEMORY)
     for id_, is_well, problem in (
-        ("LOAD-3", server.running, "the server died"),
+        ("LOAD-3", is_running, "the server died"),
         ("SRV-13", not server.errors, "the server wrote to standard error"),
     ):
         if not is_well:

@@ -73,9 +73,9 @@ class Run(NamedTuple):
 def run(server_pool: ServerPool, target: Target, transport: Transport) -> Iterator[Run]:
     """A subscription and many of its ticks, measured anew where they came late on a busy machine."""
     option, count = RUN[transport]
-    server = server_pool.get(target, "time", transport, ("--interval", option))
     # pytest keeps what this raises for all checks that need it.
     with unjudged_without_resources(), ExitStack() as peers_of_all:
+        server = server_pool.get(target, "time", transport, ("--interval", option))
         for _ in range(MEASURED_AGAIN + 1):
             start = this_moment()
             peer = peers_of_all.enter_context(peers.connect(server))
