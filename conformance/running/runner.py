@@ -21,7 +21,14 @@ from conformance.running.admission import finished_file
 from conformance.running.cases import Case
 from conformance.targets.discovery import BUNDLED
 from conformance.targets.families import starting_child
-from conformance.targets.host import processors, require_files, require_fit_host, require_ports, require_threads
+from conformance.targets.host import (
+    processors,
+    require_addresses,
+    require_files,
+    require_fit_host,
+    require_ports,
+    require_threads,
+)
 from conformance.targets.keeper import keeper
 from conformance.targets.programs import status_or_signal
 from conformance.targets.target import Target
@@ -112,6 +119,7 @@ def run(selection: Selection, enough: Callable[[Case], bool] = lambda case: Fals
     if any(not target.url for target in selection.targets):
         require_ports()
         require_files()
+        require_addresses()
         require_threads()
     failed: Counter[str] = Counter()
     with tempfile.TemporaryDirectory(prefix="sockspec-") as directory:

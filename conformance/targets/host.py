@@ -17,7 +17,7 @@ from unittest import SkipTest
 
 from conformance.inconclusive import Inconclusive, Unjudged
 from conformance.languages.texts import say
-from conformance.targets.limits import OWN_FILES
+from conformance.targets.limits import MIB, OWN_FILES
 from conformance.targets.terms import Transport
 
 if TYPE_CHECKING:
@@ -31,6 +31,9 @@ PORTS = 2000
 
 THREADS = 1000
 """Threads that a run needs: a server may have one for each client, and the checks of load have several hundred."""
+
+ADDRESSES = 4096
+"""MiB of addresses that a run needs: Linux reserves 8 MiB for each thread, and a check may have 200 clients."""
 
 CONTROL_GROUPS = Path("/sys/fs/cgroup")
 
@@ -214,6 +217,19 @@ def killed_for_memory() -> int:
         return int(dict(map(str.split, _VMSTAT.read_text(encoding="ascii").splitlines()))["oom_kill"])
     except (OSError, ValueError, KeyError):
         return 0
+
+
+def require_addresses() -> None:
+    """Raises OSError with one line unless a program has `ADDRESSES`, most of them for the stacks of its threads."""
+    most, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if most != resource.RLIM_INFINITY and most < ADDRESSES * MIB:
+        problem = say(
+            "this host lets a program have no more than {count} MiB of addresses (ulimit -v), and the checks need"
+            " {needed}",
+            count=most // MIB,
+            needed=ADDRESSES,
+        )
+        raise OSError(problem)
 
 
 @contextmanager
