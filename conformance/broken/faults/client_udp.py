@@ -9,6 +9,7 @@ from spec import datagram_client
 from spec.client import require
 from spec.codec import TIME, Reply, build_request
 from spec.datagram_client import DatagramClient, EchoDatagramClient, TickOrder, TimeDatagramClient
+from spec.limits import LEASE_INTERVALS
 from spec.stream_client import TimeStreamClient
 
 
@@ -268,6 +269,75 @@ def takes_no_clock_that_is_behind() -> None:
 def takes_each_low_number_for_a_new_subscription() -> None:
     """prints the first ticks again that come late after a CHALLENGE"""
     patch(TickOrder, "_fits", lambda self, tick: False)
+
+
+@fault("CLI-20", service="time", transport="udp")
+def takes_each_ok_for_a_new_subscription() -> None:
+    """prints an old low number after any OK but the first, challenged or not"""
+
+    @wrap(TickOrder, "renewed")
+    def renewed(good: Any, self: TickOrder, interval: float, *, challenged: bool) -> None:
+        good(self, interval, challenged=True)
+
+
+@fault("CLI-20", service="time", transport="udp")
+def expects_a_new_subscription_after_a_challenge_alone() -> None:
+    """hides a new subscription that began without a CHALLENGE, a lease after the last OK, on a clock that is behind"""
+
+    @wrap(TickOrder, "renewed")
+    def renewed(good: Any, self: TickOrder, interval: float, *, challenged: bool) -> None:
+        self._renewed = max(self._renewed, self.now)  # inf before the first
+        good(self, interval, challenged=challenged)
+
+
+@fault("CLI-20", service="time", transport="udp")
+def expects_a_new_subscription_for_ever() -> None:
+    """prints an old low number although the OK that may have begun a new subscription came more than a lease ago"""
+
+    @wrap(TickOrder, "renewed")
+    def renewed(good: Any, self: TickOrder, interval: float, *, challenged: bool) -> None:
+        good(self, interval, challenged=challenged)
+        if self._may_begin_until != -math.inf:
+            self._may_begin_until = math.inf
+
+
+@fault("CLI-20", service="time", transport="udp")
+def fears_late_ticks_for_a_lease_alone() -> None:
+    """prints late ticks of the subscription before when a short lease is over, long before LATE_SECONDS are"""
+
+    @wrap(TickOrder, "_begin")
+    def begin(good: Any, self: TickOrder, tick: Any) -> None:
+        good(self, tick)
+        self._settled = self.now + self._lease
+
+
+@fault("CLI-20", service="time", transport="udp")
+def takes_each_unseen_number_for_a_late_one() -> None:
+    """hides a first tick whose number is new, though its time does not fit between those of the others"""
+
+    @wrap(TickOrder, "_fits")
+    def fits(good: Any, self: TickOrder, tick: Any) -> bool:
+        return good(self, tick) or all(seq != tick.seq for seq, _ in self._first_ticks)
+
+
+@fault("CLI-20", service="time", transport="udp")
+def compares_with_lower_numbers_alone() -> None:
+    """hides a first tick that is later than one with a higher number"""
+
+    @wrap(TickOrder, "_fits")
+    def fits(good: Any, self: TickOrder, tick: Any) -> bool:
+        return good(self, tick) or all(
+            seq > tick.seq or (seq < tick.seq and time < tick.time) for seq, time in self._first_ticks
+        )
+
+
+@fault("CLI-20", service="time", transport="udp")
+def takes_the_last_first_tick_for_none() -> None:
+    """hides a new subscription whose first tick that comes has the seq LEASE_INTERVALS"""
+
+    @wrap(TickOrder, "_fits")
+    def fits(good: Any, self: TickOrder, tick: Any) -> bool:
+        return tick.seq >= LEASE_INTERVALS or bool(good(self, tick))
 
 
 @fault("CLI-7", service="echo", transport="udp")

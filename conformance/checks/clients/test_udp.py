@@ -1,5 +1,6 @@
 """Clients over UDP: datagrams are lost, doubled, late or forged. SPEC.md, sections 9 and 13."""
 
+import re
 import time
 from contextlib import ExitStack
 from itertools import accumulate, pairwise
@@ -29,6 +30,7 @@ from conformance.profiles import Profile
 from conformance.targets.target import Target
 from conformance.targets.terms import Service
 from conformance.timing import PATIENCE, SCALE, interval
+from spec.limits import LEASE_INTERVALS
 
 pytestmark = pytest.mark.transport("udp")
 
@@ -282,6 +284,51 @@ def test_prints_ticks_although_the_clock_was_set_back(target: Target) -> None:
         talk.send(tick("Анна", 1, 10), tick("Анна", 1, 10), tick("Анна", 2, 13))
         past, present = tick_lines("Анна", [40]), tick_lines("Анна", [20, 26, 10, 13])
         talk.ends(0, [talk.connected, *past, "Анна 9998-01-01T00:00:00.000+00:00", *present], renewing=True)
+
+
+@pytest.mark.service("time")
+@pytest.mark.requirement("CLI-20")
+@pytest.mark.parametrize(("seq", "second"), [(2, 45), (4, 41)])
+def test_tells_a_new_subscription_by_its_first_ticks(target: Target, seq: int, second: int) -> None:
+    """The tick `seq` is not later and not higher; it fits between no two of those printed, so it begins a new one."""
+    first, anew = tick("Анна", seq, second), subscribed("Анна", LONG)
+    with Talk(target, "time", "udp", "--ticks", "5", "Анна") as talk:
+        talk.subscribe("Анна")
+        talk.send(tick("Анна", 1, 40), tick("Анна", 3, 43), tick("Анна", 5, 46))
+        talk.send(anew, first)  # a second OK without a CHALLENGE begins nothing
+        talk.send(challenge("anew"), anew)
+        # These can be late ones of the present subscription, are copies of its ticks, or are no first ticks.
+        talk.send(tick("Анна", 2, 42), tick("Анна", 4, 44), tick("Анна", 3, 43), tick("Анна", 5, 39))
+        talk.send(first, first, tick("Анна", seq + 1, second + 0.5))
+        expected = [*tick_lines("Анна", [40, 43, 46]), *tick_lines("Анна", [second, second + 0.5])]
+        talk.ends(0, [talk.connected, *expected])
+
+
+@pytest.mark.slow
+@pytest.mark.service("time")
+@pytest.mark.requirement("CLI-20")
+def test_a_new_subscription_is_expected_for_a_lease(target: Target) -> None:
+    """An OK that follows a CHALLENGE, or the OK before it by a lease, allows one; late ticks are feared for longer."""
+    every, lease = interval(0.25), LEASE_INTERVALS * 0.25 * SCALE
+    with Talk(target, "time", "udp", "--ticks", "5", "Анна") as talk:
+
+        def let_a_lease_pass(second: float) -> None:
+            """Wait until the tick of that second is printed, then for a lease and what may come on top."""
+            (line,) = tick_lines("Анна", [second])
+            talk.program.expect_line(re.escape(line), shown=line)
+            talk.program.wait_until(lambda: False, lease + LATENESS)
+
+        talk.subscribe("Анна", every)
+        talk.send(tick("Анна", 1, 40), tick("Анна", 2, 43))
+        renewal(talk, TOKEN)
+        talk.send(challenge("anew"))
+        renewal(talk, "anew")
+        talk.send(subscribed("Анна", every), tick("Анна", 3, 46))
+        let_a_lease_pass(46)
+        talk.send(tick("Анна", 1, 10), subscribed("Анна", every), tick("Анна", 1, 20))
+        let_a_lease_pass(20)
+        talk.send(tick("Анна", 3, 19), tick("Анна", 2, 23))
+        talk.ends(0, [talk.connected, *tick_lines("Анна", [40, 43, 46, 20, 23])], renewing=True)
 
 
 @pytest.mark.slow

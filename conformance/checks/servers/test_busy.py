@@ -189,7 +189,7 @@ def test_a_udp_server_fills_up_to_its_limit(start_server: StartServer) -> None:
 
 @pytest.mark.service("time")
 @pytest.mark.transport("udp")
-@pytest.mark.requirement("ERR-11")
+@pytest.mark.requirement("ERR-11", "LEASE-1")
 def test_busy_over_udp(start_server: StartServer) -> None:
     """At the limit a new client gets `busy`, after other faults; a subscriber renews; a lease that ends makes room."""
     server = start_server("--max-clients", "1", "--interval", interval(0.2))
@@ -199,6 +199,9 @@ def test_busy_over_udp(start_server: StartServer) -> None:
         token = f"\ntoken: {challenge(second, 'Борис')}".encode()
         require_reply(second.ask("TIME Борис".encode() + token), error("busy"))
         require_reply(second.ask(b"TIME" + token), error("bad-name"))
+        for invalid in "", "\ntoken: x":
+            with about("LEASE-1"):
+                require_status(second.ask(f"TIME Борис{invalid}".encode()), "CHALLENGE")
         subscription.ticks(1)
         require_left(server, r"Анна \(.*\)")
         while (answer := second.ask("TIME Борис".encode() + token)).status == "CHALLENGE":
