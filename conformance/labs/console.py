@@ -51,6 +51,7 @@ class Console:
         `line_for_prompt` is typed when input() has written its prompt. One that is typed before may be answered before
         the prompt is read here, and nothing tells then which came first: they come through two streams.
         """
+        self.file = file
         self._master, terminal = pty.openpty()
         self._errors_end, errors = os.pipe()
         settings = termios.tcgetattr(terminal)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from conformance.labs.answer import Parts, additions, number_pattern
 from conformance.labs.console import Console
 from conformance.labs.dialogue import converse
-from conformance.labs.errors import cause_of_an_error, failed, last_error
+from conformance.labs.errors import cause_of_an_error, failed, last_error, shown_error
 from conformance.labs.exam import (
     ANSWER,
     LOG,
@@ -66,7 +66,7 @@ def require_connected(exam: Exam, client: Console) -> None:
     came = say("it printed {text}", text=shown(said_by(client)))
     cause = cause_of_other_bytes(client, file)
     if failed(client):
-        came = say("{file} ended with {error}", file=file.name, error=shown(last_error(client)))
+        came = say("{file} ended with {error}", file=file.name, error=shown_error(client))
         cause = cause or cause_of_an_error(client, file)
         if not cause and "ConnectionRefused" in last_error(client):
             cause = cause_of_silence(exam)
@@ -126,7 +126,7 @@ def take_empty(exam: Exam) -> None:
     client, news, *_ = talk(exam, "", is_told)
     if failed(client) or news.failed:
         culprit = client if failed(client) else news.console
-        raise StepError(say("an answer to an empty message"), shown(last_error(culprit)))
+        raise StepError(say("an answer to an empty message"), shown_error(culprit))
     if is_told(client) or _leaves(client):
         return
     raise StepError(
@@ -213,7 +213,7 @@ def require_parts(exam: Exam, message: str) -> Console:
     cause = cause or parts.mistake(said_by(client), has_upper=has_upper)
     cause = cause or cause_of_other_bytes(client, exam.submission.client)
     for program, file in ended[:1]:
-        came = say("{file} ended with {error}", file=file.name, error=shown(last_error(program)))
+        came = say("{file} ended with {error}", file=file.name, error=shown_error(program))
         cause = cause or cause_of_an_error(program, file) or cause_of_a_cut(exam, message, program)
         if program is client:
             cause = cause or cause_of_silence(exam) or cause_of_a_question(exam, client)

@@ -5,19 +5,30 @@ import sys
 from pathlib import Path
 
 from conformance.labs.console import Console
+from conformance.labs.ladder import shown
 from conformance.languages.texts import mark, say
 from conformance.languages.told import told
 
 TRACEBACK = "Traceback (most recent call last)"
+_FRAME = re.compile(r'^ *File "([^"<]+)", line (\d+)', re.MULTILINE)
+_LIBRARIES = {"site-packages", "dist-packages"}
+"""Directories that a program's own files are not in."""
+
 IN_USE = re.compile(r"Address already in use|WinError 10048")
 
 _ADVICE = {
     r"bytes-like object is required|'bytes' object has no attribute 'encode'|'str' object has no attribute 'decode'"
-    r"|can only concatenate str|can't concat str": mark(
+    r"|can only concatenate str \(not \"bytes\"\)|can't concat str": mark(
         "a socket carries bytes: encode() the text that goes, decode() the bytes that come"
     ),
     r"missing \d required positional arguments: 'request'": mark(
         "the server takes the class itself, without brackets behind it: Server(ADDRESS, Handler)"
+    ),
+    r"can only concatenate|unsupported operand type\(s\) for \+.*'str'": mark(
+        'text is joined with text alone: f"{name} {now}" takes values of all kinds'
+    ),
+    r"'\w*Handler' object has no attribute '(send|sendall|sendto|recv|recvfrom|makefile|rfile|wfile)'": mark(
+        "in handle() the connection is self.request; StreamRequestHandler has self.rfile and self.wfile, too"
     ),
     r"'tuple' object has no attribute": mark(
         "it is a pair, as what accept() and recvfrom() return, and self.request of a UDP server: take its parts"
@@ -27,7 +38,7 @@ _ADVICE = {
     r"takes \d+ positional arguments? but|missing \d+ required positional argument|must be an iterable": mark(
         "these are too many arguments, or too few; one argument for a thread needs a comma: args=(address,)"
     ),
-    r"\[Errno 9\]|closed file": mark(
+    r"\[Errno 9\]|closed file|file descriptor: -1": mark(
         "the socket was closed before: use it in its with block, indented, and before close()"
     ),
     r"cannot be interpreted as an integer|address must be tuple|\w\(\) takes exactly one argument"
@@ -58,6 +69,25 @@ def last_error(console: Console) -> str:
     if not lines and not console.text.strip() and not console.running:
         return told(console.program.ending)
     return (ends[0] if ends else lines[-1]) if lines else console.text
+
+
+def shown_error(console: Console) -> str:
+    """Return a program's last error as it is shown in a verdict, with its place if that is in the program's files."""
+    error, place = shown(last_error(console)), _place(console)
+    return say("{error} ({file}, line {line})", error=error, file=place[0], line=place[1]) if place else error
+
+
+def _place(console: Console) -> tuple[str, int] | None:
+    """Return where in the program the last traceback comes from: the file's name and the line; None: it is not told."""
+    if console.program.ended_because or not any(TRACEBACK in line for line in console.errors):
+        return None
+    _, _, traceback = "\n".join(console.errors).rpartition(TRACEBACK)
+    directory = console.file.parent.resolve()
+    for name, line in reversed(_FRAME.findall(traceback)):
+        file = Path(directory, name).resolve()
+        if file.is_relative_to(directory) and not _LIBRARIES & {*file.relative_to(directory).parts}:
+            return file.name, int(line)
+    return None
 
 
 def failed(console: Console, after: int = 0) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from conformance.labs.console import Console
 from conformance.labs.dialogue import converse, shows_menu
-from conformance.labs.errors import IN_USE, TRACEBACK, cause_of_an_error, failed, last_error
+from conformance.labs.errors import IN_USE, TRACEBACK, cause_of_an_error, failed, shown_error
 from conformance.labs.exercises import Exercise
 from conformance.labs.ladder import StepError, UndecidedError, shown
 from conformance.labs.network import LOOPBACK, enter_own_network, free_port
@@ -159,7 +159,7 @@ class Exam:
         if server.running:
             return
         expected = say("the server opens a {transport} port and waits", transport=self.exercise.transport.upper())
-        file, came = self.submission.server, say("it ended: {error}", error=shown(last_error(server)))
+        file, came = self.submission.server, say("it ended: {error}", error=shown_error(server))
         source = self.source(file)
         if IN_USE.search(said_by(server)):
             if self._alone:
@@ -206,7 +206,7 @@ class Exam:
         if self._server is None:
             return []
         if is_whole and failed(self._server):
-            return [say("the server printed an error and went on: {error}", error=shown(last_error(self._server)))]
+            return [say("the server printed an error and went on: {error}", error=shown_error(self._server))]
         if not self._is_busy(self._server, *self._opened):
             return []
         now = time.monotonic(), self._server.processor_seconds

@@ -171,10 +171,11 @@ ROBUST = [
         mark("it says who comes and who leaves, and why it cannot start"),
         mark("Whoever runs a server reads its lines, and its exit status."),
         mark(
-            "Print `client ADDRESS connected` once for each client that gets an answer, and the same with `left` when"
-            " it is gone: over UDP, after --idle-timeout seconds without a request; over TCP, also after a"
-            " ConnectionResetError. With --quiet print neither. Of two threads that print(), one line may get into the"
-            " other: write a line with its \\n at once."
+            "Print `client ADDRESS connected` once for each client that gets an answer, for the time"
+            " `client NAME (ADDRESS) connected`, and the same with `left` when it is gone: over UDP, after"
+            " --idle-timeout seconds without a request; over TCP, also after a ConnectionResetError."
+            " With --quiet print neither. Of two threads that print(), one line may get into the other: write a"
+            " line with its \\n at once."
             " What cannot start says why in one line on standard error: sys.exit(1), and sys.exit(2) for a wrong"
             " command line. argparse would print more lines: give a class of your own, made from ArgumentParser, an"
             " error() that prints one, and allow_abbrev=False. Take all options of SPEC.md, section 12, also those that"

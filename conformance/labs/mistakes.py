@@ -5,18 +5,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from conformance.labs.console import Console
-from conformance.labs.errors import failed, last_error
+from conformance.labs.errors import failed, last_error, shown_error
 from conformance.labs.exam import Exam
-from conformance.labs.ladder import shown
-from conformance.labs.source import SENDERS, TAKERS
+from conformance.labs.source import TAKERS, Source
 from conformance.labs.traces import (
     asks_while_it_serves,
     calls_for_a_thread,
+    closed_after_a_start,
     closed_under_a_thread,
     fixed_destinations,
     hidden_errors,
     never_started,
     receives,
+    suppressed_errors,
     unflushed,
     waits_for_a_thread,
 )
@@ -133,7 +134,7 @@ def cause_of_silence(exam: Exam) -> str:
     server, console = exam.submission.server, exam.server
     if not console.running:
         if console.program.ended_because or failed(console):
-            return say("the server ended with {error}", error=shown(last_error(console)))
+            return say("the server ended with {error}", error=shown_error(console))
         return say("the server had ended")
     if cause := _other_kind(exam) or _other_port(exam) or cause_of_a_call(exam) or cause_in_the_server(exam):
         return cause
@@ -146,7 +147,7 @@ def _missing_call(exam: Exam) -> str:
     """Return that a program sends or receives nothing at all, by its source; empty: both do both."""
     for file in exam.submission:
         source = exam.source(file)
-        if not any(map(source.uses, SENDERS)):
+        if not source.sends:
             return say("nothing in {file} sends: sendto() over UDP, sendall() over TCP", file=file.name)
         if not any(map(source.uses, TAKERS)):
             return say("nothing in {file} receives: recvfrom() over UDP, recv() over TCP", file=file.name)
@@ -161,6 +162,32 @@ def _hidden_error(exam: Exam) -> str:
                 file=file.name,
                 line=line,
             )
+        for line in suppressed_errors(exam.source(file)):
+            return say(
+                "{file}, line {line}: this suppress() hides every error: name those of a client that leaves alone,"
+                " suppress(ConnectionError)",
+                file=file.name,
+                line=line,
+            )
+    return ""
+
+
+def cause_of_a_close(source: Source, file: Path) -> str:
+    """Return where a server closes a connection under its thread, in the reader's language; empty: nowhere."""
+    for line in closed_under_a_thread(source):
+        return say(
+            "{file}, line {line}: this with block closes the connection when the thread has just started:"
+            " put the with into the thread's function",
+            file=file.name,
+            line=line,
+        )
+    for line in closed_after_a_start(source):
+        return say(
+            "{file}, line {line}: close() closes the connection when the thread has just started:"
+            " put a with into the thread's function",
+            file=file.name,
+            line=line,
+        )
     return ""
 
 
@@ -170,13 +197,8 @@ def cause_in_the_server(exam: Exam) -> str:
     source = exam.source(file)
     if exam.exercise.framework and source.has_handler_class and not source.handler:
         return say("the framework calls handle(), and no handler of yours has a method of that name")
-    if lines := closed_under_a_thread(source):
-        return say(
-            "{file}, line {line}: this with block closes the connection when the thread has just started:"
-            " put the with into the thread's function",
-            file=file.name,
-            line=lines[0],
-        )
+    if cause := cause_of_a_close(source, file):
+        return cause
     if lines := fixed_destinations(source):
         return say(
             "{file}, line {line}: the answer goes to an address that stands there: send it to the one that recvfrom()"

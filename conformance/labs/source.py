@@ -18,7 +18,7 @@ SERVERS = {
 CLOCKS = {"datetime", "strftime", "ctime", "asctime", "localtime"}
 RECEIVING = {"recv", "recvfrom", "recv_into", "recvmsg"}
 TAKERS = RECEIVING | {"makefile", "rfile", "request", "read", "readline", "asyncio"}
-SENDERS = {"send", "sendall", "sendto", "sendmsg", "makefile", "wfile", "write", "asyncio"}
+SENDERS = {"send", "sendall", "sendto", "sendmsg", "wfile", "write", "asyncio"}
 """One of these names stands in a program that receives, and one of those in a program that sends."""
 
 
@@ -89,6 +89,13 @@ class Source:
     def takes_words(self) -> bool:
         """Whether it reads the words after its name, and nothing that is typed."""
         return bool(self._names & {"argv", "ArgumentParser"}) and not self._names & {"input", "stdin", "getpass"}
+
+    @property
+    def sends(self) -> bool:
+        """Whether anything in it sends. What ``makefile`` returns does so if it was opened to write."""
+        modes = [each for call in self.calls_of({"makefile"}) for each in (*call.args[:1], *_values(call, "mode"))]
+        writes = any(not isinstance(mode, ast.Constant) or "w" in str(mode.value) for mode in modes)
+        return writes or any(map(self.uses, SENDERS))
 
     @property
     def prompts(self) -> bool:
@@ -252,6 +259,10 @@ def _imported(nodes: list[ast.AST]) -> set[str]:
     """Return the names of the imported modules."""
     names = {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
     return names | {each.name for node in nodes if isinstance(node, ast.Import) for each in node.names}
+
+
+def _values(call: ast.Call, name: str) -> list[ast.expr]:
+    return [word.value for word in call.keywords if word.arg == name]
 
 
 def _line(node: ast.ClassDef) -> int:

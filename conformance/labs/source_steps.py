@@ -1,7 +1,10 @@
 """What an exercise asks of the source: `with`, and the classes of socketserver."""
 
+from dataclasses import replace
+
 from conformance.labs.exam import Exam
 from conformance.labs.ladder import Step, StepError
+from conformance.labs.mistakes import cause_of_a_close
 from conformance.languages.texts import mark, say
 
 
@@ -21,6 +24,8 @@ def take_with(exam: Exam) -> None:
             raise StepError(expected, say("line {line} opens one without", line=line))
         elif not source.opens_sockets:
             raise StepError(expected, say("it opens none"))
+        if cause := cause_of_a_close(source, file):
+            raise StepError(say("a connection is open as long as its thread uses it"), cause)
 
 
 def take_handler(exam: Exam) -> None:
@@ -48,6 +53,7 @@ WITH = Step[Exam](
     mark("with socket.socket(...) as server:"),
     take_with,
 )
+WITH_SERVER = replace(WITH, hint=mark("with ThreadingTCPServer(ADDRESS, Handler) as server:"))
 HANDLER = Step[Exam](
     mark("a class made from BaseRequestHandler has a handle()"),
     mark("The framework calls it for each request; what differs between servers stands there."),
@@ -64,4 +70,5 @@ SERVING = Step[Exam](
 
 def source_steps(*, with_block: bool, framework: bool) -> list[Step[Exam]]:
     """Return the steps that an exercise asks of the source."""
-    return [*([HANDLER, SERVING] if framework else []), *([WITH] if with_block else [])]
+    with_step = WITH_SERVER if framework else WITH
+    return [*([HANDLER, SERVING] if framework else []), *([with_step] if with_block else [])]

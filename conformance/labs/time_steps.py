@@ -7,11 +7,13 @@ from itertools import pairwise
 
 from conformance.labs.answer import BYTES
 from conformance.labs.echo_steps import START, require_connected
-from conformance.labs.errors import cause_of_an_error, failed, last_error
+from conformance.labs.errors import cause_of_an_error, failed, last_error, shown_error
 from conformance.labs.exam import LOG, Exam, said_by
 from conformance.labs.ladder import Step, StepError, shown
 from conformance.labs.mistakes import (
+    cause_in_the_server,
     cause_of_a_call,
+    cause_of_a_close,
     cause_of_a_hole,
     cause_of_a_question,
     cause_of_a_turn,
@@ -47,9 +49,17 @@ def take_first(exam: Exam) -> None:
         raise StepError(
             say("{name} gets the time while {other} is there", name=NAMES[0], other=NAMES[1]),
             say("the client printed {text}", text=shown(said_by(seen.first.console))),
-            say("the second client has taken its place: keep each by its whole address, host and port"),
+            _cause_of_one(exam)
+            or say("the second client has taken its place: keep each by its whole address, host and port"),
         )
     _require_own(exam, seen.first)
+
+
+def _cause_of_one(exam: Exam) -> str:
+    """Return why one client alone may get its time, by the server's source; empty: nothing is seen."""
+    if exam.serves_once:
+        return say("handle_request() serves one client: serve_forever() serves them all")
+    return cause_in_the_server(exam)
 
 
 def take_second(exam: Exam) -> None:
@@ -61,6 +71,8 @@ def take_second(exam: Exam) -> None:
             say("the second client printed {text}", text=shown(said_by(seen.second.console))),
             cause_of_a_call(exam)
             or cause_of_a_turn(exam)
+            or _cause_of_one(exam)
+            or seen.error
             or (
                 say("the server serves one after the other: ThreadingTCPServer and ThreadingUDPServer do not")
                 if exam.exercise.framework
@@ -87,7 +99,7 @@ def take_interval(exam: Exam) -> None:
             raise StepError(
                 say("{name} gets the time every {seconds:g} s", name=client.name, seconds=INTERVAL),
                 say("after {seconds:.1f} s", seconds=wrong[0]),
-                _cause_of_a_gap(wrong[0]),
+                _cause_of_a_gap(exam, wrong[0]),
             )
         if len(ticks) < TIMES:
             raise StepError(
@@ -102,7 +114,9 @@ def take_interval(exam: Exam) -> None:
             )
 
 
-def _cause_of_a_gap(seconds: float) -> str:
+def _cause_of_a_gap(exam: Exam, seconds: float) -> str:
+    if seconds < TWICE and exam.source(exam.submission.server).calls_of({"sleep", "wait"}):
+        return say("two loops send to one client: each thread to its own client alone, or one loop to all of them")
     if seconds < TWICE:
         return say("nothing waits between two times: time.sleep(3) in the loop that sends")
     if abs(seconds - len(NAMES) * INTERVAL) < INTERVAL / 4:
@@ -111,6 +125,8 @@ def _cause_of_a_gap(seconds: float) -> str:
 
 
 def _cause_of_an_end(exam: Exam, client: Watched) -> str:
+    if cause := (cause_in_the_server(exam) if client.has_ended else "") or show(exam).error:
+        return cause
     if client.has_ended:
         where = {"file": exam.submission.client.name}
         if exam.exercise.transport == "udp":
@@ -179,7 +195,7 @@ def take_leaving(exam: Exam) -> None:
         if seen.news.failed:
             raise StepError(
                 expected,
-                say("the server ended with {error}", error=shown(last_error(exam.server))),
+                say("the server ended with {error}", error=shown_error(exam.server)),
                 say("who sends to a client that has left gets an error: catch it, and forget that client alone"),
             )
         raise StepError(expected, say("nothing in {seconds:g} s", seconds=LONGEST), cause_of_silence(exam))
@@ -193,10 +209,12 @@ def _require_own(exam: Exam, client: Watched) -> None:
     expected = say("on the client's screen: {parts}", parts=f"{client.name}, {datetime.now():%H:%M:%S}")
     for program, file in (exam.server, exam.submission.server), (client.console, exam.submission.client):
         if failed(program):
-            came = say("{file} ended with {error}", file=file.name, error=shown(last_error(program)))
+            came = say("{file} ended with {error}", file=file.name, error=shown_error(program))
             cause = cause_of_an_error(program, file)
+            if "[Errno 9]" in last_error(program):
+                cause = cause_of_a_close(exam.source(file), file) or cause
             if program is client.console:
-                cause = cause or cause_of_a_call(exam) or cause_of_a_question(exam, program)
+                cause = cause or cause_of_a_call(exam) or cause_of_a_question(exam, program) or _cause_of_one(exam)
             raise StepError(expected, came, cause_of_a_hole(exam, [(program, file)]) or cause)
     came = say("the client printed {text}", text=shown(said_by(client.console)))
     others = [name for name in NAMES if name != client.name and name in text]
@@ -207,7 +225,7 @@ def _require_own(exam: Exam, client: Watched) -> None:
     if client.name not in text:
         if OBJECT.search(text):
             cause = cause or say("an object was printed, a socket or a file, and not what was read from it")
-        cause = cause or cause_of_waiting(exam)
+        cause = cause or (_cause_of_an_end(exam, client) if client.has_ended else cause_of_waiting(exam))
     elif "datetime.datetime(" in text:
         cause = say("a tuple or a list was made a text as it is: put the time in by itself, with strftime()")
     elif not client.ticks and not cause and text.count(client.name) > 1:

@@ -5,7 +5,12 @@ import ast
 from conformance.labs.source import RECEIVING, Source
 
 _THREADS = {"Thread", "Process"}
-_STARTING = _THREADS | {"submit", "start_new_thread"}
+_STARTING = {"Thread", "submit", "start_new_thread"}
+"""What lets a function run in this process. A process of its own has its own copy of what it is given."""
+
+_WAITING = {"join", "result", "wait"}
+_ALL_ERRORS = {"Exception", "BaseException"}
+_TELLING = {"print", "print_exc", "exception", "error", "exit"}
 
 
 def closed_under_a_thread(source: Source) -> list[int]:
@@ -13,15 +18,43 @@ def closed_under_a_thread(source: Source) -> list[int]:
     found = []
     for block in source.nodes_of(ast.With):
         parts = list(ast.walk(block))
-        stays = any(isinstance(part, ast.While | ast.For) for part in parts)
-        calls = [part for part in parts if isinstance(part, ast.Call)]
-        if stays or any(isinstance(call.func, ast.Attribute) and call.func.attr == "join" for call in calls):
+        if any(isinstance(part, ast.While | ast.For) for part in parts) or _waits(parts):
             continue
         closed = {_name(item.optional_vars or item.context_expr) for item in block.items} - {""}
-        given = {_name(part) for call in source.calls_of(_STARTING) if call in calls for part in ast.walk(call)}
-        if closed & given:
+        if closed & _given_to_a_thread(source, parts):
             found.append(block.lineno)
     return sorted(found)
+
+
+def closed_after_a_start(source: Source) -> list[int]:
+    """Return where ``close`` follows the start of a thread that has been given what it closes."""
+    found = []
+    for loop in source.nodes_of(ast.While):
+        parts = list(ast.walk(loop))
+        if _waits(parts):
+            continue
+        given = _given_to_a_thread(source, parts)
+        starts = [call.lineno for call in source.calls_of(_STARTING) if call in parts]
+        found += [
+            call.lineno
+            for statement in loop.body
+            if isinstance(statement, ast.Expr) and isinstance(call := statement.value, ast.Call)
+            if isinstance(call.func, ast.Attribute) and call.func.attr == "close" and _name(call.func.value) in given
+            if call.lineno > min(starts)
+        ]
+    return sorted(found)
+
+
+def _waits(parts: list[ast.AST]) -> bool:
+    calls = [part.func for part in parts if isinstance(part, ast.Call)]
+    return any(isinstance(function, ast.Attribute) and function.attr in _WAITING for function in calls)
+
+
+def _given_to_a_thread(source: Source, parts: list[ast.AST]) -> set[str]:
+    """Return the names that threads get which are started there. A method's value, as of ``dup()``, is another."""
+    calls = [part for call in source.calls_of(_STARTING) if call in parts for part in ast.walk(call)]
+    owners = {part.value for part in calls if isinstance(part, ast.Attribute)}
+    return {_name(part) for part in calls if part not in owners} - {""}
 
 
 def calls_for_a_thread(source: Source) -> list[tuple[int, str]]:
@@ -83,13 +116,23 @@ def unflushed(source: Source) -> list[int]:
 
 
 def hidden_errors(source: Source) -> list[int]:
-    """Return where an ``except`` that takes any error does nothing but go on."""
+    """Return where an ``except`` that takes any error neither tells it nor raises one."""
     return sorted(
         node.lineno
         for node in source.nodes_of(ast.ExceptHandler)
-        if (node.type is None or _name(node.type) in {"Exception", "BaseException"})
-        and all(isinstance(part, ast.Pass | ast.Continue) for part in node.body)
+        if (node.type is None or _name(node.type) in _ALL_ERRORS) and not _tells(node)
     )
+
+
+def _tells(handler: ast.ExceptHandler) -> bool:
+    parts = [part for statement in handler.body for part in ast.walk(statement)]
+    names = {part.attr for part in parts if isinstance(part, ast.Attribute)} | {*map(_name, parts)}
+    return bool(names & _TELLING | names & {handler.name}) or any(isinstance(part, ast.Raise) for part in parts)
+
+
+def suppressed_errors(source: Source) -> list[int]:
+    """Return where ``suppress`` takes any error."""
+    return sorted(call.lineno for call in source.calls_of({"suppress"}) if {*map(_name, call.args)} & _ALL_ERRORS)
 
 
 def fixed_destinations(source: Source) -> list[int]:

@@ -5,7 +5,9 @@ import time
 from functools import lru_cache
 
 from conformance.labs.dialogue import converse
+from conformance.labs.errors import failed, last_error, shown_error
 from conformance.labs.exam import START_OF_CLIENT, Exam, News, said_by
+from conformance.languages.texts import say
 from conformance.timing import SCALE
 
 NAMES = "Анна", "Борис"
@@ -32,6 +34,9 @@ def clocks(text: str) -> list[re.Match[str]]:
     """
     kinds = _CLOCK, _DOTTED_CLOCK, _SPELLED_CLOCK
     return next((found for kind in kinds if (found := list(kind.finditer(text)))), [])
+
+
+_LEFT = re.compile(r"^(BrokenPipe|ConnectionReset|ConnectionAborted)Error")
 
 
 class Watched:
@@ -78,7 +83,11 @@ class Watched:
 
 
 class Show:
-    """Two clients at once, until each has had three ticks; then the first leaves, and the second is watched on."""
+    """Two clients at once, until each has had three ticks; then the first leaves, and the second is watched on.
+
+    Attributes:
+        error: what the server has failed with until then, in the reader's language; empty: nothing
+    """
 
     def __init__(self, exam: Exam) -> None:
         self.news = News(exam.server)
@@ -93,6 +102,7 @@ class Show:
         end = time.monotonic() + WATCHED
         while time.monotonic() < end and min(client.look() for client in both) < TIMES:
             self.second.console.wait_for(lambda: self._changes(), end - time.monotonic())
+        self.error = _error_of(exam)
         self.both_had_some = all(client.ticks for client in both)
         self.first.leave()
         self.goes_on = False
@@ -109,6 +119,14 @@ class Show:
     def _changes(self) -> bool:
         had = len(self.first.ticks), len(self.second.ticks)
         return had != (self.first.look(), self.second.look())
+
+
+def _error_of(exam: Exam) -> str:
+    """Return the error that a server has printed, in the reader's language; empty: none, or that a client has left."""
+    server = exam.server
+    if not failed(server) or _LEFT.search(last_error(server)):
+        return ""
+    return say("the server ended with {error}", error=shown_error(server))
 
 
 @lru_cache(1)

@@ -9,11 +9,18 @@ from conformance.labs import errors
 from conformance.labs.console import Console
 from conformance.labs.errors import cause_of_an_error
 from conformance.labs.source import Source
-from conformance.labs.traces import asks_while_it_serves, closed_under_a_thread, fixed_destinations
+from conformance.labs.traces import (
+    asks_while_it_serves,
+    closed_after_a_start,
+    closed_under_a_thread,
+    fixed_destinations,
+    hidden_errors,
+    suppressed_errors,
+)
 from conformance.timing import PATIENCE
 
 OPEN = """
-import socket, socketserver, threading
+import selectors, socket, socketserver, threading
 udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 tcp = socket.socket()
 tcp.bind(("localhost", 0))
@@ -38,6 +45,11 @@ ENDED = {
     "socket.socket().bind(tcp.getsockname())": "the port is bound already",
     "tcp.listen(); tcp.recv(9)": "the socket that accept() has returned",
     'udp.send(b"text")': "use sendto(data, address)",
+    'print("text: " + 5)': "text is joined with text alone",
+    'print(("name", "time") + "text")': "text is joined with text alone",
+    'Handler.__new__(Handler).sendall(b"text")': "the connection is self.request",
+    "Handler.__new__(Handler).rfile.readline()": "the connection is self.request",
+    "tcp.close(); selectors.DefaultSelector().register(tcp, 1)": "the socket was closed before",
     "print(unknown)": "",
 }
 
@@ -53,6 +65,27 @@ def test_an_error_says_what_it_comes_from(tmp_path: Path, line: str) -> None:
         assert console.wait_for(lambda: errors.failed(console) and not console.running, PATIENCE)
         cause = cause_of_an_error(console, file)
         assert ENDED[line] in cause and bool(cause) == bool(ENDED[line]), cause
+
+
+@pytest.mark.parametrize(
+    ("server", "place"),
+    [
+        ("import beside\n\nbeside.fail('x')\n", "beside.py, line 2"),
+        ("import json\n\njson.loads('x')\n", "server.py, line 3"),
+        ("import threading\nthreading.Thread(target=int, args=['x']).start()\n", ""),
+        ("raise SystemExit('no')\n", ""),
+    ],
+    ids=["beside", "library", "nowhere", "no traceback"],
+)
+def test_an_error_is_shown_with_the_line_of_the_program(tmp_path: Path, server: str, place: str) -> None:
+    """The innermost one that is its own: what Python's own modules do there is not to be mended."""
+    file = tmp_path / "server.py"
+    file.write_text(server, encoding="utf-8")
+    (tmp_path / "beside.py").write_text("def fail(text):\n    int(text)\n", encoding="utf-8")
+    with Console(file) as console:
+        assert console.wait_for(lambda: bool(console.errors) and not console.running, PATIENCE)
+        shown = errors.shown_error(console)
+    assert shown.endswith(f"” ({place})" if place else "”"), shown
 
 
 def test_a_screen_has_both_streams_in_the_order_in_which_they_came(tmp_path: Path) -> None:
@@ -94,6 +127,9 @@ STARTED = "with connection:\n    thread = Thread(target=serve, args=(connection,
         (STARTED, [1]),
         (f"{STARTED}    thread.join()\n", []),
         (STARTED.replace("args=(connection,)", "args=(server,)"), []),
+        (STARTED.replace("(connection,)", "(connection.dup(),)"), []),
+        (STARTED.replace("Thread", "Process"), []),
+        (f"{STARTED}    done.wait()\n", []),
         (
             "with socket() as connection:\n    while True:\n        Thread(target=serve, args=(connection,)).start()\n",
             [],
@@ -102,6 +138,51 @@ STARTED = "with connection:\n    thread = Thread(target=serve, args=(connection,
 )
 def test_a_with_that_ends_under_a_thread(tmp_path: Path, text: str, lines: list[int]) -> None:
     assert closed_under_a_thread(source(tmp_path, text)) == lines
+
+
+LOOP = "while True:\n    connection, _ = server.accept()\n    {}\n"
+START_IN_LOOP = "Thread(target=serve, args=(connection,)).start()"
+
+
+@pytest.mark.parametrize(
+    ("body", "lines"),
+    [
+        (f"{START_IN_LOOP}\n    connection.close()", [4]),
+        (f"connection.close()\n    {START_IN_LOOP}", []),
+        (f"{START_IN_LOOP}\n    other.close()", []),
+        ("Process(target=serve, args=(connection,)).start()\n    connection.close()", []),
+    ],
+)
+def test_a_close_that_follows_the_start_of_a_thread(tmp_path: Path, body: str, lines: list[int]) -> None:
+    assert closed_after_a_start(source(tmp_path, LOOP.format(body))) == lines
+
+
+@pytest.mark.parametrize(
+    ("body", "lines"),
+    [
+        ("continue", [3]),
+        ("connection.close()", [3]),
+        ("print(error)", []),
+        ("logging.exception('no')", []),
+        ("raise ValueError from None", []),
+    ],
+)
+def test_an_except_that_hides_errors(tmp_path: Path, body: str, lines: list[int]) -> None:
+    text = "while True:\n    try: f()\n    except Exception as error: BODY\n    except OSError: pass\n"
+    assert hidden_errors(source(tmp_path, text.replace("BODY", body))) == lines
+
+
+def test_a_suppress_that_hides_errors(tmp_path: Path) -> None:
+    text = "with suppress(OSError): f()\nwith contextlib.suppress(BaseException): f()\n"
+    assert suppressed_errors(source(tmp_path, text)) == [2]
+
+
+@pytest.mark.parametrize(
+    ("text", "sends"),
+    [("s.makefile().read()", False), ("s.makefile('rw')", True), ("s.makefile(mode='w')", True), ("s.send(b'')", True)],
+)
+def test_what_makefile_returns_sends_if_it_is_opened_to_write(tmp_path: Path, text: str, sends: bool) -> None:
+    assert source(tmp_path, text).sends == sends
 
 
 def test_an_address_that_stands_there(tmp_path: Path) -> None:

@@ -142,13 +142,37 @@ with socketserver.UDPServer(("localhost", 5000), Handler) as server:
     print("Waiting for clients")
     server.serve_forever()
 """
+FRAMEWORK_TCP_SERVER = """
+import socketserver, time
+from contextlib import suppress
+from datetime import datetime
+
+class Handler(socketserver.StreamRequestHandler):
+    def handle(self):
+        name = self.rfile.readline().decode().strip()
+        print(name, self.client_address)
+        with suppress(ConnectionError):
+            while True:
+                self.request.sendall(f"{name} {datetime.now():%H:%M:%S}\\n".encode())
+                time.sleep(3)
+
+socketserver.ThreadingTCPServer.daemon_threads = True
+with socketserver.ThreadingTCPServer(("localhost", 5000), Handler) as server:
+    print("Waiting for clients")
+    server.serve_forever()
+"""
 GOOD = {
     1: (ECHO_UDP_SERVER, ECHO_UDP_CLIENT),
     2: (TIME_UDP_SERVER, TIME_UDP_CLIENT),
     4: (ECHO_TCP_SERVER, ECHO_TCP_CLIENT),
     5: (TIME_TCP_SERVER, TIME_TCP_CLIENT),
     6: (FRAMEWORK_UDP_SERVER, ECHO_UDP_CLIENT),
+    7: (FRAMEWORK_TCP_SERVER, TIME_TCP_CLIENT.replace("encode()", 'encode() + b"\\n"')),
 }
+_START = "        threading.Thread(target=serve, args=server.accept(), daemon=True).start()\n"
+_UNDER = """        connection, address = server.accept()
+        {}threading.Thread(target=serve, args=(connection, address)).start()
+"""
 
 BAD: dict[str, tuple[int, str, str, str]] = {
     # name: exercise, where it stands, what stands there instead, what the verdict says
@@ -259,6 +283,40 @@ BAD: dict[str, tuple[int, str, str, str]] = {
     ),
     "runs-its-thread": (5, "True).start()", "True).run()", r"server.py, line 19: run\(\) calls the function here"),
     "does-not-start-its-thread": (5, "True).start()", "True)", r"server.py, line 19: nothing starts this thread"),
+    "closes-under-its-thread": (
+        *(5, _START, _UNDER.format("with connection: ")),
+        "server.py, line 20: this with block closes the connection",
+    ),
+    "closes-after-the-start": (
+        *(5, _START, f"{_UNDER.format('')}        connection.close()\n"),
+        r"server.py, line 21: close\(\) closes the connection",
+    ),
+    "fails-after-a-time": (
+        *(5, "time.sleep(3)", "name.loud()"),
+        r"cause: the server ended with “AttributeError: .*” \(server.py, line 12\)",
+    ),
+    "suppresses-all-errors": (
+        *(5, "    with connection:\n        name = connection.recv(1024).decode().strip()"),
+        "    with __import__('contextlib').suppress(Exception), connection:\n        name = connection.recv(1024) + ''",
+        r"server.py, line 6: this suppress\(\) hides every error",
+    ),
+    "sends-to-all-in-each-thread": (
+        *(5, '                connection.sendall(f"{name} {datetime.now():%H:%M:%S}\\n".encode())'),
+        *(
+            """\
+                clients = serve.__dict__
+                clients[name] = connection
+                for other in clients:
+                    clients[other].sendall(f"{other} {datetime.now():%H:%M:%S}\\n".encode())""",
+            "two loops send to one client",
+        ),
+    ),
+    "serves-one-client": (7, "serve_forever", "handle_request", r"handle_request\(\) serves one client: "),
+    "framework-without-with": (
+        *(7, 'with socketserver.ThreadingTCPServer(("localhost", 5000), Handler) as server:'),
+        'server = socketserver.ThreadingTCPServer(("localhost", 5000), Handler)\nif True:',
+        "hint: with ThreadingTCPServer",
+    ),
     "prints-its-file": (
         *(5, "    while data := client.recv(1024):\n        print(data.decode()"),
         *(
@@ -438,7 +496,7 @@ def test_a_known_mistake_gets_its_name(tmp_path: Path, name: str) -> None:
     server, client = GOOD[number]
     assert (good in server) + (good in client) >= 1
     write(tmp_path, server.replace(good, bad), client.replace(good, bad) if good not in server else client)
-    status, said = lab(number, tmp_path)
+    status, said = lab(number, tmp_path, "--hint")
     if not said_of_it:
         assert status == 0, said
         return
