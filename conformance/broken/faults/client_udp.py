@@ -81,6 +81,17 @@ def reports_a_late_answer() -> None:
         return good(self, reply, now)
 
 
+@fault("CLI-2", service="echo", transport="udp")
+def is_proved_by_an_answer_to_another_message() -> None:
+    """prints `connected` when the answer to another message comes"""
+
+    @wrap(EchoDatagramClient, "_take")
+    def take(good: Any, self: EchoDatagramClient, reply: Reply, now: float) -> Any:
+        if reply.status == "OK" and reply.fields.get("message", self._message) != self._message:
+            self.connect()
+        return good(self, reply, now)
+
+
 class _Unconnected(socket.socket):
     def connect(self, address: Any) -> None:
         self._server = address

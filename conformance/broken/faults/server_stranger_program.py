@@ -141,6 +141,19 @@ def writes_names_in_ascii() -> None:
     _says(lambda line: line.encode("ascii", "backslashreplace").decode())
 
 
+@fault("SRV-6", transport="udp", service="echo")
+def hears_good_requests_alone() -> None:
+    """takes an address for silent that sends requests which are answered with ERR"""
+
+    @wrap(EchoEndpoint, "receive")
+    def receive(good: Any, self: EchoEndpoint, datagram: bytes, client: address.Address, *times: float) -> Any:
+        heard = self._last_heard.get(client)
+        replies = good(self, datagram, client, *times)
+        if heard is not None and any(reply.startswith(b"ERR") for reply in replies):
+            self._last_heard[client] = heard
+        return replies
+
+
 @fault("SRV-6", transport="udp", service="time")
 def says_nothing_of_a_new_name() -> None:
     """prints nothing when a client changes its name"""
