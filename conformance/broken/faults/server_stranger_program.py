@@ -141,6 +141,12 @@ def writes_names_in_ascii() -> None:
     _says(lambda line: line.encode("ascii", "backslashreplace").decode())
 
 
+@fault("SRV-5", service="time")
+def leaves_the_name_out() -> None:
+    """prints `client ADDRESS connected` for a client of the time service too"""
+    _says(lambda line: re.sub(r"^client .* \((.*)\) connected$", r"client \1 connected", line))
+
+
 @fault("SRV-6", transport="udp", service="echo")
 def hears_good_requests_alone() -> None:
     """takes an address for silent that sends requests which are answered with ERR"""
