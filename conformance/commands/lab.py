@@ -178,7 +178,8 @@ def _print(console: Console, taken: Taken[Exam], told: set[tuple[str, str]], *, 
         if taken.step.why:
             _print_beside(console, "   ", say(taken.step.why), style="dim")
         if hint:
-            _print_beside(console, "   ", say("hint: {hint}", hint=say(taken.step.hint, **taken.step.examples)))
+            text = say(taken.error.hint or taken.step.hint, **taken.step.examples)
+            _print_beside(console, "   ", say("hint: {hint}", hint=text))
 
 
 def _print_beside(console: Console, sign: str, text: str, style: str = "") -> None:

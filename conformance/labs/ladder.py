@@ -12,10 +12,13 @@ Subject = TypeVar("Subject")
 class StepError(Exception):
     """A step that is not taken yet."""
 
-    def __init__(self, expected: str, came: str, cause: str = "") -> None:
-        """Each in the language of the reader: what was expected, what came, and a likely cause, or nothing."""
+    def __init__(self, expected: str, came: str, cause: str = "", hint: str = "") -> None:
+        """Say what was expected, what came, and a likely cause, or nothing, each in the language of the reader.
+
+        `hint`, in English, is for what has failed alone, in place of the step's.
+        """
         super().__init__(expected)
-        self.expected, self.came, self.cause = expected, came, cause
+        self.expected, self.came, self.cause, self.hint = expected, came, cause, hint
 
 
 class UndecidedError(Exception):

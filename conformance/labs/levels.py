@@ -3,10 +3,11 @@
 import fnmatch
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from itertools import dropwhile, takewhile
 from pathlib import Path
+from types import MappingProxyType
 
 from conformance.as_client.exchange import as_text
 from conformance.expected import replies
@@ -52,21 +53,28 @@ _steps: list[set[str]] = []
 """The requirements of each step, in the steps' order."""
 
 
-def _judging(role: Role, groups: list[str]) -> Callable[[Exam], None]:
-    ids = [id_ for id_ in REQUIREMENTS if any(fnmatch.fnmatchcase(id_, group) for group in groups)]
+def _judging(role: Role, groups: str, hints: Mapping[str, str]) -> Callable[[Exam], None]:
+    ids = [id_ for id_ in REQUIREMENTS if _is_in(id_, groups)]
 
     place = len(_steps)
     _steps.append(set(ids))
 
     def take(exam: Exam) -> None:
         later = set().union(*_steps[place + 1 :]) - set().union(*_steps[: place + 1])
-        _judge(exam, role, ids, later)
+        _judge(exam, role, ids, later, hints)
 
     return take
 
 
-def _step(title: str, why: str, hint: str, role: Role, ids: str) -> Step[Exam]:
-    return Step(title, why, hint, _judging(role, ids.split()))
+def _is_in(id_: str, groups: str) -> bool:
+    return any(fnmatch.fnmatchcase(id_, group) for group in groups.split())
+
+
+def _step(
+    title: str, why: str, hint: str, role: Role, groups: str, hints: Mapping[str, str] = MappingProxyType({})
+) -> Step[Exam]:
+    """Return a step for some requirements; `hints` are for some of them, in place of the step's."""
+    return Step(title, why, hint, _judging(role, groups, hints))
 
 
 PROTOCOL = [
@@ -144,13 +152,18 @@ def examples_of(service: Service, transport: Transport) -> dict[str, str]:
 
 SCHEDULES = _step(
     mark("leases, schedules and time hold"),
-    mark("Over UDP nobody says goodbye."),
+    mark("A person sees each tick that is late, missing or doubled."),
     mark(
         "Count from a fixed start: start + n * interval, not sleep(interval). After a long sleep, skip the ticks that"
-        " are no longer due. Over UDP, keep for each address when its lease ends: each TIME with a valid token puts"
-        " that off, and at its end the ticks end. A token stays valid when another one has been sent."
+        " are no longer due."
     ),
     *("server", "LEASE-* TIME-*"),
+    {
+        "LEASE-*": mark(
+            "Keep for each address when its lease ends: each TIME with a valid token puts that off, and at its end the"
+            " ticks end. A token stays valid when another one has been sent."
+        ),
+    },
 )
 
 ROBUST = [
@@ -160,55 +173,91 @@ ROBUST = [
         mark(
             "signal.signal() for SIGINT, SIGTERM and SIGHUP, before the first line is printed; the handler only sets"
             " a variable. recvfrom() and accept() wait on after a handler: with settimeout(0.2) the loop gets to look"
-            " at the variable. A timeout is one for sendall(), too: TimeoutError if a client does not read. Then answer"
-            " what has arrived, set all three to signal.SIG_IGN (Python drops handlers while it ends, and a second"
-            " signal would end the program), print 'stopped', and end with status 0."
-            " A status of -1, -2 or -15 says that a signal has ended the program. Over TCP: SO_REUSEADDR before bind()."
+            " at the variable. Before 'stopped' set all three to signal.SIG_IGN: Python drops handlers while it ends."
+            " A status of -1, -2 or -15 says that a signal has ended the program."
         ),
         *("server", "SRV-8 SRV-9 SRV-16"),
+        {
+            "SRV-9": mark(
+                "When the signal has come, take what waits still, and answer it: settimeout(0), then accept() and"
+                " recv() until BlockingIOError. A timeout is one for sendall(), too: TimeoutError if a client does not"
+                " read."
+            ),
+            "SRV-16": mark("Over TCP: setsockopt(SOL_SOCKET, SO_REUSEADDR, 1) before bind()."),
+        },
     ),
     _step(
         mark("it says who comes and who leaves, and why it cannot start"),
         mark("Whoever runs a server reads its lines, and its exit status."),
-        mark(
-            "Print `client ADDRESS connected` once for each client that gets an answer, for the time"
-            " `client NAME (ADDRESS) connected`, and the same with `left` when it is gone: over UDP, after"
-            " --idle-timeout seconds without a request; over TCP, also after a ConnectionResetError."
-            " With --quiet print neither. Of two threads that print(), one line may get into the other: write a"
-            " line with its \\n at once."
-            " What cannot start says why in one line on standard error: sys.exit(1), and sys.exit(2) for a wrong"
-            " command line. argparse would print more lines: give a class of your own, made from ArgumentParser, an"
-            " error() that prints one, and allow_abbrev=False. Take all options of SPEC.md, section 12, also those that"
-            " you have no use for; int() and float() take more than it allows, such as +5, 1_0 and 1e3."
-        ),
+        mark("SPEC.md, section 12, has the lines, the options and the exit statuses."),
         *("server", "SRV-*"),
+        {
+            "SRV-4 SRV-5": mark(
+                "Print `client ADDRESS connected` once for each client that gets an answer, for the time"
+                " `client NAME (ADDRESS) connected`. Of two threads that print(), one line may get into the other:"
+                " write a line with its \\n at once."
+            ),
+            "SRV-6": mark(
+                "Print the same line with `left` when a client is gone: over TCP, also after a ConnectionResetError;"
+                " over UDP, when it was silent for --idle-timeout seconds, or when its lease is over."
+            ),
+            "SRV-7": mark("With --quiet print neither who comes nor who leaves."),
+            "SRV-10": mark(
+                "sys.exit(2) for a wrong command line; with argparse, allow_abbrev=False. Take all options of SPEC.md,"
+                " section 12, also those that you have no use for; int() and float() take more than it allows, such as"
+                " +5, 1_0 and 1e3."
+            ),
+            "SRV-11": mark("sys.exit(1) where the server cannot listen: bind() raises OSError then."),
+            "SRV-12": mark(
+                "One line on standard error says why. argparse prints more: give a class of your own, made from"
+                " ArgumentParser, an error() that prints one."
+            ),
+            "SRV-13": mark("That a client is gone is no error: except ConnectionError, where you send and receive."),
+        },
     ),
     _step(
         mark("neither load nor noise stops it"),
         mark("Clients are slow, silent, wrong, and many."),
         mark(
-            "Never wait for one client alone; limit what is kept for each. Answer ERR with the code busy beyond"
-            " --max-clients clients. Over TCP: close a connection that is idle for --idle-timeout seconds, also one"
-            " that takes no answers; listen(128); of a line that has no end yet keep no more than makes it too long."
+            "Never wait for one client alone; limit what is kept for each. Over TCP: listen(128), since many come at"
+            " once."
         ),
         *("server", "LOAD-* ERR-10 ERR-11"),
+        {
+            "LOAD-4": mark(
+                "Close a connection that is idle for --idle-timeout seconds, also one that takes no answers."
+            ),
+            "LOAD-6": mark("Of a line that has no end yet, keep no more than makes it too long."),
+            "ERR-11": mark("Answer ERR with the code busy beyond --max-clients clients."),
+        },
     ),
     SCHEDULES,
     _step(
         mark("the client bears loss, silence and nonsense"),
         mark("Networks lose, double and delay; servers are down."),
-        mark(
-            "settimeout(), and over UDP send again after 1, 2 and 4 seconds. End with status 1 after SIGINT, SIGTERM or"
-            " SIGHUP and where no good answer comes, with 2 for wrong usage, with 3 after ERR; say why in one line on"
-            " standard error. SPEC.md, section 13, has the rest."
-        ),
+        mark("SPEC.md, section 13, has the rest."),
         *("client", "CLI-*"),
+        {
+            "CLI-7": mark(
+                "settimeout(), and sys.exit(1) where no good answer comes for --timeout seconds, and after SIGINT,"
+                " SIGTERM or SIGHUP."
+            ),
+            "CLI-8": mark("sys.exit(2) for a wrong command line, message or name, before anything is sent."),
+            "CLI-9": mark("After ERR: its code and its reason in one line on standard error, then sys.exit(3)."),
+            "CLI-10": mark(
+                "One line on standard error says each error: except OSError, where you connect, send and receive."
+            ),
+            "CLI-13": mark(
+                "Send the request again where no answer has come after 1, 2 and 4 seconds: settimeout() with the time"
+                " that is left."
+            ),
+        },
     ),
 ]
 
 
-def _judge(exam: Exam, role: Role, ids: list[str], later: set[str]) -> None:
-    """Run the checks of some requirements. Raises StepError, with the first cause, and UndecidedError.
+def _judge(exam: Exam, role: Role, ids: list[str], later: set[str], hints: Mapping[str, str]) -> None:
+    """Run the checks of some requirements. Raises StepError, with the first cause and its hint, and UndecidedError.
 
     What fails for want of a requirement of a later step fails that step, if anything passes here.
     """
@@ -231,7 +280,8 @@ def _judge(exam: Exam, role: Role, ids: list[str], later: set[str]) -> None:
         problem = case.problem.removeprefix(f"{cause.requirement} first: ")
         came = "\n".join(cut(line, LONGEST_LINE) for line in told(problem.strip().partition("\n\n")[0]).splitlines())
         expected = f"{cause.requirement}. {requirement_text(cause.requirement)}"
-        raise StepError(expected, "\n".join([came, *_sent_before(case)]))
+        hint = next((hint for groups, hint in hints.items() if _is_in(cause.requirement, groups)), "")
+        raise StepError(expected, "\n".join([came, *_sent_before(case)]), hint=hint)
     left = [case for cause in causes for case in cause.waiting]
     unjudged = [case for case in cases if case.outcome in ("error", "unjudged") and case not in left]
     if undecided := [case for case in unjudged if case.problem != NOTHING_NEW]:  # those have failed for a later step

@@ -1,5 +1,6 @@
 """The steps by SPEC.md: each fails for what it asks for, and not for what a later one does."""
 
+import fnmatch
 import json
 import os
 import re
@@ -7,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
@@ -244,7 +246,7 @@ def test_a_client_that_a_signal_ends_is_told_which_signal_came_and_when(tmp_path
         Exam(EXERCISES[5], Submission(tmp_path / "server.py", tmp_path / "client.py")) as exam,
         pytest.raises(StepError) as failed,
     ):
-        levels._judge(exam, "client", ["CLI-6"], set())
+        levels._judge(exam, "client", ["CLI-6"], set(), {})
     assert re.match(r"stopped by (SIG\w+|several signals) (before it was|when it was) \w+: ", failed.value.came)
 
 
@@ -281,8 +283,9 @@ def test_a_server_of_time_is_told_what_was_done(
         Exam(EXERCISES[2], Submission(tmp_path / "server.py", tmp_path / "client.py")) as exam,
         pytest.raises(StepError) as failed,
     ):
-        levels._judge(exam, "server", [judged], set())
+        levels._judge(exam, "server", [judged], set(), {"TIME-1": "", "TIME-8 LEASE-*": blamed, "*": ""})
     assert failed.value.expected.startswith(f"{blamed}. ") and said in failed.value.came
+    assert failed.value.hint == blamed
 
 
 def test_a_verdict_shows_no_line_of_thousands_of_characters(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -357,6 +360,28 @@ def test_hints_have_the_exercises_own_answer(language: str, number: int, answer:
     assert f"{exercise.services[0]}+{exercise.transport}://{{host}}:{{port}}'" in hints[0] and answer in hints[1]
     assert "sock.getsockname()[:2]" in hints[0] and "timespec='milliseconds'" in hints[2] and r"\r\n" in hints[3]
     assert ("makefile" in hints[3]) == (exercise.transport == "tcp")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_hint_is_no_wall_of_text(monkeypatch: pytest.MonkeyPatch, language: str) -> None:
+    """Those that are for some requirements of a step are for requirements that it has."""
+    judged: list[tuple[list[str], Mapping[str, str]]] = []
+    monkeypatch.setattr(levels, "_judge", lambda exam, role, ids, later, hints: judged.append((ids, hints)))
+    texts.choose(language)
+    with Exam(EXERCISES[2], Submission(Path("server.py"), Path("client.py"))) as exam:
+        for step in levels.ROBUST:
+            step.take(exam)
+            ids, hints = judged.pop()
+            for groups in hints:
+                assert all(fnmatch.filter(ids, group) for group in groups.split()), groups
+            assert all(len(texts.say(hint)) < 500 for hint in [step.hint, *hints.values()])
+
+
+@pytest.mark.parametrize("own", ["", "try this"])
+def test_what_failed_has_a_hint_of_its_own(capsys: pytest.CaptureFixture[str], own: str) -> None:
+    texts.choose("en")
+    lab_command._print(Screen(), Taken(levels.SCHEDULES, StepError("a", "b", hint=own)), set(), hint=True)
+    assert f"hint: {own or levels.SCHEDULES.hint}\n" in capsys.readouterr().out
 
 
 def test_watch_judges_the_step_that_is_missing_alone_and_first(tmp_path: Path) -> None:
