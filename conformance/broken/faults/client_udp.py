@@ -207,6 +207,28 @@ def renews_without_the_token() -> None:
         self._request = build_request(TIME, self._name)
 
 
+@fault("CLI-18", service="time", transport="udp")
+def puts_the_renewal_off_at_each_answer() -> None:
+    """renews an interval after the last `OK`, not after the last renewal"""
+
+    @wrap(TimeDatagramClient, "_renewed")
+    def renewed(good: Any, self: TimeDatagramClient, reply: Reply, now: float) -> None:
+        good(self, reply, now)
+        self._send_again = self._renewal = now + self._interval
+
+
+@fault("CLI-13", service="time", transport="udp")
+def starts_anew_with_a_token_that_had_to_wait() -> None:
+    """takes a repetition that carries a token which had to wait for a new request"""
+
+    @wrap(TimeDatagramClient, "_prove")
+    def prove(good: Any, self: TimeDatagramClient, reply: Reply, now: float) -> Any:
+        out = good(self, reply, now)
+        if not out:
+            self._sendings = 0
+        return out
+
+
 @fault("CLI-21", service="time", transport="udp")
 def gives_up_while_the_server_restarts() -> None:
     """gives up when the port is unreachable, although the server was there"""

@@ -112,8 +112,11 @@ def test_returns_any_token(target: Target, token: str) -> None:
 @pytest.mark.service("time")
 @pytest.mark.requirement("CLI-17", "CLI-7", "CLI-13")
 def test_answers_one_challenge_between_two_timers(target: Target) -> None:
-    """A server that always challenges gets one answer at once and one when the timer fires, until the timeout."""
-    with Talk(target, "time", "udp", "Анна", timeout=2.7) as talk:
+    """A server that always challenges gets one answer at once and one when the timer fires, until the timeout.
+
+    That one is a repetition; when no CHALLENGE follows, the next comes 2 s later.
+    """
+    with Talk(target, "time", "udp", "Анна", timeout=4.7) as talk:
         talk.expect("TIME Анна")
         requests = [talk.udp.requests[0]]
         for turn in "ab":
@@ -125,10 +128,13 @@ def test_answers_one_challenge_between_two_timers(target: Target) -> None:
             waiting = [["TIME Анна".encode(), f"token: {token}".encode()] for token in tokens[1:]]
             assert by_timer.lines in waiting, f"it sent {by_timer}; expected one of the later tokens"
             requests += [answer, by_timer]
+        with about("CLI-13"):
+            gap = talk.request().at - by_timer.at
+            assert took([gap], [2]), f"it sent its request again after {gap:g} s; expected 2 s"
         waited = talk.gave_up() - requests[0].at
         assert took(gaps(requests), [0, 1, 0, 1]), f"the gaps are {gaps(requests)} s; expected [0, 1, 0, 1]"
         with about("CLI-7"):
-            assert took([waited], [2.7]), f"it gave up after {waited:g} s; expected 2.7 s"
+            assert took([waited], [4.7]), f"it gave up after {waited:g} s; expected 4.7 s"
         talk.ends(1, [talk.connected], [""])
 
 
@@ -184,6 +190,23 @@ def test_renews_the_lease_every_interval(target: Target) -> None:
         longest = max(gaps(requests))
         assert longest <= seconds + LATENESS, f"the gaps are {gaps(requests)} s; expected {seconds:g} s at most"
         talk.ends(0, [talk.connected, *tick_lines("Анна", range(1, 8))], renewing=True)
+
+
+@pytest.mark.slow
+@pytest.mark.service("time")
+@pytest.mark.requirement("CLI-18")
+def test_a_late_answer_puts_off_no_renewal(target: Target) -> None:
+    every = 2.4 * SCALE
+    with Talk(target, "time", "udp", "--ticks", "1", "Анна") as talk:
+        talk.subscribe("Анна", interval(2.4))
+        first = renewal(talk, TOKEN)
+        talk.program.wait_until(lambda: False, 1.25 * LATENESS)
+        talk.send(subscribed("Анна", interval(2.4)))
+        while (gap := renewal(talk, TOKEN).at - first.at) < 0.75 * every:
+            pass  # CLI-28: the answer was later than half the interval
+        assert took([gap], [every]), f"two renewals are {gap:.3f} s apart; expected {every:g} s"
+        talk.send(tick("Анна", 1))
+        talk.ends(0, [talk.connected, *tick_lines("Анна", [1])], renewing=True)
 
 
 @pytest.mark.slow
