@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from conformance.clocks import loopback_delay
 from conformance.inconclusive import OUT_OF_TIME, STARVED, Unjudged
 from conformance.timing import CHECK_TIMEOUT, PATIENCE, SCALE
 
@@ -65,7 +66,7 @@ def begin_target(most: float = math.inf, is_busy: Callable[[], bool] = lambda: F
 
 def note_answer(seconds: float) -> None:
     """Remember how long an answer has taken that should come at once, if it was slow."""
-    if seconds > PROMPT:
+    if seconds > PROMPT + loopback_delay():
         _Target.waited += seconds
 
 

@@ -11,6 +11,7 @@ from conformance.as_server.adversary import Event
 from conformance.as_server.client_model import ExpectedConduct, understood
 from conformance.as_server.misbehaviours import Scenario, kinds
 from conformance.as_server.talk import LATENESS, took
+from conformance.clocks import loopback_delay
 from conformance.expected.replies import HIDDEN, visible
 from conformance.expected.services import SERVICE_TABLE
 from conformance.timing import CLOCK_GRAIN, JUDGE_LATENESS
@@ -153,7 +154,8 @@ def _wrong_subscriptions(case: Scenario, transcript: Sequence[Event]) -> Iterato
         unsubscribed = min(event.at, subscribed_at) - requests[0].at
         by_itself = 1 + int((unsubscribed + JUDGE_LATENESS) / RETRANSMISSIONS[0])
         if intervals:
-            by_itself += int((event.at - subscribed_at + CLOCK_GRAIN) / min(intervals) * 2)  # CLI-18, CLI-28
+            subscribed = event.at - subscribed_at + CLOCK_GRAIN + loopback_delay()
+            by_itself += int(subscribed / min(intervals) * 2)  # CLI-18, CLI-28
         if sum(_lines(request) == _request(case, name) for request in requests) > by_itself:
             yield Fault("it answered a CHALLENGE without the token", "CLI-16" if challenges else "CLI-13")
         if len(requests) > by_itself + min(by_itself, len(challenges)):

@@ -26,6 +26,9 @@ from conformance.as_network.schedules import (
     tcp_schedules,
     udp_schedules,
 )
+from conformance.as_server import talk
+from conformance.as_server.talk import took
+from conformance.clocks import delay
 from conformance.targets.terms import SERVICES, Service
 
 HERE = ("127.0.0.1", 0)
@@ -122,6 +125,20 @@ def test_a_datagram_is_delayed_and_overtaken() -> None:
         arrived = [pair.client.reply() for _ in range(3)]
     assert [reply.raw for reply in arrived] == [b"faster", b"faster", b"slow"]
     assert all(reply.at - start >= least for reply, least in zip(arrived, [0.05, 0.1, 0.2], strict=True))
+
+
+def test_a_slow_path_is_measured_and_a_lost_datagram_does_not_count() -> None:
+    lane = Lane((Fate(()),), Fate((0.03,)))
+    with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as receiver:
+        receiver.bind(HERE)
+        with relay(receiver.getsockname(), UdpSchedule(requests=lane)) as slow:
+            assert delay(receiver, (slow.host, slow.port)) >= 0.06
+
+
+def test_a_wait_may_seem_shorter_by_what_the_path_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(talk, "loopback_delay", lambda: 0.02)
+    assert took([0.99], [1])
+    assert not took([0.97], [1])
 
 
 def test_a_lane_goes_dead() -> None:
