@@ -11,6 +11,7 @@ from conformance.inconclusive import OUT_OF_TIME, Unjudged
 from conformance.patience import require_time_for_target
 from conformance.prerequisites import first_cause
 from conformance.running.checks import Cell, cell_of, citations, needs, unit_of
+from conformance.targets.host import require_datagrams
 
 NOT_STARTED = "it did not start"
 ENOUGH = "enough checks of this target had failed"
@@ -70,6 +71,8 @@ class Admission:
     def require(self, item: pytest.Item) -> None:
         """Raise Unjudged if a check is not to be run."""
         cell = cell_of(item)
+        if cell.transport == "udp":
+            require_datagrams()
         began = self._began.setdefault(cell.target, time.monotonic())
         budget, finished = self._config.getoption("--budget"), self._config.getoption("--finished")
         if budget is not None and time.monotonic() > began + budget:

@@ -9,7 +9,7 @@ from conformance.running.admission import Admission
 from conformance.running.checks import Cell
 from conformance.running.client_trial import try_client
 from conformance.running.server_trial import try_server
-from conformance.targets.host import OUT_OF, unjudged_without_resources
+from conformance.targets.host import OUT_OF, require_datagrams, unjudged_without_resources
 from conformance.targets.programs import NotRun
 from conformance.targets.server import DidNotStart
 from conformance.targets.target import Target
@@ -19,6 +19,8 @@ def try_program(target: Target, cell: Cell, admission: Admission) -> None:
     """Try a program with one service, and note what does not hold."""
     try:
         with unjudged_without_resources():
+            if cell.transport == "udp":
+                require_datagrams()
             if cell.role == "server":
                 try_server(target, cell, admission)
             else:

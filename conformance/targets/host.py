@@ -9,12 +9,15 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from itertools import pairwise
 from math import ceil, inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 from unittest import SkipTest
 
+from conformance.addresses import OWN_HOST, Address
+from conformance.clocks import LOST_AFTER
 from conformance.inconclusive import Inconclusive, Unjudged
 from conformance.languages.texts import say
 from conformance.targets.limits import MIB, OWN_FILES
@@ -43,6 +46,13 @@ SPARE_PORTS = 100
 NO_PORT = "this host has no port left for programs"
 
 NO_MEMORY = "this host has no memory left for programs"
+
+NO_DATAGRAMS = "this host's loopback loses datagrams or changes their order"
+
+BURSTS = 15
+
+BURST = bytes(range(20))
+"""Of each of these bytes a datagram: few enough for any receive buffer."""
 
 IANA_PORTS = 16_384
 """Dynamic ports by RFC 6335, section 6: 49152 to 65535."""
@@ -150,6 +160,33 @@ def require_loopback() -> None:
         raise OSError(say("this host has no loopback that works (127.0.0.1): {reason}", reason=reason)) from None
 
 
+def require_datagrams() -> None:
+    """Raise Unjudged where datagrams are lost or overtaken on the loopback, which plays another network (tc-netem(8)).
+
+    What a check sends or awaits may not come there, or too late, and no program is at fault.
+    """
+    if not _loopback_is_orderly():
+        raise Unjudged(NO_DATAGRAMS)
+
+
+@cache
+def _loopback_is_orderly() -> bool:
+    with socket.socket(type=socket.SOCK_DGRAM) as receiver, socket.socket(type=socket.SOCK_DGRAM) as sender:
+        receiver.bind((OWN_HOST, 0))
+        receiver.settimeout(LOST_AFTER)
+        return all(_carried(sender, receiver, receiver.getsockname()) for _ in range(BURSTS))
+
+
+def _carried(sender: socket.socket, receiver: socket.socket, address: Address) -> bool:
+    """Return whether several datagrams that are sent to that address are received, in their order."""
+    for number in BURST:
+        sender.sendto(bytes([number]), address)
+    try:
+        return all(receiver.recv(1) == bytes([number]) for number in BURST)
+    except TimeoutError:
+        return False
+
+
 def local_ports() -> int:
     """Return how many ports this host has for those who ask for any port."""
     try:
@@ -234,7 +271,10 @@ def require_addresses() -> None:
 
 @contextmanager
 def unjudged_without_resources() -> Iterator[None]:
-    """A block that raises Unjudged if it fails while this host has no port left for who asks for any, or no memory."""
+    """A block that raises Unjudged if it fails while this host has no port left for who asks for any, or no memory.
+
+    So it does where the loopback does not carry what is sent, see `require_datagrams`.
+    """
     killed = killed_for_memory()
     try:
         yield
@@ -244,6 +284,7 @@ def unjudged_without_resources() -> Iterator[None]:
         if killed_for_memory() > killed:
             raise Unjudged(NO_MEMORY) from None
         if isinstance(error, (AssertionError, OSError)):
+            require_datagrams()
             for kind in socket.SOCK_DGRAM, socket.SOCK_STREAM:
                 _require_spare_ports(kind)
         raise

@@ -7,6 +7,7 @@ import pytest
 from conformance import patience
 from conformance.inconclusive import Unjudged
 from conformance.running import stalls, threads
+from conformance.targets import host
 from conformance.tests import test_gates
 
 pytest_plugins = "pytester"
@@ -38,6 +39,25 @@ def test_some_failures_are_tried_again_on_a_busy_machine(
     result.assert_outcomes(failed=3)
     result.stdout.fnmatch_lines([f"E * attempt {attempts}"])
     assert f"attempt {attempts + 1}" not in result.stdout.str()
+
+
+DOES_NOT_HOLD = """
+@pytest.mark.requirement('ECHO-1')
+@pytest.mark.service('echo')
+@pytest.mark.transport('tcp')
+def test_it(target):
+    raise AssertionError('it does not')
+"""
+
+
+@pytest.mark.parametrize("orderly", [True, False])
+def test_nothing_fails_where_the_loopback_loses_datagrams(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, orderly: bool
+) -> None:
+    monkeypatch.setattr(host, "_loopback_is_orderly", lambda: orderly)
+    options = "--implementation=raw", "-p", threads.__name__
+    result, _ = test_gates.run_checks(pytester, DOES_NOT_HOLD, *options)
+    result.assert_outcomes(failed=1 if orderly else 0, skipped=0 if orderly else 1)
 
 
 def test_where_nobody_counts_no_machine_is_busy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

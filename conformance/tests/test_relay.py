@@ -29,6 +29,7 @@ from conformance.as_network.schedules import (
 from conformance.as_server import talk
 from conformance.as_server.talk import took
 from conformance.clocks import delay
+from conformance.targets import host
 from conformance.targets.terms import SERVICES, Service
 
 HERE = ("127.0.0.1", 0)
@@ -133,6 +134,18 @@ def test_a_slow_path_is_measured_and_a_lost_datagram_does_not_count() -> None:
         receiver.bind(HERE)
         with relay(receiver.getsockname(), UdpSchedule(requests=lane)) as slow:
             assert delay(receiver, (slow.host, slow.port)) >= 0.06
+
+
+@pytest.mark.parametrize(
+    ("lane", "orderly"), [(Lane(), True), (Lane((Fate(), LOST)), False), (Lane((Fate(), Fate(behind=1))), False)]
+)
+def test_a_path_that_loses_or_turns_datagrams_is_seen(lane: Lane, orderly: bool) -> None:
+    with ExitStack() as stack:
+        sender, receiver = (stack.enter_context(socket.socket(type=socket.SOCK_DGRAM)) for _ in range(2))
+        receiver.bind(HERE)
+        receiver.settimeout(0.5 if not orderly else 10)
+        path = stack.enter_context(relay(receiver.getsockname(), UdpSchedule(requests=lane)))
+        assert host._carried(sender, receiver, (path.host, path.port)) == orderly
 
 
 def test_a_wait_may_seem_shorter_by_what_the_path_takes(monkeypatch: pytest.MonkeyPatch) -> None:
