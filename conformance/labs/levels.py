@@ -13,6 +13,7 @@ from conformance.as_client.exchange import as_text
 from conformance.expected import replies
 from conformance.expected.oracle import masked, ok
 from conformance.expected.services import SERVICE_TABLE
+from conformance.labs.errors import own_part
 from conformance.labs.exam import Exam
 from conformance.labs.ladder import Step, StepError, UndecidedError, cut, shown
 from conformance.languages.texts import mark, requirement_text, say
@@ -278,7 +279,8 @@ def _judge(exam: Exam, role: Role, ids: list[str], later: set[str], hints: Mappi
         cause = now[0]
         case = cause.example[0] if cause.example else cause.waiting[0]
         problem = case.problem.removeprefix(f"{cause.requirement} first: ")
-        came = "\n".join(cut(line, LONGEST_LINE) for line in told(problem.strip().partition("\n\n")[0]).splitlines())
+        lines = _own_part(told(problem.strip().partition("\n\n")[0]).splitlines(), exam.submission.server.parent)
+        came = "\n".join(cut(line, LONGEST_LINE) for line in lines)
         expected = f"{cause.requirement}. {requirement_text(cause.requirement)}"
         hint = next((hint for groups, hint in hints.items() if _is_in(cause.requirement, groups)), "")
         raise StepError(expected, "\n".join([came, *_sent_before(case)]), hint=hint)
@@ -286,6 +288,14 @@ def _judge(exam: Exam, role: Role, ids: list[str], later: set[str], hints: Mappi
     unjudged = [case for case in cases if case.outcome in ("error", "unjudged") and case not in left]
     if undecided := [case for case in unjudged if case.problem != NOTHING_NEW]:  # those have failed for a later step
         raise UndecidedError(told(undecided[0].problem))
+
+
+def _own_part(lines: list[str], directory: Path) -> list[str]:
+    """Return the lines of a problem, of those on standard error what is about the programs' own files alone."""
+    sign = "stderr: "
+    errors = [line.removeprefix(sign) for line in lines if line.startswith(sign)]
+    others = [line for line in lines if not line.startswith(sign)]
+    return [*others, *(f"{sign}{line}" for line in own_part(errors, directory))]
 
 
 def _sent_before(case: Case) -> list[str]:

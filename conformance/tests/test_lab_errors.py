@@ -88,6 +88,37 @@ def test_an_error_is_shown_with_the_line_of_the_program(tmp_path: Path, server: 
     assert shown.endswith(f"” ({place})" if place else "”"), shown
 
 
+THREADS = '''
+import threading
+
+def fail(text):
+    int(text)
+
+def serve():
+    fail("x")
+
+thread = threading.Thread(target=serve)
+thread.start()
+thread.join()
+'''
+
+
+def test_of_a_traceback_a_level_shows_what_is_in_the_programs_files(tmp_path: Path) -> None:
+    """Frames of threading stand around them, and marks under them."""
+    file = tmp_path / "server.py"
+    file.write_text(THREADS, encoding="utf-8")
+    with Console(file) as console:
+        assert console.wait_for(lambda: bool(console.errors) and not console.running, PATIENCE)
+        lines = console.errors
+    assert errors.own_part(lines, tmp_path) == [
+        *('  File "server.py", line 8, in serve', '    fail("x")'),
+        *('  File "server.py", line 5, in fail', "    int(text)"),
+        "ValueError: invalid literal for int() with base 10: 'x'",
+    ]
+    elsewhere = [*lines, "usage: server.py"]
+    assert errors.own_part(elsewhere, tmp_path / "elsewhere") == elsewhere
+
+
 def test_a_screen_has_both_streams_in_the_order_in_which_they_came(tmp_path: Path) -> None:
     file = tmp_path / "client.py"
     file.write_text("print('connected')\nprint(input('Message: '))\ninput('Again: ')\n", encoding="utf-8")
