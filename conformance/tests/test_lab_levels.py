@@ -192,6 +192,36 @@ def test_a_server_that_refuses_nothing_is_told_which_request_had_to_be_refused(t
     assert "the answer to 'ECHO \\x01\\n': 'OK" in failed.value.came and "code: bad-character" in failed.value.came
 
 
+CARELESS_TIME = """
+import socket, threading
+server = socket.create_server(("127.0.0.1", 0))
+print("waiting for clients on time+tcp://%s:%d" % server.getsockname(), flush=True)
+
+def serve(connection):
+    for number, line in enumerate(connection.makefile("rb")):
+        name = line[:-1].decode()[5:]
+        tick = f"TICK\\nname: {name}\\ntime: 2026-11-23T09:00:01.250Z\\nseq: 1\\n\\n" if number == 0 else ""
+        connection.sendall(f"OK\\nname: {name}\\ninterval: 3\\n\\n{tick}".encode())
+
+while True:
+    threading.Thread(target=serve, args=(server.accept()[0],), daemon=True).start()
+"""
+"""It answers as if no request were faulty, but for one that is no UTF-8: of that its thread dies."""
+
+
+@pytest.mark.timeout(180)  # a run of the suite
+def test_a_server_of_time_that_refuses_nothing_is_told_which_request_had_to_be_refused(tmp_path: Path) -> None:
+    """A tick is not the answer to the request after a faulty one that was accepted."""
+    write(tmp_path, CARELESS_TIME, "")
+    with (
+        Exam(EXERCISES[5], Submission(tmp_path / "server.py", tmp_path / "client.py")) as exam,
+        pytest.raises(StepError) as failed,
+    ):
+        ERRORS.take(exam)
+    assert failed.value.expected.startswith("ERR-1. ")
+    assert "the answer to 'TIME \\x01\\n': 'OK" in failed.value.came
+
+
 ALMOST = """
 import argparse, socket
 parser = argparse.ArgumentParser()
