@@ -107,7 +107,7 @@ def own_part(lines: Sequence[str], directory: Path) -> list[str]:
                 break
             if frame := _FRAME.match(line):
                 is_own = _is_own(Path(directory, frame[1]), directory)
-                line = line.replace(f"{directory.resolve()}{os.sep}", "")  # noqa: PLW2901
+                line = line.replace(f"{directory.resolve()}{os.sep}", "")
             if is_own and line.strip(" ^~"):
                 own.append(line)
     return [*lines]

@@ -88,7 +88,7 @@ def test_an_error_is_shown_with_the_line_of_the_program(tmp_path: Path, server: 
     assert shown.endswith(f"” ({place})" if place else "”"), shown
 
 
-THREADS = '''
+THREADS = """
 import threading
 
 def fail(text):
@@ -100,7 +100,7 @@ def serve():
 thread = threading.Thread(target=serve)
 thread.start()
 thread.join()
-'''
+"""
 
 
 def test_of_a_traceback_a_level_shows_what_is_in_the_programs_files(tmp_path: Path) -> None:
