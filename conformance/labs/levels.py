@@ -40,6 +40,9 @@ STEP_LIMIT = BUDGET + CHECK_TIMEOUT
 LONGEST_LINE = 600
 """Characters of a line of a verdict; a program may have printed some thousands."""
 
+LONGEST_REQUEST = 120
+"""Characters of a request that are shown in a verdict."""
+
 EXAMPLE = "hi"
 
 READING: dict[Transport, str] = {
@@ -308,13 +311,21 @@ def _sent_before(case: Case) -> list[str]:
     ends = [place for place, each in enumerate(texts) if any(text in came for text in each)] or [len(events)]
     answered = [*dropwhile(lambda event: event.side != side, reversed(events[: ends[-1]]))]
     sent = [*takewhile(lambda event: event.side == side, answered)][::-1]
-    unseen = [text for event in sent if (text := as_text(event.data)) not in case.problem]
+    unseen = [_sized(event.data) for event in sent if as_text(event.data) not in case.problem]
     if not unseen:
         return []
-    words = {"text": shown(", ".join(unseen))}
+    words = {"text": shown(", ".join(unseen), 2 * LONGEST_REQUEST)}
     if "half-close" in [event.note for event in happened[happened.index(sent[-1]) + 1 :][:1]]:
         return [say("sent before: {text}; then the client closed its sending side", **words)]
     return [say("sent before: {text}", **words)]
+
+
+def _sized(data: bytes) -> str:
+    """Return what was sent as it is shown; how much it was, too, where not all is shown."""
+    text = as_text(data)
+    if len(text) <= LONGEST_REQUEST:
+        return text
+    return say("{text} ({count} bytes)", text=cut(text, LONGEST_REQUEST), count=len(data))
 
 
 def _cases(selection: Selection) -> list[Case]:

@@ -38,6 +38,7 @@ from conformance.running.checks import Cell
 from conformance.targets.discovery import find_target
 from conformance.tests.faulty_programs import patched, planted
 from conformance.tests.test_labs import ECHO_UDP_CLIENT, ECHO_UDP_SERVER, lab, write
+from spec.limits import LINE_BYTES
 
 FORM, ERRORS = levels.PROTOCOL[1], levels.PROTOCOL[4]
 
@@ -345,6 +346,18 @@ def test_a_verdict_shows_what_was_sent_before_the_answer_that_is_wrong() -> None
     )
     case.exchanges = dump_exchanges([exchange])
     assert levels._sent_before(case) == ["sent before: “'bad'”"]
+
+
+def test_a_verdict_shows_how_long_a_long_request_was() -> None:
+    exchange = Exchange("TCP", "tcp", ("127.0.0.1", 1), ("127.0.0.1", 2))
+    exchange.add("C", b"TIME ".ljust(LINE_BYTES, b"a") + b"\n")
+    exchange.add("S", replies.error("too-long", "mine"))
+    problem = "code is 'too-long'; expected 'bad-name'"
+    case = Case("limit", "", "mine", "mine", "server", "tcp", "time", ["REQ-4"], "failed", problem=problem)
+    case.exchanges = dump_exchanges([exchange])
+    (said,) = levels._sent_before(case)
+    assert said.startswith("sent before: “'TIME aaa") and said.endswith(f"aaa\\n' ({LINE_BYTES + 1} bytes)”")
+    assert len(said) < 200
 
 
 def test_a_verdict_says_that_the_client_had_closed_its_side() -> None:

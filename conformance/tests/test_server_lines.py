@@ -92,7 +92,16 @@ def test_a_failure_shows_the_traceback_of_a_server_that_runs_on() -> None:
     assert str(error) == told and blamed(error) is None
 
 
-def test_a_ready_line_with_a_name_is_told_that_an_address_is_wanted() -> None:
-    text = "waiting for clients on echo+tcp://localhost:7"
-    with pytest.raises(ProgramError, match="'localhost' is a name; expected an IP address"):
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("localhost:7", "'localhost' is a name; expected an IP address"),
+        ("127.0.0.1:0", "0 is no port; expected the one that it listens on"),
+    ],
+    ids=["name", "port 0"],
+)
+def test_a_ready_line_with_no_address_is_told_what_is_wanted(address: str, told: str) -> None:
+    text = f"waiting for clients on echo+tcp://{address}"
+    with pytest.raises(ProgramError, match=told) as failed:
         Server([sys.executable, "-c", f"print({text!r})"], "echo", "tcp")
+    assert blamed(failed.value) == "SRV-1"
