@@ -10,6 +10,7 @@ from conformance.labs.console import Console
 from conformance.labs.errors import cause_of_an_error
 from conformance.labs.source import Source
 from conformance.labs.traces import (
+    accepted_without_with,
     asks_while_it_serves,
     closed_after_a_start,
     closed_under_a_thread,
@@ -117,6 +118,30 @@ def test_of_a_traceback_a_level_shows_what_is_in_the_programs_files(tmp_path: Pa
     ]
     elsewhere = [*lines, "usage: server.py"]
     assert errors.own_part(elsewhere, tmp_path / "elsewhere") == elsewhere
+
+
+@pytest.mark.parametrize(
+    ("function", "found"),
+    [
+        ("def serve(c, a):\n    c.sendall(b'')\n    c.close()", [8]),
+        ("def serve(c, a):\n    with lock:\n        clients.append(c)", [8]),
+        ("def serve(c, a):\n    with c:\n        c.sendall(b'')", []),
+        ("def serve(c, a):\n    with suppress(OSError), closing(c):\n        c.sendall(b'')", []),
+        ("def serve(c, a):\n    talk(c)\ndef talk(client):\n    with client:\n        pass", []),
+        ("def serve(c, a):\n    stack.enter_context(c)", []),
+        ("class serve(Thread):\n    def run(self):\n        with self.connection:\n            pass", []),
+    ],
+    ids=["close", "lock", "with", "closing", "handed on", "stack", "class"],
+)
+def test_a_connection_that_no_with_closes_is_found(tmp_path: Path, function: str, found: list[int]) -> None:
+    file = tmp_path / "server.py"
+    padding = "\n" * (5 - function.count("\n"))
+    file.write_text(
+        f"{function}{padding}\nwhile True:\n    connection, address = server.accept()\n"
+        "    Thread(target=serve, args=(connection, address)).start()\n",
+        encoding="utf-8",
+    )
+    assert accepted_without_with(Source(file)) == found
 
 
 def test_a_screen_has_both_streams_in_the_order_in_which_they_came(tmp_path: Path) -> None:

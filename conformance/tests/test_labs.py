@@ -608,6 +608,12 @@ def test_a_good_server_gets_no_remark(tmp_path: Path) -> None:
     assert "a remark" not in lab(1, tmp_path)[1]
 
 
+def test_a_connection_without_with_is_remarked_and_costs_no_step(tmp_path: Path) -> None:
+    write(tmp_path, TIME_TCP_SERVER.replace("with connection", "if connection"), TIME_TCP_CLIENT)
+    status, said = lab(5, tmp_path)
+    assert (status, said.count("a remark: ")) == (0, 1) and "no with block closes the connection" in said, said
+
+
 def test_programs_may_be_in_a_package(tmp_path: Path) -> None:
     package = tmp_path / "echo"
     package.mkdir()
