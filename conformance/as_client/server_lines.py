@@ -53,7 +53,10 @@ def require_line(server: Server, line: str) -> None:
     try:
         server.expect_text(line)
     except ProgramError:
-        raise ProgramError(server.describe(f"expected the line {line!r}")) from None
+        hint = " (does it flush?)" if server.running and len(server.output) == 1 else ""
+        near = [each for each in server.output if each.strip() == line][:1]
+        came = f"; {near[0]!r} is another" if near else ""
+        raise ProgramError(server.describe(f"expected the line {line!r}{hint}{came}")) from None
 
 
 def require_lines_about(server: Server, address: str, expected: list[str], way: str = "") -> None:

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from conformance.as_client.server_lines import require_lines_about
+from conformance.as_client.server_lines import require_line, require_lines_about
 from conformance.blame import blamed
 from conformance.running.fixtures import blame_death
 from conformance.running.server_trial import end_of
@@ -34,6 +34,25 @@ def test_lines_that_are_wrong(printed: list[str], way: str, requirement: str, sa
     ):
         require_lines_about(server, ADDRESS, [CONNECTED, LEFT] if way else [CONNECTED], way)
     assert said in str(failed.value) and blamed(failed.value) == requirement
+
+
+@pytest.mark.parametrize(
+    ("printed", "said"),
+    [
+        ([], f"expected the line {CONNECTED!r} (does it flush?); "),
+        ([f"{CONNECTED} "], f"; {CONNECTED + ' '!r} is another; "),
+    ],
+    ids=["nothing", "a space"],
+)
+def test_a_line_that_does_not_come(monkeypatch: pytest.MonkeyPatch, printed: list[str], said: str) -> None:
+    text = "\n".join(["waiting for clients on echo+tcp://127.0.0.1:7", *printed])
+    source = f"import time; print({text!r}, flush=True); time.sleep(60)"
+    with Server([sys.executable, "-c", source], "echo", "tcp") as server:
+        assert server.wait_until(lambda: len(server.output) == 1 + len(printed))
+        monkeypatch.setattr(Server, "patience", property(lambda server: 0.1))
+        with pytest.raises(AssertionError) as failed:
+            require_line(server, CONNECTED)
+    assert said in str(failed.value)
 
 
 def test_lines_that_are_right() -> None:

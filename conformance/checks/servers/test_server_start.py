@@ -234,7 +234,8 @@ def test_ipv4_at_the_ipv6_wildcard(start_server: StartServer) -> None:
     require_url(server, f"{server.service}+{server.transport}://[::]:{server.port}")
     for host in ("127.0.0.1", "::1"):
         require_address(server.transport, host)
-        with (TcpPeer if server.transport == "tcp" else UdpPeer)((host, server.port)) as peer:
+        kind = TcpPeer if server.transport == "tcp" else UdpPeer
+        with about("SRV-15", "with --host ::"), kind((host, server.port)) as peer:
             require_status(peer.ask(good_request(server.service)), "OK", "CHALLENGE")
             if server.service == "echo":
                 require_line(server, f"client {show_address(peer.address)} connected")
