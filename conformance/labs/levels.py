@@ -40,6 +40,9 @@ STEP_LIMIT = BUDGET + CHECK_TIMEOUT
 LONGEST_LINE = 600
 """Characters of a line of a verdict; a program may have printed some thousands."""
 
+LAST_LINES = 5
+"""Lines on standard output that are shown in a verdict: it quotes those that are wrong."""
+
 LONGEST_REQUEST = 120
 """Characters of a request that are shown in a verdict."""
 
@@ -56,8 +59,11 @@ READING: dict[Transport, str] = {
 _steps: list[set[str]] = []
 """The requirements of each step, in the steps' order."""
 
+_hints: dict[str, str] = {}
+"""The hint of each requirement: its own, or else that of the first step that has it."""
 
-def _judging(role: Role, groups: str, hints: Mapping[str, str]) -> Callable[[Exam], None]:
+
+def _judging(role: Role, groups: str) -> Callable[[Exam], None]:
     ids = [id_ for id_ in REQUIREMENTS if _is_in(id_, groups)]
 
     place = len(_steps)
@@ -65,7 +71,7 @@ def _judging(role: Role, groups: str, hints: Mapping[str, str]) -> Callable[[Exa
 
     def take(exam: Exam) -> None:
         later = set().union(*_steps[place + 1 :]) - set().union(*_steps[: place + 1])
-        _judge(exam, role, ids, later, hints)
+        _judge(exam, role, ids, later)
 
     return take
 
@@ -78,7 +84,12 @@ def _step(
     title: str, why: str, hint: str, role: Role, groups: str, hints: Mapping[str, str] = MappingProxyType({})
 ) -> Step[Exam]:
     """Return a step for some requirements; `hints` are for some of them, in place of the step's."""
-    return Step(title, why, hint, _judging(role, groups, hints))
+    step = Step(title, why, hint, _judging(role, groups))
+    assert all(fnmatch.filter(_steps[-1], group) for ids in hints for group in ids.split()), hints
+    for id_ in _steps[-1]:
+        own = next((each for ids, each in hints.items() if _is_in(id_, ids)), "")
+        _hints[id_] = own or _hints.get(id_, hint)
+    return step
 
 
 PROTOCOL = [
@@ -134,7 +145,14 @@ PROTOCOL = [
             " Print a prompt only if both sys.stdin.isatty() and sys.stdout.isatty() are true."
             " Print no field that you do not know."
         ),
-        *("client", "CLI-1 CLI-2 CLI-3 CLI-4 CLI-16 CLI-19"),
+        *("client", "CLI-1 CLI-2 CLI-3 CLI-4 CLI-5 CLI-16 CLI-19"),
+        {
+            "CLI-19": mark(
+                "The name and the time of the tick: datetime.fromisoformat(text.replace('Z', '+00:00')).astimezone(),"
+                " then isoformat(timespec='milliseconds'). Long ago an offset had seconds, and they are cut off:"
+                " moment.astimezone(timezone(timedelta(minutes=int(offset / timedelta(minutes=1)))))."
+            ),
+        },
     ),
 ]
 
@@ -197,9 +215,9 @@ ROBUST = [
         *("server", "SRV-*"),
         {
             "SRV-4 SRV-5": mark(
-                "Print `client ADDRESS connected` once for each client that gets an answer, for the time"
-                " `client NAME (ADDRESS) connected`. Of two threads that print(), one line may get into the other:"
-                " write a line with its \\n at once."
+                "Print, with flush=True, `client ADDRESS connected` once for each client that gets an answer; for the"
+                " time `client NAME (ADDRESS) connected`, and `client OLD (ADDRESS) is now NEW` for another name."
+                " Of two threads that print(), one line may get into the other: write a line with its \\n at once."
             ),
             "SRV-6": mark(
                 "Print the same line with `left` when a client is gone: over TCP, also after a ConnectionResetError;"
@@ -242,6 +260,10 @@ ROBUST = [
         mark("SPEC.md, section 13, has the rest."),
         *("client", "CLI-*"),
         {
+            "CLI-6": mark(
+                "sys.exit(0) when all is done, and after a signal once the OK has come."
+                " argparse drops a second --, too: take what stands behind the first one out of sys.argv before."
+            ),
             "CLI-7": mark(
                 "settimeout(), and sys.exit(1) where no good answer comes for --timeout seconds, and after SIGINT,"
                 " SIGTERM or SIGHUP."
@@ -260,7 +282,7 @@ ROBUST = [
 ]
 
 
-def _judge(exam: Exam, role: Role, ids: list[str], later: set[str], hints: Mapping[str, str]) -> None:
+def _judge(exam: Exam, role: Role, ids: list[str], later: set[str]) -> None:
     """Run the checks of some requirements. Raises StepError, with the first cause and its hint, and UndecidedError.
 
     What fails for want of a requirement of a later step fails that step, if anything passes here.
@@ -285,8 +307,7 @@ def _judge(exam: Exam, role: Role, ids: list[str], later: set[str], hints: Mappi
         lines = _own_part(told(problem.strip().partition("\n\n")[0]).splitlines(), exam.submission.server.parent)
         came = "\n".join(cut(line, LONGEST_LINE) for line in lines)
         expected = f"{cause.requirement}. {requirement_text(cause.requirement)}"
-        hint = next((hint for groups, hint in hints.items() if _is_in(cause.requirement, groups)), "")
-        raise StepError(expected, "\n".join([came, *_sent_before(case)]), hint=hint)
+        raise StepError(expected, "\n".join([came, *_sent_before(case)]), hint=_hints.get(cause.requirement, ""))
     left = [case for cause in causes for case in cause.waiting]
     unjudged = [case for case in cases if case.outcome in ("error", "unjudged") and case not in left]
     if undecided := [case for case in unjudged if case.problem != NOTHING_NEW]:  # those have failed for a later step
@@ -294,11 +315,13 @@ def _judge(exam: Exam, role: Role, ids: list[str], later: set[str], hints: Mappi
 
 
 def _own_part(lines: list[str], directory: Path) -> list[str]:
-    """Return the lines of a problem, of those on standard error what is about the programs' own files alone."""
+    """Return the lines of a problem: the last on standard output, and on standard error what is about own files."""
     sign = "stderr: "
     errors = [line.removeprefix(sign) for line in lines if line.startswith(sign)]
-    others = [line for line in lines if not line.startswith(sign)]
-    return [*others, *(f"{sign}{line}" for line in own_part(errors, directory))]
+    others = [line for line in lines if not line.startswith(("stdout: ", sign))]
+    output = [line for line in lines if line.startswith("stdout: ")]
+    shown_output = ["stdout: …"] * (len(output) > LAST_LINES) + output[-LAST_LINES:]
+    return [*others, *shown_output, *(f"{sign}{line}" for line in own_part(errors, directory))]
 
 
 def _sent_before(case: Case) -> list[str]:
