@@ -39,6 +39,8 @@ def require_left(server: Server, client: str = r".*") -> None:
 
 def require_output(program: Program, expected: list[str]) -> None:
     """Raise AssertionError unless the program has printed just these lines so far."""
+    for number, (came, line) in enumerate(zip(program.output, expected, strict=False), 1):
+        assert came == line, program.describe(f"its line {number} is {came!r}; expected {line!r}")
     assert program.output == expected, program.describe(f"expected just the lines {expected}")
 
 

@@ -60,10 +60,10 @@ _steps: list[set[str]] = []
 """The requirements of each step, in the steps' order."""
 
 _hints: dict[str, str] = {}
-"""The hint of each requirement: its own, or else that of the first step that has it."""
+"""The hint of each requirement at the steps that do not ask for it: its own, or that of the first step that does."""
 
 
-def _judging(role: Role, groups: str) -> Callable[[Exam], None]:
+def _judging(role: Role, groups: str, hints: Mapping[str, str]) -> Callable[[Exam], None]:
     ids = [id_ for id_ in REQUIREMENTS if _is_in(id_, groups)]
 
     place = len(_steps)
@@ -71,7 +71,7 @@ def _judging(role: Role, groups: str) -> Callable[[Exam], None]:
 
     def take(exam: Exam) -> None:
         later = set().union(*_steps[place + 1 :]) - set().union(*_steps[: place + 1])
-        _judge(exam, role, ids, later)
+        _judge(exam, role, ids, later, hints)
 
     return take
 
@@ -84,11 +84,13 @@ def _step(
     title: str, why: str, hint: str, role: Role, groups: str, hints: Mapping[str, str] = MappingProxyType({})
 ) -> Step[Exam]:
     """Return a step for some requirements; `hints` are for some of them, in place of the step's."""
-    step = Step(title, why, hint, _judging(role, groups))
+    own: dict[str, str] = {}
+    step = Step(title, why, hint, _judging(role, groups, own))
     assert all(fnmatch.filter(_steps[-1], group) for ids in hints for group in ids.split()), hints
     for id_ in _steps[-1]:
-        own = next((each for ids, each in hints.items() if _is_in(id_, ids)), "")
-        _hints[id_] = own or _hints.get(id_, hint)
+        own[id_] = next((each for ids, each in hints.items() if _is_in(id_, ids)), hint)
+        if own[id_] != hint or id_ not in _hints:
+            _hints[id_] = own[id_]
     return step
 
 
@@ -234,6 +236,18 @@ ROBUST = [
                 "One line on standard error says why. argparse prints more: give a class of your own, made from"
                 " ArgumentParser, an error() that prints one."
             ),
+            "SRV-14": mark(
+                "Print what a client sent through re.sub(PATTERN, lambda each: f'\\\\u{{ord(each[0]):04x}}', text),"
+                " with all these characters in PATTERN: '[\\x00-\\x1f…]'."
+            ),
+            "SRV-15": mark(
+                "family=AF_INET6 if the host has a colon. For :: a socket serves IPv4 too: setsockopt(IPPROTO_IPV6,"
+                " IPV6_V6ONLY, 0) before bind(), or create_server(…, dualstack_ipv6=True)."
+            ),
+            "SRV-17": mark(
+                "print() waits while nobody reads. Let a thread of its own print what it takes from a"
+                " queue.Queue(maxsize=1000); put_nowait() puts a line there, and at queue.Full one is dropped."
+            ),
             "SRV-13": mark("That a client is gone is no error: except ConnectionError, where you send and receive."),
         },
     ),
@@ -282,8 +296,12 @@ ROBUST = [
 ]
 
 
-def _judge(exam: Exam, role: Role, ids: list[str], later: set[str]) -> None:
+def _judge(
+    exam: Exam, role: Role, ids: list[str], later: set[str], hints: Mapping[str, str] = MappingProxyType({})
+) -> None:
     """Run the checks of some requirements. Raises StepError, with the first cause and its hint, and UndecidedError.
+
+    `hints` are those of the requirements; of another one it is that of its own step.
 
     What fails for want of a requirement of a later step fails that step, if anything passes here.
     """
@@ -307,7 +325,8 @@ def _judge(exam: Exam, role: Role, ids: list[str], later: set[str]) -> None:
         lines = _own_part(told(problem.strip().partition("\n\n")[0]).splitlines(), exam.submission.server.parent)
         came = "\n".join(cut(line, LONGEST_LINE) for line in lines)
         expected = f"{cause.requirement}. {requirement_text(cause.requirement)}"
-        raise StepError(expected, "\n".join([came, *_sent_before(case)]), hint=_hints.get(cause.requirement, ""))
+        hint = hints.get(cause.requirement) or _hints.get(cause.requirement, "")
+        raise StepError(expected, "\n".join([came, *_sent_before(case)]), hint=hint)
     left = [case for cause in causes for case in cause.waiting]
     unjudged = [case for case in cases if case.outcome in ("error", "unjudged") and case not in left]
     if undecided := [case for case in unjudged if case.problem != NOTHING_NEW]:  # those have failed for a later step

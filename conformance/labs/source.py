@@ -198,8 +198,16 @@ class Source:
     @property
     def server_class_in_with(self) -> bool:
         """Whether a server object of socketserver, or of a class made from one, is opened in a ``with``."""
-        own = {node.name for node in self._made_from(SERVERS)}
-        return bool(self.managed.intersection(self.calls_of(SERVERS | own)))
+        return bool(self.managed.intersection(self._framework_servers))
+
+    @property
+    def opens_framework_server(self) -> bool:
+        """Whether it makes a server object of socketserver, or of a class made from one."""
+        return bool(self._framework_servers)
+
+    @property
+    def _framework_servers(self) -> list[ast.Call]:
+        return self.calls_of(SERVERS | {node.name for node in self._made_from(SERVERS)})
 
     @property
     def serves(self) -> bool:

@@ -91,6 +91,38 @@ def _names(tree: ast.AST) -> set[str]:
     return {_name(part) or (part.attr if isinstance(part, ast.Attribute) else "") for part in ast.walk(tree)} - {""}
 
 
+def changed_in_its_loop(source: Source) -> list[tuple[int, str]]:
+    """Return where a loop over a list or a dictionary takes something out of it, and goes on: lines, and its name."""
+    found = []
+    for loop in source.nodes_of(ast.For):
+        called = loop.iter
+        if isinstance(called, ast.Call) and isinstance(called.func, ast.Attribute) and not called.args:
+            called = called.func.value  # d.items()
+        parts = [part for statement in loop.body for part in ast.walk(statement)]
+        if not isinstance(called, ast.Name | ast.Attribute) or any(
+            isinstance(part, ast.Break | ast.Return) for part in parts
+        ):
+            continue
+        name = ast.unparse(called)
+        changes = [
+            part.lineno
+            for part in parts
+            if isinstance(part, ast.Call)
+            and isinstance(part.func, ast.Attribute)
+            and part.func.attr in {"remove", "pop", "discard", "clear"}
+            and ast.unparse(part.func.value) == name
+        ]
+        changes += [
+            part.lineno
+            for part in parts
+            if isinstance(part, ast.Delete)
+            for target in part.targets
+            if isinstance(target, ast.Subscript) and ast.unparse(target.value) == name
+        ]
+        found += [(line, name) for line in changes]
+    return sorted(found)
+
+
 def _waits(parts: list[ast.AST]) -> bool:
     calls = [part.func for part in parts if isinstance(part, ast.Call)]
     return any(isinstance(function, ast.Attribute) and function.attr in _WAITING for function in calls)

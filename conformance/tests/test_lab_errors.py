@@ -12,6 +12,7 @@ from conformance.labs.source import Source
 from conformance.labs.traces import (
     accepted_without_with,
     asks_while_it_serves,
+    changed_in_its_loop,
     closed_after_a_start,
     closed_under_a_thread,
     fixed_destinations,
@@ -118,6 +119,24 @@ def test_of_a_traceback_a_level_shows_what_is_in_the_programs_files(tmp_path: Pa
     ]
     elsewhere = [*lines, "usage: server.py"]
     assert errors.own_part(elsewhere, tmp_path / "elsewhere") == elsewhere
+
+
+@pytest.mark.parametrize(
+    ("loop", "found"),
+    [
+        ("for each in clients:\n    clients.remove(each)", [(2, "clients")]),
+        ("for each, name in self.clients.items():\n    del self.clients[each]", [(2, "self.clients")]),
+        ("for each in list(clients):\n    clients.remove(each)", []),
+        ("for each in clients[:]:\n    clients.remove(each)", []),
+        ("for each in clients:\n    clients.remove(each)\n    break", []),
+        ("for each in clients:\n    gone.remove(each)", []),
+    ],
+    ids=["list", "dictionary", "copy", "slice", "break", "another"],
+)
+def test_a_list_that_changes_in_its_loop_is_found(tmp_path: Path, loop: str, found: list[tuple[int, str]]) -> None:
+    file = tmp_path / "server.py"
+    file.write_text(f"{loop}\n", encoding="utf-8")
+    assert changed_in_its_loop(Source(file)) == found
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
@@ -430,7 +431,16 @@ def test_each_hint_can_be_told_at_each_step() -> None:
             vars(exam)["_sources"] = {exam.submission.server: Source(Path(__file__))}
             for step in [*ladder(exam)["protocol"], *ladder(exam)["robust"]]:
                 assert all(texts.say(hint, **step.examples) for hint in levels._hints.values())
+    assert levels._hints["TIME-7"] == levels.PROTOCOL[2].hint
     assert levels._hints["SRV-1"] == levels.PROTOCOL[0].hint and levels._hints["TIME-8"] == levels.SCHEDULES.hint
+
+
+def test_a_step_has_its_own_hint_for_what_an_earlier_one_asks_for_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Mapping[str, str]] = []
+    monkeypatch.setattr(levels, "_judge", lambda exam, role, ids, later, hints: told.append(hints))
+    with Exam(EXERCISES[5], Submission(Path("server.py"), Path("client.py"))) as exam:
+        levels.SCHEDULES.take(exam)
+    assert told[0]["TIME-7"] == levels.SCHEDULES.hint and told[0]["LEASE-4"] == levels._hints["LEASE-4"]
 
 
 @pytest.mark.parametrize("own", ["", "try this"])

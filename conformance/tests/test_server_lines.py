@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from conformance.as_client.server_lines import require_line, require_lines_about
+from conformance.as_client.server_lines import require_line, require_lines_about, require_output
 from conformance.blame import blamed
 from conformance.running.fixtures import blame_death
 from conformance.running.server_trial import end_of
@@ -53,6 +53,18 @@ def test_a_line_that_does_not_come(monkeypatch: pytest.MonkeyPatch, printed: lis
         with pytest.raises(AssertionError) as failed:
             require_line(server, CONNECTED)
     assert said in str(failed.value)
+
+
+def test_the_first_line_that_differs_is_told() -> None:
+    text = f"waiting for clients on echo+tcp://127.0.0.1:7\n{CONNECTED}\n{LEFT}"
+    with Server([sys.executable, "-c", f"print({text!r})"], "echo", "tcp") as server:
+        server.wait()
+        lines = text.splitlines()
+        with pytest.raises(AssertionError, match=r"^its line 3 is 'client .* left'; expected 'other'; "):
+            require_output(server, [*lines[:2], "other"])
+        with pytest.raises(AssertionError, match="expected just the lines"):
+            require_output(server, lines[:2])
+        require_output(server, lines)
 
 
 def test_lines_that_are_right() -> None:
