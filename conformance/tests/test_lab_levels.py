@@ -36,6 +36,7 @@ from conformance.running.admission import NOTHING_NEW
 from conformance.running.cases import Case, dump_exchanges
 from conformance.running.checks import Cell
 from conformance.targets.discovery import find_target
+from conformance.targets.terms import Role
 from conformance.tests.faulty_programs import patched, planted
 from conformance.tests.test_labs import ECHO_UDP_CLIENT, ECHO_UDP_SERVER, lab, write
 from spec.limits import LINE_BYTES
@@ -279,6 +280,31 @@ def test_a_client_that_prompts_a_file_is_told_so(tmp_path: Path) -> None:
     ):
         levels.PROTOCOL[5].take(exam)
     assert failed.value.expected.startswith("CLI-5. ") and "your words: " in failed.value.came
+
+
+ONE_SERVICE = f"""
+import os, sys
+sys.path.insert(0, {str(ROOT)!r})
+if sys.argv[1:2] == ["echo"]:
+    try:
+        print("no such service", file=sys.stderr, flush=True)
+    finally:
+        os._exit(2)
+"""
+
+
+@pytest.mark.timeout(180)  # a run of the suite
+@pytest.mark.parametrize(("role", "id_"), [("server", "SRV-10"), ("client", "CLI-8")])
+def test_wrong_usage_is_judged_with_a_service_that_is_there(tmp_path: Path, role: Role, id_: str) -> None:
+    """Another one is wrong usage by itself, whatever follows."""
+    program = f"{ONE_SERVICE}{planted('SRV-10/takes_digits_of_any_script', role=role)}"
+    write(tmp_path, *((program, "") if role == "server" else ("", program)))
+    with (
+        Exam(EXERCISES[5], Submission(tmp_path / "server.py", tmp_path / "client.py")) as exam,
+        pytest.raises(StepError) as failed,
+    ):
+        levels._judge(exam, role, [id_], set())
+    assert (failed.value.expected.startswith(f"{id_}. ") and "٣" in failed.value.came) or "٧" in failed.value.came
 
 
 @pytest.mark.timeout(180)  # a run of the suite
