@@ -186,7 +186,9 @@ class Subscription:
         option = server.option("--interval") if (server := peer.server) else None
         with about(interval.requirement):
             heeded = option is None or self.interval == float(option)
-            assert heeded, f"the interval is {value!r}; expected {option!r} (does it heed --interval?)"
+            rounded = option is not None and value == f"{float(option):g}"
+            hint = "is it rounded?" if rounded else "does it heed --interval?"
+            assert heeded, f"the interval is {value!r}; expected {option!r} ({hint})"
 
     def request(self, name: str) -> float:
         """Send a TIME, over UDP with the token. Return when, in seconds of ``time.monotonic``."""

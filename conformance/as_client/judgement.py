@@ -75,6 +75,8 @@ def _require_values(fields: Mapping[str, str], expected: Mapping[str, str], pref
             error = AssertionError(f"{prefix}{name} is {_excerpt(came, value)!r}; expected {wanted}")
             if came == f"{value}\r":  # that of the request's CRLF
                 blame(error, "REQ-3")
+            elif (name, came) == ("code", "too-long"):  # it would come first
+                blame(error, "REQ-4")
             elif name in REQUIREMENTS:
                 blame(error, REQUIREMENTS[name])
             raise error

@@ -39,6 +39,8 @@ def require_left(server: Server, client: str = r".*") -> None:
 
 def require_output(program: Program, expected: list[str]) -> None:
     """Raise AssertionError unless the program has printed just these lines so far."""
+    for number, (came, line) in enumerate(zip(program.output, expected, strict=False), 1):
+        assert came == line, program.describe(f"its line {number} is {came!r}; expected {line!r}")
     assert program.output == expected, program.describe(f"expected just the lines {expected}")
 
 
@@ -53,7 +55,10 @@ def require_line(server: Server, line: str) -> None:
     try:
         server.expect_text(line)
     except ProgramError:
-        raise ProgramError(server.describe(f"expected the line {line!r}")) from None
+        hint = " (does it flush?)" if server.running and len(server.output) == 1 else ""
+        near = [each for each in server.output if each.strip() == line][:1]
+        came = f"; {near[0]!r} is another" if near else ""
+        raise ProgramError(server.describe(f"expected the line {line!r}{hint}{came}")) from None
 
 
 def require_lines_about(server: Server, address: str, expected: list[str], way: str = "") -> None:

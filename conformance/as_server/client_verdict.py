@@ -10,7 +10,7 @@ from conformance.as_client.exchange import as_text
 from conformance.as_server.adversary import Event
 from conformance.as_server.client_model import ExpectedConduct, understood
 from conformance.as_server.misbehaviours import Scenario, kinds
-from conformance.as_server.talk import LATENESS, took
+from conformance.as_server.talk import LATENESS, begins_with_a_prompt, took
 from conformance.clocks import loopback_delay
 from conformance.expected.replies import HIDDEN, visible
 from conformance.expected.services import SERVICE_TABLE
@@ -207,6 +207,8 @@ def _wrong_output(case: Scenario, expected: ExpectedConduct, conduct: Conduct) -
     if n == 0 and printed is not None:
         requirement = "CLI-1" if wanted else "CLI-2" if case.transport == "udp" else ""
     usual = "CLI-3" if case.service == "echo" else "CLI-19"
+    if printed is not None and begins_with_a_prompt(output, wanted):
+        text, requirement = f"{text} (is it a prompt?)", "CLI-5"
     yield Fault(
         f"{text}; expected {wanted[n]!r}" if n < len(wanted) else f"{text}; expected no more", requirement, usual
     )

@@ -69,6 +69,7 @@ class Talk:
         self.timeout = TIMEOUT_DEFAULT if timeout is None else timeout
         self._last: Request | None = None
         self._reported = ""
+        self._reads = stdin != ""
         require_address(transport, host, port)
         self.server = scripted(transport, host, port)
         if absent:
@@ -238,7 +239,10 @@ class Talk:
         printed = program.output + program.errors
         judge(not any(map(HIDDEN.search, printed)), "it printed a control or direction character", "SRV-14")
         answers, wanted = self._answers(program.output), self._answers(output)
-        if answers and answers[1:] == wanted and self.connected in output:
+        prompts = self._reads and begins_with_a_prompt(program.output, output)
+        judge(not prompts, f"{_what_differs(program.output, output)} (is it a prompt?)", "CLI-5")
+        has_first = program.output[:1] == [self.connected]
+        if answers and answers[1:] == wanted and self.connected in output and not has_first:
             judge(False, f"the first line is {answers[0]!r}", "CLI-1")
         judge(answers == wanted, _what_differs(answers, wanted))
         judge(patterns or not program.errors, "it reported an error where there is none")
@@ -256,6 +260,14 @@ class Talk:
 
     def _answers(self, output: Sequence[str]) -> list[str]:
         return [line for line in output if line != self.connected]
+
+
+def begins_with_a_prompt(printed: Sequence[str], expected: Sequence[str]) -> bool:
+    """Return whether a line has something before what was expected; one that was not, whether it ends as prompts do."""
+    return any(
+        one != other and one.endswith(other) and bool(other or one.endswith((" ", *":>?")))
+        for one, other in zip_longest(printed, expected, fillvalue="")
+    )
 
 
 def _what_differs(printed: Sequence[str], expected: Sequence[str]) -> str:

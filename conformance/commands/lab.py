@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -170,16 +171,21 @@ def _run(command: list[str]) -> int:
 def _print(console: Console, taken: Taken[Exam], told: set[tuple[str, str]], *, hint: bool) -> None:
     """Print a step, but not once more what earlier steps have `told`: what was expected, and what came."""
     _print_beside(console, "[green]✓[/]" if taken.error is None else "[red]✗[/]", say(taken.step.title))
-    if taken.error and (taken.error.expected, taken.error.came) in told:
+    if taken.error and _key(taken.error) in told:
         _print_beside(console, "   ", say("the same as above"))
     elif taken.error:
-        told.add((taken.error.expected, taken.error.came))
+        told.add(_key(taken.error))
         _print_error(console, taken.error)
         if taken.step.why:
             _print_beside(console, "   ", say(taken.step.why), style="dim")
         if hint:
             text = say(taken.error.hint or taken.step.hint, **taken.step.examples)
             _print_beside(console, "   ", say("hint: {hint}", hint=text))
+
+
+def _key(error: StepError) -> tuple[str, str]:
+    """Return what tells an error from others: what was expected and what came, without numbers and evidence."""
+    return error.expected, re.sub(r"\d+", "", error.came.partition("\n")[0])
 
 
 def _print_beside(console: Console, sign: str, text: str, style: str = "") -> None:

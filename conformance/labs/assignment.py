@@ -25,5 +25,5 @@ def ladder(exam: Exam) -> dict[str, list[Step[Exam]]]:
     """Return the steps of all levels, by the levels' names in English."""
     examples = examples_of(exam.service, exam.exercise.transport)
     protocol = [replace(step, examples=examples) for step in PROTOCOL]
-    robust = [step for step in ROBUST if step is not SCHEDULES or exam.service == "time"]
+    robust = [replace(step, examples=examples) for step in ROBUST if step is not SCHEDULES or exam.service == "time"]
     return dict(zip(LEVELS, (assignment_steps(exam), protocol, robust), strict=True))

@@ -1,7 +1,9 @@
 """Programs that ended with an error: the error, and what it says of a program with sockets."""
 
+import os
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from conformance.labs.console import Console
@@ -82,12 +84,38 @@ def _place(console: Console) -> tuple[str, int] | None:
     if console.program.ended_because or not any(TRACEBACK in line for line in console.errors):
         return None
     _, _, traceback = "\n".join(console.errors).rpartition(TRACEBACK)
-    directory = console.file.parent.resolve()
+    directory = console.file.parent
     for name, line in reversed(_FRAME.findall(traceback)):
-        file = Path(directory, name).resolve()
-        if file.is_relative_to(directory) and not _LIBRARIES & {*file.relative_to(directory).parts}:
+        if _is_own(file := Path(directory, name), directory):
             return file.name, int(line)
     return None
+
+
+def own_part(lines: Sequence[str], directory: Path) -> list[str]:
+    """Return what of a program's lines on standard error is about its own files, those in that directory.
+
+    Of the last traceback that comes through one of them it is their frames and the error, and nothing else; without
+    such a traceback it is all lines.
+    """
+    starts = [number for number, line in enumerate(lines) if TRACEBACK in line]
+    for start, end in zip(reversed(starts), [len(lines), *reversed(starts)], strict=False):
+        own, is_own = list[str](), False
+        for line in lines[start + 1 : end]:
+            if not line.startswith(" "):
+                if own:
+                    return [*own, line]
+                break
+            if frame := _FRAME.match(line):
+                is_own = _is_own(Path(directory, frame[1]), directory)
+                line = line.replace(f"{directory.resolve()}{os.sep}", "")
+            if is_own and line.strip(" ^~"):
+                own.append(line)
+    return [*lines]
+
+
+def _is_own(file: Path, directory: Path) -> bool:
+    file, directory = file.resolve(), directory.resolve()
+    return file.is_relative_to(directory) and not _LIBRARIES & {*file.relative_to(directory).parts}
 
 
 def failed(console: Console, after: int = 0) -> bool:

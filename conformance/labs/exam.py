@@ -15,6 +15,7 @@ from conformance.labs.ladder import StepError, UndecidedError, shown
 from conformance.labs.network import LOOPBACK, enter_own_network, free_port
 from conformance.labs.source import Source
 from conformance.labs.submission import Submission
+from conformance.labs.traces import accepted_without_with
 from conformance.languages.texts import say
 from conformance.targets.terms import WRONG_USAGE, Service
 from conformance.timing import SCALE
@@ -203,6 +204,23 @@ class Exam:
 
     def remarks(self, *, is_whole: bool) -> list[str]:
         """Return what is worth a word and costs no step, in the reader's language; `is_whole`: all steps are taken."""
+        return [*self._remarks_on_the_run(is_whole=is_whole), *self._remarks_on_the_source()]
+
+    def _remarks_on_the_source(self) -> list[str]:
+        server = self.submission.server
+        if not self.exercise.with_block or self.exercise.framework:
+            return []
+        return [
+            say(
+                "{file}, line {line}: no with block closes the connection that accept() returns here:"
+                " with connection: in the function that serves it",
+                file=server.name,
+                line=line,
+            )
+            for line in accepted_without_with(self.source(server))[:1]
+        ]
+
+    def _remarks_on_the_run(self, *, is_whole: bool) -> list[str]:
         if self._server is None:
             return []
         if is_whole and failed(self._server):

@@ -13,6 +13,7 @@ from conformance.as_client.exchange import as_text
 from conformance.expected import replies
 from conformance.expected.oracle import masked, ok
 from conformance.expected.services import SERVICE_TABLE
+from conformance.labs.errors import own_part
 from conformance.labs.exam import Exam
 from conformance.labs.ladder import Step, StepError, UndecidedError, cut, shown
 from conformance.languages.texts import mark, requirement_text, say
@@ -39,6 +40,12 @@ STEP_LIMIT = BUDGET + CHECK_TIMEOUT
 LONGEST_LINE = 600
 """Characters of a line of a verdict; a program may have printed some thousands."""
 
+LAST_LINES = 5
+"""Lines on standard output that are shown in a verdict: it quotes those that are wrong."""
+
+LONGEST_REQUEST = 120
+"""Characters of a request that are shown in a verdict."""
+
 EXAMPLE = "hi"
 
 READING: dict[Transport, str] = {
@@ -51,6 +58,9 @@ READING: dict[Transport, str] = {
 
 _steps: list[set[str]] = []
 """The requirements of each step, in the steps' order."""
+
+_hints: dict[str, str] = {}
+"""The hint of each requirement at the steps that do not ask for it: its own, or that of the first step that does."""
 
 
 def _judging(role: Role, groups: str, hints: Mapping[str, str]) -> Callable[[Exam], None]:
@@ -74,7 +84,14 @@ def _step(
     title: str, why: str, hint: str, role: Role, groups: str, hints: Mapping[str, str] = MappingProxyType({})
 ) -> Step[Exam]:
     """Return a step for some requirements; `hints` are for some of them, in place of the step's."""
-    return Step(title, why, hint, _judging(role, groups, hints))
+    own: dict[str, str] = {}
+    step = Step(title, why, hint, _judging(role, groups, own))
+    assert all(fnmatch.filter(_steps[-1], group) for ids in hints for group in ids.split()), hints
+    for id_ in _steps[-1]:
+        own[id_] = next((each for ids, each in hints.items() if _is_in(id_, ids)), hint)
+        if own[id_] != hint or id_ not in _hints:
+            _hints[id_] = own[id_]
+    return step
 
 
 PROTOCOL = [
@@ -130,7 +147,14 @@ PROTOCOL = [
             " Print a prompt only if both sys.stdin.isatty() and sys.stdout.isatty() are true."
             " Print no field that you do not know."
         ),
-        *("client", "CLI-1 CLI-2 CLI-3 CLI-4 CLI-16 CLI-19"),
+        *("client", "CLI-1 CLI-2 CLI-3 CLI-4 CLI-5 CLI-16 CLI-19"),
+        {
+            "CLI-19": mark(
+                "The name and the time of the tick: datetime.fromisoformat(text.replace('Z', '+00:00')).astimezone(),"
+                " then isoformat(timespec='milliseconds'). Long ago an offset had seconds, and they are cut off:"
+                " moment.astimezone(timezone(timedelta(minutes=int(offset / timedelta(minutes=1)))))."
+            ),
+        },
     ),
 ]
 
@@ -193,9 +217,9 @@ ROBUST = [
         *("server", "SRV-*"),
         {
             "SRV-4 SRV-5": mark(
-                "Print `client ADDRESS connected` once for each client that gets an answer, for the time"
-                " `client NAME (ADDRESS) connected`. Of two threads that print(), one line may get into the other:"
-                " write a line with its \\n at once."
+                "Print, with flush=True, `client ADDRESS connected` once for each client that gets an answer; for the"
+                " time `client NAME (ADDRESS) connected`, and `client OLD (ADDRESS) is now NEW` for another name."
+                " Of two threads that print(), one line may get into the other: write a line with its \\n at once."
             ),
             "SRV-6": mark(
                 "Print the same line with `left` when a client is gone: over TCP, also after a ConnectionResetError;"
@@ -211,6 +235,18 @@ ROBUST = [
             "SRV-12": mark(
                 "One line on standard error says why. argparse prints more: give a class of your own, made from"
                 " ArgumentParser, an error() that prints one."
+            ),
+            "SRV-14": mark(
+                "Print what a client sent through re.sub(PATTERN, lambda each: f'\\\\u{{ord(each[0]):04x}}', text),"
+                " with all these characters in PATTERN: '[\\x00-\\x1f…]'."
+            ),
+            "SRV-15": mark(
+                "family=AF_INET6 if the host has a colon. For :: a socket serves IPv4 too: setsockopt(IPPROTO_IPV6,"
+                " IPV6_V6ONLY, 0) before bind(), or create_server(…, dualstack_ipv6=True)."
+            ),
+            "SRV-17": mark(
+                "print() waits while nobody reads. Let a thread of its own print what it takes from a"
+                " queue.Queue(maxsize=1000); put_nowait() puts a line there, and at queue.Full one is dropped."
             ),
             "SRV-13": mark("That a client is gone is no error: except ConnectionError, where you send and receive."),
         },
@@ -238,6 +274,10 @@ ROBUST = [
         mark("SPEC.md, section 13, has the rest."),
         *("client", "CLI-*"),
         {
+            "CLI-6": mark(
+                "sys.exit(0) when all is done, and after a signal once the OK has come."
+                " argparse drops a second --, too: take what stands behind the first one out of sys.argv before."
+            ),
             "CLI-7": mark(
                 "settimeout(), and sys.exit(1) where no good answer comes for --timeout seconds, and after SIGINT,"
                 " SIGTERM or SIGHUP."
@@ -256,8 +296,12 @@ ROBUST = [
 ]
 
 
-def _judge(exam: Exam, role: Role, ids: list[str], later: set[str], hints: Mapping[str, str]) -> None:
+def _judge(
+    exam: Exam, role: Role, ids: list[str], later: set[str], hints: Mapping[str, str] = MappingProxyType({})
+) -> None:
     """Run the checks of some requirements. Raises StepError, with the first cause and its hint, and UndecidedError.
+
+    `hints` are those of the requirements; of another one it is that of its own step.
 
     What fails for want of a requirement of a later step fails that step, if anything passes here.
     """
@@ -278,14 +322,25 @@ def _judge(exam: Exam, role: Role, ids: list[str], later: set[str], hints: Mappi
         cause = now[0]
         case = cause.example[0] if cause.example else cause.waiting[0]
         problem = case.problem.removeprefix(f"{cause.requirement} first: ")
-        came = "\n".join(cut(line, LONGEST_LINE) for line in told(problem.strip().partition("\n\n")[0]).splitlines())
+        lines = _own_part(told(problem.strip().partition("\n\n")[0]).splitlines(), exam.submission.server.parent)
+        came = "\n".join(cut(line, LONGEST_LINE) for line in lines)
         expected = f"{cause.requirement}. {requirement_text(cause.requirement)}"
-        hint = next((hint for groups, hint in hints.items() if _is_in(cause.requirement, groups)), "")
+        hint = hints.get(cause.requirement) or _hints.get(cause.requirement, "")
         raise StepError(expected, "\n".join([came, *_sent_before(case)]), hint=hint)
     left = [case for cause in causes for case in cause.waiting]
     unjudged = [case for case in cases if case.outcome in ("error", "unjudged") and case not in left]
     if undecided := [case for case in unjudged if case.problem != NOTHING_NEW]:  # those have failed for a later step
         raise UndecidedError(told(undecided[0].problem))
+
+
+def _own_part(lines: list[str], directory: Path) -> list[str]:
+    """Return the lines of a problem: the last on standard output, and on standard error what is about own files."""
+    sign = "stderr: "
+    errors = [line.removeprefix(sign) for line in lines if line.startswith(sign)]
+    others = [line for line in lines if not line.startswith(("stdout: ", sign))]
+    output = [line for line in lines if line.startswith("stdout: ")]
+    shown_output = ["stdout: …"] * (len(output) > LAST_LINES) + output[-LAST_LINES:]
+    return [*others, *shown_output, *(f"{sign}{line}" for line in own_part(errors, directory))]
 
 
 def _sent_before(case: Case) -> list[str]:
@@ -298,13 +353,21 @@ def _sent_before(case: Case) -> list[str]:
     ends = [place for place, each in enumerate(texts) if any(text in came for text in each)] or [len(events)]
     answered = [*dropwhile(lambda event: event.side != side, reversed(events[: ends[-1]]))]
     sent = [*takewhile(lambda event: event.side == side, answered)][::-1]
-    unseen = [text for event in sent if (text := as_text(event.data)) not in case.problem]
+    unseen = [_sized(event.data) for event in sent if as_text(event.data) not in case.problem]
     if not unseen:
         return []
-    words = {"text": shown(", ".join(unseen))}
+    words = {"text": shown(", ".join(unseen), 2 * LONGEST_REQUEST)}
     if "half-close" in [event.note for event in happened[happened.index(sent[-1]) + 1 :][:1]]:
         return [say("sent before: {text}; then the client closed its sending side", **words)]
     return [say("sent before: {text}", **words)]
+
+
+def _sized(data: bytes) -> str:
+    """Return what was sent as it is shown; how much it was, too, where not all is shown."""
+    text = as_text(data)
+    if len(text) <= LONGEST_REQUEST:
+        return text
+    return say("{text} ({count} bytes)", text=cut(text, LONGEST_REQUEST), count=len(data))
 
 
 def _cases(selection: Selection) -> list[Case]:

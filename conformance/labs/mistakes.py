@@ -11,6 +11,7 @@ from conformance.labs.source import TAKERS, Source
 from conformance.labs.traces import (
     asks_while_it_serves,
     calls_for_a_thread,
+    changed_in_its_loop,
     closed_after_a_start,
     closed_under_a_thread,
     fixed_destinations,
@@ -249,6 +250,20 @@ def cause_of_a_call(exam: Exam) -> str:
                 line=line,
                 function=function,
             )
+    return ""
+
+
+def cause_of_a_change(exam: Exam) -> str:
+    """Return where a server takes out of a list while it loops over it, in the reader's language; empty: nowhere."""
+    server = exam.submission.server
+    for line, name in changed_in_its_loop(exam.source(server)):
+        return say(
+            "{file}, line {line}: the loop goes over {name} while something is taken out of it, and leaves out another:"
+            " for … in list({name})",
+            file=server.name,
+            line=line,
+            name=name,
+        )
     return ""
 
 

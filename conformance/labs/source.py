@@ -121,11 +121,12 @@ class Source:
 
     def opened_without_with(self) -> list[tuple[str, int]]:
         """Return where a socket is opened that no ``with`` closes: the files' names and the lines."""
-        managed = self._managed()
+        managed = self.managed
         calls = self.calls_of(OPENING | self._own_sockets)
         return sorted((self._file_of[call], call.lineno) for call in calls if call not in managed)
 
-    def _managed(self) -> set[ast.AST]:
+    @property
+    def managed(self) -> set[ast.AST]:
         """Return what stands in a ``with``, or has a name that does, or is in a function or class that one calls."""
         managed: set[ast.AST] = set()
         names: set[str] = set()
@@ -197,8 +198,16 @@ class Source:
     @property
     def server_class_in_with(self) -> bool:
         """Whether a server object of socketserver, or of a class made from one, is opened in a ``with``."""
-        own = {node.name for node in self._made_from(SERVERS)}
-        return bool(self._managed().intersection(self.calls_of(SERVERS | own)))
+        return bool(self.managed.intersection(self._framework_servers))
+
+    @property
+    def opens_framework_server(self) -> bool:
+        """Whether it makes a server object of socketserver, or of a class made from one."""
+        return bool(self._framework_servers)
+
+    @property
+    def _framework_servers(self) -> list[ast.Call]:
+        return self.calls_of(SERVERS | {node.name for node in self._made_from(SERVERS)})
 
     @property
     def serves(self) -> bool:

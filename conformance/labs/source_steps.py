@@ -15,7 +15,7 @@ def take_with(exam: Exam) -> None:
     for file in files:
         source = exam.source(file)
         expected = say("{file} opens its socket in a with block", file=file.name)
-        if framework:
+        if framework or (source.opens_framework_server and not source.opens_sockets):
             if not source.server_class_in_with:
                 raise StepError(expected, say("the server object is made without one"))
         elif lines := source.opened_without_with():

@@ -13,6 +13,7 @@ from conformance.labs.ladder import Step, StepError, shown
 from conformance.labs.mistakes import (
     cause_in_the_server,
     cause_of_a_call,
+    cause_of_a_change,
     cause_of_a_close,
     cause_of_a_hole,
     cause_of_a_question,
@@ -26,6 +27,9 @@ from conformance.languages.texts import mark, say
 
 TWICE = 0.5
 """Seconds between two ticks that were sent together."""
+
+_CHANGED = "changed size during iteration"
+"""In the error of a loop over a dictionary or a set, if something is taken out of it meanwhile."""
 
 A_DAY = 86_400  # seconds
 
@@ -193,12 +197,15 @@ def take_leaving(exam: Exam) -> None:
     if not seen.goes_on:
         expected = say("{name} gets the time after {other} has left", name=NAMES[1], other=NAMES[0])
         if seen.news.failed:
+            cause = cause_of_a_change(exam) if _CHANGED in last_error(exam.server) else ""
             raise StepError(
                 expected,
                 say("the server ended with {error}", error=shown_error(exam.server)),
-                say("who sends to a client that has left gets an error: catch it, and forget that client alone"),
+                cause
+                or say("who sends to a client that has left gets an error: catch it, and forget that client alone"),
             )
-        raise StepError(expected, say("nothing in {seconds:g} s", seconds=LONGEST), cause_of_silence(exam))
+        came = say("nothing in {seconds:g} s", seconds=LONGEST)
+        raise StepError(expected, came, cause_of_a_change(exam) or cause_of_silence(exam))
 
 
 def _require_own(exam: Exam, client: Watched) -> None:

@@ -45,6 +45,84 @@ def closed_after_a_start(source: Source) -> list[int]:
     return sorted(found)
 
 
+def accepted_without_with(source: Source) -> list[int]:
+    """Return where ``accept`` returns a connection that no ``with`` closes, here or in a function that gets it.
+
+    A function that gets it is one that stands in a call with it. `with` may be ``enter_context`` or ``closing``, too.
+    """
+    functions: list[ast.FunctionDef | ast.ClassDef] = [
+        *source.nodes_of(ast.FunctionDef),
+        *source.nodes_of(ast.ClassDef),
+    ]
+    closing = {each.name for each in functions if _closes_what_it_gets(each)}
+    while more := {each.name for each in functions if _names(each) & closing} - closing:
+        closing |= more
+    calls = source.calls
+    found = []
+    for call in source.calls_of({"accept"}):
+        names = {
+            _name(part)
+            for node in source.nodes_of(ast.Assign)
+            if call in ast.walk(node.value)
+            for target in node.targets
+            for part in ast.walk(target)
+        } - {""}
+        given = [each for each in calls if call in ast.walk(each) or _names(each) & names]
+        if call not in source.managed and not any(_names(each) & closing for each in given):
+            found.append(call.lineno)
+    return sorted(found)
+
+
+def _closes_what_it_gets(function: ast.FunctionDef | ast.ClassDef) -> bool:
+    """Return whether a function has a ``with`` on one of its parameters, or a class on one of them or of its own."""
+    parts = list(ast.walk(function))
+    given = {part.arg for part in parts if isinstance(part, ast.arg)}
+    items = [item.context_expr for part in parts if isinstance(part, ast.With) for item in part.items]
+    items += [
+        part
+        for part in parts
+        if isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute) and part.func.attr == "enter_context"
+    ]
+    return any(_names(item) & given for item in items)
+
+
+def _names(tree: ast.AST) -> set[str]:
+    """Return the names that stand in a tree, those of attributes too."""
+    return {_name(part) or (part.attr if isinstance(part, ast.Attribute) else "") for part in ast.walk(tree)} - {""}
+
+
+def changed_in_its_loop(source: Source) -> list[tuple[int, str]]:
+    """Return where a loop over a list or a dictionary takes something out of it, and goes on: lines, and its name."""
+    found = []
+    for loop in source.nodes_of(ast.For):
+        called = loop.iter
+        if isinstance(called, ast.Call) and isinstance(called.func, ast.Attribute) and not called.args:
+            called = called.func.value  # d.items()
+        parts = [part for statement in loop.body for part in ast.walk(statement)]
+        if not isinstance(called, ast.Name | ast.Attribute) or any(
+            isinstance(part, ast.Break | ast.Return) for part in parts
+        ):
+            continue
+        name = ast.unparse(called)
+        changes = [
+            part.lineno
+            for part in parts
+            if isinstance(part, ast.Call)
+            and isinstance(part.func, ast.Attribute)
+            and part.func.attr in {"remove", "pop", "discard", "clear"}
+            and ast.unparse(part.func.value) == name
+        ]
+        changes += [
+            part.lineno
+            for part in parts
+            if isinstance(part, ast.Delete)
+            for target in part.targets
+            if isinstance(target, ast.Subscript) and ast.unparse(target.value) == name
+        ]
+        found += [(line, name) for line in changes]
+    return sorted(found)
+
+
 def _waits(parts: list[ast.AST]) -> bool:
     calls = [part.func for part in parts if isinstance(part, ast.Call)]
     return any(isinstance(function, ast.Attribute) and function.attr in _WAITING for function in calls)

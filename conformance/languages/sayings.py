@@ -196,6 +196,8 @@ def _messages(node: ast.AST) -> Iterator[ast.expr]:
     match node:
         case ast.Assert(msg=ast.expr() as message):
             yield message
+        case ast.Assign(targets=[ast.Attribute(attr="args")], value=ast.Tuple(elts=[message])):
+            yield message
         case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name), args=arguments, keywords=keywords):
             place = 0 if name in EXCEPTIONS else ARGUMENTS.get(name)
             if place is not None and place < len(arguments):

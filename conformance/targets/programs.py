@@ -362,7 +362,7 @@ class Program:
         try:
             return self.wait(within)
         except ProgramError as error:
-            error.args = (f"after {Signals(number).name}: {error}",)
+            error.args = (f"after the signal {Signals(number).name}: {error}",)
             raise
 
     def _require_foreground(self) -> None:

@@ -91,10 +91,13 @@ class Server(Program):
             problem = f"{told}, but the ready line was expected{hint}"
             error = DidNotStart(self.describe(problem))
             raise (blame(error, about) if about else error) from None
-        if ready := READY.fullmatch(self.output[0]):
+        ready = READY.fullmatch(self.output[0])
+        if ready and int(ready["port"]):
             return ready
         form = f"waiting for clients on {self.service}+{self.transport}://HOST:PORT"
         told = f"the first line is {self.output[0]!r}, no ready line; expected: {form}"
+        if ready:
+            told = f"{told}; 0 is no port; expected the one that it listens on"
         if named := NAMED.fullmatch(self.output[0]):
             told = f"{told}; {named['host']!r} is a name; expected an IP address"
         if self._options and self.is_dying():

@@ -65,6 +65,7 @@ def test_an_expected_reply_is_accepted(came: bytes, expected: bytes) -> None:
         (wrong(message="Привет", reversed="т"), ECHOED, "message is 'Привет'; expected 'привет'", None),
         (wrong(message="привет\r", reversed="\rтевирп"), ECHOED, "message is 'привет\\r'; expected 'привет'", "REQ-3"),
         (BUSY.replace(b"busy", b"late"), BUSY, "code is 'late'; expected 'busy'", None),
+        (BUSY.replace(b"busy", b"too-long"), BUSY, "code is 'too-long'; expected 'busy'", "REQ-4"),
         (
             b"ERR\ncode: busy\nreason: \xc2\xa0\n\n",
             BUSY,

@@ -10,7 +10,9 @@ from conformance.labs.console import Console
 from conformance.labs.errors import cause_of_an_error
 from conformance.labs.source import Source
 from conformance.labs.traces import (
+    accepted_without_with,
     asks_while_it_serves,
+    changed_in_its_loop,
     closed_after_a_start,
     closed_under_a_thread,
     fixed_destinations,
@@ -86,6 +88,79 @@ def test_an_error_is_shown_with_the_line_of_the_program(tmp_path: Path, server: 
         assert console.wait_for(lambda: bool(console.errors) and not console.running, PATIENCE)
         shown = errors.shown_error(console)
     assert shown.endswith(f"” ({place})" if place else "”"), shown
+
+
+THREADS = """
+import threading
+
+def fail(text):
+    int(text)
+
+def serve():
+    fail("x")
+
+thread = threading.Thread(target=serve)
+thread.start()
+thread.join()
+"""
+
+
+def test_of_a_traceback_a_level_shows_what_is_in_the_programs_files(tmp_path: Path) -> None:
+    """Frames of threading stand around them, and marks under them."""
+    file = tmp_path / "server.py"
+    file.write_text(THREADS, encoding="utf-8")
+    with Console(file) as console:
+        assert console.wait_for(lambda: bool(console.errors) and not console.running, PATIENCE)
+        lines = console.errors
+    assert errors.own_part(lines, tmp_path) == [
+        *('  File "server.py", line 8, in serve', '    fail("x")'),
+        *('  File "server.py", line 5, in fail', "    int(text)"),
+        "ValueError: invalid literal for int() with base 10: 'x'",
+    ]
+    elsewhere = [*lines, "usage: server.py"]
+    assert errors.own_part(elsewhere, tmp_path / "elsewhere") == elsewhere
+
+
+@pytest.mark.parametrize(
+    ("loop", "found"),
+    [
+        ("for each in clients:\n    clients.remove(each)", [(2, "clients")]),
+        ("for each, name in self.clients.items():\n    del self.clients[each]", [(2, "self.clients")]),
+        ("for each in list(clients):\n    clients.remove(each)", []),
+        ("for each in clients[:]:\n    clients.remove(each)", []),
+        ("for each in clients:\n    clients.remove(each)\n    break", []),
+        ("for each in clients:\n    gone.remove(each)", []),
+    ],
+    ids=["list", "dictionary", "copy", "slice", "break", "another"],
+)
+def test_a_list_that_changes_in_its_loop_is_found(tmp_path: Path, loop: str, found: list[tuple[int, str]]) -> None:
+    file = tmp_path / "server.py"
+    file.write_text(f"{loop}\n", encoding="utf-8")
+    assert changed_in_its_loop(Source(file)) == found
+
+
+@pytest.mark.parametrize(
+    ("function", "found"),
+    [
+        ("def serve(c, a):\n    c.sendall(b'')\n    c.close()", [8]),
+        ("def serve(c, a):\n    with lock:\n        clients.append(c)", [8]),
+        ("def serve(c, a):\n    with c:\n        c.sendall(b'')", []),
+        ("def serve(c, a):\n    with suppress(OSError), closing(c):\n        c.sendall(b'')", []),
+        ("def serve(c, a):\n    talk(c)\ndef talk(client):\n    with client:\n        pass", []),
+        ("def serve(c, a):\n    stack.enter_context(c)", []),
+        ("class serve(Thread):\n    def run(self):\n        with self.connection:\n            pass", []),
+    ],
+    ids=["close", "lock", "with", "closing", "handed on", "stack", "class"],
+)
+def test_a_connection_that_no_with_closes_is_found(tmp_path: Path, function: str, found: list[int]) -> None:
+    file = tmp_path / "server.py"
+    padding = "\n" * (5 - function.count("\n"))
+    file.write_text(
+        f"{function}{padding}\nwhile True:\n    connection, address = server.accept()\n"
+        "    Thread(target=serve, args=(connection, address)).start()\n",
+        encoding="utf-8",
+    )
+    assert accepted_without_with(Source(file)) == found
 
 
 def test_a_screen_has_both_streams_in_the_order_in_which_they_came(tmp_path: Path) -> None:

@@ -608,6 +608,53 @@ def test_a_good_server_gets_no_remark(tmp_path: Path) -> None:
     assert "a remark" not in lab(1, tmp_path)[1]
 
 
+def test_a_connection_without_with_is_remarked_and_costs_no_step(tmp_path: Path) -> None:
+    write(tmp_path, TIME_TCP_SERVER.replace("with connection", "if connection"), TIME_TCP_CLIENT)
+    status, said = lab(5, tmp_path)
+    assert (status, said.count("a remark: ")) == (0, 1) and "no with block closes the connection" in said, said
+
+
+CHANGING_SERVER = """
+import socket, threading, time
+clients = []
+
+def send():
+    while True:
+        for client, name in clients:
+            try:
+                client.sendall(f"{name} {time.strftime('%H:%M:%S')}\\n".encode())
+            except OSError:
+                clients.remove((client, name))
+        time.sleep(3)
+
+threading.Thread(target=send, daemon=True).start()
+with socket.create_server(("localhost", 5000)) as server:
+    print("Waiting for clients", flush=True)
+    while True:
+        client, address = server.accept()
+        print(address, flush=True)
+        name = client.recv(1024).decode().strip()
+        client.sendall(f"{name} {time.strftime('%H:%M:%S')}\\n".encode())
+        clients.append((client, name))
+"""
+"""It forgets a client in the loop over all, and passes over the next one."""
+
+
+def test_a_list_that_changes_in_its_loop_is_the_cause(tmp_path: Path) -> None:
+    write(tmp_path, CHANGING_SERVER, TIME_TCP_CLIENT)
+    status, said = lab(5, tmp_path)
+    assert status == 1 and "✗ when one client leaves, the other goes on" in said, said
+    assert "server.py, line 11: the loop goes over clients while something is taken out of it" in said, said
+
+
+def test_a_server_of_socketserver_in_a_with_is_a_socket_in_a_with(tmp_path: Path) -> None:
+    """Exercise 5 does not ask for the framework, nor forbid it."""
+    server, client = GOOD[7]
+    write(tmp_path, server, client)
+    status, said = lab(5, tmp_path)
+    assert status == 0, said
+
+
 def test_programs_may_be_in_a_package(tmp_path: Path) -> None:
     package = tmp_path / "echo"
     package.mkdir()

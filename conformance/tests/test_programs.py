@@ -53,7 +53,7 @@ def test_a_program_that_no_signal_stops_is_told_with_the_signal() -> None:
     source = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); print('ready'); time.sleep(60)"
     with python(source) as program:
         program.expect_line("ready")
-        with pytest.raises(ProgramError, match=r"^after SIGINT: still running after 0\.05 s; "):
+        with pytest.raises(ProgramError, match=r"^after the signal SIGINT: still running after 0\.05 s; "):
             program.stop(signal.SIGINT, 0.05)
 
 

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from conformance.as_client.server_lines import require_lines_about
+from conformance.as_client.server_lines import require_line, require_lines_about, require_output
 from conformance.blame import blamed
 from conformance.running.fixtures import blame_death
 from conformance.running.server_trial import end_of
@@ -34,6 +34,37 @@ def test_lines_that_are_wrong(printed: list[str], way: str, requirement: str, sa
     ):
         require_lines_about(server, ADDRESS, [CONNECTED, LEFT] if way else [CONNECTED], way)
     assert said in str(failed.value) and blamed(failed.value) == requirement
+
+
+@pytest.mark.parametrize(
+    ("printed", "said"),
+    [
+        ([], f"expected the line {CONNECTED!r} (does it flush?); "),
+        ([f"{CONNECTED} "], f"; {CONNECTED + ' '!r} is another; "),
+    ],
+    ids=["nothing", "a space"],
+)
+def test_a_line_that_does_not_come(monkeypatch: pytest.MonkeyPatch, printed: list[str], said: str) -> None:
+    text = "\n".join(["waiting for clients on echo+tcp://127.0.0.1:7", *printed])
+    source = f"import time; print({text!r}, flush=True); time.sleep(60)"
+    with Server([sys.executable, "-c", source], "echo", "tcp") as server:
+        assert server.wait_until(lambda: len(server.output) == 1 + len(printed))
+        monkeypatch.setattr(Server, "patience", property(lambda server: 0.1))
+        with pytest.raises(AssertionError) as failed:
+            require_line(server, CONNECTED)
+    assert said in str(failed.value)
+
+
+def test_the_first_line_that_differs_is_told() -> None:
+    text = f"waiting for clients on echo+tcp://127.0.0.1:7\n{CONNECTED}\n{LEFT}"
+    with Server([sys.executable, "-c", f"print({text!r})"], "echo", "tcp") as server:
+        server.wait()
+        lines = text.splitlines()
+        with pytest.raises(AssertionError, match=r"^its line 3 is 'client .* left'; expected 'other'; "):
+            require_output(server, [*lines[:2], "other"])
+        with pytest.raises(AssertionError, match="expected just the lines"):
+            require_output(server, lines[:2])
+        require_output(server, lines)
 
 
 def test_lines_that_are_right() -> None:
@@ -92,7 +123,16 @@ def test_a_failure_shows_the_traceback_of_a_server_that_runs_on() -> None:
     assert str(error) == told and blamed(error) is None
 
 
-def test_a_ready_line_with_a_name_is_told_that_an_address_is_wanted() -> None:
-    text = "waiting for clients on echo+tcp://localhost:7"
-    with pytest.raises(ProgramError, match="'localhost' is a name; expected an IP address"):
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("localhost:7", "'localhost' is a name; expected an IP address"),
+        ("127.0.0.1:0", "0 is no port; expected the one that it listens on"),
+    ],
+    ids=["name", "port 0"],
+)
+def test_a_ready_line_with_no_address_is_told_what_is_wanted(address: str, told: str) -> None:
+    text = f"waiting for clients on echo+tcp://{address}"
+    with pytest.raises(ProgramError, match=told) as failed:
         Server([sys.executable, "-c", f"print({text!r})"], "echo", "tcp")
+    assert blamed(failed.value) == "SRV-1"

@@ -241,9 +241,13 @@ def test_a_server_that_does_not_heed_its_interval_is_told_so() -> None:
         assert Subscription(peer, "Анна").interval == 5
     with BUNDLED["raw"].server("time", "tcp", "--interval", "5") as server, TcpPeer(server.address) as peer:
         server._options = "--interval", "0.15"
-        with pytest.raises(AssertionError, match=r"the interval is '5'; expected '0\.15'") as failed:
+        with pytest.raises(AssertionError, match=r"the interval is '5'; expected '0\.15' \(does it heed") as failed:
             Subscription(peer, "Анна")
     assert blamed(failed.value) == "TIME-3"
+    with BUNDLED["raw"].server("time", "tcp", "--interval", "5") as server, TcpPeer(server.address) as peer:
+        server._options = "--interval", "5.0000001"
+        with pytest.raises(AssertionError, match=r"expected '5\.0000001' \(is it rounded\?\)"):
+            Subscription(peer, "Анна")
 
 
 def test_a_peer_knows_the_server_at_its_address() -> None:

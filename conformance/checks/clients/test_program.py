@@ -236,10 +236,10 @@ def test_is_stopped_while_it_waits_for_a_line(target: Target, transport: Transpo
         )
 
 
-def usages(host: str, port: int) -> Iterator[list[str]]:
-    """Yield wrong command lines, each wrong in one way; the services take turns."""
+def usages(host: str, port: int, offered: Sequence[Service] = SERVICES) -> Iterator[list[str]]:
+    """Yield wrong command lines, each wrong in one way; the services that the client offers take turns."""
     where = ["--host", host, "--port", str(port)]
-    services = cycle(SERVICES)
+    services = cycle(offered)
     yield from ([], where, ["chat", *where, "x"], ["ECHO", *where, "x"], ["Time", *where, "x"], ["", *where, "x"])
     yield from ([next(services), *where, "x", word] for word in ("y", "echo", ""))
     for option, values in {
@@ -284,7 +284,8 @@ def judge_wrong_usage(programs: Sequence[Program], server: ScriptedServer, may_p
 @pytest.mark.requirement("CLI-8", "CLI-10")
 def test_refuses_wrong_usage(target: Target, transport: Transport, profile: Profile) -> None:
     with scripted(transport) as server:
-        for batch in batches(profile.divide(usages(server.host, server.port), transport, target.transports("client"))):
+        wrong = usages(server.host, server.port, target.services)
+        for batch in batches(profile.divide(wrong, transport, target.transports("client"))):
             with ExitStack() as stack:
                 programs = [stack.enter_context(target.program(transport, "client", *words)) for words in batch]
                 judge_wrong_usage(programs, server, [])
@@ -293,7 +294,7 @@ def test_refuses_wrong_usage(target: Target, transport: Transport, profile: Prof
 @pytest.mark.requirement("CLI-8")
 @pytest.mark.parametrize("where", UNWRITABLE)
 def test_refuses_wrong_usage_that_cannot_be_told(target: Target, transport: Transport, where: str) -> None:
-    with unwritable(target, transport, "client", where, "echo", "--port", "x") as program:
+    with unwritable(target, transport, "client", where, target.services[0], "--port", "x") as program:
         came = program.wait()
         assert came == 2, program.describe(f"standard error is {where}, and its exit status is {came}; expected 2")
 

@@ -5,10 +5,7 @@ from itertools import chain, combinations
 import pytest
 
 from conformance.as_client import peers
-from conformance.as_client.conversation import (
-    good_before_and_after,
-    good_request,
-)
+from conformance.as_client.conversation import good_before_and_after, good_request, skip_ticks
 from conformance.as_client.exchange import as_text
 from conformance.as_client.judgement import require_reply, require_status
 from conformance.as_client.observed import Reply
@@ -214,5 +211,8 @@ def test_the_form_of_errors(server: Server) -> None:
 
 
 def _answer_to(peer: peers.Peer, server: Server, code: str) -> Reply:
-    peer.send(faulty(server.service, server.transport, (code,)))
-    return peer.reply()
+    """Return what answers a request with that fault, and no tick to a client whose faulty TIME was accepted."""
+    request = faulty(server.service, server.transport, (code,))
+    peer.send(request)
+    with about(REQUIREMENTS[code], f"the answer to {as_text(request[:40])}"):
+        return skip_ticks(peer)[1]

@@ -285,7 +285,8 @@ def test_a_busy_connection_stays(server: Server) -> None:
     """One that completes lines, and one that takes its ticks."""
     with TcpPeer(server.address) as peer:
         if server.service == "time":
-            Subscription(peer, "Анна").ticks(5)
+            with about("LOAD-4", f"ticks that are taken, at an idle timeout of {IDLE} s"):
+                Subscription(peer, "Анна").ticks(5)
         start = time.monotonic()
         for number in range(1, 5):
             wait_until(start + number * float(IDLE) / 3)

@@ -36,7 +36,7 @@ from conformance.targets.programs import Program, ProgramError
 from conformance.targets.redirected import UNWRITABLE, unwritable
 from conformance.targets.server import Server
 from conformance.targets.target import Target
-from conformance.targets.terms import Service, Transport
+from conformance.targets.terms import SERVICES, Service, Transport
 from conformance.timing import interval
 
 ECHO = pytest.mark.service("echo")
@@ -108,10 +108,17 @@ def require_refusal(program: Program, status: int) -> None:
     require_output(program, [])
 
 
+def with_service_of(target: Target, words: list[str]) -> list[str]:
+    """Return words for a server, with a service that the target has: one that it lacks is wrong usage by itself."""
+    lacks = words and words[0] in SERVICES and words[0] not in target.services
+    return [target.services[0], *words[1:]] if lacks else words
+
+
 @pytest.mark.divided
 @pytest.mark.requirement("SRV-10", "SRV-12")
 def test_wrong_usage(target: Target, transport: Transport, profile: Profile) -> None:
     usages = [*WRONG_USAGE, *[["echo", "--max-clients", "1000000000"]] * (transport == "tcp")]  # too many open files
+    usages = [with_service_of(target, words) for words in usages]
     for batch in batches(profile.divide(usages, transport, target.transports("server"))):
         with ExitStack() as stack:
             programs = [stack.enter_context(target.program(transport, "server", *words)) for words in batch]
@@ -234,7 +241,8 @@ def test_ipv4_at_the_ipv6_wildcard(start_server: StartServer) -> None:
     require_url(server, f"{server.service}+{server.transport}://[::]:{server.port}")
     for host in ("127.0.0.1", "::1"):
         require_address(server.transport, host)
-        with (TcpPeer if server.transport == "tcp" else UdpPeer)((host, server.port)) as peer:
+        kind = TcpPeer if server.transport == "tcp" else UdpPeer
+        with about("SRV-15", "with --host ::"), kind((host, server.port)) as peer:
             require_status(peer.ask(good_request(server.service)), "OK", "CHALLENGE")
             if server.service == "echo":
                 require_line(server, f"client {show_address(peer.address)} connected")

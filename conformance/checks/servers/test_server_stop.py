@@ -160,7 +160,7 @@ def test_who_finds_no_room_is_told_before_the_stop(start_server: StartServer) ->
             let_arrive(client)
             server.signal(SIGTERM)
         for peer in late:
-            require_reply(peer.rest(), error("busy"))
+            require_reply(peer.rest(), error("busy"), "to a connection that waits when the signal comes")
         assert server.wait() == 0, server.describe("expected exit status 0")
 
 
