@@ -110,3 +110,16 @@ def counts_in_a_byte() -> None:
     @wrap(ticks, "build_tick")
     def build_tick(good: Any, name: str, utc: float, seq: int) -> Any:
         return good(name, utc, seq % 256)
+
+
+@fault("LEASE-11", transport="udp", service="time")
+def keeps_the_schedule_of_a_lost_lease() -> None:
+    """begins a new subscription with tick 1, and goes on with the schedule of the one before"""
+    schedules: dict[Any, Any] = {}
+
+    @wrap(TimeEndpoint, "_accept")
+    def accept(good: Any, self: Any, name: str, address: Any, *times: float) -> Any:
+        replies = good(self, name, address, *times)
+        subscription = self._subscriptions[address]
+        subscription.schedule = schedules.setdefault(address, subscription.schedule)
+        return replies

@@ -11,7 +11,7 @@ from impl_raw import tcp_server
 from impl_raw.tcp_server import Connection, Server
 from spec import session
 from spec.codec import RECEIVE_BYTES
-from spec.session import BUSY, Session
+from spec.session import BUSY, Session, TimeSession
 
 
 @fault("ERR-10", transport="tcp")
@@ -203,3 +203,14 @@ def keeps_a_line_to_its_end() -> None:
         if b"\n" in data:
             kept.clear()
         return good(self, data, *how)
+
+
+@fault("LOAD-4", transport="tcp", service="time")
+def keeps_each_subscriber() -> None:
+    """takes no subscriber for idle"""
+
+    @wrap(TimeSession, "wake")
+    def wake(good: Any, self: Any, now: float, utc: float, *, blocked: bool) -> Any:
+        if self._schedule is not None:
+            self._active = now
+        return good(self, now, utc, blocked=blocked)

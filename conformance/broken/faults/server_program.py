@@ -317,3 +317,14 @@ def _after_the_first_signal(act_again: Callable[[int], object]) -> None:
 def is_killed_by_sighup() -> None:
     """lets SIGHUP kill it"""
     patch(signals, "_STOPPING", (signal.SIGINT, signal.SIGTERM))
+
+
+@fault("SRV-6", transport="tcp", service="time")
+def says_that_a_stranger_left() -> None:
+    """prints left for a connection that never had a name"""
+
+    @wrap(TimeSession, "close")
+    def close(good: Any, self: Any) -> None:
+        good(self)
+        if self._schedule is None:
+            self._announce(f"client ({self._client}) left")

@@ -260,6 +260,9 @@ def test_a_lease_runs_out(server: Server) -> None:
             require_reply(answer, subscription.ok.raw)
             assert answer.at > restarted, "an OK came before the request"
             require_seqs([subscription.tick()], [1])
+            second = subscription.tick()
+            most = 1 + int((second.at - restarted + CLOCK_GRAIN) / subscription.interval)
+            assert 1 < second.seq <= most, f"the second tick of the new subscription has the seq {second.seq}"
 
 
 @pytest.mark.slow

@@ -245,6 +245,19 @@ def test_an_idle_connection_is_closed(server: Server) -> None:
         require_close(half, start, "TCP-4")
 
 
+@pytest.mark.slow
+@TCP
+@pytest.mark.service("time")
+@pytest.mark.options("--interval", "86400", "--idle-timeout", LONG_IDLE)
+@pytest.mark.requirement("LOAD-4")
+@pytest.mark.needs("TIME-5")
+def test_a_subscriber_without_ticks_is_idle(server: Server) -> None:
+    with TcpPeer(server.address) as peer:
+        subscription = Subscription(peer, "Анна")
+        subscription.tick()
+        require_close(peer, subscription.sent, "TIME-6")
+
+
 @TCP
 @ECHO
 @pytest.mark.options("--idle-timeout", "999999999")

@@ -210,8 +210,10 @@ def test_left_forgotten_echo_client(start_server: StartServer) -> None:
 @TIME
 @pytest.mark.requirement("SRV-6")
 def test_left_time_client(start_server: StartServer) -> None:
-    """With its last name; the change of name has a line too."""
+    """With its last name; the change of name has a line too. Who never had a name has none."""
     server = start_server("--interval", SHORT)
+    with peers.connect(server) as stranger:
+        stranger.ask(b"TIME")
     with peers.connect(server) as peer:
         subscription = Subscription(peer, "Анна")
         subscription.tick()

@@ -258,31 +258,35 @@ def test_a_server_that_slept_between_two_ticks(server: Server) -> None:
     Some threads may have been stopped between the clock and the socket. A server that reads the clock once for all has
     all ticks there.
     """
-    with ExitStack() as stack:
-        clients = [stack.enter_context(TcpPeer(server.address)) for _ in range(TOGETHER)]
-        with server.paused():
+    for _ in range(MEASURED_AGAIN + 1):
+        with ExitStack() as stack:
+            clients = [stack.enter_context(TcpPeer(server.address)) for _ in range(TOGETHER)]
+            with server.paused():
+                for peer in clients:
+                    peer.request("TIME Анна".encode())
+            subscribed = []
             for peer in clients:
-                peer.request("TIME Анна".encode())
-        subscribed = []
-        for peer in clients:
-            subscribed.append(peer.reply().at)
-            require_seqs([read_tick(peer.reply())], [1])
-        with server.paused():
-            wait_until(subscribed[-1] + 1.2 * float(LONG))
-            waiting = [(peer, at) for peer, at in zip(clients, subscribed, strict=True) if not peer.pending()]
-        select.select([peer.socket for peer, _ in waiting], [], [], PATIENCE)
-        with server.paused():
-            slept = time.monotonic()
-            waiting = [(peer, at) for peer, at in waiting if not peer.pending()]
-            wait_until(slept + 2.3 * float(LONG))
-            resumed, resumed_wall = time.monotonic(), time.time()
-        ticks = [(read_tick(peer.reply()), at) for peer, at in waiting]
-        overdue = [tick for tick, at in ticks if at + tick.seq * float(LONG) <= resumed]
-        wrong = f"{len(overdue)} of {len(ticks)} ticks were sent after the next one was due"
-        assert len(overdue) <= IN_THE_ACT, wrong
-        old = [tick for tick, _ in ticks if tick.time <= resumed_wall - 0.001]
-        with about("TIME-12"):
-            assert len(old) <= IN_THE_ACT, f"of {len(old)} of {len(ticks)} ticks the time is not that of sending"
+                subscribed.append(peer.reply().at)
+                require_seqs([read_tick(peer.reply())], [1])
+            with server.paused():
+                wait_until(subscribed[-1] + 1.2 * float(LONG))
+                waiting = [(peer, at) for peer, at in zip(clients, subscribed, strict=True) if not peer.pending()]
+            select.select([peer.socket for peer, _ in waiting], [], [], PATIENCE)
+            with server.paused():
+                slept = time.monotonic()
+                waiting = [(peer, at) for peer, at in waiting if not peer.pending()]
+                wait_until(slept + 2.3 * float(LONG))
+                resumed, resumed_wall = time.monotonic(), time.time()
+            if len(waiting) <= IN_THE_ACT:
+                continue  # the judge was late
+            ticks = [(read_tick(peer.reply()), at) for peer, at in waiting]
+            overdue = [tick for tick, at in ticks if at + tick.seq * float(LONG) <= resumed]
+            wrong = f"{len(overdue)} of {len(ticks)} ticks were sent after the next one was due"
+            assert len(overdue) <= IN_THE_ACT, wrong
+            old = [tick for tick, _ in ticks if tick.time <= resumed_wall - 0.001]
+            with about("TIME-12"):
+                assert len(old) <= IN_THE_ACT, f"of {len(old)} of {len(ticks)} ticks the time is not that of sending"
+            return
 
 
 @pytest.mark.requirement("TIME-15")
