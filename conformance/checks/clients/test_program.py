@@ -385,7 +385,8 @@ def test_asks_on_a_terminal(target: Target, service: Service, transport: Transpo
 def test_asks_nothing_if_its_output_is_no_terminal(
     target: Target, service: Service, transport: Transport, terminal: Terminal
 ) -> None:
-    terminal.type("привет\n\x04")
+    """It takes no more than one line all the same."""
+    terminal.type("привет\nи ещё\n\x04")
     with Talk(target, service, transport, *ENOUGH[service], stdin=terminal.program) as talk:
         lines = serve(talk, "привет")
         talk.ends(0, [talk.connected, *lines])
