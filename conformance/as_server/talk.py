@@ -237,7 +237,7 @@ class Talk:
         printed = program.output + program.errors
         judge(not any(map(HIDDEN.search, printed)), "it printed a control or direction character", "SRV-14")
         answers, wanted = self._answers(program.output), self._answers(output)
-        if answers and answers[1:] == wanted and self.connected in output:
+        if answers and answers[1:] == wanted and self.connected in output and program.output[0] != self.connected:
             judge(False, f"the first line is {answers[0]!r}", "CLI-1")
         judge(answers == wanted, _what_differs(answers, wanted))
         judge(patterns or not program.errors, "it reported an error where there is none")
