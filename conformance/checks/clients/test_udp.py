@@ -2,8 +2,9 @@
 
 import re
 import time
+from collections import Counter
 from contextlib import ExitStack
-from itertools import accumulate, pairwise
+from itertools import accumulate, pairwise, product
 
 import pytest
 
@@ -30,7 +31,7 @@ from conformance.profiles import Profile
 from conformance.targets.target import Target
 from conformance.targets.terms import Service
 from conformance.timing import PATIENCE, SCALE, interval
-from spec.limits import LEASE_INTERVALS
+from spec.limits import COMPLAINTS_A_SECOND, LEASE_INTERVALS
 
 pytestmark = pytest.mark.transport("udp")
 
@@ -470,6 +471,29 @@ def test_malformed_datagrams_do_not_put_off_the_end(target: Target, service: Ser
         waited = talk.gave_up() - start
         assert took([waited], [0.6 * SCALE]), f"it gave up after {waited:g} s; expected {0.6 * SCALE:g} s"
         talk.ends(1, [], [""] * len(talk.program.errors))
+
+
+@pytest.mark.slow
+@pytest.mark.service("echo")
+@pytest.mark.requirement("CLI-11")
+def test_says_how_many_complaints_it_left_out(target: Target) -> None:
+    """At the end, or when a second is over and the next malformed datagram comes. They are alike, and so are the lines.
+
+    A client whose lines all differ is not judged: the judge cannot tell which of them say how many.
+    """
+    many = 3 * COMPLAINTS_A_SECOND // 2
+    with Talk(target, "echo", "udp", "привет") as talk:
+        talk.expect(REQUEST["echo"])
+        talk.send(*[b"OK\n"] * many)
+        talk.program.wait_until(lambda: len(talk.program.errors) >= many, 1 + LATENESS)
+        talk.send(b"OK\n", echo_answer("привет"))
+        talk.ends(0, [talk.connected, *echo_lines("привет")], None)
+        ((line, count),) = Counter(talk.program.errors).most_common(1) or [("", 0)]
+        numbers = [[*map(int, re.findall(r"\d+", other))] for other in talk.program.errors if other != line]
+        told = {sum(each) for each in product(*numbers)}
+        assert count == 1 or many + 1 - count in told, talk.program.describe(
+            f"it left out {many + 1 - count} of {many + 1} malformed datagrams, and did not say so"
+        )
 
 
 @pytest.mark.slow(10)
