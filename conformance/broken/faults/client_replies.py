@@ -312,3 +312,13 @@ def repeats_nothing_after_a_malformed_datagram() -> None:
     def report(good: Any, self: DatagramClient, *how: Any) -> None:
         good(self, *how)
         self._send_again = math.inf
+
+
+@fault("CLI-11", service="echo", transport="udp")
+def keeps_silent_about_complaints_left_out() -> None:
+    """does not say how many malformed datagrams it has not reported"""
+
+    @wrap(DatagramClient, "_report")
+    def report(good: Any, self: DatagramClient, *how: Any) -> None:
+        good(self, *how)
+        self._unreported = 0
