@@ -241,8 +241,7 @@ class Talk:
         answers, wanted = self._answers(program.output), self._answers(output)
         prompts = self._reads and begins_with_a_prompt(program.output, output)
         judge(not prompts, f"{_what_differs(program.output, output)} (is it a prompt?)", "CLI-5")
-        has_first = program.output[:1] == [self.connected]
-        if answers and answers[1:] == wanted and self.connected in output and not has_first:
+        if answers and answers[1:] == wanted and self.connected in output and program.output[0] != self.connected:
             judge(False, f"the first line is {answers[0]!r}", "CLI-1")
         judge(answers == wanted, _what_differs(answers, wanted))
         judge(patterns or not program.errors, "it reported an error where there is none")

@@ -13,8 +13,9 @@ from impl_raw import tcp_client, udp_client
 from spec import client, text
 from spec.client import Client
 from spec.codec import Reply
+from spec.datagram_client import DatagramClient
 from spec.options import REFUSED, UNREACHABLE, WRONG_USAGE
-from spec.program import arguments, language, output, signals, texts
+from spec.program import arguments, clients, language, output, signals, texts
 from spec.stream_client import StreamClient
 
 
@@ -73,6 +74,16 @@ def takes_the_last_line_for_its_name() -> None:
         yield sys.stdin.buffer.read().splitlines()[-1]
 
 
+@fault("CLI-4", service="echo")
+def keeps_the_last_carriage_return() -> None:
+    """takes the CR of a last line that lacks its LF for a part of the message"""
+
+    @wrap(texts, "_lines")
+    def lines(good: Any, service: str) -> Iterator[bytes]:
+        for line in sys.stdin.buffer:
+            yield line.removesuffix(b"\n").removesuffix(b"\r") if line.endswith(b"\n") else line
+
+
 def _prompts_if(wrongly: Any) -> None:
     @wrap(texts, "_lines")
     def lines(good: Any, service: str) -> Iterator[bytes]:
@@ -93,10 +104,32 @@ def prompts_into_a_pipe() -> None:
     _prompts_if(lambda: sys.stdin.isatty() and not sys.stdout.isatty())
 
 
+@fault("CLI-5", service="echo")
+def takes_all_lines_of_a_terminal() -> None:
+    """takes more than one line from a terminal where standard output is none"""
+
+    @wrap(texts, "_lines")
+    def lines(good: Any, service: str) -> Iterator[bytes]:
+        if sys.stdin.isatty() and not sys.stdout.isatty():
+            yield from (line.removesuffix(b"\n") for line in sys.stdin.buffer)
+        else:
+            yield from good(service)
+
+
 @fault("CLI-6", service="time")
 def fails_when_it_is_stopped() -> None:
     """takes a signal that stops a subscriber for an error"""
     patch(Client, "stop", lambda self: self.fail("stopped"))
+
+
+@fault("CLI-6", service="time", transport="udp")
+def takes_a_challenge_for_a_subscription() -> None:
+    """exits with status 0 when it is stopped after a CHALLENGE or a TICK, before the OK"""
+
+    @wrap(Client, "stop")
+    def stop(good: Any, self: Client) -> None:
+        if not self.connected:
+            good(self)
 
 
 @fault("CLI-6", service="time")
@@ -153,6 +186,15 @@ def _wrap_main(program: ModuleType) -> None:
 def sends_what_a_server_would_refuse() -> None:
     """sends a message or name that breaks the rules"""
     patch(texts, "checked_text", lambda service, encoded: encoded.decode(errors="replace"))
+
+
+@fault("CLI-6")
+def takes_a_hyphen_for_standard_input() -> None:
+    """reads standard input if its text is a lone hyphen"""
+
+    @wrap(texts, "read_texts")
+    def read_texts(good: Any, options: Any, *how: Any) -> Any:
+        return good(options._replace(text=None if options.text == "-" else options.text), *how)
 
 
 @fault("CLI-8")
@@ -218,6 +260,16 @@ def exits_with_the_last_status() -> None:
         self.status = status
 
 
+@fault("CLI-9", service="echo")
+def forgets_an_error_at_the_next_answer() -> None:
+    """exits with status 0 when the last message was answered OK, though an earlier one was not"""
+
+    @wrap(Client, "_answer")
+    def answer(good: Any, self: Client, *how: Any) -> None:
+        good(self, *how)
+        self.status = 0
+
+
 @fault("CLI-10")
 def says_an_error_in_two_lines() -> None:
     """says an error in two lines"""
@@ -253,6 +305,24 @@ def tries_one_address_alone() -> None:
         return good(*how, **named)[:1]
 
 
+@fault("CLI-7", transport="udp")
+def goes_on_with_its_times_at_the_next_address() -> None:
+    """does not start the times of its repetitions anew at the next address of a name"""
+
+    @wrap(clients.ClientRun, "open")
+    def open_next(good: Any, self: Any, *how: Any) -> Any:
+        before = self._clients
+        client = good(self, *how)
+        vars(client)["sent_before"] = sum(each._sendings for each in before)
+        return client
+
+    @wrap(DatagramClient, "_send_new")
+    def send_new(good: Any, self: DatagramClient, request: bytes, now: float) -> Any:
+        out = good(self, request, now)
+        self._sendings += vars(self)["sent_before"]
+        return out
+
+
 @fault("CLI-22")
 def knows_ipv4_alone() -> None:
     """finds IPv4 addresses only"""
@@ -266,6 +336,15 @@ def knows_ipv4_alone() -> None:
 def prints_a_name_as_it_came() -> None:
     """lets a name with control and direction characters reach the terminal"""
     patch(text, "visible", lambda shown: shown)
+
+
+@fault("SRV-14", service="time")
+def shows_hidden_characters_only_beside_separators() -> None:
+    """lets a name's direction characters through, but not where its pattern of a tick ends at U+2028"""
+
+    @wrap(text, "visible")
+    def visible(good: Any, shown: str) -> str:
+        return str(good(shown)) if "\u2028" in shown else shown
 
 
 @fault("SRV-14", service="time")

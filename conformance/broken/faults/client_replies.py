@@ -1,5 +1,6 @@
 """Clients that take replies wrongly, over either transport, or give up at the wrong time."""
 
+import math
 import re
 import socket
 from typing import Any
@@ -10,8 +11,10 @@ from spec.address import format_url
 from spec.client import Client, malformed, require, unexpected
 from spec.codec import Reply, ReplyError
 from spec.datagram_client import DatagramClient, EchoDatagramClient, TimeDatagramClient
+from spec.options import UNREACHABLE
+from spec.program import texts
 from spec.replies import FIELDS, ReplyForm
-from spec.stream_client import EchoStreamClient, StreamClient
+from spec.stream_client import EchoStreamClient, StreamClient, TimeStreamClient
 
 
 @fault("CLI-2", transport="udp")
@@ -222,3 +225,100 @@ def uses_the_last_field_of_a_reply() -> None:
         reply: Reply = good(data)
         _, *lines = data.decode().rstrip("\n").split("\n")
         return reply._replace(fields=dict(line.split(": ", 1) for line in lines))
+
+
+@fault("CLI-23", transport="udp")
+def takes_a_second_empty_line() -> None:
+    """takes a datagram with two empty lines at its end"""
+
+    @wrap(codec, "parse_reply")
+    def parse_reply(good: Any, reply: bytes) -> Reply:
+        return good(reply[:-1] if reply.endswith(b"\n\n\n") else reply)  # type: ignore[no-any-return]
+
+
+@fault("CLI-24")
+def wants_a_reason() -> None:
+    """takes an ERR with an empty reason for malformed"""
+    patch(client, "_FORMS", {**client._FORMS, "reason": re.compile("[^\t]+")})
+
+
+@fault("CLI-24", service="time", transport="udp")
+def wants_a_lease_that_lasts() -> None:
+    """takes an OK with a lease of 0 for malformed"""
+    patch(client, "_FORMS", {**client._FORMS, "lease": re.compile("[1-9][0-9]*")})
+
+
+@fault("CLI-25", service="time", transport="tcp")
+def takes_a_tick_before_the_ok() -> None:
+    """prints a TICK that comes before the OK"""
+
+    @wrap(TimeStreamClient, "_take")
+    def take(good: Any, self: TimeStreamClient, reply: Reply, now: float) -> None:
+        subscribed, self.subscribed = self.subscribed, self.subscribed or reply.status == "TICK"
+        good(self, reply, now)
+        self.subscribed = subscribed or reply.status == "OK"
+
+
+@fault("CLI-27", service="time", transport="udp")
+def takes_a_tick_for_the_ok() -> None:
+    """does not repeat its request once a TICK has come"""
+
+    @wrap(TimeDatagramClient, "_take")
+    def take(good: Any, self: TimeDatagramClient, reply: Reply, now: float) -> Any:
+        out = good(self, reply, now)
+        if reply.status == "TICK" and not self.subscribed:
+            self._send_again = math.inf
+        return out
+
+
+@fault("CLI-7", service="time", transport="udp")
+def takes_a_challenge_for_a_sign_of_life() -> None:
+    """starts the timeout of a subscription anew with each CHALLENGE"""
+
+    @wrap(TimeDatagramClient, "_prove")
+    def prove(good: Any, self: TimeDatagramClient, reply: Reply, now: float) -> Any:
+        if self.subscribed:
+            self._give_up = now + self._patience
+        return good(self, reply, now)
+
+
+@fault("CLI-7", service="echo", transport="tcp")
+def takes_the_end_of_the_connection_for_an_error() -> None:
+    """exits with status 1 when the server closes the connection after the last answer"""
+
+    @wrap(texts, "read_texts")
+    def read_texts(good: Any, options: Any, reject: Any) -> Any:
+        yield from good(options, reject)
+        reject("the server closed the connection", UNREACHABLE)
+
+
+@fault("CLI-11", service="echo", transport="tcp")
+def looks_behind_the_last_answer() -> None:
+    """takes bytes behind its last answer for malformed"""
+
+    @wrap(EchoStreamClient, "receive")
+    def receive(good: Any, self: EchoStreamClient, data: bytes, now: float) -> Any:
+        out = good(self, data, now)
+        if not self.waiting and self._received:
+            self.fail("a malformed reply: bytes behind it")
+        return out
+
+
+@fault("CLI-11", service="echo", transport="udp")
+def repeats_nothing_after_a_malformed_datagram() -> None:
+    """does not repeat its request once a malformed datagram has come"""
+
+    @wrap(DatagramClient, "_report")
+    def report(good: Any, self: DatagramClient, *how: Any) -> None:
+        good(self, *how)
+        self._send_again = math.inf
+
+
+@fault("CLI-11", service="echo", transport="udp")
+def keeps_silent_about_complaints_left_out() -> None:
+    """does not say how many malformed datagrams it has not reported"""
+
+    @wrap(DatagramClient, "_report")
+    def report(good: Any, self: DatagramClient, *how: Any) -> None:
+        good(self, *how)
+        self._unreported = 0

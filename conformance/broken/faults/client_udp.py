@@ -157,6 +157,19 @@ def forgets_further_tokens() -> None:
         return good(self, reply, now) if self._may_answer_challenge else b""
 
 
+@fault("CLI-17", service="time", transport="udp")
+def keeps_the_oldest_token_that_waits() -> None:
+    """sends the oldest of the tokens that had to wait"""
+
+    @wrap(TimeDatagramClient, "_prove")
+    def prove(good: Any, self: TimeDatagramClient, reply: Reply, now: float) -> Any:
+        waits = not self._may_answer_challenge
+        if waits and vars(self).get("waiting_token"):
+            return b""
+        vars(self)["waiting_token"] = waits
+        return good(self, reply, now)
+
+
 @fault("CLI-18", service="time", transport="udp")
 def renews_only_after_an_answer() -> None:
     """renews no more once a renewal got lost"""

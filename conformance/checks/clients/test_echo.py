@@ -71,7 +71,7 @@ def test_an_empty_message_is_a_message(target: Target, transport: Transport) -> 
 
 @pytest.mark.requirement("CLI-4", "CLI-3", "CLI-6", "SRV-14")
 def test_sends_each_line_of_standard_input(target: Target, transport: Transport) -> None:
-    stdin = "".join(message + end for message, end in zip(MESSAGES, cycle(["\n", "\r\n"]), strict=False))
+    stdin = "".join(message + end for message, end in zip(MESSAGES, cycle(["\r\n", "\n"]), strict=False))
     with Talk(target, "echo", transport, stdin=stdin.removesuffix("\n")) as talk:
         sources = set()
         for message in MESSAGES:
@@ -151,14 +151,18 @@ def test_makes_a_reason_visible(target: Target, transport: Transport) -> None:
         talk.ends(status, [talk.connected] if status == 3 or transport == "tcp" else [], None)
 
 
-@pytest.mark.requirement("CLI-9")
+@pytest.mark.requirement("CLI-9", "CLI-24")
 def test_goes_on_after_an_error_reply(target: Target, transport: Transport) -> None:
-    with Talk(target, "echo", transport, stdin="раз\nдва\nтри\n") as talk:
-        for message, answer in ("раз", ERROR), ("два", _answer("два", transport)), ("три", ERROR):
+    """An empty reason is good, too. The last message is answered OK; that takes back no ERR."""
+    with Talk(target, "echo", transport, stdin="раз\nдва\nтри\nчетыре\n") as talk:
+        for message, answer in ("раз", ERROR), ("два", _answer("два", transport)), ("три", error("bad-character", "")):
             talk.expect(f"ECHO {message}")
             talk.send(answer)
-        output = [talk.connected, *shown(ok_fields("echo", transport, "два"))]
-        talk.ends(3, output, ["bad-character.*no such thing, sorry"] * 2)
+        with about("CLI-24"):
+            talk.expect("ECHO четыре")
+        talk.send(_answer("четыре", transport))
+        output = [line for message in ("два", "четыре") for line in shown(ok_fields("echo", transport, message))]
+        talk.ends(3, [talk.connected, *output], ["bad-character.*no such thing, sorry", "bad-character"])
 
 
 @pytest.mark.requirement("CLI-9")
@@ -276,6 +280,7 @@ def _malformed(transport: Transport) -> Iterator[tuple[str, str, bytes]]:
         badly_built |= {
             "an empty datagram": b"",
             "no empty line": good[:-1],
+            "another empty line": good + b"\n",
             "half a reply": good[:20],
             "two replies": good + good,
         }

@@ -7,7 +7,7 @@ import select
 import termios
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from itertools import cycle
 from signal import SIGHUP, SIGINT, SIGTERM, Signals
@@ -16,8 +16,8 @@ from tempfile import NamedTemporaryFile
 import pytest
 
 from conformance.addresses import OWN_HOST
-from conformance.as_server.scripted import ScriptedServer, scripted
-from conformance.as_server.talk import Talk, batches
+from conformance.as_server.scripted import ScriptedServer, ScriptedUdp, scripted
+from conformance.as_server.talk import Talk, batches, took
 from conformance.blame import about
 from conformance.expected.replies import challenge, ok, ok_fields, shown, tick, tick_lines
 from conformance.expected.services import SERVICE_TABLE
@@ -27,7 +27,7 @@ from conformance.targets.programs import Program
 from conformance.targets.redirected import UNWRITABLE, unwritable
 from conformance.targets.target import Target
 from conformance.targets.terms import SERVICES, Service, Transport
-from conformance.timing import PATIENCE
+from conformance.timing import PATIENCE, SCALE
 from spec.limits import MESSAGE_BYTES, NAME_CHARACTERS
 
 ENOUGH: dict[Service, list[str]] = {"echo": [], "time": ["--ticks", "1"]}
@@ -68,22 +68,51 @@ def test_prints_the_address_of_a_name(target: Target, service: Service, transpor
         talk.ends(0, [talk.connected, *lines])
 
 
-@pytest.mark.requirement("CLI-7")
-@pytest.mark.needs("CLI-1", "CLI-3", "CLI-16", "CLI-19", "CLI-22")
-def test_tries_each_address_of_a_name(target: Target, service: Service, transport: Transport) -> None:
-    """A name has two addresses, and at one of them nobody listens: at the second, by RFC 6724, and at the first."""
+TWO = ["--host", "two-addresses", "--port", "{port}"]
+"""Options for a client of `two_addresses`."""
+
+
+@contextmanager
+def two_addresses(target: Target, transport: Transport) -> Iterator[Target]:
+    """Yield the target with a client to which the name `two-addresses` is ::1 and 127.0.0.1."""
     with NamedTemporaryFile("w", prefix="sockspec-hosts-") as hosts:
         hosts.write("::1 two-addresses\n127.0.0.1 two-addresses\n")
         hosts.flush()
         command = *with_hosts(hosts.name), *target.command(transport, "client")
-        resolving = replace(target, commands={(transport, "client"): command})
-        where = ["--host", "two-addresses", "--port", "{port}"]
+        yield replace(target, commands={(transport, "client"): command})
+
+
+@pytest.mark.requirement("CLI-7")
+@pytest.mark.needs("CLI-1", "CLI-3", "CLI-16", "CLI-19", "CLI-22")
+def test_tries_each_address_of_a_name(target: Target, service: Service, transport: Transport) -> None:
+    """A name has two addresses, and at one of them nobody listens: at the second, by RFC 6724, and at the first."""
+    with two_addresses(target, transport) as resolving:
         for host in "::1", "127.0.0.1":
             if transport == "udp" and host == "127.0.0.1":
                 target.need("udp-refusals")
-            with Talk(resolving, service, transport, *ENOUGH[service], "привет", host=host, where=where) as talk:
+            with Talk(resolving, service, transport, *ENOUGH[service], "привет", host=host, where=TWO) as talk:
                 lines = serve(talk, "привет")
                 talk.ends(0, [talk.connected, *lines])
+
+
+@pytest.mark.slow
+@pytest.mark.transport("udp")
+@pytest.mark.requirement("CLI-7", "CLI-13")
+@pytest.mark.needs("CLI-1", "CLI-3", "CLI-16", "CLI-19", "CLI-22")
+def test_starts_anew_at_the_next_address(target: Target, service: Service) -> None:
+    """At the first address a server goes away when it has the request, so the repetition finds that out."""
+    target.need("udp-refusals")
+    timeout = 1.7 * SCALE
+    with two_addresses(target, "udp") as resolving, ExitStack() as stack:
+        talk = stack.enter_context(Talk(resolving, service, "udp", "привет", host="::1", where=TWO, timeout=timeout))
+        other = stack.enter_context(ScriptedUdp("127.0.0.1", talk.server.port))
+        first = talk.request()
+        talk.server.close()
+        moved, repeated = other.request(), other.request()
+        came = moved.at - first.at, repeated.at - moved.at
+        assert took(came, [1, 1]), f"the gaps are {came} s; expected 1 s, and 1 s at the next address"
+        waited = talk.gave_up() - moved.at
+        assert took([waited], [timeout]), f"it gave up after {waited:g} s; expected {timeout:g} s"
 
 
 @pytest.mark.requirement("CLI-1")
@@ -115,12 +144,13 @@ def test_takes_what_follows_the_options_as_its_text(
 def test_forms_of_options(target: Target, service: Service, transport: Transport) -> None:
     """The text first, a value behind `=`, leading zeros, and options that are given twice: the last counts.
 
-    And the longest timeout that no client may refuse, whatever the width of its integers.
+    The text is `-`, which is no option and no file. And the longest timeout that no client may refuse, whatever the
+    width of its integers.
     """
-    words = ["привет", "--host", "127.0.0.1", "--port=1", "--timeout=007.50", "--timeout", "999999999"]
+    words = ["-", "--host", "127.0.0.1", "--port=1", "--timeout=007.50", "--timeout", "999999999"]
     words += ["--port=000{port}", "--host={host}"]
     with Talk(target, service, transport, *ENOUGH[service], where=words, timeout=None) as talk:
-        lines = serve(talk, "привет")
+        lines = serve(talk, "-")
         talk.ends(0, [talk.connected, *lines])
 
 
@@ -386,7 +416,8 @@ def test_asks_on_a_terminal(target: Target, service: Service, transport: Transpo
 def test_asks_nothing_if_its_output_is_no_terminal(
     target: Target, service: Service, transport: Transport, terminal: Terminal
 ) -> None:
-    terminal.type("привет\n\x04")
+    """It takes no more than one line all the same."""
+    terminal.type("привет\nи ещё\n\x04")
     with Talk(target, service, transport, *ENOUGH[service], stdin=terminal.program) as talk:
         lines = serve(talk, "привет")
         talk.ends(0, [talk.connected, *lines])

@@ -52,12 +52,32 @@ def test_time_takes_a_stream_cut_anywhere(target: Target, cut: Callable[[bytes],
 
 
 @pytest.mark.service("echo")
-@pytest.mark.requirement("CLI-6")
+@pytest.mark.requirement("CLI-6", "CLI-11")
 def test_needs_no_open_connection_after_the_last_reply(target: Target) -> None:
-    with Talk(target, "echo", "tcp", "привет") as talk:
+    """Nor does it look at what comes behind that reply."""
+    for behind in b"", b"well\n\n":
+        with Talk(target, "echo", "tcp", "привет") as talk:
+            talk.expect("ECHO привет")
+            talk.send(ANSWER + behind)
+            if not behind:
+                talk.tcp.finish()
+            with about("CLI-11" if behind else "CLI-6"):
+                talk.ends(0, [talk.connected, *ECHOED])
+
+
+@pytest.mark.slow
+@pytest.mark.service("echo")
+@pytest.mark.requirement("CLI-7")
+def test_needs_no_open_connection_between_messages(target: Target) -> None:
+    """The server closes it after an answer: that counts for the next message, and none follows."""
+    with Talk(target, "echo", "tcp", stdin=None) as talk:
+        talk.program.write("привет\n")
         talk.expect("ECHO привет")
         talk.send(ANSWER)
         talk.tcp.finish()
+        talk.program.expect_text(ECHOED[-1])
+        talk.program.wait_until(lambda: not talk.program.running, JUDGE_LATENESS)
+        talk.program.close_stdin()
         talk.ends(0, [talk.connected, *ECHOED])
 
 
