@@ -45,13 +45,12 @@ async function* inputs() {
     yield options.word;
     return;
   }
-  const asking = process.stdin.isTTY && process.stdout.isTTY;
-  if (asking) process.stdout.write(options.service === 'echo' ? 'message: ' : 'name: ');
+  if (process.stdin.isTTY && process.stdout.isTTY) process.stdout.write(options.service === 'echo' ? 'message: ' : 'name: ');
   const lines = new LineSplitter(MESSAGE_BYTES);
   for await (const chunk of process.stdin) {
     for (const line of lines.push(chunk)) {
       yield line;
-      if (asking) return;
+      if (process.stdin.isTTY) return;
     }
   }
   const last = lines.rest();

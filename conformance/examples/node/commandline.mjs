@@ -30,7 +30,7 @@ export function formatAddress({ address, port }) {
 /** The IP addresses of a host as {address, family}, IPv4 first, as the default host; throws if there is none. */
 export async function resolve(host) {
   if (host === '') throw new Error('the host is empty'); // lookup would take it for "any"
-  return lookup(host, { all: true, verbatim: false });
+  return lookup(host, { all: true, verbatim: true });
 }
 
 // Readers of an option's text; undefined for what is not allowed. Durations are in seconds there, in milliseconds here.

@@ -75,7 +75,6 @@ export class LineSplitter {
     let start = 0;
     for (let end; (end = chunk.indexOf(LF, start)) >= 0; start = end + 1) {
       this.#keep(chunk.subarray(start, end));
-      if (this.#pending.at(-1) === CR) this.#pending = this.#pending.subarray(0, -1);
       yield this.#take();
     }
     this.#keep(Buffer.from(chunk.subarray(start))); // a copy, so that no large chunk is held for a few bytes of it
@@ -93,6 +92,7 @@ export class LineSplitter {
   }
 
   #take() {
+    if (this.#pending.at(-1) === CR) this.#pending = this.#pending.subarray(0, -1);
     const line = this.#skipping || this.#pending.length > this.#limit ? null : this.#pending;
     this.#pending = Buffer.alloc(0);
     this.#skipping = false;

@@ -20,17 +20,20 @@ async function reach({ address, family }) {
   return socket;
 }
 
-/** Returns how to send text, to receive a well-formed reply by a moment, and to take one for a proof (CLI-2). */
+/** In place of a reply: there was no way to the server, and all starts anew at its next address (CLI-7). */
+const MOVED = { status: 'MOVED' };
+
+/** Returns how to send text, to receive a well-formed reply or MOVED by a moment, and to take a reply for a proof (CLI-2). */
 async function connect() {
   const untried = await addresses(now() + timeout);
   const inbox = new Inbox();
   let proved = false;
   let socket;
   let server;
-  let lastSent;
+  let sent = false;
   const send = (text) => {
     const sender = socket;
-    lastSent = text;
+    sent = true;
     sender.send(text, (error) => error && onFailure(sender, error));
   };
   // A port that is unreachable, say. There may be another address; and a server that was there may be restarting.
@@ -40,8 +43,13 @@ async function connect() {
       inbox.fail(`no server: ${error.message}`);
       return;
     }
-    await open();
-    if (lastSent !== undefined) send(lastSent);
+    try {
+      await open();
+    } catch (problem) {
+      inbox.fail(problem.message);
+      return;
+    }
+    if (sent) inbox.push(MOVED);
   };
   const open = async () => {
     let failure = new Error('no address');
@@ -88,6 +96,11 @@ async function connectEcho() {
       giveUpAt ??= now() + timeout;
       const due = Math.min(giveUpAt, now() + (RESEND[sendings] ?? Infinity));
       for (let reply; (reply = await receive(due)); ) {
+        if (reply === MOVED) {
+          sendings = -1;
+          giveUpAt = undefined;
+          break;
+        }
         if (reply.status === 'ERR' || reply.fields.message === message) {
           prove();
           return reply;
@@ -173,8 +186,13 @@ async function time() {
   let giveUpAt = patience();
   for (;;) {
     const reply = await receive(Math.min(sendAt, giveUpAt));
-    if (reply) prove();
+    if (reply && reply !== MOVED) prove();
     switch (reply?.status) {
+      case 'MOVED':
+        sendings = 0;
+        giveUpAt = patience();
+        sendTime();
+        break;
       case 'ERR':
         return onError(reply.fields);
       case 'CHALLENGE':
