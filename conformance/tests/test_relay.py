@@ -148,6 +148,13 @@ def test_a_path_that_loses_or_turns_datagrams_is_seen(lane: Lane, orderly: bool)
         assert host._carried(sender, receiver, (path.host, path.port)) == orderly
 
 
+@pytest.mark.parametrize("lost", [1, 2])
+def test_one_lost_datagram_is_an_accident(monkeypatch: pytest.MonkeyPatch, lost: int) -> None:
+    carried = iter([True, *[False] * lost, *[True] * host.BURSTS])
+    monkeypatch.setattr(host, "_carried", lambda *_: next(carried))
+    assert host._loopback_is_orderly.__wrapped__() == (lost == 1)
+
+
 def test_a_wait_may_seem_shorter_by_what_the_path_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(talk, "loopback_delay", lambda: 0.02)
     assert took([0.99], [1])
