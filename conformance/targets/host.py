@@ -168,7 +168,11 @@ def require_datagrams() -> None:
 
     What a check sends or awaits may not come there, or too late, and no program is at fault.
     """
-    if not _loopback_is_orderly():
+    try:
+        is_orderly = _loopback_is_orderly()
+    except OSError:  # no file or port is left: the check will say so
+        return
+    if not is_orderly:
         raise Unjudged(NO_DATAGRAMS)
 
 

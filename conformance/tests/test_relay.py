@@ -1,5 +1,6 @@
 """The relay does what its schedule says, each time the same, and records it; the strategies draw everything."""
 
+import errno
 import socket
 import time
 from collections.abc import Iterator
@@ -153,6 +154,14 @@ def test_one_lost_datagram_is_an_accident(monkeypatch: pytest.MonkeyPatch, lost:
     carried = iter([True, *[False] * lost, *[True] * host.BURSTS])
     monkeypatch.setattr(host, "_carried", lambda *_: next(carried))
     assert host._loopback_is_orderly.__wrapped__() == (lost == 1)
+
+
+def test_where_no_socket_is_left_the_loopback_is_not_to_blame(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> bool:
+        raise OSError(errno.EMFILE, "no")
+
+    monkeypatch.setattr(host, "_loopback_is_orderly", fail)
+    host.require_datagrams()
 
 
 def test_a_wait_may_seem_shorter_by_what_the_path_takes(monkeypatch: pytest.MonkeyPatch) -> None:
