@@ -9,7 +9,11 @@ from conformance.running.distribution import (
 )
 from conformance.running.fixtures import new_check, server, server_pool, start_client, start_server
 from conformance.running.options import pytest_addhooks, pytest_addoption, pytest_configure, pytest_sessionfinish
-from conformance.running.selection import pytest_collection_modifyitems, pytest_generate_tests
+from conformance.running.selection import (
+    pytest_collection_modifyitems,
+    pytest_generate_tests,
+    pytest_pycollect_makeitem,
+)
 
 __all__ = [
     "new_check",
@@ -20,6 +24,7 @@ __all__ = [
     "pytest_configure",
     "pytest_generate_tests",
     "pytest_keyboard_interrupt",
+    "pytest_pycollect_makeitem",
     "pytest_report_to_serializable",
     "pytest_sessionfinish",
     "pytest_xdist_make_scheduler",

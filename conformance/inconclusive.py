@@ -18,6 +18,9 @@ class Unjudged(SkipTest):
         self.about = about
 
 
+NOT_STARTED = "it did not start"
+"""How the reason begins where a program said nothing about being ready."""
+
 STARVED = "this machine gave the program no processor"
 
 OUT_OF_TIME = "the time for this target was used up"

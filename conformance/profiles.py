@@ -1,9 +1,9 @@
 """How much a run does: the generated examples of a property, and the share of what starts programs of its own."""
 
+import os
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
-
-import hypothesis
 
 Case = TypeVar("Case", bound=Hashable)
 Item = TypeVar("Item")
@@ -23,6 +23,25 @@ class Profile(NamedTuple):
     seed: int = 0
     inputs: dict[str, Any] | None = None
     """The generated inputs of the case that is replayed, for checks that generate them themselves."""
+
+    def load(self) -> None:
+        """Have Hypothesis generate the examples of this profile."""
+        import hypothesis  # which takes a command longer than all else that it imports
+        from hypothesis.configuration import set_hypothesis_home_dir
+
+        # It keeps tables of Unicode there, which take a second to make; its default is the directory where it runs.
+        caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        set_hypothesis_home_dir(caches / "sockspec" / "hypothesis")
+        hypothesis.settings.register_profile(
+            self.name,
+            max_examples=self.examples,
+            deadline=None,
+            database=None,
+            phases=[phase for phase in hypothesis.Phase if phase is not hypothesis.Phase.explain],
+            # The server that a check talks to lives longer than one example, on purpose: it must survive them all.
+            suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture, hypothesis.HealthCheck.too_slow],
+        )
+        hypothesis.settings.load_profile(self.name)
 
     def select(self, things: Iterable[Item], of: int | None = None) -> list[Item]:
         """Return one of so many things, `items` if nothing is said, but at least one; another seed has others."""
@@ -55,15 +74,3 @@ PROFILES = {
         Profile("thorough", 1000),
     )
 }
-
-# Here, and not in the plugin of pytest: some commands draw examples without pytest.
-for _profile in PROFILES.values():
-    hypothesis.settings.register_profile(
-        _profile.name,
-        max_examples=_profile.examples,
-        deadline=None,
-        database=None,
-        phases=[phase for phase in hypothesis.Phase if phase is not hypothesis.Phase.explain],
-        # The server that a check talks to lives longer than one example, on purpose: it must survive them all.
-        suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture, hypothesis.HealthCheck.too_slow],
-    )

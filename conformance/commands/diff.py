@@ -3,8 +3,6 @@
 import argparse
 from itertools import product
 
-import hypothesis
-
 from conformance.as_client import differential
 from conformance.commands.selecting import require_reachable
 from conformance.languages.texts import mark, say
@@ -29,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(options: argparse.Namespace) -> int:
     targets = [find_target(word) for word in options.targets]
     profile = PROFILES[options.profile]._replace(seed=options.seed)
-    hypothesis.settings.load_profile(options.profile)
+    profile.load()
     require_fit_host(targets)
     require_reachable(targets)
     compared = False

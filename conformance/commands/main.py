@@ -4,26 +4,10 @@ import argparse
 import sys
 import traceback
 from collections.abc import Sequence
-from importlib import metadata
+from importlib import import_module
 from itertools import pairwise
 from typing import NoReturn
 
-from conformance.commands import (
-    badge,
-    changes,
-    check_target,
-    compare,
-    completion,
-    demo,
-    diff,
-    grade,
-    init,
-    lab,
-    listing,
-    replay,
-    run,
-    wireshark,
-)
 from conformance.commands.selecting import UsageError
 from conformance.languages import texts
 from conformance.languages.texts import say
@@ -36,23 +20,23 @@ from conformance.targets.limits import open_own_files
 from conformance.targets.target import TargetError
 from spec.requirements import VERSION
 
-COMMANDS = {
-    "run": run,
-    "replay": replay,
-    "list": listing,
-    "check-target": check_target,
-    "diff": diff,
-    "compare": compare,
-    "demo": demo,
-    "lab": lab,
-    "grade": grade,
-    "init": init,
-    "badge": badge,
-    "changes": changes,
-    "wireshark": wireshark,
-    "completion": completion,
-}
-
+COMMANDS = (
+    "run",
+    "replay",
+    "list",
+    "check-target",
+    "diff",
+    "compare",
+    "demo",
+    "lab",
+    "grade",
+    "init",
+    "badge",
+    "changes",
+    "wireshark",
+    "completion",
+)
+"""Each is a module of this package."""
 
 BY_LOCALE = "lab", "grade", "init"
 """Commands that speak the language of the locale into pipes and files too: what they print is for persons alone."""
@@ -70,6 +54,18 @@ class _Parser(argparse.ArgumentParser):
         super().error(visible_lines(message))
 
 
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from importlib import metadata  # takes longer to import than all of argparse, and each command would wait
+
+        try:
+            suite = metadata.version("sockspec")
+        except metadata.PackageNotFoundError:
+            suite = say("(not installed)")
+        print(f"sockspec {suite}, SPEC.md {VERSION}")
+        parser.exit()
+
+
 def language_for(words: Sequence[str]) -> str:
     """Return the language that a command line asks for: that of ``--lang``, else, on a terminal, of the locale."""
     for word, following in pairwise([*words, ""]):
@@ -85,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     texts.choose(language_for(words))
     with texts.argparse_speaking():
-        options = command_line().parse_args(words)
+        options = command_line(words).parse_args(words)
     heed_interrupts()
     open_own_files()
     try:
@@ -121,28 +117,27 @@ def _explain(error: OSError) -> str:
     return f"[Errno {error.errno}] {say(error.strerror)}: {error.filename!r}"
 
 
-def _version() -> str:
-    try:
-        suite = metadata.version("sockspec")
-    except metadata.PackageNotFoundError:
-        suite = say("(not installed)")
-    return f"sockspec {suite}, SPEC.md {VERSION}"
-
-
-def command_line() -> argparse.ArgumentParser:
-    """Return the parser of all commands."""
+def command_line(words: Sequence[str]) -> argparse.ArgumentParser:
+    """Return the parser for these words: it knows all commands, or the one that they name."""
     parser = _Parser(prog="sockspec", description=say("Judges implementations of SPEC.md."))
-    parser.add_argument(
-        "--version", action="version", version=_version(), help=say("show program's version number and exit")
-    )
+    parser.add_argument("--version", action=_Version, nargs=0, help=say("show program's version number and exit"))
     _add_language(parser, None)
-    commands = parser.add_subparsers(dest="command", required=True)
-    for name, command in COMMANDS.items():
+    needed = _needed_commands(words)
+    named = None if needed == COMMANDS else f"{{{','.join(COMMANDS)}}}"
+    commands = parser.add_subparsers(dest="command", required=True, metavar=named)
+    for name in needed:
+        command = import_module(f"conformance.commands.{name.replace('-', '_')}")
         taking = commands.add_parser(name, help=say(command.HELP))
         command.add_arguments(taking)
         _add_language(taking, argparse.SUPPRESS)  # it may stand before the command too
         taking.set_defaults(execute=command.execute, parser=parser)
     return parser
+
+
+def _needed_commands(words: Sequence[str]) -> Sequence[str]:
+    """Return the command that comes first: to import all takes longer than many a command. Completion tells of all."""
+    name = words[2:3] if words[:1] == ["--lang"] else words[:1]
+    return name if name and name[0] in COMMANDS and name[0] != "completion" else COMMANDS
 
 
 def _add_language(parser: argparse.ArgumentParser, default: str | None) -> None:

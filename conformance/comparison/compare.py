@@ -9,7 +9,6 @@ from datetime import datetime, timezone
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-import hypothesis
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -42,7 +41,7 @@ def compare(options: Namespace, targets: Sequence[Target], baseline: str, consol
     started, began = datetime.now(timezone.utc), time.monotonic()
     machine, busy = describe(CORES), Busy()
     profile = PROFILES["quick" if options.quick else "standard"]
-    hypothesis.settings.load_profile(profile.name)
+    profile.load()
     results = no_results(targets, plan)
     found: list[Disagreement] = []
     was_busy: list[str] = []

@@ -5,8 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from xml.etree import ElementTree
 
-from conformance.running.cases import Case
-from conformance.running.checks import requirement_sentence
+from conformance.running.cases import Case, requirement_sentence
 
 
 def build_junit(cases: Iterable[Case]) -> str:

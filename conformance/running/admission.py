@@ -2,18 +2,17 @@
 
 import time
 from collections import Counter, defaultdict
-from pathlib import Path
 
 import pytest
 
 from conformance.blame import blamed
-from conformance.inconclusive import OUT_OF_TIME, Unjudged
+from conformance.inconclusive import NOT_STARTED, OUT_OF_TIME, Unjudged
 from conformance.patience import require_time_for_target
 from conformance.prerequisites import first_cause
 from conformance.running.checks import Cell, cell_of, citations, needs, unit_of
+from conformance.running.finished import finished_file
 from conformance.targets.host import require_datagrams
 
-NOT_STARTED = "it did not start"
 ENOUGH = "enough checks of this target had failed"
 
 CASES = 3
@@ -101,8 +100,3 @@ class Admission:
 
 def _check(item: pytest.Item) -> tuple[str, str]:
     return unit_of(item), item.nodeid.partition("[")[0]
-
-
-def finished_file(directory: Path, target: str) -> Path:
-    """Return the file that says that no further check of a target is to be run."""
-    return directory / target.encode().hex()[:200]

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from conformance.as_client.exchange import CUT, Event, Exchange
 from conformance.languages.texts import say
 from conformance.targets.terms import Role, Service, Transport
+from spec.requirements import REQUIREMENTS
 
 Outcome = Literal["passed", "failed", "error", "unjudged", "unsupported", "inconclusive"]
 
@@ -261,3 +262,8 @@ class Draws:
         value = next(self._stored) if self._data is None else self._data.draw(strategy, label)
         self.drawn.append(value)
         return value
+
+
+def requirement_sentence(id_: str | None) -> str:
+    """Return a requirement's id and text."""
+    return f"{id_}. {REQUIREMENTS[id_].text}" if id_ in REQUIREMENTS else f"{id_}"

@@ -6,7 +6,6 @@ import pytest
 
 from conformance.targets.target import Target
 from conformance.targets.terms import Role, Service, Transport
-from spec.requirements import REQUIREMENTS
 
 
 class Cell(NamedTuple):
@@ -62,8 +61,3 @@ def unit_of(item: pytest.Item) -> str:
     """
     cell = cell_of(item)
     return f"{cell.target} {cell.transport or ''}"
-
-
-def requirement_sentence(id_: str | None) -> str:
-    """Return a requirement's id and text."""
-    return f"{id_}. {REQUIREMENTS[id_].text}" if id_ in REQUIREMENTS else f"{id_}"

@@ -1,14 +1,11 @@
 """The options of the suite in pytest, and what they ask for."""
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import hypothesis
 import pytest
-from hypothesis.configuration import set_hypothesis_home_dir
 
 from conformance.profiles import PROFILES, Profile
 from conformance.running.admission import Admission
@@ -23,9 +20,6 @@ from conformance.targets.terms import ROLES, SERVICES, TRANSPORTS
 
 recorder_key = pytest.StashKey[Recorder]()
 admission_key = pytest.StashKey[Admission]()
-
-# Hypothesis keeps tables of Unicode, which take a second to make; its default is the directory where the checks run.
-set_hypothesis_home_dir(Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sockspec" / "hypothesis")
 
 
 class Hooks:
@@ -86,7 +80,7 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError("checks are assertions, which PYTHONOPTIMIZE or -O leaves out")
     heed_interrupts()
     open_own_files()
-    hypothesis.settings.load_profile(config.getoption("--profile"))
+    PROFILES[config.getoption("--profile")].load()
     replayed = load_case(config.getoption("--replay")) if config.getoption("--replay") else None
     events = None if is_worker(config) else config.getoption("--events")  # a worker has not inherited the descriptor
     config.stash[admission_key] = Admission(config)

@@ -18,8 +18,17 @@ from conformance.blame import blamed
 from conformance.inconclusive import Unjudged
 from conformance.patience import CheckTimeout
 from conformance.profiles import Profile
-from conformance.running.cases import Case, Draws, Outcome, cut_problem, decode, dump_exchanges, encode
-from conformance.running.checks import cell_of, citations, needs, parameters_of, requirement_sentence
+from conformance.running.cases import (
+    Case,
+    Draws,
+    Outcome,
+    cut_problem,
+    decode,
+    dump_exchanges,
+    encode,
+    requirement_sentence,
+)
+from conformance.running.checks import cell_of, citations, needs, parameters_of
 from conformance.running.gate import Results
 from conformance.targets.target import Target
 from conformance.timing import CHECK_TIMEOUT

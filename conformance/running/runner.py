@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 from conformance import ROOT
 from conformance.profiles import Profile
-from conformance.running.admission import finished_file
 from conformance.running.cases import Case
+from conformance.running.finished import finished_file
 from conformance.targets.discovery import BUNDLED
 from conformance.targets.families import starting_child
 from conformance.targets.host import (
@@ -158,7 +158,6 @@ def replay(file: str, case: Case, target: Target) -> Iterator[Planned | Case]:
 def _arguments(selection: Selection) -> list[str]:
     profile = selection.profile
     transports = selection.transports or TRANSPORTS
-    local = min(WORKERS, len(selection.targets) * len(transports))
     return [
         "conformance.checks",
         *[f"--implementation={target.word}" for target in selection.targets],
@@ -171,9 +170,17 @@ def _arguments(selection: Selection) -> list[str]:
         f"--seed={profile.seed}",
         *([] if selection.budget is None else [f"--budget={selection.budget}"]),
         *([] if selection.fail_fast is None else [f"--fail-fast={selection.fail_fast}"]),
-        *("--dist=loadgroup", f"--max-worker-restart={RESTARTS}"),
-        *[f"--tx={spec}" for spec in selection.workers or [f"{local}*popen"]],
+        *_distribution(selection.workers, len(selection.targets) * len(transports)),
     ]
+
+
+def _distribution(workers: Sequence[str], units: int) -> list[str]:
+    """Return the options that have a session share its work; where one unit is all of it, the session does it."""
+    local = min(WORKERS, units)
+    if not workers and local == 1:
+        return []
+    workers = workers or [f"{local}*popen"]
+    return ["--dist=loadgroup", f"--max-worker-restart={RESTARTS}", *[f"--tx={spec}" for spec in workers]]
 
 
 def _session(arguments: Sequence[str]) -> Iterator[Planned | Case]:
@@ -237,7 +244,7 @@ def _session(arguments: Sequence[str]) -> Iterator[Planned | Case]:
     if cause and not any_ran:
         raise JudgeError(f"{ended}: {cause[1]}")
     problem = "\n".join([ended, *last[-OUTPUT_LINES:]])
-    if died := sum(_DIED in line for line in last):
+    if died := sum(_DIED in line for line in last) or int(status < 0 and not stalled):
         problem = f"processes of the judge died: {died} (does a program end them?)"
     if planned is None or (status not in DONE and not planned):
         raise JudgeError(problem)

@@ -5,6 +5,7 @@ A check runs once for each target, service and transport that it names as a fixt
 """
 
 from collections import Counter, defaultdict
+from typing import Any
 
 import hypothesis
 import pytest
@@ -17,6 +18,14 @@ from conformance.targets.server import ONLY_REPLIES
 from conformance.targets.target import Target
 from conformance.targets.terms import ROLES, SERVICES, TRANSPORTS
 from spec.requirements import REQUIREMENTS
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pycollect_makeitem(collector: pytest.Collector, obj: Any) -> list[pytest.Item] | None:
+    """Pass over a check that cites no selected requirement, for it takes time to make an item of each case."""
+    cited = {id_ for marker in getattr(obj, "pytestmark", ()) if marker.name == "requirement" for id_ in marker.args}
+    wanted = collector.config.getoption("--requirement")
+    return [] if cited and wanted and cited.isdisjoint(wanted) else None
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -54,9 +63,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         left = {item for item in applying if recorder.case(item, "error").title == replayed.title}
     else:
         left = _thinned(config, applying)
-    dropped = [item for item in checks if item not in left]
+    dropped = {item: None for item in checks if item not in left}
     if dropped:
-        config.hook.pytest_deselected(items=dropped)
+        config.hook.pytest_deselected(items=[*dropped])
         items[:] = [item for item in items if item not in dropped]
     for check in left:
         if check.get_closest_marker("timeout") is None:

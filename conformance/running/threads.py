@@ -37,13 +37,7 @@ from conformance.timing import SCALE
 
 PROCESSORS = processors()
 
-UNITS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", PROCESSORS))
-"""How many units run at once on this machine; where there are no workers, tox runs a unit for each processor."""
-
 MOST_AT_ONCE = 12
-
-AT_ONCE = max(4, min(6 * PROCESSORS // UNITS, MOST_AT_ONCE))
-"""Threads of a unit. Most of the time they wait; but each program that they start needs a processor to be in time."""
 
 ATTEMPTS = 4
 DOUBTED = 2
@@ -90,10 +84,11 @@ class Unit:
         self._ended = ExitStack()
         checks = [item for item in items if isinstance(item, pytest.Function) and unit_of(item) == name]
         begin_target(_waiting_time(checks) if is_short else math.inf, partial(busy_since, this_moment()))
+        at_once = threads_of_unit(config)
         if preflight:
-            _try_programs(checks, admission)
+            _try_programs(checks, admission, at_once)
         doubts = _Doubts(self._ended.enter_context(Stalls()))
-        threads = ThreadPoolExecutor(AT_ONCE)
+        threads = ThreadPoolExecutor(at_once)
         self._ended.callback(threads.shutdown, cancel_futures=True)
         for item in checks:
             if runs_beside in item.stash:
@@ -107,6 +102,16 @@ class Unit:
 _unit = pytest.StashKey[Unit]()
 
 
+def threads_of_unit(config: pytest.Config) -> int:
+    """Return how many checks of a unit run at once.
+
+    Most of the time they wait; but each program that they start needs a processor to be in time.
+    """
+    # Without workers a run has one unit, but tox runs a unit for each processor.
+    units = os.environ.get("PYTEST_XDIST_WORKER_COUNT") or (PROCESSORS if config.getoption("--events") is None else 1)
+    return max(4, min(6 * PROCESSORS // int(units), MOST_AT_ONCE))
+
+
 def _waiting_time(checks: Sequence[pytest.Function]) -> float:
     """Return how many seconds slow answers may take in these checks. A server elsewhere has the network's time too."""
     targets = (parameters_of(item).get("target") for item in checks)
@@ -114,10 +119,10 @@ def _waiting_time(checks: Sequence[pytest.Function]) -> float:
     return math.inf if is_elsewhere else SCALE * (WAITING + WAITING_EACH * len(checks))
 
 
-def _try_programs(checks: Sequence[pytest.Function], admission: Admission) -> None:
+def _try_programs(checks: Sequence[pytest.Function], admission: Admission, at_once: int) -> None:
     """Try each program with each service that checks are about."""
     cells = {cell_of(item): parameters_of(item).get("target") for item in checks}
-    with ThreadPoolExecutor(AT_ONCE) as threads:
+    with ThreadPoolExecutor(at_once) as threads:
         attempts = [
             threads.submit(try_program, target, cell, admission)
             for cell, target in cells.items()

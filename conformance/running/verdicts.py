@@ -4,9 +4,8 @@ import enum
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from conformance.inconclusive import OUT_OF_TIME
+from conformance.inconclusive import NOT_STARTED, OUT_OF_TIME
 from conformance.languages.texts import mark, say
-from conformance.running.admission import NOT_STARTED
 from conformance.running.cases import Case
 from conformance.targets.toml_files import read_toml
 from spec.requirements import REQUIREMENTS

@@ -12,7 +12,6 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-import hypothesis
 import jsonschema
 import psutil
 import pytest
@@ -30,6 +29,7 @@ from conformance.comparison.loads import LOOPS, choose
 from conformance.comparison.model import Comparison, Figure, Load, Ratio
 from conformance.comparison.tables import WIDTH, print_comparison
 from conformance.comparison.tick_load import Subscribers
+from conformance.profiles import PROFILES
 from conformance.running.cases import Case
 from conformance.running.runner import JudgeError, Selection
 from conformance.targets.discovery import BUNDLED, find_target
@@ -46,7 +46,7 @@ TCP_ECHO = [*FEW, "--service=echo", "--transport=tcp"]
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pytestconfig: pytest.Config) -> Iterator[None]:
     monkeypatch.chdir(tmp_path)
     yield
-    hypothesis.settings.load_profile(pytestconfig.getoption("--profile"))  # the command has loaded one of its own
+    PROFILES[pytestconfig.getoption("--profile")].load()  # the command has loaded one of its own
 
 
 def compare(*words: str) -> tuple[int, dict[str, Any]]:

@@ -34,7 +34,7 @@ def test_some_failures_are_tried_again_on_a_busy_machine(
 ) -> None:
     monkeypatch.setattr(stalls, "PRESSURE", pytester.path / "pressure")
     monkeypatch.setattr(stalls, "LONG", 60)
-    monkeypatch.setattr(threads, "AT_ONCE", 1)
+    monkeypatch.setattr(threads, "threads_of_unit", lambda config: 1)
     result, _ = test_gates.run_checks(pytester, FAILS % waited, "--implementation=raw", "-p", threads.__name__)
     result.assert_outcomes(failed=3)
     result.stdout.fnmatch_lines([f"E * attempt {attempts}"])

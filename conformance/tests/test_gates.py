@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.commands.listing import find_checks
+from conformance.commands.list import find_checks
 from conformance.running import gate
 from conformance.running.runner import CHECKS
 from conformance.targets.discovery import BUNDLED
