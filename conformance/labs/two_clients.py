@@ -92,6 +92,7 @@ class Show:
     def __init__(self, exam: Exam) -> None:
         self.news = News(exam.server)
         self.first = Watched(exam, NAMES[0])
+        self.first.console.wait_for(lambda: bool(self.first.text.strip()), START_OF_CLIENT)
         if not self.first.console.wait_for(lambda: self.first.look() > 0, 0.5) and exam.learn(self.first.console):
             exam.close()
             self.news = News(exam.server)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from conformance.running.checks import unit_of
+from conformance.running.checks import cell_of, unit_of
 from conformance.targets.interrupts import end_all
 
 _units = pytest.StashKey[dict[str, str]]()
@@ -29,7 +29,9 @@ def pytest_collection(session: pytest.Session) -> bool | None:
     """Have a controller collect too, which pytest-xdist leaves to the workers: it tells what is planned."""
     if not session.config.pluginmanager.has_plugin("dsession"):
         return None
-    session.config.stash[_units] = {item.nodeid: unit_of(item) for item in session.perform_collect()}
+    session.config.stash[_units] = {
+        item.nodeid: unit_of(item) if cell_of(item).target else item.nodeid for item in session.perform_collect()
+    }
     return True
 
 

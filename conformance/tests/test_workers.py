@@ -6,6 +6,7 @@ import itertools
 import json
 import mmap
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -29,6 +30,8 @@ from conformance.running.recorder import Recorder
 from conformance.running.runner import Planned, Selection
 from conformance.running.verdicts import NOT_JUDGED, State, exit_status, judge, state_of
 from conformance.targets.discovery import find_target
+
+pytest_plugins = "pytester"
 
 SSHD = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin")
 SOME = "ECHO-3", "TEXT-4", "REQ-1", "LOAD-3"
@@ -191,3 +194,11 @@ def test_workers_on_another_machine(ssh_options: str, tmp_path: Path) -> None:
 
 def _outcomes(selection: Selection) -> set[tuple[str, str]]:
     return {(event.key, event.outcome) for event in runner.run(selection) if isinstance(event, Case)}
+
+
+def test_tests_without_targets_are_shared_out_one_by_one(pytester: pytest.Pytester) -> None:
+    """What belongs to a target stays in one worker; what belongs to none is no unit, which one would run alone."""
+    pytester.makepyfile("def test_one(): pass\ndef test_another(): pass")
+    result = pytester.runpytest_subprocess("-p", "conformance.conftest", "-n2", "-v")
+    result.assert_outcomes(passed=2)
+    assert set(re.findall(r"\[(gw\d)\]", result.stdout.str())) == {"gw0", "gw1"}
