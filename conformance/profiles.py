@@ -20,6 +20,8 @@ class Profile(NamedTuple):
     """Of what such a check tries with a program for each, one of so many is tried."""
     characters: int = 1
     """Of the messages that hold all characters of Unicode, one of so many is sent."""
+    parts: int = 1
+    """Of the checks that start programs, one of so many is run."""
     seed: int = 0
     inputs: dict[str, Any] | None = None
     """The generated inputs of the case that is replayed, for checks that generate them themselves."""

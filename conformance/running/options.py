@@ -53,6 +53,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--seed", type=int, default=0, help="which of all examples and cases (default: 0)")
     group.addoption(
+        "--parts",
+        type=int,
+        default=1,
+        metavar="N",
+        help="of the checks that start programs run one of N; another seed, others",
+    )
+    group.addoption(
         "--requirement-results", metavar="FILE", type=Path, help="write JSON: target, requirement, passed and failed"
     )
     group.addoption("--events", metavar="FD", type=int, help="write each case to this descriptor, as a line of JSON")
@@ -90,8 +97,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def profile_of(config: pytest.Config) -> Profile:
     """Return the profile of a run, with its seed."""
-    profile = PROFILES[config.getoption("--profile")]._replace(seed=config.getoption("--seed"))
-    return profile._replace(cases=1, items=1, characters=1) if config.getoption("--every-case") else profile
+    seed, parts = config.getoption("--seed"), config.getoption("--parts")
+    profile = PROFILES[config.getoption("--profile")]._replace(seed=seed, parts=parts)
+    if parts > 1:  # else each part, which one seed runs, would always leave out the same cases
+        profile = profile._replace(cases=1)
+    return profile._replace(cases=1, items=1, characters=1, parts=1) if config.getoption("--every-case") else profile
 
 
 def named_targets(config: pytest.Config) -> list[Target]:

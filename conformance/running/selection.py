@@ -86,7 +86,7 @@ def _thinned(config: pytest.Config, checks: list[pytest.Function]) -> set[pytest
     for item in checks:
         if item not in left:
             starting[cell_of(item).target, item.nodeid.partition("[")[0]].append(item)
-    for cases in starting.values():
+    for cases in profile.select(starting.values(), profile.parts):
         target = parameters_of(cases[0]).get("target")
         is_one = isinstance(target, Target) and sum(len(target.transports(role)) for role in ROLES) == 1
         if is_one or cases[0].get_closest_marker("divided"):

@@ -48,3 +48,10 @@ def test_what_is_left_out() -> None:
         "quick",
         "standard",
     ]
+
+
+@given(st.lists(st.integers(), unique=True, min_size=1, max_size=30), st.integers(1, 5))
+def test_the_parts_together_are_all_checks(checks: list[int], parts: int) -> None:
+    profile = Profile("", 1, parts=parts)
+    shares = [profile._replace(seed=seed).select(checks, profile.parts) for seed in range(parts)]
+    assert {each for share in shares for each in share} == {*checks}
