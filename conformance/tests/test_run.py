@@ -141,7 +141,13 @@ def test_what_cannot_be_judged_names_what_comes_first(capsys: pytest.CaptureFixt
     assert "the first line is 'hello', no ready line; expected: waiting for clients on echo+udp" in printed
 
 
-COMMAND = [sys.executable, "-m", "conformance", "run", "raw", "--profile=quick", "--json=report.json"]
+SOON = """
+import runpy
+from conformance.commands import judging
+judging.SAID_EACH = 20
+runpy.run_module("conformance", run_name="__main__", alter_sys=True)
+"""
+COMMAND = [sys.executable, "-c", SOON, "run", "raw", "--profile=quick", "--json=report.json"]
 
 
 def started(words: Sequence[str] = ()) -> "subprocess.Popen[str]":
@@ -162,7 +168,7 @@ def test_an_interrupt_loses_nothing(number: signal.Signals) -> None:
     assert process.returncode == 3
     report = json.loads(Path("report.json").read_text(encoding="utf-8"))
     outcomes = [case["outcome"] for case in report["cases"]]
-    assert outcomes.count("passed") >= 250 and "unjudged" in outcomes
+    assert outcomes.count("passed") >= 20 and "unjudged" in outcomes
     assert "not all was judged: interrupted" in output
     _, alive = psutil.wait_procs(below, 10)
     assert not alive
