@@ -46,22 +46,25 @@ class _Check(threading.local):
 class _Target:
     """What concerns the target that is judged: how many waits were in vain, and how long slow answers took, in seconds.
 
-    That may be `most`, unless the machine `is_busy`.
+    That may be `most`. Only the share of it counts in which the machine had a processor for all, which `idle` returns.
     """
 
     in_vain = 0
     waited = 0.0
     most = math.inf
-    is_busy: Callable[[], bool] = staticmethod(lambda: False)
+    idle: Callable[[], float] = staticmethod(lambda: 1)
 
 
 _check = _Check()
 
 
-def begin_target(most: float = math.inf, is_busy: Callable[[], bool] = lambda: False) -> None:
-    """Forget the target before. The slow answers of this one may take `most` seconds, unless the machine `is_busy`."""
+def begin_target(most: float = math.inf, idle: Callable[[], float] = lambda: 1) -> None:
+    """Forget the target before. The slow answers of this one may take `most` seconds.
+
+    `idle` returns the share of the time, 0 to 1, in which the machine had a processor for all: else it was slow itself.
+    """
     _Target.in_vain, _Target.waited, _Target.most = 0, 0.0, most
-    _Target.is_busy = staticmethod(is_busy)
+    _Target.idle = staticmethod(idle)
 
 
 def note_answer(seconds: float) -> None:
@@ -72,7 +75,7 @@ def note_answer(seconds: float) -> None:
 
 def require_time_for_target() -> None:
     """Raise Unjudged if the target's slow answers have taken too long: all its other checks would wait as long."""
-    if _Target.waited > _Target.most and not _Target.is_busy():
+    if _Target.waited > _Target.most and _Target.waited * _Target.idle() > _Target.most:
         raise Unjudged(f"{OUT_OF_TIME}: its slow answers took more than {_Target.most:.0f} s")
 
 

@@ -79,7 +79,13 @@ def this_moment() -> Moment:
     return Moment(time.monotonic(), int(found[1]) / 1e6 if found else 0)
 
 
+def idle_since(start: Moment) -> float:
+    """Return the share of the time since that moment, 0 to 1, in which no process waited for a processor."""
+    now = this_moment()
+    passed = now.at - start.at
+    return 1 - (now.waited - start.waited) / passed if passed > 0 else 1
+
+
 def busy_since(start: Moment) -> bool:
     """Return whether the machine has had more to do than it could, for most of the time since that moment."""
-    now = this_moment()
-    return now.waited - start.waited > BUSY * (now.at - start.at)
+    return idle_since(start) < 1 - BUSY

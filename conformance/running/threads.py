@@ -28,7 +28,7 @@ from conformance.running.checks import cell_of, citations, parameters_of, unit_o
 from conformance.running.fixtures import blame_death, own_server, runs_beside, starting_clients, starting_servers
 from conformance.running.options import admission_key, profile_of
 from conformance.running.preflight import try_program
-from conformance.running.stalls import Moment, Stalls, busy_since, this_moment
+from conformance.running.stalls import Moment, Stalls, busy_since, idle_since, this_moment
 from conformance.targets.host import processors, unjudged_without_resources
 from conformance.targets.server import Server
 from conformance.targets.target import Target
@@ -83,7 +83,7 @@ class Unit:
         is_short = preflight and profile_of(config).name == "quick"
         self._ended = ExitStack()
         checks = [item for item in items if isinstance(item, pytest.Function) and unit_of(item) == name]
-        begin_target(_waiting_time(checks) if is_short else math.inf, partial(busy_since, this_moment()))
+        begin_target(_waiting_time(checks) if is_short else math.inf, partial(idle_since, this_moment()))
         at_once = threads_of_unit(config)
         if preflight:
             _try_programs(checks, admission, at_once)

@@ -9,6 +9,7 @@ from conformance.inconclusive import Unjudged
 from conformance.running import stalls, threads
 from conformance.targets import host
 from conformance.tests import test_gates
+from conformance.timing import SCALE
 
 pytest_plugins = "pytester"
 _fakes = test_gates._fakes
@@ -78,17 +79,19 @@ def test_it(server, number):
 
 
 @pytest.mark.parametrize(
-    ("profile", "busy", "outcomes"),
+    ("profile", "idle", "outcomes"),
     [
-        ("quick", False, {"passed": 1, "skipped": 2}),
-        ("quick", True, {"passed": 3}),
-        ("standard", False, {"passed": 3}),
+        ("quick", 1, {"passed": 1, "skipped": 2}),
+        ("quick", 0.5, {"passed": 1, "skipped": 2}),
+        ("quick", 0.0075 * SCALE, {"passed": 2, "skipped": 1}),
+        ("quick", 0, {"passed": 3}),
+        ("standard", 1, {"passed": 3}),
     ],
 )
 def test_a_slow_program_has_no_more_time_than_others(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, profile: str, busy: bool, outcomes: dict[str, int]
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, profile: str, idle: float, outcomes: dict[str, int]
 ) -> None:
-    monkeypatch.setattr(threads, "busy_since", lambda start: busy)
+    monkeypatch.setattr(threads, "idle_since", lambda start: idle)
     options = "--implementation=raw", f"--profile={profile}", "-p", threads.__name__
     result, _ = test_gates.run_checks(pytester, SLOW, *options)
     result.assert_outcomes(**outcomes)
