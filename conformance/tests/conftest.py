@@ -1,4 +1,6 @@
-"""What each test of the suite begins with."""
+"""What each test of the suite leaves behind."""
+
+from collections.abc import Iterator
 
 import pytest
 
@@ -6,6 +8,7 @@ from conformance.languages import texts
 
 
 @pytest.fixture(autouse=True)
-def _english() -> None:
-    """Undo the choice of a command that another test has run in this process."""
+def _english() -> Iterator[None]:
+    """Undo the choice of a language, before the fixtures of a module that the next test may be the first to need."""
+    yield
     texts.choose("en")

@@ -196,8 +196,11 @@ def _outcomes(selection: Selection) -> set[tuple[str, str]]:
     return {(event.key, event.outcome) for event in runner.run(selection) if isinstance(event, Case)}
 
 
-def test_tests_without_targets_are_shared_out_one_by_one(pytester: pytest.Pytester) -> None:
+def test_tests_without_targets_are_shared_out_one_by_one(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What belongs to a target stays in one worker; what belongs to none is no unit, which one would run alone."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
     pytester.makepyfile("def test_one(): pass\ndef test_another(): pass")
     result = pytester.runpytest_subprocess("-p", "conformance.conftest", "-n2", "-v")
     result.assert_outcomes(passed=2)
