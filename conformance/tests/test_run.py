@@ -159,9 +159,18 @@ def started(words: Sequence[str] = ()) -> "subprocess.Popen[str]":
     return process
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=str)
-def test_an_interrupt_loses_nothing(number: signal.Signals) -> None:
-    process = started()
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (signal.SIGINT, []),
+        (signal.SIGINT, ["--transport=tcp"]),
+        (signal.SIGTERM, ["--transport=udp"]),
+        (signal.SIGHUP, []),
+    ],
+)
+def test_an_interrupt_loses_nothing(number: signal.Signals, words: list[str]) -> None:
+    """With workers, and where one process judges alone."""
+    process = started(words)
     below = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(number)
     output, _ = process.communicate()

@@ -30,6 +30,7 @@ from conformance.running.recorder import Recorder
 from conformance.running.runner import Planned, Selection
 from conformance.running.verdicts import NOT_JUDGED, State, exit_status, judge, state_of
 from conformance.targets.discovery import find_target
+from conformance.targets.terms import TRANSPORTS
 
 pytest_plugins = "pytester"
 
@@ -38,7 +39,9 @@ SOME = "ECHO-3", "TEXT-4", "REQ-1", "LOAD-3"
 
 
 def select(*requirements: str, workers: Sequence[str] = ("2*popen",)) -> Selection:
-    return Selection([find_target("raw")], ["server"], [], ["echo"], requirements, PROFILES["quick"], workers)
+    """Return a part of raw's checks; without workers, a unit that a session runs alone."""
+    transports = TRANSPORTS if workers else TRANSPORTS[:1]
+    return Selection([find_target("raw")], ["server"], transports, ["echo"], requirements, PROFILES["quick"], workers)
 
 
 def controller() -> psutil.Process:
@@ -105,10 +108,11 @@ def test_a_case_is_told_once_though_its_worker_dies_after_the_report() -> None:
         assert [Case.from_json(json.loads(line)) for line in lines] == [case]
 
 
-def test_what_does_not_finish_is_an_error_of_its_target() -> None:
+@pytest.mark.parametrize("workers", [("2*popen",), ()], ids=["two workers", "no workers"])
+def test_what_does_not_finish_is_an_error_of_its_target(workers: Sequence[str]) -> None:
     planned = 0
     cases: list[Case] = []
-    for event in runner.run(select(*SOME)):
+    for event in runner.run(select(*SOME, workers=workers)):
         if isinstance(event, Planned):
             planned += len(event.cases)
         else:
@@ -117,6 +121,7 @@ def test_what_does_not_finish_is_an_error_of_its_target() -> None:
             cases.append(event)
     assert len(cases) == planned
     assert "error" in {case.outcome for case in cases} <= {"error", "passed"}
+    assert "processes of the judge died: 1" in cases[-1].problem
     verdicts = judge(cases)
     assert exit_status({"raw": verdicts}, {}, strict=False) == NOT_JUDGED
     assert state_of(cases, verdicts, {}, strict=False) is State.JUDGE_FAILED
