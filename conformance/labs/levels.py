@@ -223,7 +223,8 @@ ROBUST = [
             ),
             "SRV-6": mark(
                 "Print the same line with `left` when a client is gone: over TCP, also after a ConnectionResetError;"
-                " over UDP, when it was silent for --idle-timeout seconds, or when its lease is over."
+                " over UDP, when it was silent for --idle-timeout seconds, or when its lease is over. A name is the one"
+                " that the client gave last."
             ),
             "SRV-7": mark("With --quiet print neither who comes nor who leaves."),
             "SRV-10": mark(
@@ -264,6 +265,10 @@ ROBUST = [
                 "Close a connection that is idle for --idle-timeout seconds, also one that takes no answers."
             ),
             "LOAD-6": mark("Of a line that has no end yet, keep no more than makes it too long."),
+            "ERR-10": mark(
+                "Send the ERR and call shutdown(SHUT_WR); then, in a thread, read and drop what comes until the client"
+                " closes, for half a second: close() with bytes unread sends a reset in place of the end."
+            ),
             "ERR-11": mark("Answer ERR with the code busy beyond --max-clients clients."),
         },
     ),
