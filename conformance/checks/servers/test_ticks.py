@@ -328,7 +328,7 @@ def test_more_than_a_hundred_subscribers(start_server: StartServer) -> None:
 
 @pytest.mark.slow
 @pytest.mark.transport("tcp")
-@pytest.mark.requirement("TIME-17")
+@pytest.mark.requirement("TIME-17", "LOAD-1")
 @pytest.mark.needs("LOAD-2", "TCP-5")
 @pytest.mark.options("--interval", SHORT)
 def test_ticks_are_skipped_while_the_client_does_not_read(server: Server) -> None:
