@@ -54,6 +54,13 @@ def test_any_result_goes_to_standard_output(directory: Path, option: str, start:
     assert sorted(each.name for each in directory.iterdir()) == ["run.json", "sockspec.toml"]
 
 
+@pytest.mark.parametrize("words", [["run", *FEW], ["diff", "raw", "with", "--profile=quick"]], ids=["run", "diff"])
+def test_nothing_is_left_that_nobody_asked_for(directory: Path, words: list[str]) -> None:
+    done = sockspec(directory, *words)
+    assert done.returncode == 0, done.stderr.decode()
+    assert [each.name for each in directory.iterdir()] == ["sockspec.toml"]
+
+
 @pytest.mark.parametrize("setting", ["COLUMNS=1", "PYTHONIOENCODING=ascii", "NO_COLOR=1"])
 def test_any_terminal_will_do(directory: Path, setting: str) -> None:
     name, _, value = setting.partition("=")
