@@ -6,6 +6,7 @@ from collections import deque
 from typing import Literal, NamedTuple
 
 from conformance.addresses import Address
+from conformance.clocks import wall_minus_monotonic
 from conformance.targets.terms import Transport
 
 _SHOWN_EVENTS = 12
@@ -20,6 +21,10 @@ FIRST_BYTES, LAST_BYTES = 1 << 16, 1 << 18
 EVENT_BYTES = 1 << 16
 CUT = "of which the first"
 """What of an exchange is kept: so many events, so many bytes of them all, and of each."""
+
+
+_AHEAD = wall_minus_monotonic()
+"""One for all exchanges, so that what passed earlier is earlier in a capture of several."""
 
 
 class Event(NamedTuple):
@@ -39,7 +44,8 @@ class Exchange:
 
     def __init__(self, title: str, transport: Transport, client: Address, server: Address) -> None:
         self.title, self.transport, self.client, self.server = title, transport, client, server
-        self.start, self.wall = time.monotonic(), time.time()
+        self.start = time.monotonic()
+        self.wall = self.start + _AHEAD
         self._first: list[Event] = []
         self._last: deque[Event] = deque()
         self._first_bytes = self._last_bytes = 0

@@ -5,8 +5,9 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from itertools import product
+from itertools import count, product
 from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
@@ -14,6 +15,7 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from scapy.utils import rdpcap
 
 from conformance import ROOT
 from conformance.as_client.exchange import Exchange
@@ -248,6 +250,16 @@ def test_a_reply_without_its_empty_line_ends_where_the_next_begins(tmp_path: Pat
     assert [message.values()["token"] for message in messages] == [b"a", b"b"]
     assert [message.experts for message in messages] == [{"malformed.no_empty_line"}, set()]
     assert tshark("-r", tmp_path / "a.pcap", "-T", "fields", "-e", "sockspec.incomplete").split() == ["19"]
+
+
+def test_packets_of_two_exchanges_are_in_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever looks at the wall clock may have had to wait before."""
+    monkeypatch.setattr(time, "time", count(1e9, -1).__next__)
+    exchanges = [Exchange("two", "udp", ("127.0.0.1", 50000 + number), ("127.0.0.1", 7037)) for number in range(2)]
+    for exchange in exchanges:
+        exchange.add("C", b"ECHO a\n")
+    pcap.write(tmp_path / "a.pcap", exchanges)
+    assert [packet.sport for packet in rdpcap(str(tmp_path / "a.pcap"))] == [50000, 50001]
 
 
 def test_values_are_numbers_and_times_for_filters(tmp_path: Path) -> None:
