@@ -3,8 +3,11 @@
 import argparse
 from pathlib import Path
 
+from rich.markup import escape
+
 from conformance.commands.selecting import UsageError, find_targets
 from conformance.languages.texts import mark, say
+from conformance.languages.told import told
 from conformance.profiles import PROFILES
 from conformance.reports import terminal
 from conformance.reports.screen import Screen
@@ -33,13 +36,19 @@ def execute(options: argparse.Namespace) -> int:
     [target] = find_targets([options.target or case.word])
     console = Screen()
     for event in runner.replay(str(options.file.resolve()), case, target) if _has_check(case) else ():
-        if isinstance(event, Case) and event.ran:
-            if event.outcome == "passed":
-                event.about = case.about
-                terminal.print_outcome(console, event, say("FIXED"))
-            else:
-                terminal.print_failure(console, event, hexadecimal=options.hex)
-            return {"passed": CONFORMS, "failed": FAILS, "error": NOT_JUDGED}[event.outcome]
+        if not isinstance(event, Case):
+            continue
+        if event.outcome == "passed":
+            event.about = case.about
+            terminal.print_outcome(console, event, say("FIXED"))
+        elif event.ran:
+            terminal.print_failure(console, event, hexadecimal=options.hex)
+        elif event.problem:
+            undecided = say("not decided, {reason}: {ids}", reason=told(event.problem), ids=case.requirements[0])
+            console.print(escape(undecided), soft_wrap=True)
+        else:
+            continue
+        return {"passed": CONFORMS, "failed": FAILS}.get(event.outcome, NOT_JUDGED)
     console.print(say("ERROR {title}: there is no such check for that target", title=case.title))
     return NOT_JUDGED
 

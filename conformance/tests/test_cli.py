@@ -306,6 +306,18 @@ def test_a_failure_of_a_check_that_is_no_more(capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr() == ("ERROR gone.py::gone: there is no such check for that target\n", "")
 
 
+def test_a_failure_that_cannot_be_judged_here(capsys: pytest.CaptureFixture[str]) -> None:
+    """As on another machine than that of the failure, or with another manifest."""
+    manifest = Path(target("good"), "sockspec.toml")
+    manifest.write_text(manifest.read_text(encoding="utf-8") + '[lacks]\nsighup = "[bold] why"\n', encoding="utf-8")
+    check = {"check": "servers/test_server_stop.py::test_stop_without_clients", "parameters": "*-echo-tcp-1"}
+    failure = {**STORED, **check, "role": "server", "requirements": ["SRV-8"], "profile": "quick"}
+    Path("x.json").write_text(json.dumps(failure))
+    assert main.main(["replay", "x.json", "good"]) == 3
+    shown = "not decided, the platform of good lacks the signal SIGHUP: [bold] why: SRV-8\n"
+    assert capsys.readouterr() == (shown, "")
+
+
 @pytest.mark.parametrize("words", [["list"], ["list", "--kills"]])
 def test_lists(words: list[str]) -> None:
     """In a process of its own: what this one has imported and been told of warnings would hide what goes wrong."""
