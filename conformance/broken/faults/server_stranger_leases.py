@@ -1,6 +1,7 @@
 """Servers whose author read the sentences about tokens and leases too quickly."""
 
 import hmac
+from collections.abc import Callable
 from typing import Any
 
 from conformance.broken import fault, wrap, wrap_handler
@@ -43,16 +44,26 @@ def leaves_a_bad_token_unanswered() -> None:
         return [] if fields.get("token") and replies[0].startswith(b"CHALLENGE") else replies
 
 
+def _is_busy_for(unproved: Callable[[dict[str, str]], bool]) -> None:
+    @wrap_handler(TimeEndpoint, b"TIME")
+    def subscribe(good: Any, self: Any, argument: Any, fields: dict[str, str], *how: Any) -> Any:
+        replies = good(self, argument, fields, *how)
+        is_full = len(self._subscriptions) >= self._max_clients
+        if replies[0].startswith(b"CHALLENGE") and is_full and unproved(fields):
+            raise RequestError("busy")
+        return replies
+
+
 @fault("LEASE-1", transport="udp", service="time")
 def challenges_nobody_at_its_limit() -> None:
     """answers busy instead of CHALLENGE at its limit of clients"""
+    _is_busy_for(lambda fields: True)
 
-    @wrap_handler(TimeEndpoint, b"TIME")
-    def subscribe(good: Any, self: Any, *how: Any) -> Any:
-        replies = good(self, *how)
-        if replies[0].startswith(b"CHALLENGE") and len(self._subscriptions) >= self._max_clients:
-            raise RequestError("busy")
-        return replies
+
+@fault("LEASE-1", transport="udp", service="time")
+def challenges_no_bad_token_at_its_limit() -> None:
+    """answers busy instead of CHALLENGE at its limit of clients when the token is not valid"""
+    _is_busy_for(lambda fields: "token" in fields)
 
 
 @fault("REQ-6", transport="udp", service="time")

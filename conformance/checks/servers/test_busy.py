@@ -181,7 +181,8 @@ def test_a_udp_server_fills_up_to_its_limit(start_server: StartServer) -> None:
             with about("ERR-11", f"subscriber {number} of {FULL} is refused"):
                 Subscription(peer, "Анна")
         last = stack.enter_context(UdpPeer(server.address))
-        request = f"TIME Борис\ntoken: {challenge(last, 'Борис')}".encode()
+        with about("LEASE-1"):
+            request = f"TIME Борис\ntoken: {challenge(last, 'Борис')}".encode()
         require_reply(last.ask(request), error("busy"))
         require_left(server)
         require_status(last.ask(request), "OK")
@@ -196,7 +197,8 @@ def test_busy_over_udp(start_server: StartServer) -> None:
     with UdpPeer(server.address) as first, UdpPeer(server.address) as second:
         subscription = Subscription(first, "Анна")
         subscription.ticks(1)
-        token = f"\ntoken: {challenge(second, 'Борис')}".encode()
+        with about("LEASE-1"):
+            token = f"\ntoken: {challenge(second, 'Борис')}".encode()
         require_reply(second.ask("TIME Борис".encode() + token), error("busy"))
         require_reply(second.ask(b"TIME" + token), error("bad-name"))
         for invalid in "", "\ntoken: x":

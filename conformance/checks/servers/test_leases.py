@@ -290,7 +290,8 @@ def test_a_lease_that_ran_out_while_the_server_slept_makes_room(start_server: St
     with UdpPeer(server.address) as first, UdpPeer(server.address) as second:
         subscription = Subscription(first, "Анна")
         subscription.tick()
-        token = challenge(second, "Борис")
+        with about("LEASE-1"):
+            token = challenge(second, "Борис")
         wait_until(subscription.latest(1) + 0.5 * subscription.interval)  # now the server waits for datagrams
         with server.paused():
             wait_until(subscription.ok.at + (LEASE_INTERVALS + 0.5) * subscription.interval)
