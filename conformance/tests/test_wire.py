@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from socket import SOCK_DGRAM
 
 import pytest
@@ -24,6 +25,7 @@ from conformance.as_client.exchange import (
 )
 from conformance.as_client.observed import Ended, Malformed, Reply, Reset, Silence
 from conformance.as_client.peers import TcpPeer, UdpPeer
+from conformance.as_client.queues import queues_of
 from conformance.as_server.scripted import ScriptedUdp
 from conformance.blame import blamed
 from conformance.running.cases import EVIDENCE, dump_exchanges, load_exchange
@@ -95,14 +97,41 @@ def test_a_reply_without_end_is_not_kept(tcp: tuple[TcpPeer, socket.socket]) -> 
 
 def test_flood_stops_when_nothing_is_taken(tcp: tuple[TcpPeer, socket.socket]) -> None:
     peer, server = tcp
-    sent = peer.flood(b"ab", 1 << 26)
+    data = bytes(range(251))
+    sent = peer.flood(data, 1 << 26)
     assert 0 < sent < 1 << 26
     server.settimeout(10)
     taken = 0
     while taken < sent:
-        data = server.recv(1 << 20)
-        assert data == (b"ab" * len(data))[taken % 2 :][: len(data)]
-        taken += len(data)
+        came = server.recv(1 << 20)
+        assert came == (data * (len(came) // len(data) + 2))[taken % len(data) :][: len(came)]
+        taken += len(came)
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="this system does not tell what its sockets hold")
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
+def test_what_the_kernel_holds(family: int) -> None:
+    """Of a server at an IPv4 address, and of one at ``::`` that serves IPv4 too."""
+    dual = family == socket.AF_INET6
+    with (
+        socket.create_server(("", 0), family=family, dualstack_ipv6=dual) as listener,
+        TcpPeer(("127.0.0.1", listener.getsockname()[1])) as peer,
+        closing(listener.accept()[0]) as server,
+    ):
+        address = "127.0.0.1", listener.getsockname()[1]
+        assert queues_of(address, peer.address) == (0, 0)
+        peer.send(b"ab" * 50)
+        assert server.recv(100, socket.MSG_PEEK | socket.MSG_WAITALL) == b"ab" * 50
+        server.recv(40)
+        assert queues_of(address, peer.address) == (60, 0)
+        sent = 0
+        server.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                sent += server.send(bytes(1 << 14))
+        there, here = queues_of(address, peer.address), queues_of(peer.address, address)  # bytes go from there to here
+        assert there and here and there.unacknowledged + here.unread >= sent > there.unacknowledged
+    assert queues_of(("127.0.0.1", 1), ("127.0.0.1", 2)) is None
 
 
 def test_an_empty_datagram_is_a_reply() -> None:

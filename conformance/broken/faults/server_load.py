@@ -11,6 +11,7 @@ from impl_raw import tcp_server
 from impl_raw.tcp_server import Connection, Server
 from spec import session
 from spec.codec import RECEIVE_BYTES
+from spec.limits import UNSENT_BYTES
 from spec.session import BUSY, Session, TimeSession
 
 
@@ -190,6 +191,19 @@ def reads_on_with_a_pause() -> None:
             paused.append(connection)
             time.sleep(0.5)
         good(self, connection, now)
+
+
+@fault("LOAD-5", transport="tcp")
+def reads_on_up_to_4_mib() -> None:
+    """reads on until 4 MiB of replies wait to be sent"""
+
+    @wrap(Server, "send")
+    def send(good: Any, self: Server, connection: Connection, data: bytes) -> None:
+        good(self, connection, data if data is connection.unsent else connection.unsent + data)
+        if 0 < len(connection.unsent) < 4 * UNSENT_BYTES and not at_end_of_stream(connection):
+            self.selector.modify(connection.sock, selectors.EVENT_READ | selectors.EVENT_WRITE, connection)
+        elif connection.unsent:
+            self.selector.modify(connection.sock, selectors.EVENT_WRITE, connection)
 
 
 @fault("LOAD-6", transport="tcp")
