@@ -76,9 +76,9 @@ class Server:
 
     def step(self, signals: Sequence[int], end: float) -> None:
         """Wait for sockets or timers and serve those that are ready; return at a signal or at the time ``end``."""
-        deadline = self.timers.deadline
-        wait = MAX_WAIT if deadline is None else min(max(TICK_GRAIN, deadline - monotonic()), MAX_WAIT)
-        for key, events in self.selector.select(wait):
+        now, deadline = monotonic(), self.timers.deadline
+        wait = MAX_WAIT if deadline is None else min(max(TICK_GRAIN, deadline - now), MAX_WAIT)
+        for key, events in self.selector.select(min(wait, end - now)):
             now = monotonic()
             if signals or now >= end:
                 return

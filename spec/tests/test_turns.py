@@ -100,3 +100,18 @@ def test_the_bytes_of_who_has_left_are_not_kept(server: Any, connect: Connect) -
     assert connection.unsent
     server.drop(connection)
     assert not connection.unsent
+
+
+def test_a_turn_ends_in_time(server: Any, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SRV-8: a stop waits for clients no longer than it may, though nothing is ready and no tick is due."""
+    connect()
+    waits: list[float] = []
+
+    def select(wait: float) -> tuple[()]:
+        waits.append(wait)
+        return ()
+
+    with monkeypatch.context() as patches:
+        patches.setattr(server, "selector", SimpleNamespace(select=select))
+        server.step((), NOW + 0.05)
+    assert waits == [pytest.approx(0.05)]
