@@ -13,7 +13,7 @@ from spec.codec import RECEIVE_BYTES
 from spec.message import Message
 from spec.options import UNREACHABLE, ServerOptions
 from spec.program.arguments import parse_server_options
-from spec.program.open_files import pause_if_exhausted
+from spec.program.open_files import SELECTED, pause_if_exhausted
 from spec.program.output import explain, fail, say
 from spec.program.signals import note_signals
 from spec.program.system import monotonic
@@ -109,6 +109,9 @@ class Server:
             sock.setblocking(False)
             if refused := not self.room:
                 refuse(sock)
+                if len(self.selector.get_map()) >= SELECTED:  # nor is there room to wait until the client has seen it
+                    sock.close()
+                    return True
             session = open_session(self.options, format_address(address), monotonic(), say, refused=refused)
             try:
                 connection = Connection(sock, session)
@@ -208,6 +211,7 @@ def refuse(sock: socket.socket) -> None:
     try:
         sock.send(BUSY)
         sock.shutdown(socket.SHUT_WR)
+        sock.recv(RECEIVE_BYTES)  # if it is closed now, unread bytes would turn FIN into RST
     except OSError:  # the client has gone already
         pass
 
