@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 RETRANSMITTED = 0.9
 """Seconds after which the same request may be a retransmission. Only the checks of CLI-13 judge retransmissions."""
 
+KEPT_REQUESTS, KEPT_BYTES = 10_000, 1 << 16
+"""Of a client that sends on and on: so many requests are kept, and so many bytes of a line without its LF."""
+
 _REPLY = re.compile(rb"(OK|ERR|TICK|CHALLENGE)\n.*\n\n", re.DOTALL)
 
 SO_TIMESTAMPNS = 35
@@ -161,7 +164,9 @@ class ScriptedUdp(ScriptedServer):
         if _REPLY.fullmatch(data) and all(peer != known.peer for known in self._requests):
             return  # of a server, which still has a lease for whoever had this port before
         self.exchange.client = peer[:2]
-        self._requests.append(Request(data, self.exchange.add("C", data, at=at), peer))
+        at = self.exchange.add("C", data, at=at)
+        if len(self._requests) < KEPT_REQUESTS:
+            self._requests.append(Request(data, at, peer))
 
     def send(self, *chunks: bytes) -> None:
         self._send(self.socket, chunks)
@@ -217,8 +222,10 @@ class ScriptedTcp(ScriptedServer):
             self._closed += 1
             self._selector.unregister(sock)
             return
-        *lines, self._incomplete[sock] = (self._incomplete[sock] + data).split(b"\n")
-        self._requests += [Request(line + b"\n", at, self._connections[sock]) for line in lines]
+        *lines, rest = (self._incomplete[sock] + data).split(b"\n")
+        self._incomplete[sock] = rest[:KEPT_BYTES]
+        kept = lines[: KEPT_REQUESTS - len(self._requests)]
+        self._requests += [Request(line + b"\n", at, self._connections[sock]) for line in kept]
 
     @property
     def connections(self) -> int:
