@@ -7,6 +7,7 @@ import re
 import selectors
 import socket
 import struct
+import sys
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -155,9 +156,7 @@ class ScriptedUdp(ScriptedServer):
     transport: Transport = "udp"
 
     def __init__(self, host: str = OWN_HOST, port: int = 0) -> None:
-        sock = _bound(host, port)
-        sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-        super().__init__(sock)
+        super().__init__(_with_times(_bound(host, port)))
 
     def _readable(self, sock: socket.socket) -> None:
         data, at, peer = _receive(sock)
@@ -199,9 +198,7 @@ class ScriptedTcp(ScriptedServer):
         self._connections: dict[socket.socket, tuple[str, int]] = {}
         self._incomplete: dict[socket.socket, bytes] = {}
         self._closed = 0
-        listener = socket.create_server((host, port), family=_family(host))
-        listener.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)  # for all that it accepts
-        super().__init__(listener)
+        super().__init__(_with_times(socket.create_server((host, port), family=_family(host))))
 
     def _readable(self, sock: socket.socket) -> None:
         if sock is self.socket:
@@ -279,6 +276,13 @@ class ScriptedTcp(ScriptedServer):
 def scripted(transport: Transport, host: str = OWN_HOST, port: int = 0) -> ScriptedServer:
     """Return a scripted server on that address; port 0: any free one."""
     return ScriptedUdp(host, port) if transport == "udp" else ScriptedTcp(host, port)
+
+
+def _with_times(sock: socket.socket) -> socket.socket:
+    """Have the kernel note when data arrives at a socket, and at all that it accepts, where it can."""
+    if sys.platform == "linux":
+        sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+    return sock
 
 
 def _receive(sock: socket.socket) -> tuple[bytes, float | None, tuple[str, int]]:
