@@ -7,15 +7,7 @@ from typing import Any
 
 import pytest
 
-import impl_raw.tcp_server
-import impl_with.tcp_server
 from spec.tests.support import server_options
-
-
-@pytest.fixture(params=[impl_raw.tcp_server, impl_with.tcp_server], ids=["raw", "with"])
-def program(request: pytest.FixtureRequest) -> ModuleType:
-    module: ModuleType = request.param
-    return module
 
 
 @pytest.fixture

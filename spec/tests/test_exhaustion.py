@@ -28,12 +28,6 @@ if sys.platform != "win32":
 OPTIONS = server_options("echo", "tcp", idle_timeout=7.25, quiet=True)
 
 
-@pytest.fixture(params=[impl_raw.tcp_server, impl_with.tcp_server], ids=["raw", "with"])
-def program(request: pytest.FixtureRequest) -> ModuleType:
-    module: ModuleType = request.param
-    return module
-
-
 @pytest.fixture
 def threading_server() -> Iterator[Any]:
     with impl_socketserver.tcp_server.Server(OPTIONS) as server:

@@ -7,18 +7,10 @@ from typing import Any
 
 import pytest
 
-import impl_raw.tcp_server
-import impl_with.tcp_server
 from spec.codec import parse_reply
 from spec.tests.support import NOW, UTC, code_of, rfc3339, server_options, split_replies
 
 Connect = Callable[[], socket.socket]
-
-
-@pytest.fixture(params=[impl_raw.tcp_server, impl_with.tcp_server], ids=["raw", "with"])
-def program(request: pytest.FixtureRequest) -> ModuleType:
-    module: ModuleType = request.param
-    return module
 
 
 @pytest.fixture
