@@ -104,7 +104,7 @@ class Server:
             sock, address = self.listener.accept()
         except OSError as error:
             pause_if_exhausted(error)
-            return False
+            return isinstance(error, ConnectionError)  # that one has left: there may be others
         try:
             sock.setblocking(False)
             if refused := not self.room:

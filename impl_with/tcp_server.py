@@ -105,7 +105,7 @@ class Server:
             sock, address = self.listener.accept()
         except OSError as error:
             pause_if_exhausted(error)
-            return False
+            return isinstance(error, ConnectionError)  # that one has left: there may be others
         with ExitStack() as stack:
             stack.enter_context(sock)
             sock.setblocking(False)
