@@ -1,11 +1,13 @@
 """Differences between two servers are found and made short; forbidden ones are distinguished from free ones."""
 
 import sys
+from unittest.mock import MagicMock
 
 import pytest
 
-from conformance.as_client import differential
+from conformance.as_client import differential, peers
 from conformance.as_client.differential import Outcome
+from conformance.as_client.observed import Malformed, Reply
 from conformance.broken import faults
 from conformance.broken.kill_session import guilty
 from conformance.commands import main
@@ -37,6 +39,14 @@ def test_an_answer_in_place_of_silence_is_a_difference() -> None:
     _, difference = compare(BUNDLED["raw"], guilty(faults()["UDP-2/answers_unknown_verbs"]), "echo", "udp")
     assert difference is not None and difference.kind == "forbidden"
     assert difference.replies[0] == [b""] and difference.replies[1] != [b""]
+
+
+def test_a_server_that_answers_for_ever_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    endless = MagicMock(reply=lambda: Reply(b"OK\n\n", 0.0), ask=lambda _: Reply(b"ERR\n\n", 0.0))
+    endless.__enter__.return_value = endless
+    monkeypatch.setattr(peers, "connect", lambda server: endless)
+    with pytest.raises(Malformed, match="more than 100 replies came"):
+        differential.converse(MagicMock(service="echo", transport="udp"), [b"ECHO a"])
 
 
 #: A good server with reasons of its own.
