@@ -13,7 +13,7 @@ from spec.codec import RECEIVE_BYTES
 from spec.message import Message
 from spec.options import UNREACHABLE, ServerOptions
 from spec.program.arguments import parse_server_options
-from spec.program.open_files import pause_if_exhausted
+from spec.program.open_files import SELECTABLE, pause_if_exhausted
 from spec.program.output import explain, fail, say
 from spec.program.signals import note_signals
 from spec.program.system import monotonic
@@ -75,9 +75,9 @@ class Server:
 
     def step(self, signals: Sequence[int], end: float) -> None:
         """Wait for sockets or timers and serve those that are ready; return at a signal or at the time ``end``."""
-        deadline = self.timers.deadline
-        wait = MAX_WAIT if deadline is None else min(max(TICK_GRAIN, deadline - monotonic()), MAX_WAIT)
-        for key, events in self.selector.select(wait):
+        now, deadline = monotonic(), self.timers.deadline
+        wait = MAX_WAIT if deadline is None else min(max(TICK_GRAIN, deadline - now), MAX_WAIT)
+        for key, events in self.selector.select(min(wait, end - now)):
             now = monotonic()
             if signals or now >= end:
                 return
@@ -104,11 +104,14 @@ class Server:
             sock, address = self.listener.accept()
         except OSError as error:
             pause_if_exhausted(error)
-            return False
+            return isinstance(error, ConnectionError)  # that one has left: there may be others
         try:
             sock.setblocking(False)
             if refused := not self.room:
                 refuse(sock)
+                if len(self.selector.get_map()) >= SELECTABLE:  # nor is there room to wait until the client has seen it
+                    sock.close()
+                    return True
             session = open_session(self.options, format_address(address), monotonic(), say, refused=refused)
             try:
                 connection = Connection(sock, session)
@@ -208,6 +211,7 @@ def refuse(sock: socket.socket) -> None:
     try:
         sock.send(BUSY)
         sock.shutdown(socket.SHUT_WR)
+        sock.recv(RECEIVE_BYTES)  # if it is closed now, unread bytes would turn FIN into RST
     except OSError:  # the client has gone already
         pass
 

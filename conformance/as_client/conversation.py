@@ -137,9 +137,22 @@ def read_tick(reply: Reply) -> Tick:
         if not field.is_argument:
             with about(field.requirement):
                 wanted = f"{field.name} is {fields[field.name]!r}; expected a value such as {field.sample(Facts())!r}"
-                assert field.takes(fields[field.name]), f"{wanted}: {as_text(reply.raw)}"
-    moment = datetime.fromisoformat(fields["time"].replace("Z", "+00:00"))
-    return Tick(fields["name"], moment.timestamp(), int(fields["seq"]), reply.at, wall)
+                is_good = field.takes(fields[field.name]) and _can_be_read(field.name, fields[field.name])
+                assert is_good, f"{wanted}: {as_text(reply.raw)}"
+    return Tick(fields["name"], _moment(fields["time"]).timestamp(), int(fields["seq"]), reply.at, wall)
+
+
+def _can_be_read(name: str, value: str) -> bool:
+    """Whether a `time` that is in form is of a day that exists, and Python takes a `seq` of so many digits."""
+    try:
+        _moment(value) if name == "time" else int(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _moment(value: str) -> datetime:
+    return datetime.fromisoformat(value.replace("Z", "+00:00"))
 
 
 def require_seqs(ticks: Sequence[Tick], expected: list[int]) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from conformance.as_client import peers, shrinking
 from conformance.as_client.conversation import split_replies
 from conformance.as_client.exchange import as_text
+from conformance.as_client.observed import Malformed
 from conformance.as_client.peers import TcpPeer
 from conformance.expected.oracle import expected_reply, masked
 from conformance.expected.services import SERVICE_TABLE
@@ -27,6 +28,10 @@ from conformance.timing import SHRINKING
 INTERVAL = "86400"
 OPTIONS = ("--interval", INTERVAL)
 """Both servers are started with these options, so that no second tick comes during a conversation."""
+
+
+MOST_REPLIES = 100
+"""To one datagram, far more than any server means to send: one that sends on and on is not waited for."""
 
 
 class Difference(NamedTuple):
@@ -127,7 +132,7 @@ def find_difference(servers: tuple[Server, Server], profile: Profile, shrink_sec
 
 
 def converse(server: Server, conversation: Sequence[bytes]) -> list[bytes]:
-    """Send a conversation from a new socket; return the replies, without ticks."""
+    """Send a conversation from a new socket; return the replies, without ticks. Raises Observed."""
     with peers.connect(server) as peer:
         if isinstance(peer, TcpPeer):
             peer.send(b"".join(conversation))
@@ -143,6 +148,8 @@ def converse(server: Server, conversation: Sequence[bytes]) -> list[bytes]:
                 peer.request(probe)
             came = [peer.reply().raw, peer.reply().raw]
             while [masked(raw) for raw in came[-2:]] != ends:
+                if len(came) > MOST_REPLIES:
+                    raise Malformed(f"more than {MOST_REPLIES} replies came: {as_text(came[-1])}")
                 came.append(peer.reply().raw)
             replies.append(b"".join(came[:-2]))
         return replies

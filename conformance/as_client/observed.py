@@ -4,6 +4,7 @@ import re
 from typing import NamedTuple
 
 from conformance.as_client.exchange import as_text
+from conformance.blame import blame
 from conformance.expected.fields import STATUSES, Status
 
 
@@ -31,6 +32,17 @@ _STATUSES: dict[bytes, Status] = {status.encode(): status for status in STATUSES
 _REPLY = re.compile(rf"({'|'.join(STATUSES)})\n((?:[a-z][a-z0-9-]*: [^\n]*\n)*)\n".encode())
 
 
+class _Fields(dict[str, str]):
+    """The values by field-name. That one did not come is the server's fault, and not an error of the judge."""
+
+    def __init__(self, raw: bytes) -> None:
+        super().__init__()
+        self._raw = raw
+
+    def __missing__(self, name: str) -> str:
+        raise blame(AssertionError(f"{as_text(self._raw)} came, without {name}"), "REP-1")
+
+
 class Reply(NamedTuple):
     """One reply, and when it was read, in seconds of ``time.monotonic``."""
 
@@ -46,7 +58,7 @@ class Reply(NamedTuple):
             lines = match[2].decode("utf-8").split("\n")[:-1]
         except UnicodeDecodeError as error:
             raise Malformed(f"no UTF-8: {as_text(self.raw)}: {error}") from None
-        fields: dict[str, str] = {}
+        fields = _Fields(self.raw)
         for line in lines:
             name, _, value = line.partition(": ")
             fields.setdefault(name, value)
@@ -59,5 +71,8 @@ class Reply(NamedTuple):
 
     @property
     def fields(self) -> dict[str, str]:
-        """The values by field-name; of several fields of one name the first counts (REQ-6). Raises Malformed."""
+        """The values by field-name; of several fields of one name the first counts (REQ-6). Raises Malformed.
+
+        To ask for a field that is not there raises AssertionError, about REP-1.
+        """
         return self.parse()[1]

@@ -191,8 +191,9 @@ class PlayedUdp(ScriptedUdp):
 
     def _readable(self, sock: socket.socket) -> None:
         super()._readable(sock)
-        request = self.request()
-        self.player.take(request.data, request.at)
+        if len(self._requests) > self._taken:
+            request = self.request()
+            self.player.take(request.data, request.at)
 
     def _act(self, act: Act) -> None:
         if act.via == "server":

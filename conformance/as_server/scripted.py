@@ -7,6 +7,7 @@ import re
 import selectors
 import socket
 import struct
+import sys
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 RETRANSMITTED = 0.9
 """Seconds after which the same request may be a retransmission. Only the checks of CLI-13 judge retransmissions."""
+
+KEPT_REQUESTS, KEPT_BYTES = 10_000, 1 << 16
+"""Of a client that sends on and on: so many requests are kept, and so many bytes of a line without its LF."""
 
 _REPLY = re.compile(rb"(OK|ERR|TICK|CHALLENGE)\n.*\n\n", re.DOTALL)
 
@@ -152,16 +156,16 @@ class ScriptedUdp(ScriptedServer):
     transport: Transport = "udp"
 
     def __init__(self, host: str = OWN_HOST, port: int = 0) -> None:
-        sock = _bound(host, port)
-        sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-        super().__init__(sock)
+        super().__init__(_with_times(_bound(host, port)))
 
     def _readable(self, sock: socket.socket) -> None:
         data, at, peer = _receive(sock)
         if _REPLY.fullmatch(data) and all(peer != known.peer for known in self._requests):
             return  # of a server, which still has a lease for whoever had this port before
         self.exchange.client = peer[:2]
-        self._requests.append(Request(data, self.exchange.add("C", data, at=at), peer))
+        at = self.exchange.add("C", data, at=at)
+        if len(self._requests) < KEPT_REQUESTS:
+            self._requests.append(Request(data, at, peer))
 
     def send(self, *chunks: bytes) -> None:
         self._send(self.socket, chunks)
@@ -194,9 +198,7 @@ class ScriptedTcp(ScriptedServer):
         self._connections: dict[socket.socket, tuple[str, int]] = {}
         self._incomplete: dict[socket.socket, bytes] = {}
         self._closed = 0
-        listener = socket.create_server((host, port), family=_family(host))
-        listener.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)  # for all that it accepts
-        super().__init__(listener)
+        super().__init__(_with_times(socket.create_server((host, port), family=_family(host))))
 
     def _readable(self, sock: socket.socket) -> None:
         if sock is self.socket:
@@ -217,8 +219,10 @@ class ScriptedTcp(ScriptedServer):
             self._closed += 1
             self._selector.unregister(sock)
             return
-        *lines, self._incomplete[sock] = (self._incomplete[sock] + data).split(b"\n")
-        self._requests += [Request(line + b"\n", at, self._connections[sock]) for line in lines]
+        *lines, rest = (self._incomplete[sock] + data).split(b"\n")
+        self._incomplete[sock] = rest[:KEPT_BYTES]
+        kept = lines[: KEPT_REQUESTS - len(self._requests)]
+        self._requests += [Request(line + b"\n", at, self._connections[sock]) for line in kept]
 
     @property
     def connections(self) -> int:
@@ -272,6 +276,13 @@ class ScriptedTcp(ScriptedServer):
 def scripted(transport: Transport, host: str = OWN_HOST, port: int = 0) -> ScriptedServer:
     """Return a scripted server on that address; port 0: any free one."""
     return ScriptedUdp(host, port) if transport == "udp" else ScriptedTcp(host, port)
+
+
+def _with_times(sock: socket.socket) -> socket.socket:
+    """Have the kernel note when data arrives at a socket, and at all that it accepts, where it can."""
+    if sys.platform == "linux":
+        sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+    return sock
 
 
 def _receive(sock: socket.socket) -> tuple[bytes, float | None, tuple[str, int]]:

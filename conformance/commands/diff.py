@@ -4,6 +4,7 @@ import argparse
 from itertools import product
 
 from conformance.as_client import differential
+from conformance.as_client.observed import Observed
 from conformance.commands.selecting import require_reachable
 from conformance.languages.texts import mark, say
 from conformance.languages.told import told
@@ -34,7 +35,10 @@ def execute(options: argparse.Namespace) -> int:
     status = CONFORMS
     for transport, service in product(TRANSPORTS, SERVICES):
         if all(target.offers("server", transport, service) for target in targets):
-            outcome = differential.compare(targets[0], targets[1], service, transport, profile)
+            try:
+                outcome = differential.compare(targets[0], targets[1], service, transport, profile)
+            except Observed as observed:
+                raise JudgeError(f"one of them does not answer: {observed}") from None
             compared = True
             text = told(differential.describe(outcome, targets, hexadecimal=options.hex))
             print(say("{service} over {transport}: {told}", service=service, transport=transport, told=text))

@@ -1,6 +1,6 @@
 """Merges the results of runs and says which requirement no check has proved.
 
-    python -m conformance.gate RESULTS…
+    python -m conformance.running.gate RESULTS…
 
 Each is a file that ``--requirement-results`` wrote, or a directory with such files, ``*.results.json``. Exit status 0:
 for each target every testable MUST and SHOULD has a check that passed and none that failed; 1: not so; 3: there is

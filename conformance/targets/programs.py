@@ -40,7 +40,7 @@ ENDING = 1
 """Seconds that a program which has closed its output gets to end."""
 
 DYING, LIVING = 0.5 * SCALE, 0.05 * SCALE
-"""Seconds: one that is still busy so long after a failure does not die, and one that waits so long after it neither."""
+"""Seconds after a failure in which a program that dies has ended: one that is busy, and one that waits."""
 
 BUSY = psutil.STATUS_RUNNING, psutil.STATUS_DISK_SLEEP
 

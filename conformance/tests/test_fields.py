@@ -56,3 +56,25 @@ def test_a_wrong_tick_breaks_its_requirement(raw: bytes, requirement: str) -> No
         read_tick(Reply(raw, 0.0))
     assert blamed(failure.value) == requirement
     assert requirement == "TIME-4" or "; expected a value such as '" in str(failure.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "requirement"),
+    [
+        (b"2026-11-23", b"2026-02-30", "TIME-11"),
+        (b"2026", b"0000", "TIME-11"),
+        (b"seq: 7", b"seq: " + b"7" * 5000, "TIME-7"),
+    ],
+)
+def test_a_tick_that_is_in_form_and_cannot_be_is_the_servers_fault(old: bytes, new: bytes, requirement: str) -> None:
+    with pytest.raises(AssertionError) as failure:
+        read_tick(Reply(TICK.replace(old, new), 0.0))
+    assert blamed(failure.value) == requirement
+
+
+def test_a_field_that_is_not_there_is_the_servers_fault() -> None:
+    fields = Reply(TICK, 0.0).fields
+    assert fields.get("token") is None
+    with pytest.raises(AssertionError, match=r"'TICK.* came, without token") as failure:
+        fields["token"]
+    assert blamed(failure.value) == "REP-1"

@@ -26,7 +26,10 @@ from conformance.as_client.exchange import (
 from conformance.as_client.observed import Ended, Malformed, Reply, Reset, Silence
 from conformance.as_client.peers import TcpPeer, UdpPeer
 from conformance.as_client.queues import queues_of
-from conformance.as_server.scripted import ScriptedUdp
+from conformance.as_server import scripted
+from conformance.as_server.adversary import played
+from conformance.as_server.misbehaviours import Scenario
+from conformance.as_server.scripted import ScriptedTcp, ScriptedUdp
 from conformance.blame import blamed
 from conformance.running.cases import EVIDENCE, dump_exchanges, load_exchange
 from conformance.targets.discovery import BUNDLED
@@ -154,6 +157,25 @@ def test_a_tick_for_who_had_the_port_before_is_no_request() -> None:
         for data in request, tick:
             client.send(data)
         assert [server.request().data, server.request().data] == [request, tick]
+
+
+def test_nor_does_an_adversary_wait_for_one() -> None:
+    with (
+        played(Scenario("echo", "udp", ("a",), 0)) as server,
+        UdpPeer(server.socket.getsockname()) as client,
+        socket.socket(type=SOCK_DGRAM) as other,
+    ):
+        other.sendto(b"TICK\nname: x\n\n", server.socket.getsockname())
+        assert client.ask(b"ECHO a\n").status == "OK"
+
+
+def test_of_a_client_that_sends_on_and_on_little_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scripted, "KEPT_REQUESTS", 2)
+    monkeypatch.setattr(scripted, "KEPT_BYTES", 3)
+    with ScriptedTcp() as server, TcpPeer(server.socket.getsockname()) as client:
+        client.send(b"a\nb\nc\ndddd")
+        server.wait_for(lambda: server.incomplete == b"ddd", "line")
+        assert [request.data for request in server.requests] == [b"a\n", b"b\n"]
 
 
 def test_the_exchange_is_shown(tcp: tuple[TcpPeer, socket.socket]) -> None:

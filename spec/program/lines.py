@@ -15,7 +15,7 @@ from spec.program.language import translated, translator
 
 WAITING_LINES = 4096
 """How many lines are kept for a reader who is slow; any further ones are dropped."""
-LAST_WAIT = 0.3
+LAST_WAIT = 0.2
 """Seconds that the end of the program waits for such a reader, well below STOP_SECONDS."""
 PAUSE = 0.01
 """Seconds until a stream that took nothing is tried again, where the system cannot wait for it."""

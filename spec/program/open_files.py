@@ -19,24 +19,28 @@ def pause_if_exhausted(error: OSError) -> None:
 
 
 if sys.platform == "win32":
-    _SELECTED = 512  # so many sockets, the listener among them, CPython's select() takes there
+    SELECTABLE = 512
+    """So many sockets, the listener among them, the server's selector takes: it is CPython's select() there."""
 
-    CLIENTS_HERE = min(CLIENTS_DEFAULT, _SELECTED - 1)
+    CLIENTS_HERE = min(CLIENTS_DEFAULT, SELECTABLE - 1)
     """The default of ``--max-clients``, as far as the system lets a TCP server have it."""
 
     def allow_open_files(clients: int) -> None:
         """Raise ValueError if a server cannot wait for that many clients."""
-        if clients >= _SELECTED:
+        if clients >= SELECTABLE:
             raise ValueError(
                 Message(
                     "{clients} clients, but on Windows a server serves {most} at most",
                     clients=clients,
-                    most=_SELECTED - 1,
+                    most=SELECTABLE - 1,
                 )
             )
 
 else:
     import resource
+
+    SELECTABLE = sys.maxsize
+    """So many sockets, the listener among them, the server's selector takes: no fewer than there are files."""
 
     _OTHER_FILES = 16  # listener, selector and the like
 

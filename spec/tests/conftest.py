@@ -4,9 +4,13 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from types import ModuleType
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
+
+import impl_raw.tcp_server
+import impl_with.tcp_server
 
 # A loaded machine makes an example slow, not wrong
 settings.register_profile("spec", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -34,3 +38,10 @@ def live_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
 def utc(live_in: Callable[[str], None]) -> None:
     """Have the person live in UTC."""
     live_in("UTC")
+
+
+@pytest.fixture(params=[impl_raw.tcp_server, impl_with.tcp_server], ids=["raw", "with"])
+def program(request: pytest.FixtureRequest) -> ModuleType:
+    """Each of the TCP servers that have one thread for all clients."""
+    module: ModuleType = request.param
+    return module

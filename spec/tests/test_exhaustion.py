@@ -28,12 +28,6 @@ if sys.platform != "win32":
 OPTIONS = server_options("echo", "tcp", idle_timeout=7.25, quiet=True)
 
 
-@pytest.fixture(params=[impl_raw.tcp_server, impl_with.tcp_server], ids=["raw", "with"])
-def program(request: pytest.FixtureRequest) -> ModuleType:
-    module: ModuleType = request.param
-    return module
-
-
 @pytest.fixture
 def threading_server() -> Iterator[Any]:
     with impl_socketserver.tcp_server.Server(OPTIONS) as server:
@@ -57,6 +51,26 @@ def test_a_server_without_a_free_file_does_not_spin(program: ModuleType, monkeyp
         server.step((), float("inf"))
         assert pauses == [PAUSE]
         server.close()
+
+
+def test_a_client_for_whom_the_selector_has_no_room_is_refused(
+    program: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ERR-10, LOAD-3: on Windows the listener and 511 clients are all that a selector takes."""
+    monkeypatch.setattr(program, "SELECTABLE", 2)
+    options = OPTIONS._replace(max_clients=1)
+    with ExitStack() as stack:
+        server = program.Server(options, stack.enter_context(program.listen(options)))
+        stack.callback(server.close)
+        address = server.listener.getsockname()
+        first, second = (stack.enter_context(socket.create_connection(address, timeout=20)) for _ in "ab")
+        second.sendall(b"ECHO a\n")
+        server.step((), float("inf"))
+        server.step((), float("inf"))
+        assert second.recv(1000) == BUSY and second.recv(1000) == b""
+        first.sendall(b"ECHO a\n")
+        server.step((), float("inf"))
+        assert first.recv(1000).startswith(b"OK\n")
 
 
 def test_a_client_that_has_left_before_it_was_accepted_costs_no_pause(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,18 +7,10 @@ from typing import Any
 
 import pytest
 
-import impl_raw.tcp_server
-import impl_with.tcp_server
 from spec.codec import parse_reply
 from spec.tests.support import NOW, UTC, code_of, rfc3339, server_options, split_replies
 
 Connect = Callable[[], socket.socket]
-
-
-@pytest.fixture(params=[impl_raw.tcp_server, impl_with.tcp_server], ids=["raw", "with"])
-def program(request: pytest.FixtureRequest) -> ModuleType:
-    module: ModuleType = request.param
-    return module
 
 
 @pytest.fixture
@@ -100,3 +92,18 @@ def test_the_bytes_of_who_has_left_are_not_kept(server: Any, connect: Connect) -
     assert connection.unsent
     server.drop(connection)
     assert not connection.unsent
+
+
+def test_a_turn_ends_in_time(server: Any, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SRV-8: a stop waits for clients no longer than it may, though nothing is ready and no tick is due."""
+    connect()
+    waits: list[float] = []
+
+    def select(wait: float) -> tuple[()]:
+        waits.append(wait)
+        return ()
+
+    with monkeypatch.context() as patches:
+        patches.setattr(server, "selector", SimpleNamespace(select=select))
+        server.step((), NOW + 0.05)
+    assert waits == [pytest.approx(0.05)]
