@@ -19,7 +19,6 @@ from conformance import ROOT
 from conformance.targets.programs import Program
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BEGINNING = README.partition("\n## ")[0]
 SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", README, re.MULTILINE | re.DOTALL))
 TICK = r"\S+ \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d"
 MINUTES = 60  # seconds
@@ -90,8 +89,8 @@ A_PART = "--service echo --transport tcp"
 
 
 def test_compare(terminals: Terminals) -> None:
-    [command] = re.findall(r"^```sh\n(.*)\n```$", BEGINNING, re.MULTILINE)
-    output = "\n".join(terminals.run(f"{command} {A_PART}"))
+    [command] = blocks("Side by side", "sh")
+    output = "\n".join(terminals.run(f"{command.rstrip()} {A_PART}"))
     for told in ("server CPU", "latency, median", "conversations were answered alike"):
         assert told in output
     assert "<!doctype html>" in (terminals.directory / "report.html").read_text(encoding="utf-8")[:20]
