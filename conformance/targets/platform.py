@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 NEEDS = {
     "argument-bytes": "arguments that are not UTF-8",
+    "many-sockets": "servers that wait for more than 511 clients",
     "output-files": "files as standard output",
     "sighup": "the signal SIGHUP",
     "terminals": "the suite's pseudo-terminals",

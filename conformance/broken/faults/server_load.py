@@ -12,6 +12,7 @@ from impl_raw.tcp_server import Connection, Server
 from spec import session
 from spec.codec import RECEIVE_BYTES
 from spec.limits import UNSENT_BYTES
+from spec.program import arguments
 from spec.session import BUSY, Session, TimeSession
 
 
@@ -32,6 +33,12 @@ def refuses_without_reading() -> None:
 def refuses_in_haste() -> None:
     """closes a connection over the limit of clients before its request can have come"""
     patch(session, "LINGER", 0)
+
+
+@fault("ERR-10", transport="tcp")
+def serves_500_clients_by_default() -> None:
+    """has a limit of 500 clients where --max-clients is not given"""
+    patch(arguments, "CLIENTS_HERE", 500)
 
 
 @fault("ERR-10", transport="tcp")

@@ -14,6 +14,7 @@ from conformance.as_client.conversation import (
     require_seqs,
     wait_until,
 )
+from conformance.as_client.crowd import crowd
 from conformance.as_client.exchange import as_text
 from conformance.as_client.judgement import require_reply, require_status
 from conformance.as_client.peers import TcpPeer, UdpPeer
@@ -22,6 +23,7 @@ from conformance.blame import about
 from conformance.expected.oracle import error, expected_reply
 from conformance.running.fixtures import StartServer
 from conformance.targets.server import Server
+from conformance.targets.target import Target
 from conformance.timing import JUDGE_LATENESS, PATIENCE, interval
 from spec.limits import CLIENTS_DEFAULT, MESSAGE_BYTES
 
@@ -223,3 +225,17 @@ def test_the_limit_by_default(start_server: StartServer) -> None:
             if number < CLIENTS_DEFAULT:
                 assert answer.status == "OK", f"client {number + 1} is refused: {as_text(answer.raw)}"
     require_reply(answer, error("busy"), f"client {CLIENTS_DEFAULT + 1} was not refused")
+
+
+@pytest.mark.service("echo")
+@pytest.mark.transport("tcp")
+@pytest.mark.requirement("ERR-10")
+@pytest.mark.needs("LOAD-2")
+def test_the_limit_of_connections_by_default(target: Target, start_server: StartServer) -> None:
+    target.need("many-sockets")
+    server = start_server("--quiet")
+    with crowd(server.address, CLIENTS_DEFAULT - 1), TcpPeer(server.address) as last:
+        with about("ERR-10", f"client {CLIENTS_DEFAULT} without --max-clients"):
+            require_status(last.ask(b"ECHO a"), "OK")
+        with TcpPeer(server.address) as refused:
+            require_reply(refused.rest(), error("busy"), f"client {CLIENTS_DEFAULT + 1} was not refused")
