@@ -80,7 +80,7 @@ def answer(sock: socket.socket, endpoint: Endpoint, flags: int = 0) -> bool:
         datagram, address = sock.recvfrom(DATAGRAM_BYTES, flags)
     except (BlockingIOError, TimeoutError):
         return False
-    except ConnectionResetError:  # Windows says so of a client that was gone when a reply came
+    except OSError:  # Windows says here that an earlier reply did not reach its client
         return True
     for reply in endpoint.receive(datagram, address, monotonic(), time.time()):
         send(sock, reply, address)
