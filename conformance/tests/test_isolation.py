@@ -256,6 +256,26 @@ def test_arguments_are_utf8_in_any_locale() -> None:
     assert done.stdout.isascii()
 
 
+def test_words_are_handed_on_as_they_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In EUC-JP, what Python makes of words in UTF-8 has no way back."""
+    from conformance import __main__ as main
+
+    source = (
+        "import sys; sys.orig_argv[-1] = '\\u589c\\x80'; from conformance import __main__ as main;"
+        " print(main.command_line()[-1].decode())"
+    )
+    command = [sys.executable, "-X", "utf8", "-c", source, "привет"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=True)
+    assert done.stdout == "привет\n"
+
+    def fail() -> None:
+        raise UnicodeEncodeError("euc_jp", "\x80", 0, 1, "illegal multibyte sequence")
+
+    monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "euc_jp")
+    monkeypatch.setattr(main, "speak_utf8", fail)
+    assert main.main() == 3
+
+
 @pytest.mark.usefixtures("own_network")
 def test_a_host_with_few_ports_judges_nothing() -> None:
     command = [*UNSHARE, "sh", "-c", UP + shlex.join(COMMAND), "40000 40020"]
