@@ -98,6 +98,20 @@ def test_a_file_that_is_called_like_a_module_of_python_is_not_imported(tmp_path:
     assert (done.returncode, counts(done.stdout)) == (0, expected), done.stdout + done.stderr
 
 
+def test_a_user_without_a_home_can_judge() -> None:
+    """In a container, where a number has no name and HOME is not set."""
+    source = (
+        "import os, pwd; from conformance.profiles import PROFILES; from hypothesis import given, strategies as st\n"
+        "def fail(number): raise KeyError(number)\n"
+        "pwd.getpwuid = fail\n"
+        "os.environ.pop('HOME', None); os.environ.pop('XDG_CACHE_HOME', None)\n"
+        "PROFILES['quick'].load(); given(st.text())(lambda text: None)()\n"
+    )
+    command = [sys.executable, "-c", source]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_wrong_server_does_not_conform_without_assertions(tmp_path: Path) -> None:
     """Python leaves assertions out with ``-O``; the checks are made of them."""
     server = tmp_path / "server.py"
