@@ -13,15 +13,17 @@ from functools import cache
 from itertools import pairwise
 from math import ceil, inf
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 from unittest import SkipTest
 
 from conformance.addresses import OWN_HOST, Address
-from conformance.clocks import LOST_AFTER
+from conformance.clocks import LOST_AFTER, loopback_delay
 from conformance.inconclusive import Inconclusive, Unjudged
 from conformance.languages.texts import say
 from conformance.targets.limits import MIB, OWN_FILES
 from conformance.targets.terms import Transport
+from conformance.timing import SCALE
 
 if TYPE_CHECKING:
     from conformance.targets.target import Target
@@ -56,6 +58,9 @@ FAILED_BURSTS = 2
 
 BURST = bytes(range(20))
 """Of each of these bytes a datagram: few enough for any receive buffer."""
+
+LOOK_UP = 2 * SCALE
+"""Seconds in which a resolver says that it does not know a host."""
 
 IANA_PORTS = 16_384
 """Dynamic ports by RFC 6335, section 6: 49152 to 65535."""
@@ -130,6 +135,68 @@ def require_localhost(transport: Transport) -> str:
         raise Inconclusive("this host lacks an address of localhost") from None
     require_address(transport, host)
     return host
+
+
+def addresses_of_localhost() -> set[str]:
+    """Return the addresses of the name localhost; it has some, see `require_localhost`."""
+    return {str(found[4][0]) for found in socket.getaddrinfo("localhost", 0)}
+
+
+def require_foreign(transport: Transport, host: str) -> None:
+    """Raise Inconclusive if a program can listen on that IP address, which is none of this host's own.
+
+    Linux can let it, where a service moves with its address from one host to another (ip_nonlocal_bind).
+    """
+    try:
+        require_address(transport, host)
+    except Inconclusive:
+        return
+    raise Inconclusive(f"this host lets programs listen on {host}")
+
+
+def require_refusals(host: str) -> None:
+    """Raise Inconclusive unless this host says of that IP address that nobody listens on a UDP port there.
+
+    It says so by ICMP, which a firewall may drop.
+    """
+    require_address("udp", host)
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind((host, 0))
+        free = sock.getsockname()
+    with socket.socket(sock.family, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(LOST_AFTER + loopback_delay())
+        try:
+            sock.connect(free)
+            sock.send(b"")
+            sock.recv(1)
+        except ConnectionRefusedError:
+            return
+        except TimeoutError:
+            pass
+    raise Inconclusive(f"this host does not report that nobody listens on a UDP port of {host}")
+
+
+@cache
+def is_unknown(host: str) -> bool:
+    """Return whether this host says at once that there is no such host.
+
+    A resolver may be out of reach; then each program waits for it. Others know any name.
+    """
+    answers: SimpleQueue[bool] = SimpleQueue()
+
+    def look_up() -> None:
+        try:
+            socket.getaddrinfo(host, 0)
+        except (OSError, UnicodeError):
+            answers.put(True)
+        else:
+            answers.put(False)
+
+    threading.Thread(target=look_up, daemon=True).start()
+    try:
+        return answers.get(timeout=LOOK_UP)
+    except Empty:
+        return False
 
 
 def require_fit_host(targets: "Iterable[Target]") -> None:
@@ -312,14 +379,15 @@ def _require_spare_ports(kind: socket.SocketKind) -> None:
                 raise Unjudged(NO_PORT) from None
 
 
-def with_hosts(file: str) -> tuple[str, ...]:
-    """Return the words before a command that let its program look names up in that file, in place of /etc/hosts.
+def with_hosts(file: str, name: str) -> tuple[str, ...]:
+    """Return the words before a command that let its program look up that name in that file, in place of /etc/hosts.
 
-    Raises Inconclusive where a program cannot have files of its own.
+    Raises Inconclusive where a program cannot have files of its own, or where names are looked up elsewhere.
     """
     words = "unshare", "--map-root-user", "--mount", "sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"', file
+    look_up = sys.executable, "-I", "-S", "-c", "import socket, sys; socket.getaddrinfo(sys.argv[1], 0)", name
     try:
-        subprocess.run([*words, "true"], check=True, capture_output=True)
+        subprocess.run([*words, *look_up], check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError):
         raise Inconclusive("a program cannot have an /etc/hosts of its own on this host") from None
     return words

@@ -321,6 +321,45 @@ def test_a_host_without_localhost_is_no_fault_of_the_target(tmp_path: Path) -> N
     assert "not decided, this host lacks an address of localhost: CLI-1 SRV-2" in done.stdout
 
 
+ODD_HOSTS = {
+    "foreign addresses": (
+        "echo 1 >/proc/sys/net/ipv4/ip_nonlocal_bind",
+        "--transport=tcp --service=time --requirement=SRV-11",
+        "not decided, this host lets programs listen on 192.0.2.1: SRV-11",
+    ),
+    "another localhost": (
+        "echo 127.0.1.1 localhost >hosts && mount --bind hosts /etc/hosts",
+        "--transport=tcp --service=echo --requirement=SRV-2",
+        "",
+    ),
+    "names from elsewhere": (
+        "echo hosts: dns >nsswitch && mount --bind nsswitch /etc/nsswitch.conf",
+        "--role=client --transport=tcp --requirement=CLI-7",
+        "not decided, a program cannot have an /etc/hosts of its own on this host: CLI-7",
+    ),
+    "a firewall": (
+        "nft 'table inet t { chain o { type filter hook output priority 0; meta l4proto { icmp, icmpv6 } drop; }; }'",
+        "--role=client --transport=udp --requirement=CLI-7 --requirement=CLI-13",
+        "not decided, this host does not report that nobody listens on a UDP port of ::1: CLI-7",
+    ),
+}
+"""What is done to a host, what is judged there, and what is said of it. What that host lacks is no target's fault."""
+
+
+@pytest.mark.usefixtures("own_network")
+@pytest.mark.parametrize("name", ODD_HOSTS)
+def test_an_odd_host_is_no_fault_of_the_target(name: str, tmp_path: Path) -> None:
+    oddity, words, told = ODD_HOSTS[name]
+    network = [*UNSHARE, "--mount", "sh", "-ec", f'ip link set lo up\n{oddity}\nexec "$@"', "sh"]
+    if subprocess.run([*network, "true"], cwd=tmp_path, capture_output=True, check=False).returncode:
+        pytest.skip("this host cannot be made so")
+    command = [*network, *COMMAND[:5], *words.split()]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, encoding="utf-8", check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert told in done.stdout, done.stdout
+
+
 def test_a_host_with_few_threads_judges_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A container with ``--pids-limit``, or ``ulimit -u``: a server with a thread for each client is at no fault."""
 
