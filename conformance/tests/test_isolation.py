@@ -112,6 +112,14 @@ def test_a_user_without_a_home_can_judge() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_a_path_without_a_shell_is_no_fault_of_the_target(tmp_path: Path) -> None:
+    words = "--transport=tcp", "--service=echo", "--requirement=CLI-8", "--requirement=SRV-10"
+    command = [*COMMAND[:5], "--profile=quick", *words]
+    environment = {**os.environ, "PATH": str(tmp_path)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, encoding="utf-8", check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_a_wrong_server_does_not_conform_without_assertions(tmp_path: Path) -> None:
     """Python leaves assertions out with ``-O``; the checks are made of them."""
     server = tmp_path / "server.py"
