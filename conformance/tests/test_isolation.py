@@ -345,6 +345,11 @@ ODD_HOSTS = {
         "--role=client --transport=tcp --requirement=CLI-7",
         "not decided, a program cannot have an /etc/hosts of its own on this host: CLI-7",
     ),
+    "no terminals": (
+        "mount -t tmpfs none /dev/pts && mount --bind /dev/null /dev/ptmx",
+        "--role=client --transport=tcp --service=echo --requirement=CLI-5 --requirement=CLI-3",
+        "not decided, this host lacks pseudo-terminals: CLI-5",
+    ),
     "a firewall": (
         "nft 'table inet t { chain o { type filter hook output priority 0; meta l4proto { icmp, icmpv6 } drop; }; }'",
         "--role=client --transport=udp --requirement=CLI-7 --requirement=CLI-13",

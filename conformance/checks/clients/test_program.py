@@ -21,6 +21,7 @@ from conformance.as_server.talk import Talk, batches, took
 from conformance.blame import about
 from conformance.expected.replies import challenge, ok, ok_fields, shown, tick, tick_lines
 from conformance.expected.services import SERVICE_TABLE
+from conformance.inconclusive import Inconclusive
 from conformance.profiles import Profile
 from conformance.targets.host import is_unknown, require_localhost, require_refusals, with_hosts
 from conformance.targets.programs import Program
@@ -369,7 +370,11 @@ class Terminal:
     """A pseudo-terminal. It shows typed text, and does not change line ends in the output."""
 
     def __init__(self) -> None:
-        self._person, self.program = pty.openpty()
+        """Raises Inconclusive where there is none."""
+        try:
+            self._person, self.program = pty.openpty()
+        except OSError:
+            raise Inconclusive("this host lacks pseudo-terminals") from None
         self._decoder = codecs.getincrementaldecoder("utf-8")()
         self.text = ""
         modes = termios.tcgetattr(self.program)
