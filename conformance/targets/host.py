@@ -337,15 +337,17 @@ def killed_for_memory() -> int:
 
 def require_addresses() -> None:
     """Raises OSError with one line unless a program has `ADDRESSES`, most of them for the stacks of its threads."""
-    most, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if most != resource.RLIM_INFINITY and most < ADDRESSES * MIB:
-        problem = say(
-            "this host lets a program have no more than {count} MiB of addresses (ulimit -v), and the checks need"
-            " {needed}",
-            count=most // MIB,
-            needed=ADDRESSES,
-        )
-        raise OSError(problem)
+    for limit, command in (resource.RLIMIT_AS, "ulimit -v"), (resource.RLIMIT_DATA, "ulimit -d"):
+        most, _ = resource.getrlimit(limit)
+        if most != resource.RLIM_INFINITY and most < ADDRESSES * MIB:
+            problem = say(
+                "this host lets a program have no more than {count} MiB of addresses ({command}), and the checks need"
+                " {needed}",
+                count=most // MIB,
+                command=command,
+                needed=ADDRESSES,
+            )
+            raise OSError(problem)
 
 
 @contextmanager

@@ -393,13 +393,16 @@ def test_a_host_with_few_open_files_judges_nothing(monkeypatch: pytest.MonkeyPat
         next(iter(runner.run(selection)))
 
 
-def test_a_host_with_few_addresses_judges_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("limit", "command"), [("RLIMIT_AS", "ulimit -v"), ("RLIMIT_DATA", "ulimit -d")])
+def test_a_host_with_few_addresses_judges_nothing(limit: str, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """After ``ulimit -v 1500000`` 150 threads do not start, since Linux reserves 8 MiB for each."""
     most = 1_500_000 << 10
     unlimited = resource.RLIM_INFINITY, resource.RLIM_INFINITY
-    monkeypatch.setattr(resource, "getrlimit", lambda which: (most, most) if which == resource.RLIMIT_AS else unlimited)
+    number = getattr(resource, limit)
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (most, most) if which == number else unlimited)
     selection = Selection([BUNDLED["raw"]], [], [], [], [], PROFILES["quick"])
-    with pytest.raises(OSError, match=r"no more than 1464 MiB of addresses \(ulimit -v\), and the checks need 4096"):
+    told = rf"no more than 1464 MiB of addresses \({command}\), and the checks need 4096"
+    with pytest.raises(OSError, match=told):
         next(iter(runner.run(selection)))
 
 
