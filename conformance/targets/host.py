@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from itertools import pairwise
 from math import ceil, inf
@@ -62,6 +62,9 @@ BURST = bytes(range(20))
 LOOK_UP = 2 * SCALE
 """Seconds in which a resolver says that it does not know a host."""
 
+USUAL_BUFFERS = 4
+"""MiB with which a connection may begin in both directions; the default of Linux is 0.14."""
+
 IANA_PORTS = 16_384
 """Dynamic ports by RFC 6335, section 6: 49152 to 65535."""
 
@@ -70,6 +73,8 @@ _taking_ports = threading.Lock()
 _VMSTAT = Path("/proc/vmstat")
 
 _PORT_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
+
+_BUFFERS = Path("/proc/sys/net/ipv4/tcp_rmem"), Path("/proc/sys/net/ipv4/tcp_wmem")
 
 _LACKING = errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT
 
@@ -204,6 +209,17 @@ def require_fit_host(targets: "Iterable[Target]") -> None:
     if any(not target.url for target in targets):
         require_processes()
         require_loopback()
+
+
+def require_usual_buffers() -> None:
+    """Raise Inconclusive where Linux begins with large buffers for each connection, as it may be set to (tcp(7)).
+
+    It then takes tens of MiB for a client that does not read, and hides what the server does.
+    """
+    with suppress(OSError, ValueError, IndexError):  # no Linux, or no /proc
+        sizes = [int(file.read_text(encoding="ascii").split()[1]) for file in _BUFFERS]
+        if sum(sizes) > USUAL_BUFFERS * MIB:
+            raise Inconclusive(f"this host has buffers of {max(sizes) // MIB} MiB for each connection")
 
 
 def require_processes() -> None:

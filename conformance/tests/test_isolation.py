@@ -350,6 +350,16 @@ ODD_HOSTS = {
         "--role=client --transport=tcp --service=echo --requirement=CLI-5 --requirement=CLI-3",
         "not decided, this host lacks pseudo-terminals: CLI-5",
     ),
+    "small buffers": (
+        "for each in tcp_rmem tcp_wmem; do echo 4096 16384 32768 >/proc/sys/net/ipv4/$each; done",
+        "--role=server --transport=tcp --service=echo --requirement=LOAD-3",
+        "",
+    ),
+    "large buffers": (
+        "for each in tcp_rmem tcp_wmem; do echo 4096 12582912 16777216 >/proc/sys/net/ipv4/$each; done",
+        "--role=server --transport=tcp --requirement=LOAD-5 --requirement=TIME-17 --requirement=ECHO-1",
+        "not decided, this host has buffers of 12 MiB for each connection: TIME-17 LOAD-1",
+    ),
     "a firewall": (
         "nft 'table inet t { chain o { type filter hook output priority 0; meta l4proto { icmp, icmpv6 } drop; }; }'",
         "--role=client --transport=udp --requirement=CLI-7 --requirement=CLI-13",
