@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
@@ -21,6 +22,7 @@ from conformance.addresses import OWN_HOST, Address
 from conformance.clocks import LOST_AFTER, loopback_delay
 from conformance.inconclusive import Inconclusive, Unjudged
 from conformance.languages.texts import say
+from conformance.targets.environment import clean_environment
 from conformance.targets.limits import MIB, OWN_FILES
 from conformance.targets.terms import Transport
 from conformance.timing import SCALE
@@ -64,6 +66,11 @@ LOOK_UP = 2 * SCALE
 
 USUAL_BUFFERS = 4
 """MiB with which a connection may begin in both directions; the default of Linux is 0.14."""
+
+PRELOADED = "LD_PRELOAD"
+
+CLOCKS_APART = 1
+"""Seconds by which a clock is another one."""
 
 IANA_PORTS = 16_384
 """Dynamic ports by RFC 6335, section 6: 49152 to 65535."""
@@ -209,6 +216,7 @@ def require_fit_host(targets: "Iterable[Target]") -> None:
     if any(not target.url for target in targets):
         require_processes()
         require_loopback()
+        require_common_clock()
 
 
 def require_usual_buffers() -> None:
@@ -234,6 +242,22 @@ def require_processes() -> None:
             shown = ""
         if shown != str(os.getpid()):
             raise OSError(say("this host has no /proc that shows its processes"))
+
+
+def require_common_clock() -> None:
+    """Raises OSError with one line where this process has another clock than the programs, as faketime(1) makes it.
+
+    Programs do not get the variable by which it does so.
+    """
+    if PRELOADED not in os.environ:
+        return
+    command = [sys.executable, "-I", "-S", "-c", "import time; print(time.time())"]
+    before = time.time()
+    told = subprocess.run(command, env=clean_environment(), stdout=subprocess.PIPE, check=True).stdout
+    if not before - CLOCKS_APART < float(told) < time.time() + CLOCKS_APART:
+        raise OSError(
+            say("this process has another clock than the programs that it starts ({variable})", variable=PRELOADED)
+        )
 
 
 def require_loopback() -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -221,6 +222,14 @@ def test_an_unfit_host_judges_nothing(told: str, words: str) -> None:
     command = [*UNFIT[told], *words.split()]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
     assert (done.returncode, done.stdout, done.stderr) == (3, "", f"sockspec: {told}\n")
+
+
+@pytest.mark.skipif(shutil.which("faketime") is None, reason="only faketime gives a process another clock")
+def test_a_judge_with_another_clock_judges_nothing() -> None:
+    command = ["faketime", "2020-02-29 23:59:58", *COMMAND]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
+    told = "sockspec: this process has another clock than the programs that it starts (LD_PRELOAD)\n"
+    assert (done.returncode, done.stdout, done.stderr) == (3, "", told)
 
 
 @pytest.mark.usefixtures("own_network")
