@@ -17,7 +17,11 @@ def main() -> int:
         )
         return 2
     if sys.getfilesystemencoding() != "utf-8":
-        speak_utf8()
+        try:
+            speak_utf8()
+        except UnicodeEncodeError as error:
+            print(f"sockspec: the command line, in this locale: {error.reason}", file=sys.stderr)
+            return 3
     forget_directory()
     import signal
 
@@ -55,10 +59,20 @@ def main() -> int:
 def speak_utf8() -> None:
     """Start this process anew: what programs get as arguments is UTF-8, in a locale with another encoding too.
 
-    Only its own output stays in that encoding.
+    Only its own output stays in that encoding. Raises UnicodeEncodeError.
     """
-    environment = {"PYTHONIOENCODING": sys.stdout.encoding if sys.stdout else "utf-8", **os.environ, "PYTHONUTF8": "1"}
-    os.execve(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]], environment)
+    own_encoding = (sys.stdout.encoding if sys.stdout else "utf-8").encode()
+    environment = {b"PYTHONIOENCODING": own_encoding, **os.environb, b"PYTHONUTF8": b"1"}
+    os.execve(sys.executable, [os.fsencode(sys.executable), b"-X", b"utf8", *command_line()[1:]], environment)
+
+
+def command_line() -> list[bytes]:
+    """Return the words of this process. Not each encoding gives back what Python has made of them: EUC-JP does not."""
+    with contextlib.suppress(OSError), open("/proc/self/cmdline", "rb") as file:
+        words = file.read().split(b"\0")[:-1]
+        if len(words) == len(sys.orig_argv):
+            return words
+    return [os.fsencode(word) for word in sys.orig_argv]
 
 
 def forget_directory() -> None:

@@ -32,8 +32,7 @@ class Profile(NamedTuple):
         from hypothesis.configuration import set_hypothesis_home_dir
 
         # It keeps tables of Unicode there, which take a second to make; its default is the directory where it runs.
-        caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        set_hypothesis_home_dir(caches / "sockspec" / "hypothesis")
+        set_hypothesis_home_dir(_caches() / "sockspec" / "hypothesis")
         hypothesis.settings.register_profile(
             self.name,
             max_examples=self.examples,
@@ -76,3 +75,11 @@ PROFILES = {
         Profile("thorough", 1000),
     )
 }
+
+
+def _caches() -> Path:
+    """Return where this user's caches are; without a home nothing can be kept there."""
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:  # no HOME, and a number without a name, as in a container
+        return Path(os.devnull)

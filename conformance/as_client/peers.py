@@ -255,6 +255,19 @@ class TcpPeer(Peer):
         self.exchange.add("C", data, f"{sent} bytes, without reading")
         return sent
 
+    def push(self, data: bytes) -> None:
+        """Send bytes while some are taken: with small buffers few are, where nobody reads the replies. Raises Reset."""
+        self.exchange.add("C", data)
+        self.socket.settimeout(STUCK)
+        view = memoryview(data)
+        try:
+            while view:
+                view = view[self.socket.send(view) :]
+        except TimeoutError:
+            pass
+        except ConnectionError as error:
+            raise self._observe(error, STUCK) from None
+
     def half_close(self) -> None:
         """Shut down the sending side. If the server has reset the connection, what reads next tells."""
         self.exchange.add("C", b"", "half-close")

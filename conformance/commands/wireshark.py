@@ -31,7 +31,13 @@ def execute(options: argparse.Namespace) -> int:
 
 
 def plugin_folder() -> Path:
-    """Return the person's own folder of plugins, by the rules of the Wireshark User's Guide, "Plugin Folders"."""
+    """Return the person's own folder of plugins, by the rules of the Wireshark User's Guide, "Plugin Folders".
+
+    Raises OSError if there is none.
+    """
     if sys.platform == "win32":
         return Path(os.environ["APPDATA"], "Wireshark", "plugins")
-    return Path.home() / ".local" / "lib" / "wireshark" / "plugins"
+    try:
+        return Path.home() / ".local" / "lib" / "wireshark" / "plugins"
+    except RuntimeError:  # no HOME, and a number without a name, as in a container
+        raise OSError(say("this user has no home directory (HOME)")) from None

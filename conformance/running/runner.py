@@ -170,17 +170,25 @@ def _arguments(selection: Selection) -> list[str]:
         f"--seed={profile.seed}",
         *([] if selection.budget is None else [f"--budget={selection.budget}"]),
         *([] if selection.fail_fast is None else [f"--fail-fast={selection.fail_fast}"]),
-        *_distribution(selection.workers, len(selection.targets) * len(transports)),
+        *_distribution(selection.workers, len(selection.targets) * len(transports), selection.targets),
     ]
 
 
-def _distribution(workers: Sequence[str], units: int) -> list[str]:
-    """Return the options that have a session share its work; where one unit is all of it, the session does it."""
+def _distribution(workers: Sequence[str], units: int, targets: Sequence[Target]) -> list[str]:
+    """Return the options that have a session share its work; where one unit is all of it, the session does it.
+
+    So it does where a path has bytes that are not UTF-8, which workers cannot be told.
+    """
     local = min(WORKERS, units)
-    if not workers and local == 1:
+    paths = str(ROOT), tempfile.gettempdir(), *[target.word for target in targets]
+    if not workers and (local == 1 or not all(map(_is_utf8, paths))):
         return []
     workers = workers or [f"{local}*popen"]
     return ["--dist=loadgroup", f"--max-worker-restart={RESTARTS}", *[f"--tx={spec}" for spec in workers]]
+
+
+def _is_utf8(path: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in path)
 
 
 def _session(arguments: Sequence[str]) -> Iterator[Planned | Case]:

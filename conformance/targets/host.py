@@ -7,21 +7,25 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from itertools import pairwise
 from math import ceil, inf
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 from unittest import SkipTest
 
 from conformance.addresses import OWN_HOST, Address
-from conformance.clocks import LOST_AFTER
+from conformance.clocks import LOST_AFTER, loopback_delay
 from conformance.inconclusive import Inconclusive, Unjudged
 from conformance.languages.texts import say
+from conformance.targets.environment import clean_environment
 from conformance.targets.limits import MIB, OWN_FILES
 from conformance.targets.terms import Transport
+from conformance.timing import SCALE
 
 if TYPE_CHECKING:
     from conformance.targets.target import Target
@@ -57,6 +61,17 @@ FAILED_BURSTS = 2
 BURST = bytes(range(20))
 """Of each of these bytes a datagram: few enough for any receive buffer."""
 
+LOOK_UP = 2 * SCALE
+"""Seconds in which a resolver says that it does not know a host."""
+
+USUAL_BUFFERS = 4
+"""MiB with which a connection may begin in both directions; the default of Linux is 0.14."""
+
+PRELOADED = "LD_PRELOAD"
+
+CLOCKS_APART = 1
+"""Seconds by which a clock is another one."""
+
 IANA_PORTS = 16_384
 """Dynamic ports by RFC 6335, section 6: 49152 to 65535."""
 
@@ -65,6 +80,8 @@ _taking_ports = threading.Lock()
 _VMSTAT = Path("/proc/vmstat")
 
 _PORT_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
+
+_BUFFERS = Path("/proc/sys/net/ipv4/tcp_rmem"), Path("/proc/sys/net/ipv4/tcp_wmem")
 
 _LACKING = errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT
 
@@ -132,11 +149,85 @@ def require_localhost(transport: Transport) -> str:
     return host
 
 
+def addresses_of_localhost() -> set[str]:
+    """Return the addresses of the name localhost; it has some, see `require_localhost`."""
+    return {str(found[4][0]) for found in socket.getaddrinfo("localhost", 0)}
+
+
+def require_foreign(transport: Transport, host: str) -> None:
+    """Raise Inconclusive if a program can listen on that IP address, which is none of this host's own.
+
+    Linux can let it, where a service moves with its address from one host to another (ip_nonlocal_bind).
+    """
+    try:
+        require_address(transport, host)
+    except Inconclusive:
+        return
+    raise Inconclusive(f"this host lets programs listen on {host}")
+
+
+def require_refusals(host: str) -> None:
+    """Raise Inconclusive unless this host says of that IP address that nobody listens on a UDP port there.
+
+    It says so by ICMP, which a firewall may drop.
+    """
+    require_address("udp", host)
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind((host, 0))
+        free = sock.getsockname()
+    with socket.socket(sock.family, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(LOST_AFTER + loopback_delay())
+        try:
+            sock.connect(free)
+            sock.send(b"")
+            sock.recv(1)
+        except ConnectionRefusedError:
+            return
+        except TimeoutError:
+            pass
+    raise Inconclusive(f"this host does not report that nobody listens on a UDP port of {host}")
+
+
+@cache
+def is_unknown(host: str) -> bool:
+    """Return whether this host says at once that there is no such host.
+
+    A resolver may be out of reach; then each program waits for it. Others know any name.
+    """
+    answers: SimpleQueue[bool] = SimpleQueue()
+
+    def look_up() -> None:
+        try:
+            socket.getaddrinfo(host, 0)
+        except (OSError, UnicodeError):
+            answers.put(True)
+        else:
+            answers.put(False)
+
+    threading.Thread(target=look_up, daemon=True).start()
+    try:
+        return answers.get(timeout=LOOK_UP)
+    except Empty:
+        return False
+
+
 def require_fit_host(targets: "Iterable[Target]") -> None:
     """Raises OSError with one line unless this host can run the programs of these targets."""
     if any(not target.url for target in targets):
         require_processes()
         require_loopback()
+        require_common_clock()
+
+
+def require_usual_buffers() -> None:
+    """Raise Inconclusive where Linux begins with large buffers for each connection, as it may be set to (tcp(7)).
+
+    It then takes tens of MiB for a client that does not read, and hides what the server does.
+    """
+    with suppress(OSError, ValueError, IndexError):  # no Linux, or no /proc
+        sizes = [int(file.read_text(encoding="ascii").split()[1]) for file in _BUFFERS]
+        if sum(sizes) > USUAL_BUFFERS * MIB:
+            raise Inconclusive(f"this host has buffers of {max(sizes) // MIB} MiB for each connection")
 
 
 def require_processes() -> None:
@@ -151,6 +242,22 @@ def require_processes() -> None:
             shown = ""
         if shown != str(os.getpid()):
             raise OSError(say("this host has no /proc that shows its processes"))
+
+
+def require_common_clock() -> None:
+    """Raises OSError with one line where this process has another clock than the programs, as faketime(1) makes it.
+
+    Programs do not get the variable by which it does so.
+    """
+    if PRELOADED not in os.environ:
+        return
+    command = [sys.executable, "-I", "-S", "-c", "import time; print(time.time())"]
+    before = time.time()
+    told = subprocess.run(command, env=clean_environment(), stdout=subprocess.PIPE, check=True).stdout
+    if not before - CLOCKS_APART < float(told) < time.time() + CLOCKS_APART:
+        raise OSError(
+            say("this process has another clock than the programs that it starts ({variable})", variable=PRELOADED)
+        )
 
 
 def require_loopback() -> None:
@@ -270,15 +377,17 @@ def killed_for_memory() -> int:
 
 def require_addresses() -> None:
     """Raises OSError with one line unless a program has `ADDRESSES`, most of them for the stacks of its threads."""
-    most, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if most != resource.RLIM_INFINITY and most < ADDRESSES * MIB:
-        problem = say(
-            "this host lets a program have no more than {count} MiB of addresses (ulimit -v), and the checks need"
-            " {needed}",
-            count=most // MIB,
-            needed=ADDRESSES,
-        )
-        raise OSError(problem)
+    for limit, command in (resource.RLIMIT_AS, "ulimit -v"), (resource.RLIMIT_DATA, "ulimit -d"):
+        most, _ = resource.getrlimit(limit)
+        if most != resource.RLIM_INFINITY and most < ADDRESSES * MIB:
+            problem = say(
+                "this host lets a program have no more than {count} MiB of addresses ({command}), and the checks need"
+                " {needed}",
+                count=most // MIB,
+                command=command,
+                needed=ADDRESSES,
+            )
+            raise OSError(problem)
 
 
 @contextmanager
@@ -312,14 +421,15 @@ def _require_spare_ports(kind: socket.SocketKind) -> None:
                 raise Unjudged(NO_PORT) from None
 
 
-def with_hosts(file: str) -> tuple[str, ...]:
-    """Return the words before a command that let its program look names up in that file, in place of /etc/hosts.
+def with_hosts(file: str, name: str) -> tuple[str, ...]:
+    """Return the words before a command that let its program look up that name in that file, in place of /etc/hosts.
 
-    Raises Inconclusive where a program cannot have files of its own.
+    Raises Inconclusive where a program cannot have files of its own, or where names are looked up elsewhere.
     """
     words = "unshare", "--map-root-user", "--mount", "sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"', file
+    look_up = sys.executable, "-I", "-S", "-c", "import socket, sys; socket.getaddrinfo(sys.argv[1], 0)", name
     try:
-        subprocess.run([*words, "true"], check=True, capture_output=True)
+        subprocess.run([*words, *look_up], check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError):
         raise Inconclusive("a program cannot have an /etc/hosts of its own on this host") from None
     return words

@@ -19,5 +19,5 @@ def unwritable(target: Target, transport: Transport, role: Role, where: str, *ar
     target.need("output-files")
     if where == "full" and not os.path.exists("/dev/full"):
         raise Inconclusive("this host lacks the device /dev/full")
-    command = ["sh", "-c", f'exec "$0" "$@" {_SHELL[where]}', *target.command(transport, role), *arguments]
+    command = ["/bin/sh", "-c", f'exec "$0" "$@" {_SHELL[where]}', *target.command(transport, role), *arguments]
     return Program(command, cwd=target.cwd, env=target.environment, limits=target.limits)

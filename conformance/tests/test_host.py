@@ -1,8 +1,10 @@
 """What the host offers: processors, where a container or taskset leaves fewer than there are."""
 
 import os
+import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -39,3 +41,17 @@ def test_the_quota_of_both_versions_of_control_groups(tmp_path: Path) -> None:
         assert host._quota_of(tmp_path) == share
     (tmp_path / "cpu.max").write_text("20000 100000\n", encoding="ascii")
     assert host._quota_of(tmp_path) == 0.2
+
+
+def test_a_resolver_that_answers_late_or_knows_any_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that waits for it is at no fault, nor one that finds the host."""
+    ended = threading.Event()
+    monkeypatch.setattr(host, "LOOK_UP", 0.1)
+    for name, look_up, unknown in (
+        ("late", lambda *_: ended.wait(), False),
+        ("any", lambda *_: [], False),
+        ("none", socket.getaddrinfo, True),
+    ):
+        monkeypatch.setattr(socket, "getaddrinfo", look_up)
+        assert host.is_unknown(f"{name}..") == unknown, name
+    ended.set()

@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -96,6 +97,28 @@ def test_a_file_that_is_called_like_a_module_of_python_is_not_imported(tmp_path:
         )
     done = run(tmp_path, {})
     assert (done.returncode, counts(done.stdout)) == (0, expected), done.stdout + done.stderr
+
+
+def test_a_user_without_a_home_can_judge() -> None:
+    """In a container, where a number has no name and HOME is not set."""
+    source = (
+        "import os, pwd; from conformance.profiles import PROFILES; from hypothesis import given, strategies as st\n"
+        "def fail(number): raise KeyError(number)\n"
+        "pwd.getpwuid = fail\n"
+        "os.environ.pop('HOME', None); os.environ.pop('XDG_CACHE_HOME', None)\n"
+        "PROFILES['quick'].load(); given(st.text())(lambda text: None)()\n"
+    )
+    command = [sys.executable, "-c", source]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_path_without_a_shell_is_no_fault_of_the_target(tmp_path: Path) -> None:
+    words = "--transport=tcp", "--service=echo", "--requirement=CLI-8", "--requirement=SRV-10"
+    command = [*COMMAND[:5], "--profile=quick", *words]
+    environment = {**os.environ, "PATH": str(tmp_path)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, encoding="utf-8", check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_a_wrong_server_does_not_conform_without_assertions(tmp_path: Path) -> None:
@@ -201,6 +224,14 @@ def test_an_unfit_host_judges_nothing(told: str, words: str) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (3, "", f"sockspec: {told}\n")
 
 
+@pytest.mark.skipif(shutil.which("faketime") is None, reason="only faketime gives a process another clock")
+def test_a_judge_with_another_clock_judges_nothing() -> None:
+    command = ["faketime", "2020-02-29 23:59:58", *COMMAND]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=False)
+    told = "sockspec: this process has another clock than the programs that it starts (LD_PRELOAD)\n"
+    assert (done.returncode, done.stdout, done.stderr) == (3, "", told)
+
+
 @pytest.mark.usefixtures("own_network")
 def test_a_host_without_processes_judges_no_exercise(tmp_path: Path) -> None:
     (tmp_path / "server.py").touch()
@@ -256,6 +287,26 @@ def test_arguments_are_utf8_in_any_locale() -> None:
     assert done.stdout.isascii()
 
 
+def test_words_are_handed_on_as_they_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In EUC-JP, what Python makes of words in UTF-8 has no way back."""
+    from conformance import __main__ as main
+
+    source = (
+        "import sys; sys.orig_argv[-1] = '\\u589c\\x80'; from conformance import __main__ as main;"
+        " print(main.command_line()[-1].decode())"
+    )
+    command = [sys.executable, "-X", "utf8", "-c", source, "привет"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=True)
+    assert done.stdout == "привет\n"
+
+    def fail() -> None:
+        raise UnicodeEncodeError("euc_jp", "\x80", 0, 1, "illegal multibyte sequence")
+
+    monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "euc_jp")
+    monkeypatch.setattr(main, "speak_utf8", fail)
+    assert main.main() == 3
+
+
 @pytest.mark.usefixtures("own_network")
 def test_a_host_with_few_ports_judges_nothing() -> None:
     command = [*UNSHARE, "sh", "-c", UP + shlex.join(COMMAND), "40000 40020"]
@@ -287,6 +338,60 @@ def test_a_host_without_localhost_is_no_fault_of_the_target(tmp_path: Path) -> N
     assert "not decided, this host lacks an address of localhost: CLI-1 SRV-2" in done.stdout
 
 
+ODD_HOSTS = {
+    "foreign addresses": (
+        "echo 1 >/proc/sys/net/ipv4/ip_nonlocal_bind",
+        "--transport=tcp --service=time --requirement=SRV-11",
+        "not decided, this host lets programs listen on 192.0.2.1: SRV-11",
+    ),
+    "another localhost": (
+        "echo 127.0.1.1 localhost >hosts && mount --bind hosts /etc/hosts",
+        "--transport=tcp --service=echo --requirement=SRV-2",
+        "",
+    ),
+    "names from elsewhere": (
+        "echo hosts: dns >nsswitch && mount --bind nsswitch /etc/nsswitch.conf",
+        "--role=client --transport=tcp --requirement=CLI-7",
+        "not decided, a program cannot have an /etc/hosts of its own on this host: CLI-7",
+    ),
+    "no terminals": (
+        "mount -t tmpfs none /dev/pts && mount --bind /dev/null /dev/ptmx",
+        "--role=client --transport=tcp --service=echo --requirement=CLI-5 --requirement=CLI-3",
+        "not decided, this host lacks pseudo-terminals: CLI-5",
+    ),
+    "small buffers": (
+        "for each in tcp_rmem tcp_wmem; do echo 4096 16384 32768 >/proc/sys/net/ipv4/$each; done",
+        "--role=server --transport=tcp --service=echo --requirement=LOAD-3",
+        "",
+    ),
+    "large buffers": (
+        "for each in tcp_rmem tcp_wmem; do echo 4096 12582912 16777216 >/proc/sys/net/ipv4/$each; done",
+        "--role=server --transport=tcp --requirement=LOAD-5 --requirement=TIME-17 --requirement=ECHO-1",
+        "not decided, this host has buffers of 12 MiB for each connection: TIME-17 LOAD-1",
+    ),
+    "a firewall": (
+        "nft 'table inet t { chain o { type filter hook output priority 0; meta l4proto { icmp, icmpv6 } drop; }; }'",
+        "--role=client --transport=udp --requirement=CLI-7 --requirement=CLI-13",
+        "not decided, this host does not report that nobody listens on a UDP port of ::1: CLI-7",
+    ),
+}
+"""What is done to a host, what is judged there, and what is said of it. What that host lacks is no target's fault."""
+
+
+@pytest.mark.usefixtures("own_network")
+@pytest.mark.parametrize("name", ODD_HOSTS)
+def test_an_odd_host_is_no_fault_of_the_target(name: str, tmp_path: Path) -> None:
+    oddity, words, told = ODD_HOSTS[name]
+    network = [*UNSHARE, "--mount", "sh", "-ec", f'ip link set lo up\n{oddity}\nexec "$@"', "sh"]
+    if subprocess.run([*network, "true"], cwd=tmp_path, capture_output=True, check=False).returncode:
+        pytest.skip("this host cannot be made so")
+    command = [*network, *COMMAND[:5], *words.split()]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, encoding="utf-8", check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert told in done.stdout, done.stdout
+
+
 def test_a_host_with_few_threads_judges_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A container with ``--pids-limit``, or ``ulimit -u``: a server with a thread for each client is at no fault."""
 
@@ -307,13 +412,16 @@ def test_a_host_with_few_open_files_judges_nothing(monkeypatch: pytest.MonkeyPat
         next(iter(runner.run(selection)))
 
 
-def test_a_host_with_few_addresses_judges_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("limit", "command"), [("RLIMIT_AS", "ulimit -v"), ("RLIMIT_DATA", "ulimit -d")])
+def test_a_host_with_few_addresses_judges_nothing(limit: str, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """After ``ulimit -v 1500000`` 150 threads do not start, since Linux reserves 8 MiB for each."""
     most = 1_500_000 << 10
     unlimited = resource.RLIM_INFINITY, resource.RLIM_INFINITY
-    monkeypatch.setattr(resource, "getrlimit", lambda which: (most, most) if which == resource.RLIMIT_AS else unlimited)
+    number = getattr(resource, limit)
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (most, most) if which == number else unlimited)
     selection = Selection([BUNDLED["raw"]], [], [], [], [], PROFILES["quick"])
-    with pytest.raises(OSError, match=r"no more than 1464 MiB of addresses \(ulimit -v\), and the checks need 4096"):
+    told = rf"no more than 1464 MiB of addresses \({command}\), and the checks need 4096"
+    with pytest.raises(OSError, match=told):
         next(iter(runner.run(selection)))
 
 

@@ -61,6 +61,18 @@ def test_nothing_is_left_that_nobody_asked_for(directory: Path, words: list[str]
     assert [each.name for each in directory.iterdir()] == ["sockspec.toml"]
 
 
+def test_a_directory_whose_name_is_no_utf8_is_judged(directory: Path) -> None:
+    """Workers cannot be told of such a path."""
+    odd = directory / os.fsdecode(b"\xff")
+    try:
+        odd.mkdir()
+    except OSError:
+        pytest.skip("this file system has UTF-8 alone")
+    (directory / "sockspec.toml").rename(odd / "sockspec.toml")
+    done = sockspec(odd, "run", ".", "raw", "--service=echo", *FEW)
+    assert done.returncode == 0, (done.stdout + done.stderr).decode()
+
+
 @pytest.mark.parametrize("setting", ["COLUMNS=1", "PYTHONIOENCODING=ascii", "NO_COLOR=1"])
 def test_any_terminal_will_do(directory: Path, setting: str) -> None:
     name, _, value = setting.partition("=")

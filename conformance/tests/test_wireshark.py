@@ -279,6 +279,17 @@ def test_values_are_numbers_and_times_for_filters(tmp_path: Path) -> None:
         assert [int(number) - 1 for number in seen] == of, taken
 
 
+def test_it_is_not_installed_without_a_home(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", fail)
+    assert main.main(["wireshark", "--install"]) == 3
+    assert capsys.readouterr().err == "sockspec: this user has no home directory (HOME)\n"
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="the folder is of POSIX systems")
 def test_installed_it_shows_the_captures_of_a_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -5,6 +5,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any, NoReturn, TypeVar
 
@@ -17,6 +18,8 @@ from spec.program.output import fail, use_utf8
 from spec.program.system import SHARES_PORTS
 from spec.program.texts import checked_text
 from spec.ticks import parse_interval
+
+COMMAND_LINE = "/proc/self/cmdline"
 
 HELP_COLUMNS = 78
 """Where help is wrapped; to ask how wide the terminal is, argparse would import ``shutil`` at each start: 3 ms."""
@@ -100,7 +103,8 @@ def parse_client_options(arguments: Sequence[str] | None, transport: str) -> Cli
     given = _parse(parser, arguments)
     if given["text"] is not None:
         try:
-            given["text"] = checked_text(given["service"], os.fsencode(given["text"]))
+            encoded = given["text"].encode("utf-8", sys.getfilesystemencodeerrors())
+            given["text"] = checked_text(given["service"], encoded)
         except ValueError as error:
             fail(message_of(error), WRONG_USAGE)
     return ClientOptions(transport=transport, **given)
@@ -117,7 +121,7 @@ def _parser(usage: str, description: str, port: Callable[[str], int]) -> _Parser
 def _parse(parser: _Parser, arguments: Sequence[str] | None) -> dict[str, Any]:
     if (language := language_for(sys.stderr)) != ENGLISH:
         set_language_of_argparse(language)
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    words = _own_words() if arguments is None else list(arguments)
     end = words.index("--") if "--" in words else len(words)  # argparse would drop a message that is "--" itself
     given: dict[str, Any] = vars(parser.parse_intermixed_args(words[:end]))
     rest = words[end + 1 :]
@@ -130,6 +134,30 @@ def _parse(parser: _Parser, arguments: Sequence[str] | None) -> dict[str, Any]:
     if given["port"] is None:
         given["port"] = DEFAULT_PORTS[given["service"]]
     return given
+
+
+def _own_words() -> list[str]:
+    """Return this process's words, decoded as UTF-8 (CLI-8), whatever the locale says. Exits where that cannot be.
+
+    Python decodes them as the locale says, and not each encoding gives back what came: EUC-JP does not.
+    """
+    words = sys.argv[1:]
+    if sys.getfilesystemencoding() == "utf-8":
+        return words
+    try:
+        own = _own_bytes(len(words)) or [os.fsencode(word) for word in words]
+    except UnicodeEncodeError:
+        fail(Message("not well-formed UTF-8"), WRONG_USAGE)
+    return [word.decode("utf-8", "surrogateescape") for word in own]
+
+
+def _own_bytes(count: int) -> list[bytes]:
+    """Return the last words of the command line as they came, where Linux shows them; none elsewhere."""
+    with suppress(OSError), open(COMMAND_LINE, "rb") as file:
+        whole = file.read().split(b"\0")[:-1]
+        if len(whole) == len(sys.orig_argv) and sys.orig_argv[len(whole) - count :] == sys.argv[1:]:
+            return whole[len(whole) - count :]
+    return []
 
 
 def _unrecognized(words: str) -> NoReturn:

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from errno import errorcode
+from errno import EBADF, errorcode
 from functools import cache
 from io import TextIOWrapper
 from typing import NoReturn, TextIO
@@ -13,6 +13,9 @@ from spec.program.language import translated
 from spec.program.lines import LineWriter
 from spec.text import visible
 
+_closed: set[TextIO] = set()
+"""What stands for the streams that were closed when the program started."""
+
 
 def use_utf8() -> None:
     """Make standard output and error UTF-8, line-buffered, with LF as a line's end on Windows too (SRV-1).
@@ -22,6 +25,7 @@ def use_utf8() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:  # closed when the program started
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
+            _closed.add(getattr(sys, name))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace", newline="\n", line_buffering=True)
@@ -37,8 +41,10 @@ def say(line: str) -> None:
 
 
 def show(line: str) -> None:
-    """Print a client's line on standard output. Exit with status 1 when it cannot be written."""
+    """Print a client's line on standard output. Exit with status 1 when it cannot be written (CLI-6)."""
     try:
+        if sys.stdout in _closed:
+            raise OSError(EBADF, os.strerror(EBADF))
         _writer(sys.stdout).write(line)
     except BrokenPipeError:
         raise SystemExit(UNREACHABLE) from None

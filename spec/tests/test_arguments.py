@@ -1,8 +1,10 @@
 """The command line that all programs share: SPEC.md, sections 12 and 13."""
 
+import os
 import sys
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -87,6 +89,26 @@ def test_the_words_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     assert parse_client_options(None, "udp").text == "привет"
     monkeypatch.setattr(sys, "argv", ["server", "time"])
     assert parse_server_options(None, "udp").service == "time"
+
+
+def test_words_are_utf8_in_a_locale_with_another_encoding(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Capture
+) -> None:
+    """CLI-8: the bytes count that the system passes on. What Python makes of them in EUC-JP has no way back."""
+    words = ["python", "client", "echo", "\u589c\x80"]
+    command_line = tmp_path / "cmdline"
+    command_line.write_bytes("python\0client\0echo\0привет\0".encode())
+    monkeypatch.setattr(sys, "orig_argv", words)
+    monkeypatch.setattr(sys, "argv", words[1:])
+    monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "euc_jp")
+    monkeypatch.setattr(os, "fsencode", lambda word: word.encode("euc_jp", "surrogateescape"))
+    monkeypatch.setattr(arguments, "COMMAND_LINE", str(command_line))
+    assert parse_client_options(None, "udp").text == "привет"
+    monkeypatch.setattr(arguments, "COMMAND_LINE", str(tmp_path / "missing"))
+    assert_wrong(lambda words, _: parse_client_options(None, "udp"), [], capsys)
+    monkeypatch.setattr(sys, "argv", ["client", "echo", "abc"])
+    monkeypatch.setattr(arguments, "COMMAND_LINE", str(command_line))
+    assert parse_client_options(None, "udp").text == "abc", "whoever calls it has other words"
 
 
 def each(lines: str) -> list[list[str]]:

@@ -50,3 +50,22 @@ else:
         monkeypatch.setattr(os, "listdir", lambda directory: ["0", "1", "2"])
         monkeypatch.setattr(resource, "getrlimit", lambda which: (256, 1018))
         assert_wrong(lambda words, _: parse_server_options(words, "tcp"), ["echo", "--max-clients", "1000"], capsys)
+
+    def test_a_system_that_lists_no_open_files(monkeypatch: pytest.MonkeyPatch) -> None:
+        """A sandbox without /proc: they are counted, one by one."""
+
+        def fail(directory: str) -> list[str]:
+            raise FileNotFoundError(2, "No such file or directory", directory)
+
+        def look(number: int) -> None:
+            if number > 2:
+                raise OSError(9, "Bad file descriptor")
+
+        limits: list[object] = []
+        with monkeypatch.context() as system:
+            system.setattr(os, "listdir", fail)
+            system.setattr(os, "fstat", look)
+            system.setattr(resource, "getrlimit", lambda which: (256, 4096))
+            system.setattr(resource, "setrlimit", lambda which, limit: limits.append(limit))
+            assert parse_server_options(["echo"], "tcp").max_clients == CLIENTS_DEFAULT
+        assert limits == [(1019, 4096)]

@@ -78,11 +78,21 @@ def test_closed_streams(monkeypatch: pytest.MonkeyPatch) -> None:
     options = parse_client_options(["echo"], "udp")
     rejected: list[str] = []
     say("lost")
-    show("lost")
     complain("lost")
     assert list(read_texts(options, rejected.append)) == [] and rejected == ["no message"]
     for stream in (sys.stdin, sys.stdout, sys.stderr):
         stream.close()
+
+
+def test_a_client_whose_output_is_closed(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    """CLI-6: nobody sees what it prints."""
+    with monkeypatch.context() as closed:
+        closed.setattr(sys, "stdout", None)
+        parse_client_options(["echo", "a"], "udp")
+        with sys.stdout, pytest.raises(SystemExit) as exit_:
+            show("a line")
+    assert exit_.value.code == 1
+    assert capsys.readouterr().err == "error: cannot print: Bad file descriptor\n"
 
 
 def test_explain() -> None:

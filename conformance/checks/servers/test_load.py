@@ -21,6 +21,7 @@ from conformance.expected.services import SERVICE_TABLE
 from conformance.inconclusive import Inconclusive
 from conformance.running.fixtures import StartServer
 from conformance.running.stalls import MEASURED_AGAIN, busy_since, this_moment
+from conformance.targets.host import require_usual_buffers
 from conformance.targets.server import Server
 from conformance.timing import JUDGE_LATENESS, SCALE, interval
 from spec.limits import LINE_BYTES, MESSAGE_BYTES, NAME_CHARACTERS, UNSENT_BYTES
@@ -53,6 +54,7 @@ def long_line(server: Server) -> bytes:
 @pytest.mark.needs("TCP-5", "TCP-8")
 def test_a_client_that_does_not_read(start_server: StartServer) -> None:
     """The server stops reading, keeps few bytes, serves others, and answers every line when the client reads again."""
+    require_usual_buffers()
     server = start_server("--interval", "86400")
     require_service(server)
     process = psutil.Process(server.pid)
@@ -119,7 +121,10 @@ def test_much_noise(server: Server) -> None:
     """64 KiB of each byte: one line, many lines, large datagrams."""
     for byte in (b"\x00", b"\xff", b"\n", b"E", b" ", b"\r"):
         with peers.connect(server) as peer:
-            peer.send(byte * (1 << 16 if server.transport == "tcp" else 65507))
+            if isinstance(peer, TcpPeer):
+                peer.push(byte * (1 << 16))
+            else:
+                peer.send(byte * 65507)
     require_service(server)
 
 

@@ -25,7 +25,7 @@ from conformance.as_client.peers import TcpPeer
 from conformance.blame import about
 from conformance.running.fixtures import ServerPool, StartServer
 from conformance.running.stalls import MEASURED_AGAIN, busy_since, this_moment
-from conformance.targets.host import unjudged_without_resources
+from conformance.targets.host import require_usual_buffers, unjudged_without_resources
 from conformance.targets.server import Server
 from conformance.targets.target import Target
 from conformance.targets.terms import Transport
@@ -333,6 +333,7 @@ def test_more_than_a_hundred_subscribers(start_server: StartServer) -> None:
 @pytest.mark.options("--interval", SHORT)
 def test_ticks_are_skipped_while_the_client_does_not_read(server: Server) -> None:
     """Replies that are not read fill the server's buffers. Another subscriber shows how much time passes."""
+    require_usual_buffers()
     with TcpPeer(server.address, receive_buffer=1 << 15) as peer, TcpPeer(server.address) as other:
         Subscription(peer, "a")
         witness = Subscription(other, "b")
