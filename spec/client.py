@@ -180,11 +180,13 @@ def _local(moment: datetime) -> datetime:
 
 
 def _offset(moment: datetime) -> timedelta:
-    """Return the offset from UTC of the person's time zone at a moment."""
+    """Return the offset from UTC of the person's time zone at a moment; none if it is a day: RFC 3339 has no such."""
     try:
         local = moment.astimezone()
     except OSError:  # Windows has no local time before 1970 and after 3000; each 400 years the calendar is the same
         local = moment.replace(year=2000 + moment.year % 400).astimezone()
+    except ValueError:
+        return timedelta()
     return local.utcoffset() or timedelta()
 
 

@@ -81,10 +81,16 @@ def test_a_time_at_the_ends_of_the_calendar(time: str, zone: str, live_in: Calla
 
 @pytest.mark.parametrize(
     ("zone", "shown"),
-    [("XXX-1:23:45", "13:23:00.000+01:23"), ("XXX5:30:30", "06:30:00.000-05:30"), ("XXX0:00:59", "12:00:00.000+00:00")],
+    [
+        ("XXX-1:23:45", "13:23:00.000+01:23"),
+        ("XXX5:30:30", "06:30:00.000-05:30"),
+        ("XXX0:00:59", "12:00:00.000+00:00"),
+        ("XXX-25", "12:00:00.000+00:00"),
+        ("XXX24", "12:00:00.000+00:00"),
+    ],
 )
-def test_an_offset_with_seconds(zone: str, shown: str, live_in: Callable[[str], None]) -> None:
-    """CLI-19: RFC 3339 has none. It is the same moment without them."""
+def test_an_offset_that_rfc_3339_lacks(zone: str, shown: str, live_in: Callable[[str], None]) -> None:
+    """CLI-19: there is none with seconds, and none of a day. It is the same moment without them."""
     live_in(zone)
     moment = parse_tick(Reply("TICK", TICK | {"time": "2026-11-23T12:00:00.000Z"})).time
     assert moment.isoformat(timespec="milliseconds") == f"2026-11-23T{shown}"
