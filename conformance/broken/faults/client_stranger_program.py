@@ -156,6 +156,12 @@ def loses_the_last_line() -> None:
     _reads(lambda good, service: (line[:-1].removesuffix(b"\r") for line in sys.stdin.buffer if line.endswith(b"\n")))
 
 
+@fault("CLI-4", transport="udp", service="time")
+def keeps_the_cr_of_a_last_line() -> None:
+    """takes a CR for a line's end only before LF"""
+    _reads(lambda good, service: (line.replace(b"\r\n", b"\n").removesuffix(b"\n") for line in sys.stdin.buffer))
+
+
 @fault("CLI-4", transport="udp", service="echo")
 def waits_for_the_end_of_its_input() -> None:
     """sends its first message only when standard input has ended"""

@@ -16,7 +16,7 @@ from impl_raw import tcp_server, udp_server
 from impl_raw.tcp_server import Server
 from spec import ticks
 from spec.options import ServerOptions
-from spec.program import arguments, output, signals
+from spec.program import arguments, open_files, output, signals
 
 
 @fault("SRV-8", transport="udp", service="time")
@@ -188,6 +188,24 @@ def takes_more_digits_of_fraction() -> None:
 def promises_more_clients_than_files() -> None:
     """starts with a limit of clients for which the system lets it open too few files"""
     patch(arguments, "allow_open_files", lambda clients: None)
+
+
+@fault("SRV-10", transport="tcp", service="echo")
+def forgets_the_files_of_its_own() -> None:
+    """starts with as many clients as the system lets it open files, though it needs some itself"""
+    patch(open_files, "_count_open_files", lambda: 0)
+    patch(open_files, "_OTHER_FILES", 0)
+
+
+@fault("SRV-10", transport="tcp", service="echo")
+def takes_the_first_of_two_limits() -> None:
+    """heeds the first --max-clients of several"""
+
+    @wrap(arguments, "_parse")
+    def parse(good: Any, parser: Any, given: Any) -> Any:
+        words = list(sys.argv[1:] if given is None else given)
+        limits = [word for word in words if word.startswith("--max-clients=")]
+        return good(parser, [word for word in words if word not in limits[1:]])
 
 
 @fault("SRV-11", transport="tcp", service="echo")

@@ -279,10 +279,11 @@ def usages(host: str, port: int, offered: Sequence[Service] = SERVICES) -> Itera
     yield from ([next(services), *where, "x", word] for word in ("y", "echo", ""))
     for option, values in {
         "--port": ["", "+7007", "70\n07", "7007\n", "0", "-1", "65536", "7.0", "http", "٧"],
-        "--timeout": ["", "0", "0.0", "-1", "nan", "inf", "1e1", "soon"],
-        "--ticks": ["", "+5", "0", "-1", "1.5", "many"],
+        "--timeout": ["", "0", "0.0", "-1", "nan", "inf", "1e1", "soon", "3.", ".5"],
+        "--ticks": ["", "+5", "-1", "1.5", "many"],
     }.items():
         yield from ([next(services), *where, option, value, "x"] for value in values)
+    yield from ([service, *where, "--ticks", "0", "x"] for service in offered)  # also if it has no ticks
     yield [next(services), *where, "--timeout", "soon", "--timeout", "1", "x"]
     yield from ([next(services), *where, word] for word in ("-x", "--x", "--no\nsuch"))
     yield from ([next(services), *where, option] for option in ("--host", "--port", "--timeout", "--ticks"))

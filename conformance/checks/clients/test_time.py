@@ -53,6 +53,15 @@ def test_takes_the_first_line_of_standard_input_as_its_name(target: Target, tran
         talk.ends(0, [talk.connected, *tick_lines("я", [1])])
 
 
+@pytest.mark.requirement("CLI-4")
+def test_takes_what_its_input_ends_with_as_its_name(target: Target, transport: Transport) -> None:
+    """Without a line's end, but with the CR of one."""
+    with Talk(target, "time", transport, "--ticks", "1", stdin="Анна\r") as talk:
+        talk.subscribe("Анна")
+        talk.send(tick("Анна", 1))
+        talk.ends(0, [talk.connected, *tick_lines("Анна", [1])])
+
+
 @pytest.mark.requirement("SRV-14", "CLI-19")
 def test_makes_each_hidden_character_of_a_name_visible(target: Target, transport: Transport) -> None:
     """Each stands in a tick of its own, too: a pattern that is to match a line may end at U+2028."""
@@ -359,6 +368,8 @@ def _malformed_before_the_subscription(transport: Transport) -> Iterator[tuple[s
     ):
         yield "CLI-24", f"{name} {value!r}", reply("OK", *replaced(good, name, value))
     yield "CLI-24", "an echo", ok("echo", "udp", "TIME")
+    for lacks, field in ("code", ("reason", "why")), ("reason", ("code", "bad-name")):
+        yield "CLI-24", f"an error without {lacks}", reply("ERR", field)
     if transport == "tcp":
         yield "CLI-25", "a challenge", challenge("t")
         yield "CLI-25", "a tick", tick("Анна", 1)

@@ -44,6 +44,7 @@ from conformance.targets.server import Server
 from conformance.targets.target import Target
 from conformance.targets.terms import SERVICES, Service, Transport
 from conformance.timing import interval
+from spec.limits import CLIENTS_DEFAULT
 
 ECHO = pytest.mark.service("echo")
 TCP = pytest.mark.transport("tcp")
@@ -166,10 +167,25 @@ def test_forms_of_options(start_server: StartServer) -> None:
     before.stop()
     clients = {"udp": "004294967296", "tcp": "0010"}[before.transport]  # each client over TCP is an open file
     options = ["--host", "127.0.0.1", "--port", "1", "--interval=0.5"]
-    options += ["--idle-timeout=007.50", "--idle-timeout", "999999999", f"--max-clients={clients}"]
+    options += ["--idle-timeout=007.50", "--idle-timeout", "999999999", "--max-clients=1", f"--max-clients={clients}"]
     server = start_server(*options, "--interval=03.0", f"--port=000{before.port}", f"--host={OWN_HOST}")
     require_url(server, before.url)
-    require_service(server)
+    with peers.connect(server):  # over TCP it is a client, over UDP the first of the two that follow is
+        require_service(server)
+        require_service(server)
+
+
+@pytest.mark.transport("tcp")
+@ECHO
+@pytest.mark.requirement("SRV-10")
+@pytest.mark.parametrize("files", [CLIENTS_DEFAULT // 2, CLIENTS_DEFAULT + 2])
+def test_more_clients_than_files(target: Target, transport: Transport, files: int) -> None:
+    """The default limit of clients, where no program may open so many files: three it has from the start."""
+    target.need("many-sockets")
+    command = ["/bin/sh", "-c", f'ulimit -n {files} && exec "$0" "$@"', *target.command(transport, "server")]
+    words = [*command, "echo", "--port", "0"]
+    with Program(words, cwd=target.cwd, env=target.environment, limits=target.limits) as program:
+        require_refusal(program, 2)
 
 
 @pytest.mark.requirement("SRV-11", "SRV-12")

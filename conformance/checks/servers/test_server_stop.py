@@ -7,7 +7,16 @@ from signal import SIGHUP, SIGINT, SIGTERM
 import pytest
 
 from conformance.as_client import peers
-from conformance.as_client.conversation import Subscription, good_request, let_arrive, split_replies, take_turns
+from conformance.as_client.conversation import (
+    Subscription,
+    challenge,
+    good_request,
+    let_arrive,
+    read_tick,
+    require_seqs,
+    split_replies,
+    take_turns,
+)
 from conformance.as_client.exchange import as_text
 from conformance.as_client.judgement import require_replies, require_reply, require_status
 from conformance.as_client.observed import Reset
@@ -145,6 +154,27 @@ def test_replies_are_sent_before_the_stop(start_server: StartServer) -> None:
         for peer in late:
             with about("SRV-9", "the reply to a connection not yet accepted is missing"):
                 require_reply(peer.reply(), expected)
+
+
+@pytest.mark.service("time")
+@pytest.mark.requirement("SRV-9")
+@pytest.mark.needs("LEASE-5")
+def test_who_subscribes_at_the_stop_gets_the_first_tick(start_server: StartServer) -> None:
+    server = start_server("--interval", "86400")
+    with peers.connect(server) as peer:
+        request = "TIME Анна"
+        if server.transport == "udp":
+            request += f"\ntoken: {challenge(peer, 'Анна')}"
+        else:
+            require_status(peer.ask(b"TIME"), "ERR")
+        with server.paused():
+            peer.request(request.encode())
+            let_arrive(peer)
+            server.signal(SIGTERM)
+        assert server.wait() == 0, server.describe("expected exit status 0")
+        with about("SRV-9", "the signal came with the TIME"):
+            require_status(peer.reply(), "OK")
+            require_seqs([read_tick(peer.reply())], [1])
 
 
 @TCP

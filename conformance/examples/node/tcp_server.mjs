@@ -9,9 +9,10 @@ import {
 import { options, rename, report, serve } from './server.mjs';
 
 const PIECE = 2048; // characters of replies sent at once: few, so that a slow reader's progress shows (LOAD-4)
+const OWN_FILES = 32; // what Node.js opens for itself, and the listener
 const LINGER = 1000; // milliseconds for a refused client to read why
 
-if (options['max-clients'] > openFilesAllowed()) fail(2, 'wrong usage: --max-clients is more than the open files allowed');
+if (options['max-clients'] + OWN_FILES > openFilesAllowed()) fail(2, 'wrong usage: --max-clients is more than the open files allowed');
 
 const clients = new Set();
 let received = 0;
