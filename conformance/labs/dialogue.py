@@ -13,9 +13,14 @@ SETTLED = 0.2 * SCALE
 """Seconds without a new word, after which a question is taken to be complete."""
 
 _ENTRY = re.compile(r"(?:^|(?<=[\s,;(/\[]))(\d\d?|[^\W\d_])\s*[\]).:=–—-]+\s*([^\W\d][^\n,;/\[(]*)", re.MULTILINE)
-_SENDING = re.compile(
-    r"send|echo|messag|text|time|start|отправ|посл|сообщ|эхо|текст|врем|начать", re.IGNORECASE
-)  # English, Russian
+_SENDING = (
+    re.compile(r"send|echo|start|отправ|посл|эхо|начать", re.IGNORECASE),  # English, Russian
+    re.compile(r"\b(all|everything|вс[её]|полн)", re.IGNORECASE),
+    re.compile(r"messag|text|time|сообщ|текст|врем", re.IGNORECASE),
+)
+"""What an entry of a menu has in it that sends something: the first of these that any of them has."""
+
+_HOW_MANY = re.compile(r"how many|number of|\bсколько|\bколичеств|\bчисло", re.IGNORECASE)
 _MESSAGE = re.compile(r"messag|text|name|сообщ|текст|строк|имя", re.IGNORECASE)
 _PORT = re.compile(r"\bport\b|\bпорт", re.IGNORECASE)
 _USUAL_PORT = re.compile(r"[\[(=:][^\d\n]*(\d{4,5})[\])]")
@@ -31,15 +36,18 @@ def shows_menu(text: str) -> bool:
 def answer(question: str, message: str | None, address: tuple[str, int]) -> str | None:
     """Return what is typed when a program has printed this; None: it is no question that is known.
 
-    `address` is the server's, host and port. Of a menu, the entry is chosen that sends something. `message` is None for
-    a server: it is asked for none, and gets the port that its question names, if it names one.
+    `address` is the server's, host and port. Of a menu, the entry is chosen that sends something, or does all that
+    there is to be done. `message` is None for a server: it is asked for none, and gets the port that its question
+    names, if it names one.
     """
     if shows_menu(question):
         entries: list[tuple[str, str]] = _ENTRY.findall(question)
-        return next((key for key, title in entries if _SENDING.search(title)), entries[0][0])
+        return next((key for kind in _SENDING for key, title in entries if kind.search(title)), entries[0][0])
     prompt = question.rstrip().rpartition("\n")[2]
     if consent := _CONSENT.search(prompt):
         return consent[1]
+    if message is not None and _HOW_MANY.search(prompt):
+        return "1"
     if _MESSAGE.search(prompt):
         return message
     if _PORT.search(prompt):

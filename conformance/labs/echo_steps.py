@@ -1,11 +1,12 @@
 """What exercises about a message ask for: the message, reversed, in upper case, and the number of its characters."""
 
+import os
 import re
 from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
-from conformance.labs.answer import Parts, additions, number_pattern
+from conformance.labs.answer import Parts, additions, times_of
 from conformance.labs.console import Console
 from conformance.labs.dialogue import converse
 from conformance.labs.errors import cause_of_an_error, failed, last_error, shown_error
@@ -120,7 +121,7 @@ def take_empty(exam: Exam) -> None:
 
     def is_told(client: Console) -> bool:
         text = said_by(client)
-        more = any(len(word.findall(text)) > len(word.findall(usual)) for word in (number_pattern(0), _REFUSAL))
+        more = times_of(0, text) > times_of(0, usual) or len(_REFUSAL.findall(text)) > len(_REFUSAL.findall(usual))
         return more or any(_ASKED_AGAIN.fullmatch(line) for line in text.splitlines() if len(line) < MANY)
 
     client, news, *_ = talk(exam, "", is_told)
@@ -132,8 +133,17 @@ def take_empty(exam: Exam) -> None:
     raise StepError(
         say("the number 0 for an empty message, or a word that it may not be empty"),
         say("the client printed {text}", text=shown(said_by(client))),
-        cause_of_silence(exam) or cause_of_nothing_sent(exam),
+        _cause_of_an_answer(usual, said_by(client)) or cause_of_silence(exam) or cause_of_nothing_sent(exam),
     )
+
+
+def _cause_of_an_answer(usual: str, text: str) -> str:
+    """Return that an empty message was answered as another one is, in the reader's language; empty: it was not.
+
+    `usual` is the screen of a client with another message, `text` that with the empty one.
+    """
+    has_numbers = re.search(r"\d", text[len(os.path.commonprefix([usual, text])) :])
+    return say("an answer came, but no 0: is another text sent in place of the empty one?") if has_numbers else ""
 
 
 def _leaves(client: Console) -> bool:
