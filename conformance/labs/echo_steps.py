@@ -1,6 +1,5 @@
 """What exercises about a message ask for: the message, reversed, in upper case, and the number of its characters."""
 
-import os
 import re
 from collections.abc import Callable
 from functools import lru_cache
@@ -26,6 +25,7 @@ from conformance.labs.mistakes import (
     cause_of_a_cut,
     cause_of_a_hole,
     cause_of_a_question,
+    cause_of_an_unused_result,
     cause_of_no_line,
     cause_of_nothing_sent,
     cause_of_other_bytes,
@@ -38,6 +38,7 @@ FIRST = "Привет, мой Мир"
 SECOND = "Ещё одно сообщение"
 LONG = "Съешь же ещё этих мягких французских булок. " * 9
 
+_HOST = r"(?:\d+\.){3}\d+|::1|localhost"
 _REFUSAL = re.compile(r"empty|пуст|нельзя|must|долж", re.IGNORECASE)
 _ASKED_AGAIN = re.compile(r"(.*?[:>?]\s*)\1+")
 _LEAVING = re.compile(r"exit|quit|выход|выйти|заверш", re.IGNORECASE)
@@ -76,23 +77,40 @@ def require_connected(exam: Exam, client: Console) -> None:
 
 
 def take_parts(exam: Exam) -> None:
-    """All four parts come back, and the client prints them."""
+    """All four parts come back, and the client prints them: the server makes them."""
     require_parts(exam, FIRST)
+    server, client = (exam.source(file) for file in exam.submission)
+    if server.is_whole and not server.transforms_text and client.mirrors_text and client.uses("upper"):
+        names = {"file": exam.submission.server.name, "other": exam.submission.client.name}
+        raise StepError(
+            say("the server makes all four parts, and the client prints them"),
+            say("{file} turns no text round and puts none in upper case, {other} does", **names),
+        )
 
 
 def take_named(exam: Exam) -> None:
     """The server says which client connected."""
     _, news, ports, _ = ask(exam, FIRST)
 
+    own = re.compile(rf"(?:{_HOST})\D{{1,5}}{exam.address[1] or '-'}(?!\d)")
+
     def is_named() -> bool:
-        has_host = re.search(r"(?:\d+\.){3}\d+|::1|localhost", news.text)
+        has_host = re.search(_HOST, own.sub("", news.text))
         return bool(has_host) or any(str(port) in news.text for port in ports)
 
     if not news.console.wait_for(is_named, LOG):
+        is_own = own.search(news.text)
         raise StepError(
             say("a line of the server that says which client connected, with its address"),
             say("it printed {text}", text=shown(news.text)),
-            cause_of_silence(exam) or say("recvfrom() and accept() return the client's address beside the rest"),
+            cause_of_silence(exam)
+            or (
+                say("this is the server's own address: print the one that recvfrom() returns")
+                if is_own and exam.exercise.transport == "udp"
+                else ""
+            )
+            or (say("this is the server's own address: print the one that accept() returns") if is_own else "")
+            or say("recvfrom() and accept() return the client's address beside the rest"),
         )
 
 
@@ -104,7 +122,7 @@ def take_addition(exam: Exam) -> None:
         raise StepError(
             say("a line in the answer beside the four parts: the addition that exercise 4 asks for"),
             say("the client printed {text}", text=shown(client.text)),
-            say("the number of words or of bytes would do"),
+            say("there is nothing beside the four parts: the number of words or of bytes would do"),
         )
 
 
@@ -142,7 +160,8 @@ def _cause_of_an_answer(usual: str, text: str) -> str:
 
     `usual` is the screen of a client with another message, `text` that with the empty one.
     """
-    has_numbers = re.search(r"\d", text[len(os.path.commonprefix([usual, text])) :])
+    alike = next((place for place, pair in enumerate(zip(usual, text, strict=False)) if len({*pair}) > 1), len(usual))
+    has_numbers = re.search(r"\d", text[alike:])
     return say("an answer came, but no 0: is another text sent in place of the empty one?") if has_numbers else ""
 
 
@@ -219,7 +238,7 @@ def require_parts(exam: Exam, message: str) -> Console:
     has_upper = exam.source(exam.submission.server).uses("upper")
     ended = [(news.console, exam.submission.server)] if news.failed else []
     ended += [(client, exam.submission.client)] if failed(client) else []
-    cause = cause_of_a_hole(exam, ended)
+    cause = cause_of_a_hole(exam, ended) or cause_of_an_unused_result(exam, lacking)
     cause = cause or parts.mistake(said_by(client), has_upper=has_upper)
     cause = cause or cause_of_other_bytes(client, exam.submission.client)
     for program, file in ended[:1]:
