@@ -103,9 +103,17 @@ class Source:
     @property
     def sends(self) -> bool:
         """Whether anything in it sends. What ``makefile`` returns does so if it was opened to write."""
-        modes = [each for call in self.calls_of({"makefile"}) for each in (*call.args[:1], *_values(call, "mode"))]
-        writes = any(not isinstance(mode, ast.Constant) or "w" in str(mode.value) for mode in modes)
-        return writes or any(map(self.uses, SENDERS))
+        return bool(self.files_to_write) or any(map(self.uses, SENDERS))
+
+    @property
+    def files_to_write(self) -> list[ast.Call]:
+        """The calls of ``makefile`` that open a file to write, or in a mode that is not seen."""
+        return [
+            call
+            for call in self.calls_of({"makefile"})
+            for mode in (*call.args[:1], *_values(call, "mode"))
+            if not isinstance(mode, ast.Constant) or "w" in str(mode.value)
+        ]
 
     @property
     def prompts(self) -> bool:

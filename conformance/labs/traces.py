@@ -196,11 +196,10 @@ def unflushed(source: Source) -> list[int]:
 
 def kept_back(source: Source) -> list[int]:
     """Return where ``makefile`` opens a file that is written to and never flushed."""
-    files = [call for call in source.calls_of({"makefile"}) if "w" in ast.unparse(call).rpartition("makefile")[2]]
     flushes = source.uses("flush") or any(
         each.arg in {"flush", "buffering"} for call in source.calls for each in call.keywords
     )
-    return [] if flushes else sorted(call.lineno for call in files)
+    return [] if flushes else sorted(call.lineno for call in source.files_to_write)
 
 
 def tied_to_one(source: Source) -> list[int]:
