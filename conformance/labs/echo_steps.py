@@ -34,6 +34,9 @@ from conformance.labs.mistakes import (
 )
 from conformance.languages.texts import mark, say
 
+NAME = "Анна"
+"""What a client gets that asks for a name beside the message."""
+
 FIRST = "Привет, мой Мир"
 SECOND = "Ещё одно сообщение"
 LONG = "Съешь же ещё этих мягких французских булок. " * 9
@@ -218,7 +221,7 @@ def talk(exam: Exam, message: str, is_answered: Callable[[Console], bool]) -> As
 
     client.wait_for(lambda: bool(said_by(client).strip()) and not client.waits_for_prompt, START_OF_CLIENT)
     if exam.is_asked:
-        converse(client, message, exam.address, is_done, ANSWER)
+        converse(client, message, exam.address, is_done, ANSWER, name=NAME)
     client.wait_for(lambda: is_done() or not news.console.running, ANSWER)
     if not news.console.running:  # its last answer may be on its way
         client.wait_for(is_done, LOG)

@@ -239,6 +239,45 @@ for name, part in zip(["сообщение", "наоборот", "заглавн
         print(f"│ {str() if place else name:<11}│{line:<41}│")
 print("└" + "─" * 54 + "┘")
 """
+TOWN_CLIENT = """
+import socket
+client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+name = input("Имя: ")
+town = input("Город: ")
+client.sendto(f"{name} ({town})".encode(), ("127.0.0.1", 5000))
+print("Подключено")
+while True:
+    print(client.recv(1024).decode())
+"""
+CHAT_SERVER = """
+import socket, threading
+def serve(connection, address):
+    with connection, connection.makefile(encoding="utf-8", newline="\\n") as lines:
+        name = connection.recv(1024).decode()
+        print(name, address)
+        connection.sendall(b"OK")
+        for line in lines:
+            text = line[:-1]
+            parts = text, text[::-1], text.upper(), str(len(text)), f"слов: {len(text.split())}"
+            connection.sendall("#".join(parts).encode() + b"\\n")
+
+with socket.create_server(("localhost", 5000)) as server:
+    print("Жду клиентов")
+    while True:
+        threading.Thread(target=serve, args=server.accept(), daemon=True).start()
+"""
+CHAT_CLIENT = """
+import socket
+with socket.create_connection(("localhost", 5000)) as client, client.makefile(encoding="utf-8") as lines:
+    name = input("Ник: ")
+    client.sendall(name.encode())
+    print("Вы подключены как", name, client.recv(2).decode())
+    while True:
+        client.sendall((input("Ввод: ") + "\\n").encode())
+        print(lines.readline().replace("#", "\\n"))
+        if input("Ещё? (д/н): ") != "д":
+            break
+"""
 UNUSUAL = {
     "one-line": (4, ONE_LINE_SERVER, ONE_LINE_CLIENT),
     "wrapped": (3, WRAPPED_SERVER, WRAPPED_CLIENT),
@@ -255,6 +294,8 @@ UNUSUAL = {
     "has-a-menu": (2, COMMON_CLOCK_SERVER, MENU_CLIENT),
     "takes-a-word": (2, COMMON_CLOCK_SERVER, WORD_CLIENT),
     "takes-a-service": (2, COMMON_CLOCK_SERVER, SERVICE_CLIENT),
+    "asks-for-a-town": (2, COMMON_CLOCK_SERVER, TOWN_CLIENT),
+    "asks-for-a-nickname": (4, CHAT_SERVER, CHAT_CLIENT),
     "adds-a-digest": (4, DIGEST_SERVER, ONE_LINE_CLIENT),
     "asks-how-many": (1, ANY_PORT_SERVER.replace("0)", "5000)"), COUNTING_CLIENT),
     "asks-which-part": (3, CHOOSING_SERVER, CHOOSING_CLIENT),
@@ -312,6 +353,12 @@ WRONG = {
     "a-digest-has-no-zero": (
         *("adds-a-digest", "text = lines.readline()", "text = (lines.readline().strip() or '-')"),
         "an answer came, but no 0",
+    ),
+    "a-nickname-is-no-message": (
+        "asks-for-a-nickname",
+        "for line in lines",
+        "for line in [name + '.']",
+        "on the client's screen: the message",
     ),
     "a-table-without-a-part": ("draws-a-table", "[::-1], ", "[::-2], ", "the message reversed"),
 }
