@@ -125,11 +125,13 @@ def take_interval(exam: Exam) -> None:
         wrong += [later - earlier for earlier, later in pairwise(client.ticks[TIMES - 1 :]) if later - earlier < TWICE]
         if len(ticks) == TIMES and (max(steady) < FASTEST or min(steady) > SLOWEST):
             wrong = wrong or gaps[1:]
+        if _are_doubled(_gaps(client)[1:]):
+            wrong = wrong or [min(_gaps(client)[1:])]
         if wrong:
             raise StepError(
                 say("{name} gets the time every {seconds:g} s", name=client.name, seconds=INTERVAL),
                 say("after {seconds:.1f} s", seconds=wrong[0]),
-                _cause_of_others(seen, client) or _cause_of_a_gap(exam, wrong[0]),
+                _cause_of_others(seen, client) or _cause_of_a_gap(exam, wrong[0], _gaps(client)),
             )
         if len(ticks) < TIMES:
             raise StepError(
@@ -148,6 +150,11 @@ def _gaps(client: Watched) -> list[float]:
     return [later - earlier for earlier, later in pairwise(client.ticks)]
 
 
+def _are_doubled(gaps: list[float]) -> bool:
+    """Return whether two gaps after each other make one interval, as when two loops send to one client."""
+    return any(abs(one + other - INTERVAL) < TWICE < abs(one - other) for one, other in pairwise(gaps))
+
+
 def _cause_of_others(seen: Show, client: Watched) -> str:
     """Return that a client gets the other's times beside its own, in the reader's language; empty: it does not."""
     [other] = {seen.first.name, seen.second.name} - {client.name}
@@ -155,8 +162,9 @@ def _cause_of_others(seen: Show, client: Watched) -> str:
     return say("each client gets the names of all: send to each its own name alone") if is_told else ""
 
 
-def _cause_of_a_gap(exam: Exam, seconds: float) -> str:
-    if seconds < TWICE and exam.source(exam.submission.server).calls_of({"sleep", "wait"}):
+def _cause_of_a_gap(exam: Exam, seconds: float, gaps: list[float]) -> str:
+    is_doubled = seconds < TWICE or (seconds < FASTEST and _are_doubled(gaps))
+    if is_doubled and exam.source(exam.submission.server).calls_of({"sleep", "wait"}):
         return say("two loops send to one client: each thread to its own client alone, or one loop to all of them")
     if seconds < TWICE:
         return say("nothing waits between two times: time.sleep(3) in the loop that sends")

@@ -333,6 +333,16 @@ BAD: dict[str, tuple[int, str, str, str]] = {
             "two loops send to one client",
         ),
     ),
+    "sends-from-two-loops": (
+        *(5, "                time.sleep(3)"),
+        *(
+            """\
+                time.sleep(0.9)
+                connection.sendall(f"{name} {datetime.now():%H:%M:%S}\\n".encode())
+                time.sleep(2.1)""",
+            "two loops send to one client",
+        ),
+    ),
     "serves-one-client": (7, "serve_forever", "handle_request", r"handle_request\(\) serves one client: "),
     "framework-without-with": (
         *(7, 'with socketserver.ThreadingTCPServer(("localhost", 5000), Handler) as server:'),
