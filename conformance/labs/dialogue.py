@@ -25,6 +25,7 @@ _MESSAGE = re.compile(r"messag|text|сообщ|текст|строк", re.IGNORE
 _PORT = re.compile(r"\bport\b|\bпорт", re.IGNORECASE)
 _USUAL_PORT = re.compile(r"[\[(=:][^\d\n]*(\d{4,5})[\])]")
 _HOST = re.compile(r"\bhost|\bip\b|\baddress|\bserver name|\bхост|\bадрес|\bимя сервера", re.IGNORECASE)
+_ENTER = re.compile(r"(press|hit|нажм).*\b(enter|return|key|ввод|клавиш)", re.IGNORECASE)
 _ANY_QUESTION = re.compile(r"[:?>]\s*$")
 _WHO = re.compile(r"name|\bnick|\blogin|\bимя|\bник|\bлогин|\bзовут", re.IGNORECASE)
 _CONSENT = re.compile(r"[(\[](y|yes|д|да)/", re.IGNORECASE)
@@ -52,6 +53,8 @@ def answer(question: str, message: str | None, name: str | None, address: tuple[
         return "1"
     if _MESSAGE.search(prompt):
         return message
+    if message is not None and _ENTER.search(prompt):
+        return ""
     if _PORT.search(prompt):
         usual = _USUAL_PORT.search(prompt) if message is None else None
         return usual[1] if usual else str(address[1])

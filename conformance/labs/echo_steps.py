@@ -42,6 +42,9 @@ SECOND = "Ещё одно сообщение"
 LONG = "Съешь же ещё этих мягких французских булок. " * 9
 
 _HOST = r"(?:\d+\.){3}\d+|::1|localhost"
+_ANY_PORT = re.compile(r"(?<!\d)(3[2-9]|[45]\d|6[0-5])\d{3}(?!\d)")
+"""A port as a system gives one to a client: of one that has ended at once, the port was not seen."""
+
 _REFUSAL = re.compile(r"empty|пуст|нельзя|must|долж", re.IGNORECASE)
 _ASKED_AGAIN = re.compile(r"(.*?[:>?]\s*)\1+")
 _LEAVING = re.compile(r"exit|quit|выход|выйти|заверш", re.IGNORECASE)
@@ -99,7 +102,8 @@ def take_named(exam: Exam) -> None:
 
     def is_named() -> bool:
         has_host = re.search(_HOST, own.sub("", news.text))
-        return bool(has_host) or any(str(port) in news.text for port in ports)
+        seen = any(str(port) in news.text for port in ports) if ports else _ANY_PORT.search(own.sub("", news.text))
+        return bool(has_host) or bool(seen)
 
     if not news.console.wait_for(is_named, LOG):
         is_own = own.search(news.text)
@@ -164,7 +168,7 @@ def _cause_of_an_answer(usual: str, text: str) -> str:
     `usual` is the screen of a client with another message, `text` that with the empty one.
     """
     alike = next((place for place, pair in enumerate(zip(usual, text, strict=False)) if len({*pair}) > 1), len(usual))
-    has_numbers = re.search(r"\d", text[alike:])
+    has_numbers = re.search(r"\d", text[alike:]) and not times_of(0, text)
     return say("an answer came, but no 0: is another text sent in place of the empty one?") if has_numbers else ""
 
 

@@ -59,13 +59,13 @@ def cause_of_a_cut(exam: Exam, message: str, ended: Console | None) -> str:
     `ended` is the program that ended with an error; None: both ran on.
     """
     error = last_error(ended) if ended else ""
-    if "ConnectionRefused" not in error and (cause := _too_small(exam, len(message.encode()))):
-        return cause
     if codec := _OF_ANOTHER_ENCODING.search(error):
         return say(
             "{name} is another encoding than the other program's: encode() and decode() without a word are UTF-8",
             name=codec[1],
         )
+    if "ConnectionRefused" not in error and (cause := _too_small(exam, len(message.encode()))):
+        return cause
     if "UnicodeDecodeError" in error:
         return say("what came was not UTF-8: were the bytes reversed, or a letter cut in two?")
     if "ConnectionResetError" in error and exam.exercise.transport == "udp":

@@ -222,6 +222,11 @@ BAD: dict[str, tuple[int, str, str, str]] = {
     "prints-bytes": (1, "[0].decode())", "[0])", "bytes were printed"),
     "own-address": (1, 'print("Клиент", address)', 'print("Клиент", server.getsockname())', "this is the server's own"),
     "only-the-host": (1, 'print("Клиент", address)', 'print("Клиент", address[0], "к", server.getsockname())', ""),
+    "long-and-latin-alone": (
+        *(1, ECHO_UDP_SERVER),
+        ECHO_UDP_SERVER.replace("65535", "4096").replace("decode()", "decode('utf-8' if len(data) < 99 else 'ascii')"),
+        "ascii is another encoding than the other",
+    ),
     "upper-for-nothing": (
         *(1, "    answer = f", "    message.upper()\n    answer = f"),
         "",

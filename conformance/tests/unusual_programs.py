@@ -239,6 +239,15 @@ for name, part in zip(["сообщение", "наоборот", "заглавн
         print(f"│ {str() if place else name:<11}│{line:<41}│")
 print("└" + "─" * 54 + "┘")
 """
+ENTER_CLIENT = """
+import socket
+print("Подключено")
+text = input("Сообщение: ").encode()
+input("Нажмите Enter для отправки...")
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+    client.sendto(text, ("127.0.0.1", 5000))
+    print(client.recv(65535).decode())
+"""
 TOWN_CLIENT = """
 import socket
 client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -294,6 +303,10 @@ UNUSUAL = {
     "has-a-menu": (2, COMMON_CLOCK_SERVER, MENU_CLIENT),
     "takes-a-word": (2, COMMON_CLOCK_SERVER, WORD_CLIENT),
     "takes-a-service": (2, COMMON_CLOCK_SERVER, SERVICE_CLIENT),
+    "sends-on-enter": (
+        *(1, ANY_PORT_SERVER.replace("0)", "5000)").replace('"Клиент", address', '"Клиент, порт", address[1]')),
+        ENTER_CLIENT,
+    ),
     "asks-for-a-town": (2, COMMON_CLOCK_SERVER, TOWN_CLIENT),
     "asks-for-a-nickname": (4, CHAT_SERVER, CHAT_CLIENT),
     "adds-a-digest": (4, DIGEST_SERVER, ONE_LINE_CLIENT),
