@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
-from conformance.labs.answer import Parts, additions, times_of
+from conformance.labs.answer import Parts, additions, number_pattern, times_of
 from conformance.labs.console import Console
 from conformance.labs.dialogue import converse
 from conformance.labs.errors import cause_of_an_error, failed, last_error, shown_error
@@ -144,8 +144,13 @@ def take_empty(exam: Exam) -> None:
     usual = said_by(ask(exam, FIRST).client)
     exam.revive_server()
 
+    counted = number_pattern(len(FIRST))
+    zeros = {counted.sub("0", line).strip() for line in usual.splitlines() if counted.search(line)}
+
     def is_told(client: Console) -> bool:
         text = said_by(client)
+        if zeros & {line.strip() for line in text.splitlines()}:
+            return True  # a code beside it, as base64, may have fewer zeros than for another message
         more = times_of(0, text) > times_of(0, usual) or len(_REFUSAL.findall(text)) > len(_REFUSAL.findall(usual))
         return more or any(_ASKED_AGAIN.fullmatch(line) for line in text.splitlines() if len(line) < MANY)
 

@@ -125,6 +125,8 @@ def take_interval(exam: Exam) -> None:
         wrong += [later - earlier for earlier, later in pairwise(client.ticks[TIMES - 1 :]) if later - earlier < TWICE]
         if len(ticks) == TIMES and (max(steady) < FASTEST or min(steady) > SLOWEST):
             wrong = wrong or gaps[1:]
+        if len(ticks) == TIMES - 1 and gaps[0] > SLOWEST:
+            wrong = wrong or gaps
         if _are_doubled(_gaps(client)[1:]):
             wrong = wrong or [min(_gaps(client)[1:])]
         if wrong:
@@ -185,7 +187,7 @@ def _cause_of_an_end(exam: Exam, client: Watched) -> str:
             " and so has the loop that receives",
             **where,
         )
-    return say("the loop that sends has to go on after the first time") if client.ticks else ""
+    return say("the loop that sends has to go on after the first time") if len(client.ticks) == 1 else ""
 
 
 def take_time(exam: Exam) -> None:

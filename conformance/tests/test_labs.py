@@ -416,6 +416,13 @@ BAD: dict[str, tuple[int, str, str, str]] = {
         "client.py has ended: the loop",
     ),
     "every-four-seconds": (5, "time.sleep(3)", "time.sleep(4)", r"after 4\.\d s\n    The interval"),
+    "begins-late-and-is-slow": (
+        *(5, TIME_TCP_SERVER),
+        TIME_TCP_SERVER.replace("time.sleep(3)", "pass").replace(
+            "                connection.s", "                time.sleep(4)\n                connection.s"
+        ),
+        r"after 4\.\d s\n    The interval",
+    ),
     "every-two-seconds": (2, "time.sleep(3)", "time.sleep(2)", r"after 2\.\d s\n    The interval"),
     "sends-all-to-all": (
         *(2, "            server.sendto(", "            for name in list(clients.values()): server.sendto("),

@@ -309,6 +309,13 @@ UNUSUAL = {
     ),
     "asks-for-a-town": (2, COMMON_CLOCK_SERVER, TOWN_CLIENT),
     "asks-for-a-nickname": (4, CHAT_SERVER, CHAT_CLIENT),
+    "adds-base64": (
+        4,
+        DIGEST_SERVER.replace("hashlib", "base64").replace(
+            "md5(text.encode()).hexdigest", "b64encode(text.encode()).decode"
+        ),
+        ONE_LINE_CLIENT,
+    ),
     "adds-a-digest": (4, DIGEST_SERVER, ONE_LINE_CLIENT),
     "asks-how-many": (1, ANY_PORT_SERVER.replace("0)", "5000)"), COUNTING_CLIENT),
     "asks-which-part": (3, CHOOSING_SERVER, CHOOSING_CLIENT),
