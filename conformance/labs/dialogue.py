@@ -20,7 +20,7 @@ _SENDING = (
 )
 """What an entry of a menu has in it that sends something: the first of these that any of them has."""
 
-_HOW_MANY = re.compile(r"how many|number of|\bсколько|\bколичеств|\bчисло", re.IGNORECASE)
+_HOW_MANY = re.compile(r"how (many|old)|number of|\bage\b|\bвозраст|\bсколько|\bколичеств|\bчисло", re.IGNORECASE)
 _MESSAGE = re.compile(r"messag|text|сообщ|текст|строк", re.IGNORECASE)
 _PORT = re.compile(r"\bport\b|\bпорт", re.IGNORECASE)
 _USUAL_PORT = re.compile(r"[\[(=:][^\d\n]*(\d{4,5})[\])]")

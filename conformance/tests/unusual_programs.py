@@ -253,6 +253,7 @@ import socket
 client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 name = input("Имя: ")
 town = input("Город: ")
+age = int(input("How old are you? "))
 client.sendto(f"{name} ({town})".encode(), ("127.0.0.1", 5000))
 print("Подключено")
 while True:
