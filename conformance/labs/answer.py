@@ -11,6 +11,18 @@ _OBJECT = re.compile(r"<(?:built-in|bound) method |<function |<\w+ object at 0x"
 """What Python prints of a method that was not called, or of what ``reversed`` returns."""
 
 
+_DIGEST = re.compile(r"\b(?:0x)?[0-9a-f]{8,}\b", re.IGNORECASE)
+"""A checksum as it is printed: its digits are no number. Fewer than that may be a word or a number."""
+
+_FRAME = re.compile(r"[\s|\u2500-\u257f]+")
+"""What may stand between the pieces of a text that is broken into lines, in a table too."""
+
+_BROKEN = 80
+"""A message of more characters than that may be broken into lines."""
+
+_WORD = 20
+"""A word that a server takes off its message has up to so many characters."""
+
 BYTES = mark("bytes were printed as b'…': decode what comes before it is printed")
 
 
@@ -23,13 +35,18 @@ class Parts(NamedTuple):
         """Return the names of the parts that are not in a text, in English."""
         message = self.message.strip()
         text = text + "\0" + text.replace("\n", " ")  # a client may break a long line
+        unframed = _FRAME.sub("", text) if len(message) > _BROKEN else ""
+
+        def is_there(part: str) -> bool:
+            return part in text or (bool(unframed) and _FRAME.sub("", part) in unframed)
+
         found = {
-            mark("the message"): message in text,
-            mark("the message reversed"): message[::-1] in text,
-            mark("the message in upper case"): message.upper() in text,
+            mark("the message"): is_there(message),
+            mark("the message reversed"): is_there(message[::-1]),
+            mark("the message in upper case"): is_there(message.upper()),
             mark("the number of its characters"): self.has_number(text, {len(message), len(self.message)}),
         }
-        return [name for name, is_there in found.items() if not is_there]
+        return [name for name, is_found in found.items() if not is_found]
 
     def begins(self, text: str) -> bool:
         """Return whether any of the four parts is in a text."""
@@ -38,7 +55,7 @@ class Parts(NamedTuple):
     @staticmethod
     def has_number(text: str, numbers: set[int]) -> bool:
         """Return whether one of these numbers stands in a text."""
-        return any(number_pattern(number).search(text) for number in numbers)
+        return any(times_of(number, text) for number in numbers)
 
     def mistake(self, text: str, *, has_upper: bool) -> str:
         """Return the name of a known mistake in an answer, in the reader's language; empty: none is known.
@@ -83,7 +100,7 @@ class Parts(NamedTuple):
 
     def _missing(self, text: str) -> int:
         """Return how many characters the answer lacks at the start of the message; 0: no such part is missing."""
-        for first in range(1, len(self.message) - 2):
+        for first in range(1, min(len(self.message) - 2, _WORD)):
             start, rest = self.message[:first].strip(), self.message[first:]
             if rest in text and rest[::-1] in text:
                 return first if start not in text else 0  # else it stands there, in other lines
@@ -93,6 +110,11 @@ class Parts(NamedTuple):
 def number_pattern(number: int) -> re.Pattern[str]:
     """Return a pattern for a number that is no part of another, of an address or of a time of the day."""
     return re.compile(rf"(?<!\d)(?<!\d[.:]){number}(?!\d|[.:]\d)")
+
+
+def times_of(number: int, text: str) -> int:
+    """Return how many times a number stands in a text."""
+    return len(number_pattern(number).findall(_DIGEST.sub("", text)))
 
 
 def additions(text: str, message: str, labels: set[str]) -> list[str]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
-from conformance.labs.answer import Parts, additions, number_pattern
+from conformance.labs.answer import Parts, additions, number_pattern, times_of
 from conformance.labs.console import Console
 from conformance.labs.dialogue import converse
 from conformance.labs.errors import cause_of_an_error, failed, last_error, shown_error
@@ -25,6 +25,7 @@ from conformance.labs.mistakes import (
     cause_of_a_cut,
     cause_of_a_hole,
     cause_of_a_question,
+    cause_of_an_unused_result,
     cause_of_no_line,
     cause_of_nothing_sent,
     cause_of_other_bytes,
@@ -33,9 +34,16 @@ from conformance.labs.mistakes import (
 )
 from conformance.languages.texts import mark, say
 
+NAME = "Анна"
+"""What a client gets that asks for a name beside the message."""
+
 FIRST = "Привет, мой Мир"
 SECOND = "Ещё одно сообщение"
 LONG = "Съешь же ещё этих мягких французских булок. " * 9
+
+_HOST = r"(?:\d+\.){3}\d+|::1|localhost"
+_ANY_PORT = re.compile(r"(?<!\d)(3[2-9]|[45]\d|6[0-5])\d{3}(?!\d)")
+"""A port as a system gives one to a client: of one that has ended at once, the port was not seen."""
 
 _REFUSAL = re.compile(r"empty|пуст|нельзя|must|долж", re.IGNORECASE)
 _ASKED_AGAIN = re.compile(r"(.*?[:>?]\s*)\1+")
@@ -75,23 +83,41 @@ def require_connected(exam: Exam, client: Console) -> None:
 
 
 def take_parts(exam: Exam) -> None:
-    """All four parts come back, and the client prints them."""
+    """All four parts come back, and the client prints them: the server makes them."""
     require_parts(exam, FIRST)
+    server, client = (exam.source(file) for file in exam.submission)
+    if server.is_whole and not server.transforms_text and client.mirrors_text and client.uses("upper"):
+        names = {"file": exam.submission.server.name, "other": exam.submission.client.name}
+        raise StepError(
+            say("the server makes all four parts, and the client prints them"),
+            say("{file} turns no text round and puts none in upper case, {other} does", **names),
+        )
 
 
 def take_named(exam: Exam) -> None:
     """The server says which client connected."""
     _, news, ports, _ = ask(exam, FIRST)
 
+    own = re.compile(rf"(?:{_HOST})\D{{1,5}}{exam.address[1] or '-'}(?!\d)")
+
     def is_named() -> bool:
-        has_host = re.search(r"(?:\d+\.){3}\d+|::1|localhost", news.text)
-        return bool(has_host) or any(str(port) in news.text for port in ports)
+        has_host = re.search(_HOST, own.sub("", news.text))
+        seen = any(str(port) in news.text for port in ports) if ports else _ANY_PORT.search(own.sub("", news.text))
+        return bool(has_host) or bool(seen)
 
     if not news.console.wait_for(is_named, LOG):
+        is_own = own.search(news.text)
         raise StepError(
             say("a line of the server that says which client connected, with its address"),
             say("it printed {text}", text=shown(news.text)),
-            cause_of_silence(exam) or say("recvfrom() and accept() return the client's address beside the rest"),
+            cause_of_silence(exam)
+            or (
+                say("this is the server's own address: print the one that recvfrom() returns")
+                if is_own and exam.exercise.transport == "udp"
+                else ""
+            )
+            or (say("this is the server's own address: print the one that accept() returns") if is_own else "")
+            or say("recvfrom() and accept() return the client's address beside the rest"),
         )
 
 
@@ -103,7 +129,7 @@ def take_addition(exam: Exam) -> None:
         raise StepError(
             say("a line in the answer beside the four parts: the addition that exercise 4 asks for"),
             say("the client printed {text}", text=shown(client.text)),
-            say("the number of words or of bytes would do"),
+            say("there is nothing beside the four parts: the number of words or of bytes would do"),
         )
 
 
@@ -118,9 +144,14 @@ def take_empty(exam: Exam) -> None:
     usual = said_by(ask(exam, FIRST).client)
     exam.revive_server()
 
+    counted = number_pattern(len(FIRST))
+    zeros = {counted.sub("0", line).strip() for line in usual.splitlines() if counted.search(line)}
+
     def is_told(client: Console) -> bool:
         text = said_by(client)
-        more = any(len(word.findall(text)) > len(word.findall(usual)) for word in (number_pattern(0), _REFUSAL))
+        if zeros & {line.strip() for line in text.splitlines()}:
+            return True  # a code beside it, as base64, may have fewer zeros than for another message
+        more = times_of(0, text) > times_of(0, usual) or len(_REFUSAL.findall(text)) > len(_REFUSAL.findall(usual))
         return more or any(_ASKED_AGAIN.fullmatch(line) for line in text.splitlines() if len(line) < MANY)
 
     client, news, *_ = talk(exam, "", is_told)
@@ -132,8 +163,18 @@ def take_empty(exam: Exam) -> None:
     raise StepError(
         say("the number 0 for an empty message, or a word that it may not be empty"),
         say("the client printed {text}", text=shown(said_by(client))),
-        cause_of_silence(exam) or cause_of_nothing_sent(exam),
+        _cause_of_an_answer(usual, said_by(client)) or cause_of_silence(exam) or cause_of_nothing_sent(exam),
     )
+
+
+def _cause_of_an_answer(usual: str, text: str) -> str:
+    """Return that an empty message was answered as another one is, in the reader's language; empty: it was not.
+
+    `usual` is the screen of a client with another message, `text` that with the empty one.
+    """
+    alike = next((place for place, pair in enumerate(zip(usual, text, strict=False)) if len({*pair}) > 1), len(usual))
+    has_numbers = re.search(r"\d", text[alike:]) and not times_of(0, text)
+    return say("an answer came, but no 0: is another text sent in place of the empty one?") if has_numbers else ""
 
 
 def _leaves(client: Console) -> bool:
@@ -189,7 +230,7 @@ def talk(exam: Exam, message: str, is_answered: Callable[[Console], bool]) -> As
 
     client.wait_for(lambda: bool(said_by(client).strip()) and not client.waits_for_prompt, START_OF_CLIENT)
     if exam.is_asked:
-        converse(client, message, exam.address, is_done, ANSWER)
+        converse(client, message, exam.address, is_done, ANSWER, name=NAME)
     client.wait_for(lambda: is_done() or not news.console.running, ANSWER)
     if not news.console.running:  # its last answer may be on its way
         client.wait_for(is_done, LOG)
@@ -209,7 +250,7 @@ def require_parts(exam: Exam, message: str) -> Console:
     has_upper = exam.source(exam.submission.server).uses("upper")
     ended = [(news.console, exam.submission.server)] if news.failed else []
     ended += [(client, exam.submission.client)] if failed(client) else []
-    cause = cause_of_a_hole(exam, ended)
+    cause = cause_of_a_hole(exam, ended) or cause_of_an_unused_result(exam, lacking)
     cause = cause or parts.mistake(said_by(client), has_upper=has_upper)
     cause = cause or cause_of_other_bytes(client, exam.submission.client)
     for program, file in ended[:1]:

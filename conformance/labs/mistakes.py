@@ -16,10 +16,13 @@ from conformance.labs.traces import (
     closed_under_a_thread,
     fixed_destinations,
     hidden_errors,
+    kept_back,
     never_started,
     receives,
     suppressed_errors,
+    tied_to_one,
     unflushed,
+    unused_results,
     waits_for_a_thread,
 )
 from conformance.languages.texts import say
@@ -30,6 +33,7 @@ MANY = 500
 _ANSWER = 10
 """An answer has up to so many times the bytes of its message: three texts, in an encoding that is longer."""
 
+_OF_ANOTHER_ENCODING = re.compile(r"^Unicode(?:De|En)codeError: '(?!utf)([\w-]+)' codec can't (?:de|en)code")
 _OF_THE_OTHER = "ConnectionResetError"
 
 _OF_A_QUESTION = re.compile(r"\bIndexError|\bValueError|\bgaierror")
@@ -55,6 +59,11 @@ def cause_of_a_cut(exam: Exam, message: str, ended: Console | None) -> str:
     `ended` is the program that ended with an error; None: both ran on.
     """
     error = last_error(ended) if ended else ""
+    if codec := _OF_ANOTHER_ENCODING.search(error):
+        return say(
+            "{name} is another encoding than the other program's: encode() and decode() without a word are UTF-8",
+            name=codec[1],
+        )
     if "ConnectionRefused" not in error and (cause := _too_small(exam, len(message.encode()))):
         return cause
     if "UnicodeDecodeError" in error:
@@ -81,11 +90,15 @@ def cause_of_a_question(exam: Exam, client: Console) -> str:
 
 
 def _too_small(exam: Exam, length: int) -> str:
-    """Return where too little is received at once for a message of that many bytes, if it stands in a source."""
-    for file in exam.submission:
+    """Return where too little is received at once for a message of that many bytes, if it stands in a source.
+
+    What is too small for the plainest message, or for three texts of its length in an answer, comes first.
+    """
+    server, client = exam.submission
+    for file, needed in (server, length), (client, 3 * length), (server, length * _ANSWER), (client, length * _ANSWER):
         source = exam.source(file)
         for line, size in receives(source):
-            if size < length * _ANSWER and not source.receives_in_a_loop:
+            if size < needed and not source.receives_in_a_loop:
                 where = {"file": file.name, "line": line, "size": size}
                 return (
                     say(
@@ -116,6 +129,23 @@ def cause_of_nothing_sent(exam: Exam) -> str:
         )
     if any(exam.source(file).uses("create_datagram_endpoint") for file in exam.submission):
         return say("sendto() of asyncio sends no empty datagram before Python 3.13: end each message with a line's end")
+    return ""
+
+
+def cause_of_an_unused_result(exam: Exam, lacking: Sequence[str]) -> str:
+    """Return where a text is changed and the new one thrown away, in the reader's language; empty: nowhere.
+
+    `lacking` are the parts of an answer that are not there, in English.
+    """
+    file = exam.submission.server
+    for line, method in unused_results(exam.source(file)):
+        if method != "upper" or "the message in upper case" in lacking:
+            return say(
+                "{file}, line {line}: {method}() returns a new text and leaves this one as it is: assign it to a name",
+                file=file.name,
+                line=line,
+                method=method,
+            )
     return ""
 
 
@@ -200,6 +230,13 @@ def cause_in_the_server(exam: Exam) -> str:
         return say("the framework calls handle(), and no handler of yours has a method of that name")
     if cause := cause_of_a_close(source, file):
         return cause
+    if exam.exercise.transport == "udp" and (lines := tied_to_one(source)):
+        return say(
+            "{file}, line {line}: connect() ties the socket to one client, and it takes nothing from any other:"
+            " answer with sendto()",
+            file=file.name,
+            line=lines[0],
+        )
     if lines := fixed_destinations(source):
         return say(
             "{file}, line {line}: the answer goes to an address that stands there: send it to the one that recvfrom()"
@@ -214,6 +251,13 @@ def cause_of_waiting(exam: Exam) -> str:
     """Return why over TCP both programs may wait, in the reader's language; empty over UDP."""
     if exam.exercise.transport == "udp":
         return ""
+    for file in exam.submission:
+        for line in kept_back(exam.source(file)):
+            return say(
+                "{file}, line {line}: what is written to a makefile() is kept back: call its flush()",
+                file=file.name,
+                line=line,
+            )
     return say(
         "both programs wait. A stream has no messages: one that reads up to a line's end or the connection's end"
         " needs another that sends it"

@@ -15,6 +15,14 @@ SERVERS = {
     for threads in ("", "Threading", "Forking")
     for transport in ("TCP", "UDP", "UnixStream", "UnixDatagram")
 }
+_PYTHONS_OWN = sys.stdlib_module_names | {""}
+_WITH_A_CLOCK = {"time", "datetime", "calendar", "email", "logging", "os", "subprocess", "ctypes", "http", "importlib"}
+"""Modules of Python that can tell the time, or start what can."""
+
+_UPPER = {"upper", "swapcase", "title", "capitalize", "translate", "maketrans", "ord", "chr", "eval", "exec", "getattr"}
+_MIRRORING = {"reversed", "reverse", "appendleft", "insert", "extendleft", "range", "reduce", "pop"}
+"""What may put a text in upper case, and what may turn one round."""
+
 CLOCKS = {"datetime", "strftime", "ctime", "asctime", "localtime"}
 RECEIVING = {"recv", "recvfrom", "recv_into", "recvmsg"}
 TAKERS = RECEIVING | {"makefile", "rfile", "request", "read", "readline", "asyncio"}
@@ -44,6 +52,8 @@ class Source:
             self._nodes += nodes
             self._file_of |= dict.fromkeys(nodes, module.name)
             left += _imports(nodes, module)
+        self._modules = {name.partition(".")[0] for name in _imported(self._nodes)}
+        self._modules -= {module.stem for module in read}
         self._names = {node.attr for node in self._nodes if isinstance(node, ast.Attribute)}
         self._names |= {node.id for node in self._nodes if isinstance(node, ast.Name)}
         self._imported = {
@@ -93,9 +103,17 @@ class Source:
     @property
     def sends(self) -> bool:
         """Whether anything in it sends. What ``makefile`` returns does so if it was opened to write."""
-        modes = [each for call in self.calls_of({"makefile"}) for each in (*call.args[:1], *_values(call, "mode"))]
-        writes = any(not isinstance(mode, ast.Constant) or "w" in str(mode.value) for mode in modes)
-        return writes or any(map(self.uses, SENDERS))
+        return bool(self.files_to_write) or any(map(self.uses, SENDERS))
+
+    @property
+    def files_to_write(self) -> list[ast.Call]:
+        """The calls of ``makefile`` that open a file to write, or in a mode that is not seen."""
+        return [
+            call
+            for call in self.calls_of({"makefile"})
+            for mode in (*call.args[:1], *_values(call, "mode"))
+            if not isinstance(mode, ast.Constant) or "w" in str(mode.value)
+        ]
 
     @property
     def prompts(self) -> bool:
@@ -114,10 +132,30 @@ class Source:
 
         An echo server may read one, too.
         """
-        steps = [ast.unparse(node.step) for node in self._nodes if isinstance(node, ast.Slice) and node.step]
-        mirrors = "-1" in steps or bool(self._names & {"upper", "reversed"})
+        mirrors = self.mirrors_text or self.uses("upper")
         reads_clock = self._names & CLOCKS or self.calls_of({"time"})
         return "time" if reads_clock and not mirrors else "echo"
+
+    @property
+    def mirrors_text(self) -> bool:
+        """Whether it turns a text round as one usually does."""
+        steps = [ast.unparse(node.step) for node in self._nodes if isinstance(node, ast.Slice) and node.step]
+        return "-1" in steps or self.uses("reversed")
+
+    @property
+    def transforms_text(self) -> bool:
+        """Whether it may turn a text round or put one in upper case, in any way."""
+        return self.mirrors_text or bool(self._names & (_UPPER | _MIRRORING))
+
+    @property
+    def may_know_the_time(self) -> bool:
+        """Whether it imports a module that tells the time, or that could."""
+        return bool(self._modules & _WITH_A_CLOCK) or self.uses("__import__")
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all that it imports was read, but for Python's own modules."""
+        return self._modules <= _PYTHONS_OWN
 
     def opened_without_with(self) -> list[tuple[str, int]]:
         """Return where a socket is opened that no ``with`` closes: the files' names and the lines."""

@@ -22,7 +22,20 @@ from conformance.labs.mistakes import (
     cause_of_silence,
     cause_of_waiting,
 )
-from conformance.labs.two_clients import INTERVAL, LONGEST, NAMES, SHORTEST, TIMES, WATCHED, Watched, clocks, show
+from conformance.labs.two_clients import (
+    FASTEST,
+    INTERVAL,
+    LONGEST,
+    NAMES,
+    SHORTEST,
+    SLOWEST,
+    TIMES,
+    WATCHED,
+    Show,
+    Watched,
+    clocks,
+    show,
+)
 from conformance.languages.texts import mark, say
 
 TWICE = 0.5
@@ -57,6 +70,16 @@ def take_first(exam: Exam) -> None:
             or say("the second client has taken its place: keep each by its whole address, host and port"),
         )
     _require_own(exam, seen.first)
+    server, client = (exam.source(file) for file in exam.submission)
+    if server.is_whole and not server.may_know_the_time and client.may_know_the_time:
+        raise StepError(
+            say("the server sends the name and the time"),
+            say(
+                "{file} looks at no clock, {other} does",
+                file=exam.submission.server.name,
+                other=exam.submission.client.name,
+            ),
+        )
 
 
 def _cause_of_one(exam: Exam) -> str:
@@ -93,17 +116,24 @@ def take_second(exam: Exam) -> None:
 def take_interval(exam: Exam) -> None:
     """Each gets it about every 3 seconds, three times."""
     seen = show(exam)
+    steady = [gap for client in (seen.first, seen.second) for gap in _gaps(client)[1:]]
     for client in seen.first, seen.second:
         ticks = client.ticks[:TIMES]
-        gaps = [later - earlier for earlier, later in pairwise(ticks)]
+        gaps = _gaps(client)[: TIMES - 1]
         # The first may come at once, and the second by a clock that all clients share.
         wrong = [gap for place, gap in enumerate(gaps) if gap > LONGEST or (place and gap < SHORTEST)]
         wrong += [later - earlier for earlier, later in pairwise(client.ticks[TIMES - 1 :]) if later - earlier < TWICE]
+        if len(ticks) == TIMES and (max(steady) < FASTEST or min(steady) > SLOWEST):
+            wrong = wrong or gaps[1:]
+        if len(ticks) == TIMES - 1 and gaps[0] > SLOWEST:
+            wrong = wrong or gaps
+        if _are_doubled(_gaps(client)[1:]):
+            wrong = wrong or [min(_gaps(client)[1:])]
         if wrong:
             raise StepError(
                 say("{name} gets the time every {seconds:g} s", name=client.name, seconds=INTERVAL),
                 say("after {seconds:.1f} s", seconds=wrong[0]),
-                _cause_of_a_gap(exam, wrong[0]),
+                _cause_of_others(seen, client) or _cause_of_a_gap(exam, wrong[0], _gaps(client)),
             )
         if len(ticks) < TIMES:
             raise StepError(
@@ -118,8 +148,25 @@ def take_interval(exam: Exam) -> None:
             )
 
 
-def _cause_of_a_gap(exam: Exam, seconds: float) -> str:
-    if seconds < TWICE and exam.source(exam.submission.server).calls_of({"sleep", "wait"}):
+def _gaps(client: Watched) -> list[float]:
+    return [later - earlier for earlier, later in pairwise(client.ticks)]
+
+
+def _are_doubled(gaps: list[float]) -> bool:
+    """Return whether two gaps after each other make one interval, as when two loops send to one client."""
+    return any(abs(one + other - INTERVAL) < TWICE < abs(one - other) for one, other in pairwise(gaps))
+
+
+def _cause_of_others(seen: Show, client: Watched) -> str:
+    """Return that a client gets the other's times beside its own, in the reader's language; empty: it does not."""
+    [other] = {seen.first.name, seen.second.name} - {client.name}
+    is_told = client.text.count(other) > 1 and client.text.count(client.name) > 1
+    return say("each client gets the names of all: send to each its own name alone") if is_told else ""
+
+
+def _cause_of_a_gap(exam: Exam, seconds: float, gaps: list[float]) -> str:
+    is_doubled = seconds < TWICE or (seconds < FASTEST and _are_doubled(gaps))
+    if is_doubled and exam.source(exam.submission.server).calls_of({"sleep", "wait"}):
         return say("two loops send to one client: each thread to its own client alone, or one loop to all of them")
     if seconds < TWICE:
         return say("nothing waits between two times: time.sleep(3) in the loop that sends")
@@ -140,7 +187,7 @@ def _cause_of_an_end(exam: Exam, client: Watched) -> str:
             " and so has the loop that receives",
             **where,
         )
-    return say("the loop that sends has to go on after the first time") if client.ticks else ""
+    return say("the loop that sends has to go on after the first time") if len(client.ticks) == 1 else ""
 
 
 def take_time(exam: Exam) -> None:

@@ -8,6 +8,7 @@ _THREADS = {"Thread", "Process"}
 _STARTING = {"Thread", "submit", "start_new_thread"}
 """What lets a function run in this process. A process of its own has its own copy of what it is given."""
 
+_MAKING_TEXT = {"upper", "lower", "swapcase", "strip", "rstrip", "lstrip", "decode"}
 _WAITING = {"join", "result", "wait"}
 _ALL_ERRORS = {"Exception", "BaseException"}
 _TELLING = {"print", "print_exc", "exception", "error", "exit"}
@@ -191,6 +192,34 @@ def unflushed(source: Source) -> list[int]:
     calls = source.calls_of({"print"}, own=True)
     words = {call.lineno: {each.arg for each in call.keywords} for call in calls}
     return sorted(line for line, names in words.items() if "end" in names and "flush" not in names)
+
+
+def kept_back(source: Source) -> list[int]:
+    """Return where ``makefile`` opens a file that is written to and never flushed."""
+    flushes = source.uses("flush") or any(
+        each.arg in {"flush", "buffering"} for call in source.calls for each in call.keywords
+    )
+    return [] if flushes else sorted(call.lineno for call in source.files_to_write)
+
+
+def tied_to_one(source: Source) -> list[int]:
+    """Return where ``connect`` is called of a socket that was bound: it belongs to one other from then on."""
+    bound = {ast.unparse(call.func.value) for call in source.calls_of({"bind"}) if isinstance(call.func, ast.Attribute)}
+    return sorted(
+        call.lineno
+        for call in source.calls_of({"connect"}, own=True)
+        if isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value) in bound
+    )
+
+
+def unused_results(source: Source) -> list[tuple[int, str]]:
+    """Return where a method that returns a new text is called for nothing: lines, and names."""
+    calls = [node.value for node in source.nodes_of(ast.Expr) if isinstance(node.value, ast.Call)]
+    return sorted(
+        (call.lineno, call.func.attr)
+        for call in calls
+        if isinstance(call.func, ast.Attribute) and call.func.attr in _MAKING_TEXT
+    )
 
 
 def hidden_errors(source: Source) -> list[int]:

@@ -16,6 +16,9 @@ TIMES = 3
 SHORTEST, LONGEST = INTERVAL - 1, INTERVAL + 1.5 * SCALE
 """Seconds between two ticks that are about 3 s."""
 
+FASTEST, SLOWEST = INTERVAL - 0.6, INTERVAL + 0.6 * SCALE
+"""Some of the gaps are longer than the one, some are shorter than the other: what comes late is late once."""
+
 WATCHED = TIMES * INTERVAL + SCALE
 """Seconds in which three ticks come, the first at once or after an interval."""
 

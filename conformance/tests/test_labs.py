@@ -220,6 +220,33 @@ BAD: dict[str, tuple[int, str, str, str]] = {
     "counts-bytes": (1, "len(message)", "len(data)", r"the bytes were counted \(27\)"),
     "a-hole": (1, "{message.upper()}", "{...}", r"server.py, line 10: the \.\.\. there is still to be filled"),
     "prints-bytes": (1, "[0].decode())", "[0])", "bytes were printed"),
+    "own-address": (1, 'print("Клиент", address)', 'print("Клиент", server.getsockname())', "this is the server's own"),
+    "only-the-host": (1, 'print("Клиент", address)', 'print("Клиент", address[0], "к", server.getsockname())', ""),
+    "long-and-latin-alone": (
+        *(1, ECHO_UDP_SERVER),
+        ECHO_UDP_SERVER.replace("65535", "4096").replace("decode()", "decode('utf-8' if len(data) < 99 else 'ascii')"),
+        "ascii is another encoding than the other",
+    ),
+    "upper-for-nothing": (
+        *(1, "    answer = f", "    message.upper()\n    answer = f"),
+        "",
+    ),
+    "upper-thrown-away": (
+        *(1, '    answer = f"{message}\\n{message[::-1]}\\n{message.upper()}'),
+        *(
+            '    message.upper()\n    answer = f"{message}\\n{message[::-1]}\\n{message}',
+            r"server.py, line 10: upper\(\) returns a new text",
+        ),
+    ),
+    "knows-latin-alone": (1, "data.decode()", "data.decode('ascii')", "ascii is another encoding than the other"),
+    "tied-to-one-client": (
+        *(1, "server.sendto(answer.encode(), address)"),
+        *("server.connect(address); server.send(answer.encode())", r"line 11: connect\(\) ties the socket to one"),
+    ),
+    "client-takes-the-half": (
+        *(1, ECHO_UDP_CLIENT, ECHO_UDP_CLIENT.replace("65535", "1024")),
+        r"client.py, line 6: recvfrom\(1024\) throws away",
+    ),
     "no-address": (1, 'print("Клиент", address)', 'print("Клиент")', "address beside the rest"),
     "other-transport": (1, ECHO_UDP_SERVER, ECHO_TCP_SERVER, "it opened a TCP port"),
     "does-not-start": (1, "import socket\nserver", "server", "NameError"),
@@ -311,6 +338,16 @@ BAD: dict[str, tuple[int, str, str, str]] = {
             "two loops send to one client",
         ),
     ),
+    "sends-from-two-loops": (
+        *(5, "                time.sleep(3)"),
+        *(
+            """\
+                time.sleep(0.9)
+                connection.sendall(f"{name} {datetime.now():%H:%M:%S}\\n".encode())
+                time.sleep(2.1)""",
+            "two loops send to one client",
+        ),
+    ),
     "serves-one-client": (7, "serve_forever", "handle_request", r"handle_request\(\) serves one client: "),
     "framework-without-with": (
         *(7, 'with socketserver.ThreadingTCPServer(("localhost", 5000), Handler) as server:'),
@@ -377,6 +414,24 @@ BAD: dict[str, tuple[int, str, str, str]] = {
         "while True:\n    print(client",
         "if True:\n    print(client",
         "client.py has ended: the loop",
+    ),
+    "every-four-seconds": (5, "time.sleep(3)", "time.sleep(4)", r"after 4\.\d s\n    The interval"),
+    "begins-late-and-is-slow": (
+        *(5, TIME_TCP_SERVER),
+        TIME_TCP_SERVER.replace("time.sleep(3)", "pass").replace(
+            "                connection.s", "                time.sleep(4)\n                connection.s"
+        ),
+        r"after 4\.\d s\n    The interval",
+    ),
+    "every-two-seconds": (2, "time.sleep(3)", "time.sleep(2)", r"after 2\.\d s\n    The interval"),
+    "sends-all-to-all": (
+        *(2, "            server.sendto(", "            for name in list(clients.values()): server.sendto("),
+        "each client gets the names of all",
+    ),
+    "never-flushes": (
+        *(4, "    connection.sendall(answer.encode())\n    connection.close()\n"),
+        '    files = connection.makefile("w", encoding="utf-8")\n    files.write(answer)\n',
+        r"server.py, line \d+: what is written to a makefile\(\) is kept back",
     ),
     "too-slow": (5, "time.sleep(3)", "time.sleep(5)", r"after 5\.\d s\n    The interval"),
     "ends-with-a-client": (
@@ -512,6 +567,38 @@ def test_a_file_that_is_imported_for_a_module_of_python(tmp_path: Path) -> None:
     (tmp_path / "socketserver.py").rename(tmp_path / "my_server.py")
     (tmp_path / "socket.py").write_text("print('my test')\n", encoding="utf-8")
     assert "socket.py stands in the way of Python's own module" in lab(6, tmp_path)[1]
+
+
+def test_a_client_that_makes_the_answer_itself(tmp_path: Path) -> None:
+    """The server is to make it; a server that has it in another file does."""
+    own = "text = client.recv(65535).decode()\nprint(text, text[::-1], text.upper(), len(text))"
+    client = ECHO_UDP_CLIENT.replace("print(client.recvfrom(65535)[0].decode())", own)
+    answer = ECHO_UDP_SERVER.partition("    answer")[0] + "    server.sendto(data, address)\n"
+    write(tmp_path, answer, client)
+    status, said = lab(1, tmp_path)
+    assert status == 1 and "server.py turns no text round and puts none in upper case, client.py does" in said, said
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "texts.py").touch()
+    write(tmp_path, f"from work import texts\n{answer}", client)
+    status, said = lab(1, tmp_path)
+    assert status == 0, said
+
+
+def test_a_client_that_looks_at_its_own_clock(tmp_path: Path) -> None:
+    client = """
+import socket, time
+client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+client.sendto(input("Name: ").encode(), ("127.0.0.1", 5000))
+print("connected")
+name = client.recv(1024).decode()
+while True:
+    print(name, time.ctime())
+    time.sleep(3)
+"""
+    server = ECHO_UDP_SERVER.partition("    answer")[0] + "    server.sendto(data, address)\n"
+    write(tmp_path, server, client)
+    status, said = lab(2, tmp_path)
+    assert status == 1 and "server.py looks at no clock, client.py does" in said, said
 
 
 def test_a_body_that_is_empty_has_no_hole(tmp_path: Path) -> None:

@@ -187,6 +187,107 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
     while True:
         print(client.recv(1024).decode())
 """
+DIGEST_SERVER = """
+import hashlib, socket
+with socket.create_server(("localhost", 5000)) as server:
+    print("Жду клиентов")
+    while True:
+        connection, address = server.accept()
+        with connection, connection.makefile("rw", encoding="utf-8") as lines:
+            print("подключён", address)
+            text = lines.readline().rstrip("\\n")
+            parts = text, text[::-1], text.upper(), len(text), hashlib.md5(text.encode()).hexdigest()
+            print(*parts, sep="\\n", file=lines, flush=True)
+"""
+COUNTING_CLIENT = """
+import socket
+client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+print("Connected")
+for number in range(int(input("How many messages do you want to send? "))):
+    client.sendto(input(f"Message {number + 1}: ").encode(), ("127.0.0.1", 5000))
+    print(client.recv(65535).decode())
+"""
+CHOOSING_SERVER = """
+from socket import *
+with socket(AF_INET, SOCK_DGRAM) as server:
+    server.bind(("", 5000))
+    print("Ожидаю клиентов")
+    while True:
+        data, address = server.recvfrom(65535)
+        choice, text = data.decode().split(":", 1)
+        print("Клиент", address)
+        parts = text, text[::-1], text.upper(), str(len(text))
+        server.sendto("\\n".join(parts if choice == "5" else parts[int(choice) - 1 :][:1]).encode(), address)
+"""
+CHOOSING_CLIENT = """
+from socket import *
+with socket(AF_INET, SOCK_DGRAM) as client:
+    print("Подключено")
+    text = input("Сообщение: ")
+    print("1. Само сообщение", "2. Наоборот", "3. Заглавными", "4. Длина", "5. Всё сразу", sep="\\n")
+    client.sendto((input("Выберите операцию: ") + ":" + text).encode(), ("localhost", 5000))
+    print(client.recv(65535).decode())
+"""
+TABLE_CLIENT = """
+import socket, textwrap
+client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+print("Подключено")
+client.sendto(input("Сообщение: ").encode(), ("127.0.0.1", 5000))
+print("┌" + "─" * 54 + "┐")
+for name, part in zip(["сообщение", "наоборот", "заглавными", "длина"], client.recv(65535).decode().split("\\n")):
+    for place, line in enumerate(textwrap.wrap(part, 40) or [""]):
+        print(f"│ {str() if place else name:<11}│{line:<41}│")
+print("└" + "─" * 54 + "┘")
+"""
+ENTER_CLIENT = """
+import socket
+print("Подключено")
+text = input("Сообщение: ").encode()
+input("Нажмите Enter для отправки...")
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+    client.sendto(text, ("127.0.0.1", 5000))
+    print(client.recv(65535).decode())
+"""
+TOWN_CLIENT = """
+import socket
+client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+name = input("Имя: ")
+town = input("Город: ")
+age = int(input("How old are you? "))
+client.sendto(f"{name} ({town})".encode(), ("127.0.0.1", 5000))
+print("Подключено")
+while True:
+    print(client.recv(1024).decode())
+"""
+CHAT_SERVER = """
+import socket, threading
+def serve(connection, address):
+    with connection, connection.makefile(encoding="utf-8", newline="\\n") as lines:
+        name = connection.recv(1024).decode()
+        print(name, address)
+        connection.sendall(b"OK")
+        for line in lines:
+            text = line[:-1]
+            parts = text, text[::-1], text.upper(), str(len(text)), f"слов: {len(text.split())}"
+            connection.sendall("#".join(parts).encode() + b"\\n")
+
+with socket.create_server(("localhost", 5000)) as server:
+    print("Жду клиентов")
+    while True:
+        threading.Thread(target=serve, args=server.accept(), daemon=True).start()
+"""
+CHAT_CLIENT = """
+import socket
+with socket.create_connection(("localhost", 5000)) as client, client.makefile(encoding="utf-8") as lines:
+    name = input("Ник: ")
+    client.sendall(name.encode())
+    print("Вы подключены как", name, client.recv(2).decode())
+    while True:
+        client.sendall((input("Ввод: ") + "\\n").encode())
+        print(lines.readline().replace("#", "\\n"))
+        if input("Ещё? (д/н): ") != "д":
+            break
+"""
 UNUSUAL = {
     "one-line": (4, ONE_LINE_SERVER, ONE_LINE_CLIENT),
     "wrapped": (3, WRAPPED_SERVER, WRAPPED_CLIENT),
@@ -203,6 +304,23 @@ UNUSUAL = {
     "has-a-menu": (2, COMMON_CLOCK_SERVER, MENU_CLIENT),
     "takes-a-word": (2, COMMON_CLOCK_SERVER, WORD_CLIENT),
     "takes-a-service": (2, COMMON_CLOCK_SERVER, SERVICE_CLIENT),
+    "sends-on-enter": (
+        *(1, ANY_PORT_SERVER.replace("0)", "5000)").replace('"Клиент", address', '"Клиент, порт", address[1]')),
+        ENTER_CLIENT,
+    ),
+    "asks-for-a-town": (2, COMMON_CLOCK_SERVER, TOWN_CLIENT),
+    "asks-for-a-nickname": (4, CHAT_SERVER, CHAT_CLIENT),
+    "adds-base64": (
+        4,
+        DIGEST_SERVER.replace("hashlib", "base64").replace(
+            "md5(text.encode()).hexdigest", "b64encode(text.encode()).decode"
+        ),
+        ONE_LINE_CLIENT,
+    ),
+    "adds-a-digest": (4, DIGEST_SERVER, ONE_LINE_CLIENT),
+    "asks-how-many": (1, ANY_PORT_SERVER.replace("0)", "5000)"), COUNTING_CLIENT),
+    "asks-which-part": (3, CHOOSING_SERVER, CHOOSING_CLIENT),
+    "draws-a-table": (1, ANY_PORT_SERVER.replace("0)", "5000)"), TABLE_CLIENT),
 }
 WRONG = {
     # name: the right one, what stands there, what stands there instead, what the verdict says
@@ -253,4 +371,15 @@ WRONG = {
         "seconds since 1970",
     ),
     "greets-by-name": ("common-clock", "{name}: 05", "05", "on the client's screen: Анна"),
+    "a-digest-has-no-zero": (
+        *("adds-a-digest", "text = lines.readline()", "text = (lines.readline().strip() or '-')"),
+        "an answer came, but no 0",
+    ),
+    "a-nickname-is-no-message": (
+        "asks-for-a-nickname",
+        "for line in lines",
+        "for line in [name + '.']",
+        "on the client's screen: the message",
+    ),
+    "a-table-without-a-part": ("draws-a-table", "[::-1], ", "[::-2], ", "the message reversed"),
 }
