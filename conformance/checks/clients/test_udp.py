@@ -257,6 +257,24 @@ def test_takes_over_a_new_interval(target: Target) -> None:
 
 @pytest.mark.slow
 @pytest.mark.service("time")
+@pytest.mark.requirement("CLI-18")
+def test_takes_over_a_longer_interval(target: Target) -> None:
+    """The next renewal is due when it was due anyway, and those after it by the new interval. Each has its answer."""
+    old, new = 1.5, 3.0
+    with Talk(target, "time", "udp", "--ticks", "1", "Анна") as talk:
+        talk.subscribe("Анна", interval(old))
+        renewals = [renewal(talk, TOKEN)]
+        for _ in range(2):
+            talk.send(subscribed("Анна", interval(new)))
+            renewals.append(renewal(talk, TOKEN))
+        expected = [old * SCALE, new * SCALE]
+        assert took(gaps(renewals), expected), f"the gaps are {gaps(renewals)} s; expected {expected}"
+        talk.send(tick("Анна", 1))
+        talk.ends(0, [talk.connected, *tick_lines("Анна", [1])], renewing=True)
+
+
+@pytest.mark.slow
+@pytest.mark.service("time")
 @pytest.mark.requirement("CLI-13")
 def test_sends_nothing_again_once_subscribed(target: Target) -> None:
     with Talk(target, "time", "udp", "--ticks", "2", "Анна") as talk:

@@ -170,9 +170,13 @@ def test_forms_of_options(start_server: StartServer) -> None:
     options += ["--idle-timeout=007.50", "--idle-timeout", "999999999", "--max-clients=1", f"--max-clients={clients}"]
     server = start_server(*options, "--interval=03.0", f"--port=000{before.port}", f"--host={OWN_HOST}")
     require_url(server, before.url)
-    with peers.connect(server):  # over TCP it is a client, over UDP the first of the two that follow is
-        require_service(server)
-        require_service(server)
+    with ExitStack() as stack:
+        for name in "a", "b":
+            peer = stack.enter_context(peers.connect(server))
+            if server.service == "time":
+                Subscription(peer, name)
+            else:
+                require_status(peer.ask(good_request("echo")), "OK")
 
 
 @pytest.mark.transport("tcp")
