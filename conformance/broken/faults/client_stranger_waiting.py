@@ -31,6 +31,29 @@ def takes_a_malformed_datagram_for_a_sign_of_life() -> None:
         return good(self, data, now)
 
 
+@fault("CLI-18", transport="udp", service="time")
+def renews_at_the_interval_of_the_first_ok() -> None:
+    """keeps the interval that the first OK has"""
+
+    @wrap(TimeDatagramClient, "_renewed")
+    def renewed(good: Any, self: Any, reply: Reply, now: float) -> None:
+        first = self._interval
+        good(self, reply, now)
+        self._interval = first or self._interval
+
+
+@fault("CLI-18", transport="udp", service="time")
+def puts_off_a_renewal_by_a_longer_interval() -> None:
+    """renews an interval after each OK that has a new one, though a renewal was due before"""
+
+    @wrap(TimeDatagramClient, "_renewed")
+    def renewed(good: Any, self: Any, reply: Reply, now: float) -> None:
+        former = self._interval
+        good(self, reply, now)
+        if former not in (0.0, self._interval):
+            self._send_again = self._renewal = now + self._interval
+
+
 @fault("CLI-7", transport="tcp", service="echo")
 def has_one_timeout_for_all_messages() -> None:
     """gives up when the timeout has passed since it started, whatever was answered"""
