@@ -13,7 +13,7 @@ from spec.codec import RECEIVE_BYTES
 from spec.message import Message
 from spec.options import UNREACHABLE, ServerOptions
 from spec.program.arguments import parse_server_options
-from spec.program.open_files import SELECTABLE, pause_if_exhausted
+from spec.program.open_files import SELECTOR_CAPACITY, pause_if_exhausted
 from spec.program.output import explain, fail, say
 from spec.program.signals import note_signals
 from spec.program.system import monotonic
@@ -109,7 +109,7 @@ class Server:
             sock.setblocking(False)
             if refused := not self.room:
                 refuse(sock)
-                if len(self.selector.get_map()) >= SELECTABLE:  # nor is there room to wait until the client has seen it
+                if len(self.selector.get_map()) >= SELECTOR_CAPACITY:  # there is no room to linger
                     sock.close()
                     return True
             session = open_session(self.options, format_address(address), monotonic(), say, refused=refused)

@@ -20,27 +20,27 @@ def pause_if_exhausted(error: OSError) -> None:
 
 
 if sys.platform == "win32":
-    SELECTABLE = 512
+    SELECTOR_CAPACITY = 512
     """So many sockets, the listener among them, the server's selector takes: it is CPython's select() there."""
 
-    CLIENTS_HERE = min(CLIENTS_DEFAULT, SELECTABLE - 1)
+    CLIENTS_HERE = min(CLIENTS_DEFAULT, SELECTOR_CAPACITY - 1)
     """The default of ``--max-clients``, as far as the system lets a TCP server have it."""
 
     def allow_open_files(clients: int) -> None:
         """Raise ValueError if a server cannot wait for that many clients."""
-        if clients >= SELECTABLE:
+        if clients >= SELECTOR_CAPACITY:
             raise ValueError(
                 Message(
                     "{clients} clients, but on Windows a server serves {most} at most",
                     clients=clients,
-                    most=SELECTABLE - 1,
+                    most=SELECTOR_CAPACITY - 1,
                 )
             )
 
 else:
     import resource
 
-    SELECTABLE = sys.maxsize
+    SELECTOR_CAPACITY = sys.maxsize
     """So many sockets, the listener among them, the server's selector takes: no fewer than there are files."""
 
     _OTHER_FILES = 16  # listener, selector and the like

@@ -57,7 +57,7 @@ def test_a_client_for_whom_the_selector_has_no_room_is_refused(
     program: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """ERR-10, LOAD-3: on Windows the listener and 511 clients are all that a selector takes."""
-    monkeypatch.setattr(program, "SELECTABLE", 2)
+    monkeypatch.setattr(program, "SELECTOR_CAPACITY", 2)
     options = OPTIONS._replace(max_clients=1)
     with ExitStack() as stack:
         server = program.Server(options, stack.enter_context(program.listen(options)))
