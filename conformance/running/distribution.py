@@ -44,7 +44,10 @@ def pytest_xdist_setupnodes(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_report_to_serializable(report: pytest.TestReport | pytest.CollectReport) -> None:
     """Escape what a worker reports: what carries it refuses the lone surrogates of generated text."""
-    if report.longrepr is not None:
+    if isinstance(report.longrepr, tuple):  # of a skip; pytest takes it apart again
+        file, line, reason = report.longrepr
+        report.longrepr = file, line, _escaped(reason)
+    elif report.longrepr is not None:
         report.longrepr = _escaped(report.longreprtext)
     report.sections = [(name, _escaped(text)) for name, text in report.sections]
 
