@@ -43,7 +43,6 @@ CONSTANTS = {"END_OF_STREAM", "NOT_STARTED", "OUT_OF_TIME", "RUNS_ON", "STARVED"
 PARTS = (
     *("silence", "ended", "reset", "malformed"),  # names of exceptions: what was observed
     *("of which the first {0}", "it sent nothing", "{0}, or a first part of it", "or", "and", "to"),
-    *("closed", "full"),  # how standard error cannot be written
     "[Errno {0}] {1}",
     *SYSTEM,
     *STARTING,
@@ -232,7 +231,7 @@ def _cases(target: ast.expr, value: ast.expr) -> Iterator[ast.expr]:
             yield from _keys(value)
         case ast.Name(id=name) if name in CONSTANTS:
             yield value
-        case ast.Name(id="NEEDS") if isinstance(value, ast.Dict):
+        case ast.Name(id="NEEDS" | "UNWRITABLE") if isinstance(value, ast.Dict):
             yield from value.values
         case ast.Subscript(value=ast.Name(id=name), slice=key) if name in CASES:
             yield key

@@ -1,23 +1,55 @@
 """Programs whose standard error takes nothing."""
 
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 
 from conformance.inconclusive import Inconclusive
 from conformance.targets.programs import Program
 from conformance.targets.target import Target
 from conformance.targets.terms import Role, Transport
 
-UNWRITABLE = "closed", "full"
-_SHELL = {"closed": "2>&-", "full": "2>/dev/full"}
+UNWRITABLE = {
+    "closed": "closed",
+    "full": "full",
+    "broken-pipe": "a pipe that was closed",
+    "full-pipe": "a full pipe that nobody reads",
+}
+"""The kinds, and each in words."""
+
+_SHELL = {"closed": ["/bin/sh", "-c", 'exec "$0" "$@" 2>&-'], "full": ["/bin/sh", "-c", 'exec "$0" "$@" 2>/dev/full']}
 
 
-def unwritable(target: Target, transport: Transport, role: Role, where: str, *arguments: str) -> Program:
-    """Start a program with these arguments whose standard error is one of `UNWRITABLE`, and wait for nothing.
+@contextmanager
+def unwritable(target: Target, transport: Transport, role: Role, where: str, *arguments: str) -> Iterator[Program]:
+    """Run a program with these arguments whose standard error is one of `UNWRITABLE`, for a ``with`` block.
 
     Raises Inconclusive where that cannot be.
     """
     target.need("output-files")
     if where == "full" and not os.path.exists("/dev/full"):
         raise Inconclusive("this host lacks the device /dev/full")
-    command = ["/bin/sh", "-c", f'exec "$0" "$@" {_SHELL[where]}', *target.command(transport, role), *arguments]
-    return Program(command, cwd=target.cwd, env=target.environment, limits=target.limits)
+    command = [*_SHELL.get(where, []), *target.command(transport, role), *arguments]
+    with ExitStack() as stack:
+        reader, writer = os.pipe()
+        stack.callback(os.close, writer)
+        if where == "broken-pipe":
+            os.close(reader)
+        else:
+            stack.callback(os.close, reader)
+            _fill(writer)
+        yield stack.enter_context(
+            Program(command, cwd=target.cwd, env=target.environment, stderr=writer, limits=target.limits)
+        )
+
+
+def _fill(pipe: int) -> None:
+    """Write to a pipe until it is full; it blocks as before."""
+    os.set_blocking(pipe, False)
+    with suppress(BlockingIOError):
+        while os.write(pipe, bytes(65536)):
+            pass
+    with suppress(BlockingIOError):  # less than a write of many bytes leaves
+        while os.write(pipe, b"\0"):
+            pass
+    os.set_blocking(pipe, True)

@@ -1,10 +1,12 @@
 """Clients that get their command line, their streams or their exit status wrong."""
 
+import os
 import signal
 import socket
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
@@ -44,6 +46,17 @@ def speaks_the_language_of_the_locale() -> None:
 def fails_where_it_cannot_complain() -> None:
     """exits with 120 when standard error is full, as a Python program does that leaves that to the interpreter"""
     patch(output, "complain", lambda line: print(f"error: {line!r}", file=sys.stderr))
+
+
+@fault("CLI-8", service="echo")
+def waits_for_a_reader_of_its_errors() -> None:
+    """waits until somebody reads standard error, if that is a full pipe"""
+
+    def complain(line: str) -> None:
+        with suppress(OSError):
+            os.write(2, f"error: {line!r}\n".encode())
+
+    patch(output, "complain", complain)
 
 
 @fault("CLI-4", service="echo")

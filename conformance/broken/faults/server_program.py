@@ -5,6 +5,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import chain, repeat
 from typing import Any
 
@@ -74,6 +75,17 @@ def shares_no_port() -> None:
 def fails_where_it_cannot_complain() -> None:
     """exits with 120 when standard error is full, as a Python program does that leaves that to the interpreter"""
     patch(output, "complain", lambda line: print(f"error: {line!r}", file=sys.stderr))
+
+
+@fault("SRV-10")
+def waits_for_a_reader_of_its_errors() -> None:
+    """waits until somebody reads standard error, if that is a full pipe"""
+
+    def complain(line: str) -> None:
+        with suppress(OSError):
+            os.write(2, f"error: {line!r}\n".encode())
+
+    patch(output, "complain", complain)
 
 
 @fault("SRV-2")

@@ -332,7 +332,9 @@ def test_refuses_wrong_usage(target: Target, transport: Transport, profile: Prof
 def test_refuses_wrong_usage_that_cannot_be_told(target: Target, transport: Transport, where: str) -> None:
     with unwritable(target, transport, "client", where, target.services[0], "--port", "x") as program:
         came = program.wait()
-        assert came == 2, program.describe(f"standard error is {where}, and its exit status is {came}; expected 2")
+        assert came == 2, program.describe(
+            f"standard error is {UNWRITABLE[where]}, and its exit status is {came}; expected 2"
+        )
 
 
 @pytest.mark.divided

@@ -138,10 +138,11 @@ def test_wrong_usage(target: Target, transport: Transport, profile: Profile) -> 
 @pytest.mark.requirement("SRV-10")
 @pytest.mark.parametrize("where", UNWRITABLE)
 def test_wrong_usage_that_cannot_be_told(target: Target, transport: Transport, where: str) -> None:
-    program = unwritable(target, transport, "server", where, "echo", "--port", "x")
-    with program:
+    with unwritable(target, transport, "server", where, "echo", "--port", "x") as program:
         came = program.wait()
-    assert came == 2, program.describe(f"standard error is {where}, and its exit status is {came}; expected 2")
+        assert came == 2, program.describe(
+            f"standard error is {UNWRITABLE[where]}, and its exit status is {came}; expected 2"
+        )
 
 
 @ECHO
