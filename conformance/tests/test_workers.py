@@ -210,3 +210,10 @@ def test_tests_without_targets_are_shared_out_one_by_one(
     result = pytester.runpytest_subprocess("-p", "conformance.conftest", "-n2", "-v")
     result.assert_outcomes(passed=2)
     assert set(re.findall(r"\[(gw\d)\]", result.stdout.str())) == {"gw0", "gw1"}
+
+
+def test_a_worker_tells_why_it_skips(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("import pytest\ndef test(): pytest.skip('no \\udcd0')")
+    result = pytester.runpytest_subprocess("-p", "conformance.conftest", "-n", "1", "-rs")
+    result.assert_outcomes(skipped=1)
+    assert ".py:2: no \\udcd0\n" in f"{result.stdout}"
