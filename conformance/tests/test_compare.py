@@ -35,7 +35,7 @@ from conformance.running.runner import JudgeError, Selection
 from conformance.targets.discovery import BUNDLED, find_target
 from conformance.targets.terms import TRANSPORTS
 from conformance.tests import samples
-from conformance.tests.test_cli import target
+from conformance.tests.runs.test_cli import target
 
 ECHO = Load("echo", "tcp", "closed", 16, 1, 32)
 FEW = ["--quick", "--rounds=1"]

@@ -16,7 +16,7 @@ from conformance.labs.skeleton import skeletons
 from conformance.labs.submission import find_submission
 from conformance.languages import texts
 from conformance.languages.texts import LANGUAGES, say
-from conformance.tests.holes import complete, take_free_port
+from conformance.tests.labs.holes import complete, take_free_port
 
 LABS = ROOT / "conformance" / "labs"
 INDEX = {"en": LABS / "README.md", "ru": LABS / "README.ru.md"}

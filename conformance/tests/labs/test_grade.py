@@ -19,7 +19,7 @@ from conformance import ROOT
 from conformance.labs import class_page, roster
 from conformance.labs.results import Result
 from conformance.labs.roster import Cell, Task, find_class
-from conformance.tests.test_labs import ECHO_TCP_CLIENT, ECHO_TCP_SERVER, ECHO_UDP_CLIENT, ECHO_UDP_SERVER, write
+from conformance.tests.labs.test_labs import ECHO_TCP_CLIENT, ECHO_TCP_SERVER, ECHO_UDP_CLIENT, ECHO_UDP_SERVER, write
 
 
 def grade(directory: Path, *options: str) -> subprocess.CompletedProcess[str]:

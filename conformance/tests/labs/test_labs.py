@@ -558,6 +558,7 @@ def test_a_known_mistake_gets_its_name(tmp_path: Path, name: str) -> None:
     assert status == 1, said
     assert re.search(said_of_it, said), said
     assert said.count("✗") <= 1, said
+    assert "likely cause: " not in said or "hint: " not in said, said
 
 
 def test_a_file_that_is_imported_for_a_module_of_python(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from conformance.labs.exam import CONNECTED
 from conformance.labs.source import Source
 from conformance.labs.two_clients import clocks
-from conformance.tests.test_labs import ECHO_UDP_CLIENT, ECHO_UDP_SERVER, lab, write
+from conformance.tests.labs.test_labs import ECHO_UDP_CLIENT, ECHO_UDP_SERVER, lab, write
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ from conformance.running.checks import Cell
 from conformance.targets.discovery import find_target
 from conformance.targets.terms import Role
 from conformance.tests.faulty_programs import patched, planted
-from conformance.tests.test_labs import ECHO_UDP_CLIENT, ECHO_UDP_SERVER, lab, write
+from conformance.tests.labs.test_labs import ECHO_UDP_CLIENT, ECHO_UDP_SERVER, lab, write
 from spec.limits import LINE_BYTES
 
 FORM, ERRORS = levels.PROTOCOL[1], levels.PROTOCOL[4]

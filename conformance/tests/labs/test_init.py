@@ -15,7 +15,7 @@ from conformance.labs.submission import find_submission
 from conformance.languages.texts import LANGUAGES
 from conformance.running.verdicts import CONFORMS, FAILS, USAGE
 from conformance.targets.discovery import MANIFEST, find_target
-from conformance.tests.holes import complete, take_free_port
+from conformance.tests.labs.holes import complete, take_free_port
 
 BEGINNINGS = {"the server starts and says that it waits for clients", "the client says that it is connected"}
 
