@@ -178,9 +178,9 @@ def _print(console: Console, taken: Taken[Exam], told: set[tuple[str, str]], *, 
         _print_error(console, taken.error)
         if taken.step.why:
             _print_beside(console, "   ", say(taken.step.why), style="dim")
-        if hint:
-            text = say(taken.error.hint or taken.step.hint, **taken.step.examples)
-            _print_beside(console, "   ", say("hint: {hint}", hint=text))
+        text = taken.error.hint or (taken.step.hint if not taken.error.cause else "")
+        if hint and text:
+            _print_beside(console, "   ", say("hint: {hint}", hint=say(text, **taken.step.examples)))
 
 
 def _key(error: StepError) -> tuple[str, str]:

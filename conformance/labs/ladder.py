@@ -15,7 +15,7 @@ class StepError(Exception):
     def __init__(self, expected: str, came: str, cause: str = "", hint: str = "") -> None:
         """Say what was expected, what came, and a likely cause, or nothing, each in the language of the reader.
 
-        `hint`, in English, is for what has failed alone, in place of the step's.
+        `hint`, in English, is for what has failed alone, in place of the step's; that is for failures without a cause.
         """
         super().__init__(expected)
         self.expected, self.came, self.cause, self.hint = expected, came, cause, hint
