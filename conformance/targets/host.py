@@ -23,7 +23,7 @@ from conformance.clocks import LOST_AFTER, loopback_delay
 from conformance.inconclusive import Inconclusive, Unjudged
 from conformance.languages.texts import say
 from conformance.targets.environment import clean_environment
-from conformance.targets.limits import MIB, OWN_FILES
+from conformance.targets.limits import KIB, MIB, OWN_FILES
 from conformance.targets.terms import Transport
 from conformance.timing import SCALE
 
@@ -67,8 +67,8 @@ BURST = bytes(range(20))
 LOOK_UP = 2 * SCALE
 """Seconds in which a resolver says that it does not know a host."""
 
-USUAL_BUFFERS = 4
-"""MiB with which a connection may begin in both directions; the default of Linux is 0.14."""
+USUAL_BUFFERS = 24 * KIB, 4 * MIB
+"""Bytes with which a connection may begin in both directions; the default of Linux is 144 KiB."""
 
 PRELOADED = "LD_PRELOAD"
 
@@ -223,14 +223,16 @@ def require_fit_host(targets: "Iterable[Target]") -> None:
 
 
 def require_usual_buffers() -> None:
-    """Raise Inconclusive where Linux begins with large buffers for each connection, as it may be set to (tcp(7)).
+    """Raise Inconclusive where Linux begins with other buffers for each connection, as it may be set to (tcp(7)).
 
-    It then takes tens of MiB for a client that does not read, and hides what the server does.
+    With large ones it takes tens of MiB for a client that does not read, and hides what the server does. With small
+    ones it takes next to nothing for a server that does not read.
     """
     with suppress(OSError, ValueError, IndexError):  # no Linux, or no /proc
-        sizes = [int(file.read_text(encoding="ascii").split()[1]) for file in _BUFFERS]
-        if sum(sizes) > USUAL_BUFFERS * MIB:
-            raise Inconclusive(f"this host has buffers of {max(sizes) // MIB} MiB for each connection")
+        size = sum(int(file.read_text(encoding="ascii").split()[1]) for file in _BUFFERS)
+        least, most = USUAL_BUFFERS
+        if not least <= size <= most:
+            raise Inconclusive(f"this host has buffers of {size // KIB} KiB for each connection")
 
 
 def require_processes() -> None:

@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass, fields
 from typing import Any
 
-MIB = 1 << 20
+KIB, MIB = 1 << 10, 1 << 20
 
 
 @dataclass(frozen=True)

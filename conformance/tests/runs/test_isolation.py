@@ -364,10 +364,15 @@ ODD_HOSTS = {
         "--role=server --transport=tcp --service=echo --requirement=LOAD-3",
         "",
     ),
+    "tiny buffers": (
+        "for each in tcp_rmem tcp_wmem; do echo 4096 8192 16384 >/proc/sys/net/ipv4/$each; done",
+        "--role=server --transport=tcp --service=echo --requirement=LOAD-3",
+        "not decided, this host has buffers of 16 KiB for each connection: LOAD-3",
+    ),
     "large buffers": (
         "for each in tcp_rmem tcp_wmem; do echo 4096 12582912 16777216 >/proc/sys/net/ipv4/$each; done",
         "--role=server --transport=tcp --requirement=LOAD-5 --requirement=TIME-17 --requirement=ECHO-1",
-        "not decided, this host has buffers of 12 MiB for each connection: TIME-17 LOAD-1",
+        "not decided, this host has buffers of 24576 KiB for each connection: TIME-17 LOAD-1",
     ),
     "a firewall": (
         "nft 'table inet t { chain o { type filter hook output priority 0; meta l4proto { icmp, icmpv6 } drop; }; }'",
