@@ -106,3 +106,13 @@ def tells_clients_apart_by_their_ports() -> None:
     def accept(good: Any, self: Any, name: str, address: Any, *moment: Any) -> Any:
         known = next((each for each in self._subscriptions if each[1] == address[1]), address)
         return good(self, name, known, *moment)
+
+
+@fault("TIME-4", transport="tcp", service="time")
+def keeps_192_bytes_of_a_name() -> None:
+    """has room for 64 characters of three bytes, and cuts what is longer in all ticks but the first"""
+
+    @wrap(ticks, "build_tick")
+    def build(good: Any, name: str, utc: float, seq: int) -> bytes:
+        kept = name if seq == 1 else name.encode()[:192].decode()
+        return bytes(good(kept, utc, seq))
