@@ -240,10 +240,10 @@ class Talk:
         judge(not any(map(HIDDEN.search, printed)), "it printed a control or direction character", "SRV-14")
         answers, wanted = self._answers(program.output), self._answers(output)
         prompts = self._reads and begins_with_a_prompt(program.output, output)
-        judge(not prompts, f"{_what_differs(program.output, output)} (is it a prompt?)", "CLI-5")
+        judge(not prompts, f"{self._what_differs(program.output, output)} (is it a prompt?)", "CLI-5")
         if answers and answers[1:] == wanted and self.connected in output and program.output[0] != self.connected:
             judge(False, f"the first line is {answers[0]!r}", "CLI-1")
-        judge(answers == wanted, _what_differs(answers, wanted))
+        judge(answers == wanted, self._what_differs(answers, wanted))
         judge(patterns or not program.errors, "it reported an error where there is none")
         last = self._last.data if renewing and self._last else None
         more = [request for request in server.untaken if request.data != last]
@@ -260,6 +260,21 @@ class Talk:
     def _answers(self, output: Sequence[str]) -> list[str]:
         return [line for line in output if line != self.connected]
 
+    def _what_differs(self, printed: Sequence[str], expected: Sequence[str]) -> str:
+        """Return the first line that differs from what was expected."""
+        # Who has ended has flushed, or never will, and who reports an error says itself what is wrong.
+        may_not_flush = self.program.running and not self.program.errors
+        for number, (one, other) in enumerate(zip_longest(printed, expected), 1):
+            if one != other:
+                nothing = "it printed nothing more (does it flush?)" if may_not_flush else "it printed nothing more"
+                came = nothing if one is None else f"it printed {one!r}"
+                return (
+                    f"{came}; answer line {number} is expected to be {other!r}"
+                    if other is not None
+                    else f"{came} besides"
+                )
+        return "wrong output"
+
 
 def begins_with_a_prompt(printed: Sequence[str], expected: Sequence[str]) -> bool:
     """Return whether a line has something before what was expected; one that was not, whether it ends as prompts do."""
@@ -267,17 +282,6 @@ def begins_with_a_prompt(printed: Sequence[str], expected: Sequence[str]) -> boo
         one != other and one.endswith(other) and bool(other or one.endswith((" ", *":>?")))
         for one, other in zip_longest(printed, expected, fillvalue="")
     )
-
-
-def _what_differs(printed: Sequence[str], expected: Sequence[str]) -> str:
-    """Return the first line that differs from what was expected."""
-    for number, (one, other) in enumerate(zip_longest(printed, expected), 1):
-        if one != other:
-            came = "it printed nothing more (does it flush?)" if one is None else f"it printed {one!r}"
-            return (
-                f"{came}; answer line {number} is expected to be {other!r}" if other is not None else f"{came} besides"
-            )
-    return "wrong output"
 
 
 def _as_text(lines: Sequence[str]) -> str:

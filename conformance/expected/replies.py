@@ -4,10 +4,11 @@ The values are of good form but made up, so that a client that computes them its
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from conformance.expected.fields import OTHER_FIELDS, Facts, Status, fields_of
 from conformance.targets.terms import Service, Transport
+from spec.limits import REPLY_BYTES
 
 TOKEN = Facts().token
 LONG = "3600"
@@ -60,9 +61,49 @@ def _fields(status: Status, facts: Facts) -> list[tuple[str, str]]:
 
 
 def with_unknown_fields(known: bytes) -> bytes:
-    """Return a reply with more fields, which no client knows: first, in between, and last (CLI-12)."""
+    """Return a reply with more fields, which no client knows: first, in between, and last (CLI-12).
+
+    Some belong to other replies, where their values would have another form.
+    """
     status, field, *fields, end = known.decode().split("\n")[:-1]
-    return "\n".join([status, "x-1: ", field, "constructor: a: б\u3000в", *fields, "message-2: OK", end, ""]).encode()
+    names = {each.partition(": ")[0] for each in (field, *fields)}
+    others = [f"{name}: б в" for name in ("length", "bytes", "lease", "seq", "time", "token") if name not in names]
+    return "\n".join(
+        [status, "x-1: ", field, "constructor: a: б\u3000в", *others, *fields, "message-2: OK", end, ""]
+    ).encode()
+
+
+def badly_built(good: bytes, transport: Transport) -> Mapping[str, bytes]:
+    """Return replies that are not built as SPEC.md says, by what is wrong: that one with one fault each (CLI-23)."""
+    status, fields = good.split(b"\n", 1)
+
+    def with_line(line: bytes) -> bytes:
+        return b"\n".join([status, line, fields])
+
+    bad = {
+        "a status in lower case": status.lower() + b"\n" + fields,
+        "a status and a space": status + b" \n" + fields,
+        "no status": b"\n" + good,
+        "a line that ends with CRLF": good[:-2] + b"\r\n\n",
+        "no UTF-8 in an unknown field": with_line(b"x: \xff"),
+        "a line that is no field": with_line(b"well"),
+        "a field without a space": with_line(b"x:y"),
+        "a field-name in upper case": with_line(b"X: y"),
+        "a field-name in another script": with_line("ж: y".encode()),
+        "a field-name with a digit first": with_line(b"1: y"),
+        "a control character in an unknown field": with_line(b"x: \x00"),
+        "too long": with_line(b"x: " + b"x" * (REPLY_BYTES + 1 - len(with_line(b"x: ")))),
+        "endless": good[:-1] + b"x: " + b"x" * REPLY_BYTES,
+    }
+    if transport == "udp":
+        bad |= {
+            "an empty datagram": b"",
+            "no empty line": good[:-1],
+            "another empty line": good + b"\n",
+            "half a reply": good[:20],
+            "two replies": good + good,
+        }
+    return bad
 
 
 def replaced(fields: Fields, name: str, *values: str) -> list[tuple[str, str]]:

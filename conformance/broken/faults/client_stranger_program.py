@@ -207,3 +207,15 @@ def prompts_for_one_message_more() -> None:
             yield from lines
 
     _reads(again)
+
+
+@fault("CLI-6", transport="tcp", service="time")
+def hears_no_signal_while_it_prints() -> None:
+    """blocks signals while it waits for who reads its lines"""
+
+    @wrap(lines, "_write")
+    def write(good: Any, *how: Any) -> None:
+        signals = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+        signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+        good(*how)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)

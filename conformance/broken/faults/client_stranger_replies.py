@@ -7,6 +7,7 @@ from conformance.broken import fault, patch, wrap
 from spec import client, codec
 from spec.client import Client
 from spec.codec import Reply, ReplyError
+from spec.datagram_client import DatagramClient, TimeDatagramClient
 from spec.stream_client import StreamClient, TimeStreamClient
 
 
@@ -212,3 +213,44 @@ def knows_a_code_but_no_reason() -> None:
     @wrap(Client, "_refuse")
     def refuse(good: Any, self: Any, reply: Reply) -> None:
         good(self, reply._replace(fields={"reason": "none", **reply.fields}))
+
+
+@fault("CLI-23", transport="udp", service="time")
+def says_nothing_of_an_empty_datagram() -> None:
+    """drops an empty datagram in silence"""
+
+    @wrap(DatagramClient, "receive")
+    def receive(good: Any, self: DatagramClient, data: bytes, now: float) -> bytes:
+        return bytes(good(self, data, now) if data else self.wake(now))
+
+
+@fault("CLI-11", transport="udp", service="time")
+def leaves_out_complaints_in_silence() -> None:
+    """does not say how many malformed ticks it has not reported"""
+
+    @wrap(DatagramClient, "_report")
+    def report(good: Any, self: DatagramClient, *how: Any) -> None:
+        good(self, *how)
+        self._unreported = 0
+
+
+@fault("CLI-24", transport="udp", service="time")
+def waits_for_an_ok_to_its_own_name() -> None:
+    """drops an OK with another name than its own"""
+
+    @wrap(TimeDatagramClient, "_take")
+    def take(good: Any, self: Any, reply: Reply, now: float) -> bytes:
+        if reply.status == "OK" and reply.fields.get("name") != self._name:
+            return b""
+        return bytes(good(self, reply, now))
+
+
+@fault("CLI-12", transport="udp", service="time")
+def checks_a_field_of_another_reply() -> None:
+    """takes an OK with a seq that is no number for malformed"""
+
+    @wrap(TimeDatagramClient, "_take")
+    def take(good: Any, self: Any, reply: Reply, now: float) -> bytes:
+        if not re.fullmatch("[1-9][0-9]*", reply.fields.get("seq", "1")):
+            raise ReplyError("bad seq")
+        return bytes(good(self, reply, now))

@@ -1,5 +1,6 @@
 """Clients whose author read the sentences about printing ticks too quickly."""
 
+from datetime import timedelta
 from typing import Any
 
 from conformance.broken import fault, patch, wrap
@@ -53,6 +54,18 @@ def rounds_the_minutes_of_an_offset_down() -> None:
 def prints_microseconds() -> None:
     """prints a tick's time with six digits of fraction"""
     _prints(lambda time: time.isoformat(timespec="microseconds"))
+
+
+@fault("CLI-19", transport="tcp", service="time")
+def counts_milliseconds_backwards_before_1970() -> None:
+    """cuts a negative number of milliseconds towards zero, as division in C does"""
+
+    def write(time: Any) -> str:
+        if time.year < 1970 and time.microsecond:
+            time += timedelta(seconds=1, microseconds=-2 * time.microsecond)
+        return str(time.isoformat(timespec="milliseconds"))
+
+    _prints(write)
 
 
 @fault("CLI-19", transport="tcp", service="time")

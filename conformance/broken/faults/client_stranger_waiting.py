@@ -264,3 +264,12 @@ def keeps_its_old_token() -> None:
         good(self, *how)
         self._request = build_request(TIME, self._name, token=self._first)
         return self._request
+
+
+@fault("CLI-7", transport="tcp", service="time")
+def waits_for_whole_seconds() -> None:
+    """rounds what it waits for up to whole seconds, as alarm() takes them"""
+
+    @wrap(client, "patience")
+    def patience(good: Any, *how: Any) -> float:
+        return float(math.ceil(good(*how)))

@@ -5,8 +5,10 @@ from typing import Any
 
 from conformance.broken import fault, patch, wrap
 from spec import text
-from spec.endpoint import EchoEndpoint
+from spec.endpoint import EchoEndpoint, TimeEndpoint
+from spec.message import Message
 from spec.session import TimeSession
+from spec.text import visible
 
 
 @fault("SRV-14", transport="udp", service="time")
@@ -53,3 +55,15 @@ def takes_addresses_for_pairs() -> None:
     def receive(good: Any, self: Any, datagram: bytes, peer: Any, *rest: Any) -> Any:
         _host, _port = peer
         return good(self, datagram, peer, *rest)
+
+
+@fault("SRV-15", transport="udp", service="time")
+def shows_a_subscriber_as_the_kernel_does() -> None:
+    """shows a subscriber that came over IPv4 to :: as ::ffff:127.0.0.1"""
+
+    @wrap(TimeEndpoint, "_say")
+    def say(_: Any, self: Any, subscription: Any, template: str, **values: str) -> None:
+        host, port = subscription.address[:2]
+        shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        if self._announce is not None:
+            self._announce(Message(template, client=f"{visible(subscription.name)} ({shown})", **values))

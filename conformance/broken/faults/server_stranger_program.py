@@ -254,3 +254,14 @@ def says_who_left_though_quiet() -> None:
                 announce(line)
 
         return good(options._replace(quiet=False), client, now, half, **named)
+
+
+@fault("SRV-17", transport="udp", service="time")
+def keeps_a_mebibyte_and_drops_in_silence() -> None:
+    """keeps some 7000 lines that nobody reads, and does not say how many came after them"""
+    patch(lines, "WAITING_LINES", 7000)
+
+    @wrap(lines.LineWriter, "post")
+    def post(good: Any, self: Any, line: str) -> None:
+        good(self, line)
+        self._dropped = 0

@@ -96,3 +96,23 @@ def subscribes_one_more() -> None:
     @wrap(TimeEndpoint, "__init__")
     def init(good: Any, self: Any, options: Any, *rest: Any) -> None:
         good(self, options._replace(max_clients=options.max_clients + 1), *rest)
+
+
+@fault("TIME-15", transport="udp", service="time")
+def tells_clients_apart_by_their_ports() -> None:
+    """takes clients with the same port on two hosts for one"""
+
+    @wrap(TimeEndpoint, "_accept")
+    def accept(good: Any, self: Any, name: str, address: Any, *moment: Any) -> Any:
+        known = next((each for each in self._subscriptions if each[1] == address[1]), address)
+        return good(self, name, known, *moment)
+
+
+@fault("TIME-4", transport="tcp", service="time")
+def keeps_192_bytes_of_a_name() -> None:
+    """has room for 64 characters of three bytes, and cuts what is longer in all ticks but the first"""
+
+    @wrap(ticks, "build_tick")
+    def build(good: Any, name: str, utc: float, seq: int) -> bytes:
+        kept = name if seq == 1 else name.encode()[:192].decode()
+        return bytes(good(kept, utc, seq))

@@ -149,10 +149,10 @@ def test_takes_what_follows_the_options_as_its_text(
 def test_forms_of_options(target: Target, service: Service, transport: Transport) -> None:
     """The text first, a value behind `=`, leading zeros, and options that are given twice: the last counts.
 
-    The text is `-`, which is no option and no file. And the longest timeout that no client may refuse, whatever the
-    width of its integers.
+    The host that does not count is not looked up. The text is `-`, which is no option and no file. And the longest
+    timeout that no client may refuse, whatever the width of its integers.
     """
-    words = ["-", "--host", "127.0.0.1", "--port=1", "--timeout=007.50", "--timeout", "999999999"]
+    words = ["-", "--host", "unknown.invalid", "--port=1", "--timeout=007.50", "--timeout", "999999999"]
     words += ["--port=000{port}", "--host={host}"]
     with Talk(target, service, transport, *ENOUGH[service], where=words, timeout=None) as talk:
         lines = serve(talk, "-")
@@ -343,8 +343,9 @@ def test_sends_no_bad_text(target: Target, service: Service, transport: Transpor
     with scripted(transport) as server:
         words = [service, "--host", server.host, "--port", str(server.port)]
         given = [([*words, os.fsdecode(text)], b"") for text in bad_texts(service)]
-        # No line at all, an empty line before a name, a control character, and what no argument can hold.
-        inputs = [b"", "\r\nАнна\n".encode() if service == "time" else b"\r\r\n", b"nul\0", *NOT_UTF_8]
+        # No line at all, lines that are no names, a control character, and what no argument can hold.
+        own = {"time": ["\r\nАнна\n", "Анна \n", " Анна\n"], "echo": ["\r\r\n"]}[service]
+        inputs = [b"", *(line.encode() for line in own), b"nul\0", *NOT_UTF_8]
         given += [(words, stdin) for stdin in inputs]
         for batch in batches(profile.divide(given, transport, target.transports("client"))):
             with ExitStack() as stack:

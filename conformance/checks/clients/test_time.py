@@ -1,6 +1,7 @@
 """What a time client sends, prints and returns: SPEC.md, section 13."""
 
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -13,6 +14,7 @@ from conformance.blame import about
 from conformance.expected.replies import (
     HIDDEN,
     TOKEN,
+    badly_built,
     challenge,
     error,
     ok,
@@ -28,7 +30,7 @@ from conformance.expected.replies import (
 from conformance.profiles import Profile
 from conformance.targets.target import Target
 from conformance.targets.terms import Transport
-from conformance.timing import SCALE, interval
+from conformance.timing import PATIENCE, SCALE, interval
 from spec.limits import NAME_CHARACTERS
 
 pytestmark = pytest.mark.service("time")
@@ -86,32 +88,35 @@ def test_takes_the_longest_name(target: Target, transport: Transport) -> None:
 
 @pytest.mark.requirement("CLI-19")
 def test_prints_the_time_of_the_persons_zone(target: Target, transport: Transport) -> None:
-    """The offset is that of the tick's day, not of today. All zones are in one case, so no profile leaves one out."""
+    """The offset is that of the tick's day, not of today. All zones are in one case, so no profile leaves one out.
+
+    The milliseconds of a moment before 1970 count forwards, as all others do.
+    """
     zones = {
         "Europe/Moscow": (
-            "1968-02-29T15:00:00.000+03:00",
+            "1968-02-29T15:00:00.125+03:00",
             "2026-01-15T02:59:59.999+03:00",
             "2026-07-15T03:00:00.000+03:00",
         ),
         "Europe/Berlin": (
-            "1968-02-29T13:00:00.000+01:00",
+            "1968-02-29T13:00:00.125+01:00",
             "2026-01-15T00:59:59.999+01:00",
             "2026-07-15T02:00:00.000+02:00",
         ),
         "America/St_Johns": (
-            "1968-02-29T08:30:00.000-03:30",
+            "1968-02-29T08:30:00.125-03:30",
             "2026-01-14T20:29:59.999-03:30",
             "2026-07-14T21:30:00.000-02:30",
         ),
         "UTC": (
-            "1968-02-29T12:00:00.000+00:00",
+            "1968-02-29T12:00:00.125+00:00",
             "2026-01-14T23:59:59.999+00:00",
             "2026-07-15T00:00:00.000+00:00",
             "0999-03-01T12:00:00.000+00:00",
         ),
     }
     moments = (
-        *("1968-02-29T12:00:00.000Z", "2026-01-14T23:59:59.999Z", "2026-07-15T00:00:00.000Z"),
+        *("1968-02-29T12:00:00.125Z", "2026-01-14T23:59:59.999Z", "2026-07-15T00:00:00.000Z"),
         "0999-03-01T12:00:00.000Z",
     )
     with ExitStack() as stack:
@@ -151,6 +156,20 @@ def test_ignores_fields_that_it_does_not_know(target: Target, transport: Transpo
         talk.send(with_unknown_fields(ok("time", transport, "Анна")))
         talk.send(with_unknown_fields(tick("Анна", 1)))
         talk.ends(0, [talk.connected, *tick_lines("Анна", [1])])
+
+
+@pytest.mark.requirement("CLI-24")
+@pytest.mark.needs("CLI-6")
+def test_takes_an_ok_to_another_name(target: Target, transport: Transport) -> None:
+    """It is subscribed then, and a signal ends it well."""
+    with Talk(target, "time", transport, "Анна") as talk:
+        talk.expect("TIME Анна")
+        talk.send(ok("time", transport, "Борис"))
+        talk.send(tick("Борис", 1))
+        talk.program.expect_text(*tick_lines("Борис", [1]))
+        talk.program.signal(signal.SIGTERM)
+        assert talk.program.wait() == 0, talk.program.describe("it is no subscriber after an OK with another name")
+        talk.ends(0, [talk.connected, *tick_lines("Борис", [1])])
 
 
 @pytest.mark.requirement("REQ-6")
@@ -256,6 +275,25 @@ def test_is_stopped_by_a_signal(target: Target, transport: Transport, number: in
         talk.ends(0, [talk.connected, *tick_lines("Анна", [1])], case=case)
 
 
+@pytest.mark.requirement("CLI-6")
+def test_is_stopped_while_nobody_reads_its_output(target: Target, transport: Transport) -> None:
+    """It waits until a line is taken (CLI-1), but a signal ends it all the same."""
+    with Talk(target, "time", transport, "Анна") as talk:
+        talk.subscribe("Анна")
+        talk.send(tick("Анна", 1))
+        talk.program.expect_text(*tick_lines("Анна", [1]))
+        with talk.program.unread():
+            name = "\u202e" * NAME_CHARACTERS  # six times as long where it is shown
+            talk.send(*(tick(name, seq) for seq in range(2, 400)))
+            time.sleep(0.5 * SCALE)
+            talk.program.signal(signal.SIGTERM)
+            try:
+                status = talk.program.process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                raise AssertionError("it does not stop while nobody reads its lines") from None
+        assert status == 0, talk.program.describe(f"its exit status is {status}; expected 0")
+
+
 @pytest.mark.requirement("CLI-6", "CLI-10")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_is_stopped_before_it_has_subscribed(target: Target, transport: Transport, number: int) -> None:
@@ -326,7 +364,7 @@ def test_ticks_that_are_not_newer_do_not_put_off_the_end(target: Target, transpo
 def test_gives_up_when_ticks_end(target: Target, transport: Transport) -> None:
     """Once subscribed, it waits for the longer of the timeout and four intervals, from the last reply on."""
     # The timeout, seconds of the interval, how long it waits, and whether an OK is the last reply: none is over TCP.
-    waits = [(1.0, 0.4, 1.6, False), (1.5, 0.1, 1.5, False), *[(1.0, 0.4, 1.6, True)] * (transport == "udp")]
+    waits = [(1.0, 0.4, 1.6, False), (1.1, 0.1, 1.1, False), *[(1.0, 0.4, 1.6, True)] * (transport == "udp")]
     with ExitStack() as stack:
         talks = []
         for timeout, seconds, patience, ends_with_ok in waits:
@@ -385,9 +423,12 @@ def _malformed_before_the_subscription(transport: Transport) -> Iterator[tuple[s
         yield "CLI-24", f"lease {value!r}", reply("OK", *replaced(good, "lease", value))
 
 
-def _malformed_ticks() -> Iterator[tuple[str, str, bytes]]:
+def _malformed_ticks(transport: Transport) -> Iterator[tuple[str, str, bytes]]:
     """Yield ticks that break SPEC.md, each in one way: the requirement, what is wrong, the tick."""
     good = tick_fields("Анна", 2)
+    yield from (
+        ("CLI-23", f"a tick: {what}", answer) for what, answer in badly_built(tick("Анна", 2), transport).items()
+    )
     for name, _ in good:
         yield "CLI-24", f"a tick without {name}", reply("TICK", *replaced(good, name))
     yield "CLI-23", "a name in red", tick("\x1b[31m", 2)
@@ -425,7 +466,7 @@ def _malformed_ticks() -> Iterator[tuple[str, str, bytes]]:
 def test_reports_malformed_datagrams_and_waits_on(target: Target) -> None:
     with Talk(target, "time", "udp", "--ticks", "1", "Анна") as talk:
         talk.expect("TIME Анна")
-        before, after = [*_malformed_before_the_subscription("udp")], [*_malformed_ticks()]
+        before, after = [*_malformed_before_the_subscription("udp")], [*_malformed_ticks("udp")]
         for n, (id_, what, datagram) in enumerate(before, 1):
             talk.send(datagram)
             with about(id_):
@@ -454,7 +495,7 @@ def test_gives_up_at_a_malformed_reply(target: Target, profile: Profile) -> None
         for what, answer in (("another OK", good), ("a challenge", challenge("t")))
     ]
     others = [each for each in answers if each[1] in of_both]
-    others += [(id_, what, good + answer) for id_, what, answer in _malformed_ticks()]
+    others += [(id_, what, good + answer) for id_, what, answer in _malformed_ticks("tcp")]
     if target.offers("client", "udp"):  # that one is given all of them
         others = [*profile.select(others)]
     for batch in batches(own + others):

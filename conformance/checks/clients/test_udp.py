@@ -493,20 +493,27 @@ def test_malformed_datagrams_do_not_put_off_the_end(target: Target, service: Ser
 
 
 @pytest.mark.slow
-@pytest.mark.service("echo")
 @pytest.mark.requirement("CLI-11")
-def test_says_how_many_complaints_it_left_out(target: Target) -> None:
+def test_says_how_many_complaints_it_left_out(target: Target, service: Service) -> None:
     """At the end, or when a second is over and the next malformed datagram comes. They are alike, and so are the lines.
 
     A client whose lines all differ is not judged: the judge cannot tell which of them say how many.
     """
     many = 3 * COMPLAINTS_A_SECOND // 2
-    with Talk(target, "echo", "udp", "привет") as talk:
-        talk.expect(REQUEST["echo"])
+    last, lines = {
+        "echo": (echo_answer("привет"), echo_lines("привет")),
+        "time": (tick("привет", 1), tick_lines("привет", [1])),
+    }[service]
+    ticks = ["--ticks", "1"] if service == "time" else []
+    with Talk(target, service, "udp", *ticks, "привет") as talk:
+        if service == "time":
+            talk.subscribe("привет")
+        else:
+            talk.expect(REQUEST["echo"])
         talk.send(*[b"OK\n"] * many)
         talk.program.wait_until(lambda: len(talk.program.errors) >= many, 1 + LATENESS)
-        talk.send(b"OK\n", echo_answer("привет"))
-        talk.ends(0, [talk.connected, *echo_lines("привет")], None)
+        talk.send(b"OK\n", last)
+        talk.ends(0, [talk.connected, *lines], None)
         ((line, count),) = Counter(talk.program.errors).most_common(1) or [("", 0)]
         numbers = [[*map(int, re.findall(r"\d+", other))] for other in talk.program.errors if other != line]
         told = {sum(each) for each in product(*numbers)}

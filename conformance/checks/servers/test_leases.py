@@ -126,6 +126,19 @@ def test_a_token_is_good_for_its_address_only(server: Server) -> None:
         require_answer(owner, token, "OK")
 
 
+@pytest.mark.requirement("TIME-15")
+def test_two_hosts_with_one_port_are_two_clients(start_server: StartServer) -> None:
+    require_address("udp", "127.0.0.9")
+    server = start_server("--interval", interval(0.2))
+    with (
+        UdpPeer(server.address) as one,
+        UdpPeer(server.address, source=("127.0.0.9", one.address[1])) as other,
+        about("TIME-15", "from the same port of two hosts"),
+    ):
+        for subscription in (Subscription(one, "Анна"), Subscription(other, "Борис")):
+            require_seqs(subscription.ticks(3), [1, 2, 3])
+
+
 @pytest.mark.slow(8)
 @pytest.mark.requirement("LEASE-5", "LEASE-6")
 def test_the_life_of_tokens(start_server: StartServer) -> None:

@@ -1,6 +1,7 @@
 """TIME: the replies to a subscriber, a new name, and the end of a subscription."""
 
 import time
+from contextlib import ExitStack
 
 import pytest
 from hypothesis import given
@@ -86,6 +87,17 @@ def require_judgement(server: Server, name: bytes) -> None:
 def test_the_answer_to_a_good_name(server: Server, name: str) -> None:
     with peers.connect(server) as peer:
         require_reply(Subscription(peer, name).ok, ok("time", server.transport, name, "86400"))
+
+
+@pytest.mark.requirement("TIME-4")
+def test_the_second_tick_has_the_whole_name(start_server: StartServer) -> None:
+    """The first may be built from the request, the others only from what the server has kept."""
+    server = start_server("--interval", MIDDLE)
+    with ExitStack() as stack:
+        subscriptions = [Subscription(stack.enter_context(peers.connect(server)), name) for name in GOOD_NAMES]
+        for name, subscription in zip(GOOD_NAMES, subscriptions, strict=True):
+            names = [tick.name for tick in subscription.ticks(2)]
+            assert names == [name] * 2, f"its ticks are called {names}; expected {name!r}"
 
 
 @pytest.mark.requirement("TIME-3")
