@@ -194,10 +194,14 @@ class Source:
         return managed
 
     def holes(self) -> list[int]:
-        """Return the lines where ``...`` stands for a value, or for a statement beside others."""
+        """Return the lines where ``...`` stands for a value, or for a statement beside others.
+
+        In ``tuple[str, ...]`` it stands for itself.
+        """
         blocks = [block for node in self._own for _, block in ast.iter_fields(node) if isinstance(block, list)]
         alone = [block[-1] for block in blocks if block and len(block) == 1 + _has_docstring(block)]
         bodies = {id(statement.value) for statement in alone if isinstance(statement, ast.Expr)}
+        bodies |= {id(part) for node in self._own if isinstance(node, ast.Subscript) for part in ast.walk(node.slice)}
         return sorted(
             node.lineno
             for node in self._own

@@ -262,6 +262,10 @@ BAD: dict[str, tuple[int, str, str, str]] = {
         *('STREAM)\nclient.connect(("localhost", 5000))\nprint', "SOCK_DGRAM is UDP, SOCK_STREAM is TCP"),
     ),
     "hides-what-is-typed": (1, "input(", "__import__('getpass').getpass(", ""),
+    "a-hint-of-a-type-is-no-hole": (
+        *(1, "{message.upper()}"),
+        *("{(lambda *_: message)(tuple[str, ...])}", r"the message in upper case\n    came: .*\n    hint: "),
+    ),
     "another-port": (
         *(1, "5000))\nprint(client", "5001))\nprint(client"),
         "the server waits at port 5000, and client.py names 5001",
@@ -605,6 +609,8 @@ while True:
 def test_a_body_that_is_empty_has_no_hole(tmp_path: Path) -> None:
     file = tmp_path / "server.py"
     file.write_text('def f():\n    """Do it."""\n    ...\ntry:\n    f()\nexcept OSError: ...\nclass A: ...\n')
+    assert Source(file).holes() == []
+    file.write_text("Address = tuple[str, ...]\ndef f(*parts: Callable[..., str]) -> dict[tuple[int, ...], str]: ...\n")
     assert Source(file).holes() == []
     file.write_text("f()\n...\nx = ...")
     assert Source(file).holes() == [2, 3]
