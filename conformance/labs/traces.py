@@ -254,7 +254,12 @@ def fixed_destinations(source: Source) -> list[int]:
 
 
 def asks_while_it_serves(source: Source) -> bool:
-    """Return whether ``input`` is called in a loop or in a class: not only when the program starts."""
+    """Return whether ``input`` is called in a loop or in a class: not only when the program starts.
+
+    A loop beside a thread that serves is a console for whoever runs the server.
+    """
+    if source.calls_of(_STARTING):
+        return False
     blocks = [*source.nodes_of(ast.While), *source.nodes_of(ast.ClassDef)]
     parts = {part for block in blocks for part in ast.walk(block)}
     return any(call in parts for call in source.calls_of({"input"}))

@@ -126,6 +126,12 @@ print("connected")
 while True:
     print(client.recvfrom(1024)[0].decode())
 """
+CONSOLE_SERVER = """{}def serve():
+    while True:{}
+__import__("threading").Thread(target=serve, daemon=True).start()
+while input() != "exit":
+    pass
+""".format(*ECHO_UDP_SERVER.replace("\n    ", "\n        ").split("while True:"))
 FRAMEWORK_UDP_SERVER = """
 import socketserver
 
@@ -265,6 +271,13 @@ BAD: dict[str, tuple[int, str, str, str]] = {
     "a-hint-of-a-type-is-no-hole": (
         *(1, "{message.upper()}"),
         *("{(lambda *_: message)(tuple[str, ...])}", r"the message in upper case\n    came: .*\n    hint: "),
+    ),
+    "has-a-console-beside-its-thread": (
+        *(1, ECHO_UDP_SERVER),
+        *(
+            CONSOLE_SERVER.replace("    server.sendto(", "    if len(data) > 99: server.sendto("),
+            r"the number of its characters\n    came: .*\n    hint: ",
+        ),
     ),
     "another-port": (
         *(1, "5000))\nprint(client", "5001))\nprint(client"),
