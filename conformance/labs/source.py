@@ -76,8 +76,10 @@ class Source:
 
     @property
     def ports(self) -> list[int]:
-        """The numbers that can be a port, 1025 to 65534, and are no power of two: those are sizes of buffers."""
-        numbers = [node.value for node in self._nodes if isinstance(node, ast.Constant) and type(node.value) is int]
+        """The numbers that can be a port, 1025 to 65534, and are no sizes: powers of two, or received by."""
+        sizes = {part for call in self.calls_of(RECEIVING) for part in call.args}
+        constants = [node for node in self._nodes if isinstance(node, ast.Constant) and node not in sizes]
+        numbers = [node.value for node in constants if type(node.value) is int]
         return [each for each in numbers if 1024 < each < 65535 and each.bit_count() > 1]
 
     def nodes_of(self, kind: type[Node]) -> list[Node]:

@@ -58,3 +58,9 @@ def test_a_class_made_from_a_socket_opens_one(tmp_path: Path) -> None:
     text = "import socket\nclass Own(socket.socket): pass\nwith Own() as first: pass\nsecond = Own()\n"
     (tmp_path / "server.py").write_text(text, encoding="utf-8")
     assert Source(tmp_path / "server.py").opened_without_with() == [("server.py", 4)]
+
+
+def test_a_size_is_no_port(tmp_path: Path) -> None:
+    text = "port = int(input())\nclient.connect(('', port or 5001))\nclient.recv(10_000)\nclient.recv(1024)\n"
+    (tmp_path / "client.py").write_text(text, encoding="utf-8")
+    assert Source(tmp_path / "client.py").ports == [5001]
