@@ -256,7 +256,7 @@ class Exam:
         """Return whether a client may ask for more than the message."""
         source = self.source(self.submission.client)
         # getpass() throws away what was typed before its prompt.
-        return len(source.calls_of({"input"})) > 1 or source.uses("getpass") or shows_menu(_without_traceback(client))
+        return source.questions > 1 or source.uses("getpass") or shows_menu(_without_traceback(client))
 
     @property
     def address(self) -> tuple[str, int]:

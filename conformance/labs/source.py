@@ -123,6 +123,16 @@ class Source:
         return any(call.args for call in self.calls_of({"input"})) and "readline" not in _imported(self._nodes)
 
     @property
+    def questions(self) -> int:
+        """How many questions stand there. A function that has its prompt from its caller asks one in each call."""
+        functions = self.nodes_of(ast.FunctionDef)
+        asking = {each for each in functions if any(_names(call) & _parameters(each) for call in _inputs(each))}
+        within = {call for function in asking for call in _inputs(function)}
+        handed = [part for call in self.calls for part in call.args if self.name(part) == "input"]
+        alone = [call for call in self.calls_of({"input"}) if call not in within]
+        return len([*alone, *handed, *self.calls_of({function.name for function in asking})])
+
+    @property
     def texts(self) -> set[str]:
         """The lines of all strings that stand there."""
         strings = (node.value for node in self._nodes if isinstance(node, ast.Constant))
@@ -312,6 +322,19 @@ def _imported(nodes: list[ast.AST]) -> set[str]:
     """Return the names of the imported modules."""
     names = {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
     return names | {each.name for node in nodes if isinstance(node, ast.Import) for each in node.names}
+
+
+def _inputs(function: ast.FunctionDef) -> list[ast.Call]:
+    calls = [node for node in ast.walk(function) if isinstance(node, ast.Call)]
+    return [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "input"]
+
+
+def _parameters(function: ast.FunctionDef) -> set[str]:
+    return {each.arg for each in function.args.args}
+
+
+def _names(tree: ast.AST) -> set[str]:
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
 
 
 def _values(call: ast.Call, name: str) -> list[ast.expr]:

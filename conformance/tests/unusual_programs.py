@@ -288,6 +288,30 @@ with socket.create_connection(("localhost", 5000)) as client, client.makefile(en
         if input("Ещё? (д/н): ") != "д":
             break
 """
+FUNCTION_CLIENT = """
+import socket
+
+def ask(prompt, default=""):
+    return input(f"{prompt} [{default}]: " if default else f"{prompt}: ") or default
+
+address = ask("Хост", "127.0.0.1"), int(ask("Порт", "5000"))
+client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+print("Подключено")
+client.sendto(ask("Сообщение").encode(), address)
+print(client.recv(65535).decode())
+"""
+BESIDE_CLIENT = """
+import asyncio, socket
+
+async def run():
+    port = await asyncio.to_thread(input, "Порт: ")
+    client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    print("Подключено")
+    client.sendto((await asyncio.to_thread(input, "Сообщение: ")).encode(), ("127.0.0.1", int(port)))
+    print(client.recv(65535).decode())
+
+asyncio.run(run())
+"""
 UNUSUAL = {
     "one-line": (4, ONE_LINE_SERVER, ONE_LINE_CLIENT),
     "wrapped": (3, WRAPPED_SERVER, WRAPPED_CLIENT),
@@ -318,6 +342,8 @@ UNUSUAL = {
         ONE_LINE_CLIENT,
     ),
     "adds-a-digest": (4, DIGEST_SERVER, ONE_LINE_CLIENT),
+    "asks-in-a-function": (1, ANY_PORT_SERVER, FUNCTION_CLIENT),
+    "asks-beside-its-loop": (1, ANY_PORT_SERVER, BESIDE_CLIENT),
     "asks-how-many": (1, ANY_PORT_SERVER.replace("0)", "5000)"), COUNTING_CLIENT),
     "asks-which-part": (3, CHOOSING_SERVER, CHOOSING_CLIENT),
     "draws-a-table": (1, ANY_PORT_SERVER.replace("0)", "5000)"), TABLE_CLIENT),
