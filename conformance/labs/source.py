@@ -165,6 +165,11 @@ class Source:
         return bool(self._modules & _WITH_A_CLOCK) or self.uses("__import__")
 
     @property
+    def has_own_clock(self) -> bool:
+        """Whether it may put the time before what it prints, by itself or as ``logging`` does."""
+        return bool(self._names & CLOCKS) or any("asctime" in text for text in self.texts)
+
+    @property
     def is_whole(self) -> bool:
         """Whether all that it imports was read, but for Python's own modules."""
         return self._modules <= _PYTHONS_OWN

@@ -194,7 +194,7 @@ def take_time(exam: Exam) -> None:
     """The time is that of now, in the zone of the machine or in UTC."""
     client = show(exam).first
     _require_own(exam, client)
-    told_times = clocks(client.text)
+    told_times = client.told
     hour, minute, second = told_times[0].groups()
     told = int(minute) * 60 + int(second or 0)
     moment = datetime.now(timezone.utc)

@@ -312,6 +312,32 @@ async def run():
 
 asyncio.run(run())
 """
+STAMPING_CLIENT = """
+import socket, time
+
+def tell(text):
+    print(f"[{time.strftime('%H:%M:%S')}] {text}")
+
+client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+tell("Подключено")
+client.sendto(input("Имя: ").encode(), ("127.0.0.1", 5000))
+tell("Имя отправлено")
+tell("Жду время")
+while True:
+    tell(client.recv(1024).decode())
+"""
+LOGGING_CLIENT = """
+import logging, socket
+logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+logging.info("connected")
+name = input("Name: ")
+logging.info("the name is %s", name)
+client.sendto(name.encode(), ("127.0.0.1", 5000))
+logging.info("sent")
+while True:
+    logging.info(client.recv(1024).decode())
+"""
 UNUSUAL = {
     "one-line": (4, ONE_LINE_SERVER, ONE_LINE_CLIENT),
     "wrapped": (3, WRAPPED_SERVER, WRAPPED_CLIENT),
@@ -344,6 +370,8 @@ UNUSUAL = {
     "adds-a-digest": (4, DIGEST_SERVER, ONE_LINE_CLIENT),
     "asks-in-a-function": (1, ANY_PORT_SERVER, FUNCTION_CLIENT),
     "asks-beside-its-loop": (1, ANY_PORT_SERVER, BESIDE_CLIENT),
+    "stamps-its-lines": (2, COMMON_CLOCK_SERVER, STAMPING_CLIENT),
+    "logs-what-comes": (2, COMMON_CLOCK_SERVER, LOGGING_CLIENT),
     "asks-how-many": (1, ANY_PORT_SERVER.replace("0)", "5000)"), COUNTING_CLIENT),
     "asks-which-part": (3, CHOOSING_SERVER, CHOOSING_CLIENT),
     "draws-a-table": (1, ANY_PORT_SERVER.replace("0)", "5000)"), TABLE_CLIENT),
@@ -355,6 +383,18 @@ WRONG = {
         " | слов: {len(text.split())}",
         "",
         "the addition that exercise 4 asks for",
+    ),
+    "a-log-has-no-time-of-the-server": (
+        "logs-what-comes",
+        " 05.11.2026 {datetime.now():%H:%M:%S}, с нами с {datetime.now():%H:%M}",
+        "",
+        "the name comes, and no time of the day beside it",
+    ),
+    "stamps-do-not-hide-a-clock-read-once": (
+        "stamps-its-lines",
+        "{datetime.now():%H:%M:%S}, с нами с {datetime.now():%H:%M}",
+        "{START:%H:%M:%S}",
+        "read once",
     ),
     "an-address-is-no-zero": (
         *("one-line", 'rstrip("\\n")', 'rstrip("\\n")\n            if not text: continue'),
