@@ -23,6 +23,9 @@ _UPPER = {"upper", "swapcase", "title", "capitalize", "translate", "maketrans", 
 _MIRRORING = {"reversed", "reverse", "appendleft", "insert", "extendleft", "range", "reduce", "pop"}
 """What may put a text in upper case, and what may turn one round."""
 
+_PAUSES = {"sleep", "wait", "Timer", "scheduler", "call_later"}
+"""What stands between two times that are sent; who answers a message needs none."""
+
 CLOCKS = {"datetime", "strftime", "ctime", "asctime", "localtime"}
 RECEIVING = {"recv", "recvfrom", "recv_into", "recvmsg"}
 TAKERS = RECEIVING | {"makefile", "rfile", "request", "read", "readline", "asyncio"}
@@ -142,9 +145,9 @@ class Source:
     def service(self) -> Service:
         """What a server's source does: it turns a text round or into upper case, or it reads a clock as a person does.
 
-        An echo server may read one, too.
+        An echo server may read one, too, and a time server may ask whether a name in upper case is EXIT.
         """
-        mirrors = self.mirrors_text or self.uses("upper")
+        mirrors = self.mirrors_text or (self.uses("upper") and not self._names & _PAUSES)
         reads_clock = self._names & CLOCKS or self.calls_of({"time"})
         return "time" if reads_clock and not mirrors else "echo"
 

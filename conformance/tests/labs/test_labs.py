@@ -461,6 +461,11 @@ BAD: dict[str, tuple[int, str, str, str]] = {
         "address, name in zip(clients, ['Анна'] * 9)",
         "the name is another client's",
     ),
+    "compares-a-name-in-upper-case": (
+        *(7, "        print(name, self"),
+        '        if name.upper() == "EXIT": return\n        print(name, self',
+        "",
+    ),
     "fails-in-a-handler": (6, "self.request\n", "self.request.recv(9)\n", "ended with “AttributeError: 'tuple'"),
     "no-handler": (6, "(socketserver.BaseRequestHandler)", "(socketserver.BaseRequestHandler, object)", ""),
     "one-at-a-time": (
