@@ -226,7 +226,7 @@ def cause_in_the_server(exam: Exam) -> str:
     """Return why a server may not answer, by its source, in the reader's language; empty: nothing is seen."""
     file = exam.submission.server
     source = exam.source(file)
-    if exam.exercise.framework and source.has_handler_class and not source.handler:
+    if exam.exercise.framework and source.has_handler_class and not source.handles:
         return say("the framework calls handle(), and no handler of yours has a method of that name")
     if cause := cause_of_a_close(source, file):
         return cause

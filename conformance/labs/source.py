@@ -235,20 +235,20 @@ class Source:
 
     @property
     def _own_sockets(self) -> set[str]:
-        return {node.name for node in self._made_from({"socket"})}
+        return {node.name for node in self.made_from({"socket"})}
 
     @property
-    def handler(self) -> str:
-        """The name of the request handler with a ``handle`` of its own; empty: there is none."""
-        own = (each.name for each in self._made_from(HANDLERS) if any(_is_handle(part) for part in each.body))
-        return next(own, "")
+    def handles(self) -> bool:
+        """Whether a request handler has a ``handle``, its own or of a class that it is also made from."""
+        handling = {each.name for each in self.nodes_of(ast.ClassDef) if any(_is_handle(part) for part in each.body)}
+        return any({each.name, *map(self.name, each.bases)} & handling for each in self.made_from(HANDLERS))
 
     @property
     def has_handler_class(self) -> bool:
         """Whether a class is made from a request handler, with a ``handle`` or without."""
-        return bool(self._made_from(HANDLERS))
+        return bool(self.made_from(HANDLERS))
 
-    def _made_from(self, names: set[str]) -> list[ast.ClassDef]:
+    def made_from(self, names: set[str]) -> list[ast.ClassDef]:
         """Return the classes made from those of these names, and from classes made from them."""
         names, found = set(names), list[ast.ClassDef]()
         for node in sorted((node for node in self._nodes if isinstance(node, ast.ClassDef)), key=_line):
@@ -269,7 +269,7 @@ class Source:
 
     @property
     def _framework_servers(self) -> list[ast.Call]:
-        return self.calls_of(SERVERS | {node.name for node in self._made_from(SERVERS)})
+        return self.calls_of(SERVERS | {node.name for node in self.made_from(SERVERS)})
 
     @property
     def serves(self) -> bool:

@@ -495,6 +495,14 @@ with socketserver.UDPServer(("localhost", 5000), Handler) as server:
             "",
         ),
     ),
+    "handle-of-another-class": (
+        *(6, FRAMEWORK_UDP_SERVER),
+        FRAMEWORK_UDP_SERVER.replace("class Handler(socketserver.BaseRequestHandler):", "class Answering:").replace(
+            "socketserver.UDPServer.max",
+            "class Handler(Answering, socketserver.BaseRequestHandler):\n    pass\n\nsocketserver.UDPServer.max",
+        ),
+        "",
+    ),
     "handle-misspelt": (6, "def handle(", "def hanlde(", "no handler of yours has a method of that name"),
     "no-with-server": (
         *(6, 'with socketserver.UDPServer(("localhost", 5000), Handler) as server:\n'),
