@@ -156,7 +156,8 @@ def never_started(source: Source) -> list[int]:
 
 def waits_for_a_thread(source: Source) -> list[tuple[int, str]]:
     """Return where a loop that starts a thread waits until it ends: lines, and ``run`` or ``join``."""
-    threads, waiting = source.calls_of(_THREADS), source.calls_of({"run", "join"})
+    threads = source.calls_of(_THREADS | {each.name for each in source.made_from(_THREADS)})
+    waiting = source.calls_of({"run", "join"})
     found = set()
     for loop in source.nodes_of(ast.While):
         parts = list(ast.walk(loop))

@@ -325,6 +325,20 @@ BAD: dict[str, tuple[int, str, str, str]] = {
         "        t = threading.Thread(target=serve, args=server.accept())\n        t.start()\n        t.join()",
         r"server.py, line 21: join\(\) waits here",
     ),
+    "waits-for-a-thread-of-its-own-class": (
+        *(5, "        threading.Thread(target=serve, args=server.accept(), daemon=True).start()"),
+        *(
+            """\
+        class Serving(threading.Thread):
+            def run(self):
+                serve(*self.client)
+        thread = Serving()
+        thread.client = server.accept()
+        thread.start()
+        thread.join()""",
+            r"server.py, line 25: join\(\) waits here",
+        ),
+    ),
     "runs-its-thread": (5, "True).start()", "True).run()", r"server.py, line 19: run\(\) calls the function here"),
     "does-not-start-its-thread": (5, "True).start()", "True)", r"server.py, line 19: nothing starts this thread"),
     "closes-under-its-thread": (
