@@ -26,16 +26,17 @@ _CLOCK = re.compile(r"(?<!\d)([01]?\d|2[0-3]):([0-5]\d|\d(?=:\d))(?::([0-5]?\d))
 _DOTTED_CLOCK = re.compile(r"(?<![\d.])([01]?\d|2[0-3])\.([0-5]\d)(?:\.([0-5]\d))?(?!\d|\.\d)")
 
 _SPELLED_CLOCK = re.compile(
-    r"(?<![\d-])([01]?\d|2[0-3])(?:-|\s*[чh]\w*\.?,?\s*)([0-5]?\d)(?:-|\s*[мm]\w*\.?,?\s*(?:and\s|и\s)?)([0-5]?\d)(?![\d-])"
+    r"(?<![\d-])([01]?\d|2[0-3])\s*[чh]\w*\.?,?\s*([0-5]?\d)\s*[мm]\w*(?:\.?,?\s*(?:and\s|и\s)?([0-5]?\d))?(?![\d-])"
 )
+_DASHED_CLOCK = re.compile(r"(?<![\d-])([01]?\d|2[0-3])-([0-5]?\d)-([0-5]?\d)(?![\d-])")
 
 
 def clocks(text: str) -> list[re.Match[str]]:
-    """Return the times of the day in a text: 12:34:56, 12:34, else 12.34.56, else 12-34-56 and 12 h 34 min 56 s.
+    """Return the times of the day in a text: 12:34:56, 12:34, else 12 h 34 min 56 s, else 12.34.56, else 12-34-56.
 
-    The groups are the hour, the minute, and the second or None.
+    What has points may be a date, what has words is none. The groups are the hour, the minute, and the second or None.
     """
-    kinds = _CLOCK, _DOTTED_CLOCK, _SPELLED_CLOCK
+    kinds = _CLOCK, _SPELLED_CLOCK, _DOTTED_CLOCK, _DASHED_CLOCK
     return next((found for kind in kinds if (found := list(kind.finditer(text)))), [])
 
 
