@@ -17,6 +17,12 @@ _DIGEST = re.compile(r"\b(?:0x)?[0-9a-f]{8,}\b", re.IGNORECASE)
 _FRAME = re.compile(r"[\s|\u2500-\u257f]+")
 """What may stand between the pieces of a text that is broken into lines, in a table too."""
 
+_NUMBER = re.compile(r"\0[^\0]*?(?<![\w.])(\d+)(?![\w.):\]])")
+"""A number behind a part of an answer, in one piece with it; not what numbers the next part, as in ``2) ``."""
+
+_ADDRESS = re.compile(r"(?:\d+\.){3}\d+\D{1,4}\d+")
+"""Where a client is connected to, as one prints it: 127.0.0.1:5000, or a pair."""
+
 _BROKEN = 80
 """A message of more characters than that may be broken into lines."""
 
@@ -123,9 +129,11 @@ def additions(text: str, message: str, labels: set[str]) -> list[str]:
         text = text.replace(part, "\0")
     text = number_pattern(len(message)).sub("\0", text)
     known = {piece for label in labels for piece in _pieces(label)}
-    return [
+    pieces = _pieces("\n".join(_ADDRESS.sub("", line) if CONNECTED.search(line) else line for line in text.split("\n")))
+    beside_a_part = [number for piece in pieces for number in _NUMBER.findall(piece)]
+    return beside_a_part + [
         piece
-        for piece in _pieces(text)
+        for piece in pieces
         if re.search(r"\w", piece)
         and "\0" not in piece
         and not piece.endswith(":")

@@ -340,6 +340,16 @@ while True:
 """
 UNUSUAL = {
     "one-line": (4, ONE_LINE_SERVER, ONE_LINE_CLIENT),
+    "adds-in-brackets": (
+        4,
+        ONE_LINE_SERVER.replace("| слов: {len(text.split())}", "({len(text.encode())} bytes)"),
+        ONE_LINE_CLIENT,
+    ),
+    "says-where": (4, ONE_LINE_SERVER, ONE_LINE_CLIENT.replace("getpeername()[0]", "getpeername()")),
+    "spaces-alone": (
+        *(4, ONE_LINE_SERVER.replace(" | слов: ", " ").replace(" | ", " ").replace("«", "").replace("»", "")),
+        ONE_LINE_CLIENT,
+    ),
     "wrapped": (3, WRAPPED_SERVER, WRAPPED_CLIENT),
     "one-request": (7, ONCE_SERVER, ONE_LINE_CLIENT),
     "common-clock": (2, COMMON_CLOCK_SERVER, REWRITING_CLIENT),
@@ -382,6 +392,24 @@ WRONG = {
         "one-line",
         " | слов: {len(text.split())}",
         "",
+        "the addition that exercise 4 asks for",
+    ),
+    "an-address-is-no-addition": (
+        "says-where",
+        " | слов: {len(text.split())}",
+        "",
+        "the addition that exercise 4 asks for",
+    ),
+    "spaces-are-no-addition": (
+        "spaces-alone",
+        " {len(text.split())}",
+        "",
+        "the addition that exercise 4 asks for",
+    ),
+    "numbers-of-parts-are-no-addition": (
+        "spaces-alone",
+        "{text} {text[::-1]} {text.upper()} {len(text)} {len(text.split())}",
+        "1) {text} 2) {text[::-1]} 3) {text.upper()} 4) {len(text)} символов",
         "the addition that exercise 4 asks for",
     ),
     "a-log-has-no-time-of-the-server": (
