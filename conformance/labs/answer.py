@@ -97,7 +97,11 @@ class Parts(NamedTuple):
                 return say("the characters of b'…' were counted: decode() makes text of bytes, str() does not")
         if lacking and _OBJECT.search(text):
             return say("an object was printed, not its value: upper() has brackets, and [::-1] reverses a text")
+        if lacking == ["the message reversed"] and " ".join(reversed(self.message.split())) in text:
+            return say("the words were put the other way round, not the characters: [::-1] of the text itself")
         if lacking == ["the message in upper case"]:
+            if self.message.title() in text:
+                return say("title() puts the first letter of each word in upper case alone, upper() all of them")
             if self.message[::-1].upper() in text:
                 return say("the reversed message was put in upper case, not the message")
             if has_upper and text.count(self.message) > 1:

@@ -1,6 +1,7 @@
 """What is read in the source of a program: `with`, the classes of socketserver, and the traces of known mistakes."""
 
 import ast
+import re
 import sys
 from pathlib import Path
 from typing import TypeVar
@@ -166,6 +167,11 @@ class Source:
     def may_know_the_time(self) -> bool:
         """Whether it imports a module that tells the time, or that could."""
         return bool(self._modules & _WITH_A_CLOCK) or self.uses("__import__")
+
+    @property
+    def has_month_for_minutes(self) -> bool:
+        """Whether a format of a time has ``%m`` behind the hour."""
+        return any(re.search(r"%[HI]\W?%m", text) for text in self.texts)
 
     @property
     def has_own_clock(self) -> bool:

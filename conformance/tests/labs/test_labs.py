@@ -186,6 +186,8 @@ BAD: dict[str, tuple[int, str, str, str]] = {
     "reversed-bytes": (1, "message[::-1]", "data[::-1].decode(errors='replace')", "the bytes were reversed"),
     "upper-bytes": (1, "message.upper()", "data.upper().decode()", "Latin letters alone"),
     "upper-of-the-reversed": (1, "message.upper()", "message[::-1].upper()", "the reversed message was put in upper"),
+    "reversed-words": (1, "{message[::-1]}", "{' '.join(message.split()[::-1])}", "the words were put the other"),
+    "title-for-upper": (1, "message.upper()", "message.title()", r"title\(\) puts the first letter"),
     "upper-is-not-called": (1, "message.upper()", "message.upper", "an object was printed, not its value"),
     "counts-the-bytes-form": (1, "len(message)", "len(str(data))", "the characters of b'…' were counted"),
     "takes-ten-bytes": (1, "recvfrom(65535)[0]", "recvfrom(10)[0]", r"client.py, line 6: recvfrom\(10\) throws away"),
@@ -439,6 +441,7 @@ BAD: dict[str, tuple[int, str, str, str]] = {
         ),
         "the second client has taken its place",
     ),
+    "month-for-minutes": (2, "%H:%M:%S", "%H:%m:%S", "%m is the month"),
     "does-not-sleep": (2, "time.sleep(3)", "pass", "nothing waits between two times"),
     "client-takes-one": (
         2,
