@@ -127,6 +127,12 @@ class Source:
         return any(call.args for call in self.calls_of({"input"})) and "readline" not in _imported(self._nodes)
 
     @property
+    def prompt_texts(self) -> set[str]:
+        """The prompts of ``input`` that stand there, of more lines than one the last."""
+        parts = [part for call in self.calls_of({"input"}) for part in call.args if isinstance(part, ast.Constant)]
+        return {str(part.value).rpartition("\n")[2] for part in parts}
+
+    @property
     def questions(self) -> int:
         """How many questions stand there. A function that has its prompt from its caller asks one in each call."""
         functions = self.nodes_of(ast.FunctionDef)

@@ -44,8 +44,12 @@ def _line(clock: re.Match[str]) -> int:
     return clock.string.count("\n", 0, clock.start())
 
 
-def _begins(clock: re.Match[str]) -> bool:
-    return not re.search(r"[^\W\d]|:", clock.string[: clock.start()].rpartition("\n")[2])
+def _begins(clock: re.Match[str], prompts: set[str]) -> bool:
+    """Return whether it begins a line. Behind a prompt it does, too: what is typed there is not seen, Enter neither."""
+    before = clock.string[: clock.start()].rpartition("\n")[2]
+    for prompt in prompts:
+        before = before.removeprefix(prompt)
+    return not re.search(r"[^\W\d]|:", before)
 
 
 def _is_of_a_log(clock: re.Match[str]) -> bool:
@@ -68,7 +72,7 @@ class Watched:
         """Start a client. `other`: who is watched meanwhile."""
         self.console, self.name = exam.client(name), name
         self.has_ended = False
-        self._has_own_clock = exam.source(exam.submission.client).has_own_clock
+        self._source = exam.source(exam.submission.client)
         self._came: list[float] = []  # when each time of the day came to its screen
 
         def has_tick() -> bool:
@@ -117,7 +121,10 @@ class Watched:
     @property
     def _own(self) -> list[re.Match[str]]:
         """The times of the day that may be its own: of a client that has a clock, those before all else in a line."""
-        return [clock for clock in clocks(self.text) if self._has_own_clock and (_begins(clock) or _is_of_a_log(clock))]
+        if not self._source.has_own_clock:
+            return []
+        prompts = self._source.prompt_texts
+        return [clock for clock in clocks(self.text) if _begins(clock, prompts) or _is_of_a_log(clock)]
 
     @property
     def _stamps(self) -> list[re.Match[str]]:

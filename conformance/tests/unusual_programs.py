@@ -382,6 +382,10 @@ UNUSUAL = {
     "asks-beside-its-loop": (1, ANY_PORT_SERVER, BESIDE_CLIENT),
     "stamps-its-lines": (2, COMMON_CLOCK_SERVER, STAMPING_CLIENT),
     "logs-what-comes": (2, COMMON_CLOCK_SERVER, LOGGING_CLIENT),
+    "logs-in-another-form": (
+        *(2, COMMON_CLOCK_SERVER),
+        LOGGING_CLIENT.replace('message)s"', 'message)s", datefmt="%H:%M:%S"'),
+    ),
     "asks-how-many": (1, ANY_PORT_SERVER.replace("0)", "5000)"), COUNTING_CLIENT),
     "asks-which-part": (3, CHOOSING_SERVER, CHOOSING_CLIENT),
     "draws-a-table": (1, ANY_PORT_SERVER.replace("0)", "5000)"), TABLE_CLIENT),
