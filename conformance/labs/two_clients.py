@@ -57,6 +57,9 @@ def _is_of_a_log(clock: re.Match[str]) -> bool:
     return bool(re.match(r",\d{3}\b", clock.string[clock.end() : clock.end() + 5]))
 
 
+_SOMEBODY = re.compile(rf"{NAMES[0]}|(?:\d+\.){{3}}\d+|::1")
+"""What a server prints of a client whose name it has got."""
+
 _LEFT = re.compile(r"^(BrokenPipe|ConnectionReset|ConnectionAborted)Error")
 
 
@@ -158,6 +161,8 @@ class Show:
             self.second.console.wait_for(lambda: self._changes(), end - time.monotonic())
         self.error = _error_of(exam)
         self.both_had_some = all(client.ticks for client in both)
+        if not self.first.ticks and not _SOMEBODY.search(self.news.text):
+            exam.unlearn()
         self.first.leave()
         self.goes_on = False
         if self.both_had_some:

@@ -456,6 +456,13 @@ WRONG = {
         ),
         "after 0",
     ),
+    "asks-and-lacks-a-part": ("asks-much", "text.upper()", "text", r"upper case\n    came: .*\nexercise"),
+    "asks-and-gets-nothing": (
+        "has-a-menu",
+        "server.sendto(now(",
+        'server.sendto(b"" and (',
+        r"Анна, [\d:]+\n    came: .*\nexercise",
+    ),
     "asks-a-riddle": ("asks-much", '"Порт: "', '"Пароль: "', "client.py asks more than one question"),
     "waits-for-enter": (
         *("asked-for-its-port", 'input("IP-адрес: ")', '"" * len(input("Нажмите Enter"))'),
