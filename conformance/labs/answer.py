@@ -17,6 +17,12 @@ _DIGEST = re.compile(r"\b(?:0x)?[0-9a-f]{8,}\b", re.IGNORECASE)
 _FRAME = re.compile(r"[\s|\u2500-\u257f]+")
 """What may stand between the pieces of a text that is broken into lines, in a table too."""
 
+_NUMBER = re.compile(r"\0[^\0]*?(?<![\w.])(\d+)(?![\w.):\]])")
+"""A number behind a part of an answer, in one piece with it; not what numbers the next part, as in ``2) ``."""
+
+_ADDRESS = re.compile(r"(?:\d+\.){3}\d+\D{1,4}\d+")
+"""Where a client is connected to, as one prints it: 127.0.0.1:5000, or a pair."""
+
 _BROKEN = 80
 """A message of more characters than that may be broken into lines."""
 
@@ -91,7 +97,11 @@ class Parts(NamedTuple):
                 return say("the characters of b'…' were counted: decode() makes text of bytes, str() does not")
         if lacking and _OBJECT.search(text):
             return say("an object was printed, not its value: upper() has brackets, and [::-1] reverses a text")
+        if lacking == ["the message reversed"] and " ".join(reversed(self.message.split())) in text:
+            return say("the words were put the other way round, not the characters: [::-1] of the text itself")
         if lacking == ["the message in upper case"]:
+            if self.message.title() in text:
+                return say("title() puts the first letter of each word in upper case alone, upper() all of them")
             if self.message[::-1].upper() in text:
                 return say("the reversed message was put in upper case, not the message")
             if has_upper and text.count(self.message) > 1:
@@ -123,9 +133,11 @@ def additions(text: str, message: str, labels: set[str]) -> list[str]:
         text = text.replace(part, "\0")
     text = number_pattern(len(message)).sub("\0", text)
     known = {piece for label in labels for piece in _pieces(label)}
-    return [
+    pieces = _pieces("\n".join(_ADDRESS.sub("", line) if CONNECTED.search(line) else line for line in text.split("\n")))
+    beside_a_part = [number for piece in pieces for number in _NUMBER.findall(piece)]
+    return beside_a_part + [
         piece
-        for piece in _pieces(text)
+        for piece in pieces
         if re.search(r"\w", piece)
         and "\0" not in piece
         and not piece.endswith(":")

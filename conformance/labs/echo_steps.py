@@ -212,7 +212,8 @@ def ask(exam: Exam, message: str) -> Asked:
     if is_answered(asked.client) or not exam.learn(asked.client):
         return asked
     again = talk(exam, message, is_answered)
-    if is_answered(again.client):
+    has_begun = parts.begins(said_by(again.client)) and not failed(again.client)
+    if is_answered(again.client) or has_begun:  # what is wrong then is no question
         return again
     exam.unlearn()
     return asked

@@ -61,7 +61,7 @@ class Exam:
         self._words: tuple[str, ...] = ()
         self._opened = 0.0, 0.0  # when the server had its port, and the processor time until then
         self.is_asked = False
-        """Whether the client asks for more than the message, and has to be answered question by question."""
+        """Whether the client asks for more than the message, and is answered question by question."""
         self._names_service = False  # whether a client has it as its first word, though the server needs no words
         self._sources: dict[Path, Source] = {}
 
@@ -256,7 +256,7 @@ class Exam:
         """Return whether a client may ask for more than the message."""
         source = self.source(self.submission.client)
         # getpass() throws away what was typed before its prompt.
-        return len(source.calls_of({"input"})) > 1 or source.uses("getpass") or shows_menu(_without_traceback(client))
+        return source.questions > 1 or source.uses("getpass") or shows_menu(_without_traceback(client))
 
     @property
     def address(self) -> tuple[str, int]:

@@ -74,9 +74,12 @@ def cause_of_a_cut(exam: Exam, message: str, ended: Console | None) -> str:
 
 
 def cause_of_a_question(exam: Exam, client: Console) -> str:
-    """Return what a client wants to know beside the message, in the reader's language; empty: nothing that is seen."""
+    """Return what a client wants to know beside the message, in the reader's language; empty: nothing that is seen.
+
+    One whose questions were answered, so that the server has got the message, fails for another reason.
+    """
     file = exam.submission.client.name
-    if failed(client) and not _OF_A_QUESTION.search(last_error(client)):
+    if exam.is_asked or (failed(client) and not _OF_A_QUESTION.search(last_error(client))):
         return ""
     if exam.source(exam.submission.client).takes_words:
         return say("{file} was started with one word after its name: let it need no other", file=file)
@@ -226,7 +229,7 @@ def cause_in_the_server(exam: Exam) -> str:
     """Return why a server may not answer, by its source, in the reader's language; empty: nothing is seen."""
     file = exam.submission.server
     source = exam.source(file)
-    if exam.exercise.framework and source.has_handler_class and not source.handler:
+    if exam.exercise.framework and source.has_handler_class and not source.handles:
         return say("the framework calls handle(), and no handler of yours has a method of that name")
     if cause := cause_of_a_close(source, file):
         return cause

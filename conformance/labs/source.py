@@ -1,6 +1,7 @@
 """What is read in the source of a program: `with`, the classes of socketserver, and the traces of known mistakes."""
 
 import ast
+import re
 import sys
 from pathlib import Path
 from typing import TypeVar
@@ -22,6 +23,9 @@ _WITH_A_CLOCK = {"time", "datetime", "calendar", "email", "logging", "os", "subp
 _UPPER = {"upper", "swapcase", "title", "capitalize", "translate", "maketrans", "ord", "chr", "eval", "exec", "getattr"}
 _MIRRORING = {"reversed", "reverse", "appendleft", "insert", "extendleft", "range", "reduce", "pop"}
 """What may put a text in upper case, and what may turn one round."""
+
+_PAUSES = {"sleep", "wait", "Timer", "scheduler", "call_later"}
+"""What stands between two times that are sent; who answers a message needs none."""
 
 CLOCKS = {"datetime", "strftime", "ctime", "asctime", "localtime"}
 RECEIVING = {"recv", "recvfrom", "recv_into", "recvmsg"}
@@ -76,8 +80,10 @@ class Source:
 
     @property
     def ports(self) -> list[int]:
-        """The numbers that can be a port, 1025 to 65534, and are no power of two: those are sizes of buffers."""
-        numbers = [node.value for node in self._nodes if isinstance(node, ast.Constant) and type(node.value) is int]
+        """The numbers that can be a port, 1025 to 65534, and are no sizes: powers of two, or received by."""
+        sizes = {part for call in self.calls_of(RECEIVING) for part in call.args}
+        constants = [node for node in self._nodes if isinstance(node, ast.Constant) and node not in sizes]
+        numbers = [node.value for node in constants if type(node.value) is int]
         return [each for each in numbers if 1024 < each < 65535 and each.bit_count() > 1]
 
     def nodes_of(self, kind: type[Node]) -> list[Node]:
@@ -121,6 +127,22 @@ class Source:
         return any(call.args for call in self.calls_of({"input"})) and "readline" not in _imported(self._nodes)
 
     @property
+    def prompt_texts(self) -> set[str]:
+        """The prompts of ``input`` that stand there, of more lines than one the last."""
+        parts = [part for call in self.calls_of({"input"}) for part in call.args if isinstance(part, ast.Constant)]
+        return {str(part.value).rpartition("\n")[2] for part in parts}
+
+    @property
+    def questions(self) -> int:
+        """How many questions stand there. A function that has its prompt from its caller asks one in each call."""
+        functions = self.nodes_of(ast.FunctionDef)
+        asking = {each for each in functions if any(_names(call) & _parameters(each) for call in _inputs(each))}
+        within = {call for function in asking for call in _inputs(function)}
+        handed = [part for call in self.calls for part in call.args if self.name(part) == "input"]
+        alone = [call for call in self.calls_of({"input"}) if call not in within]
+        return len([*alone, *handed, *self.calls_of({function.name for function in asking})])
+
+    @property
     def texts(self) -> set[str]:
         """The lines of all strings that stand there."""
         strings = (node.value for node in self._nodes if isinstance(node, ast.Constant))
@@ -130,9 +152,9 @@ class Source:
     def service(self) -> Service:
         """What a server's source does: it turns a text round or into upper case, or it reads a clock as a person does.
 
-        An echo server may read one, too.
+        An echo server may read one, too, and a time server may ask whether a name in upper case is EXIT.
         """
-        mirrors = self.mirrors_text or self.uses("upper")
+        mirrors = self.mirrors_text or (self.uses("upper") and not self._names & _PAUSES)
         reads_clock = self._names & CLOCKS or self.calls_of({"time"})
         return "time" if reads_clock and not mirrors else "echo"
 
@@ -151,6 +173,16 @@ class Source:
     def may_know_the_time(self) -> bool:
         """Whether it imports a module that tells the time, or that could."""
         return bool(self._modules & _WITH_A_CLOCK) or self.uses("__import__")
+
+    @property
+    def has_month_for_minutes(self) -> bool:
+        """Whether a format of a time has ``%m`` behind the hour."""
+        return any(re.search(r"%[HI]\W?%m", text) for text in self.texts)
+
+    @property
+    def has_own_clock(self) -> bool:
+        """Whether it may put the time before what it prints, by itself or as ``logging`` does."""
+        return bool(self._names & CLOCKS) or any("asctime" in text for text in self.texts)
 
     @property
     def is_whole(self) -> bool:
@@ -194,10 +226,14 @@ class Source:
         return managed
 
     def holes(self) -> list[int]:
-        """Return the lines where ``...`` stands for a value, or for a statement beside others."""
+        """Return the lines where ``...`` stands for a value, or for a statement beside others.
+
+        In ``tuple[str, ...]`` it stands for itself.
+        """
         blocks = [block for node in self._own for _, block in ast.iter_fields(node) if isinstance(block, list)]
         alone = [block[-1] for block in blocks if block and len(block) == 1 + _has_docstring(block)]
         bodies = {id(statement.value) for statement in alone if isinstance(statement, ast.Expr)}
+        bodies |= {id(part) for node in self._own if isinstance(node, ast.Subscript) for part in ast.walk(node.slice)}
         return sorted(
             node.lineno
             for node in self._own
@@ -211,20 +247,20 @@ class Source:
 
     @property
     def _own_sockets(self) -> set[str]:
-        return {node.name for node in self._made_from({"socket"})}
+        return {node.name for node in self.made_from({"socket"})}
 
     @property
-    def handler(self) -> str:
-        """The name of the request handler with a ``handle`` of its own; empty: there is none."""
-        own = (each.name for each in self._made_from(HANDLERS) if any(_is_handle(part) for part in each.body))
-        return next(own, "")
+    def handles(self) -> bool:
+        """Whether a request handler has a ``handle``, its own or of a class that it is also made from."""
+        handling = {each.name for each in self.nodes_of(ast.ClassDef) if any(_is_handle(part) for part in each.body)}
+        return any({each.name, *map(self.name, each.bases)} & handling for each in self.made_from(HANDLERS))
 
     @property
     def has_handler_class(self) -> bool:
         """Whether a class is made from a request handler, with a ``handle`` or without."""
-        return bool(self._made_from(HANDLERS))
+        return bool(self.made_from(HANDLERS))
 
-    def _made_from(self, names: set[str]) -> list[ast.ClassDef]:
+    def made_from(self, names: set[str]) -> list[ast.ClassDef]:
         """Return the classes made from those of these names, and from classes made from them."""
         names, found = set(names), list[ast.ClassDef]()
         for node in sorted((node for node in self._nodes if isinstance(node, ast.ClassDef)), key=_line):
@@ -245,7 +281,7 @@ class Source:
 
     @property
     def _framework_servers(self) -> list[ast.Call]:
-        return self.calls_of(SERVERS | {node.name for node in self._made_from(SERVERS)})
+        return self.calls_of(SERVERS | {node.name for node in self.made_from(SERVERS)})
 
     @property
     def serves(self) -> bool:
@@ -306,6 +342,19 @@ def _imported(nodes: list[ast.AST]) -> set[str]:
     """Return the names of the imported modules."""
     names = {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
     return names | {each.name for node in nodes if isinstance(node, ast.Import) for each in node.names}
+
+
+def _inputs(function: ast.FunctionDef) -> list[ast.Call]:
+    calls = [node for node in ast.walk(function) if isinstance(node, ast.Call)]
+    return [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "input"]
+
+
+def _parameters(function: ast.FunctionDef) -> set[str]:
+    return {each.arg for each in function.args.args}
+
+
+def _names(tree: ast.AST) -> set[str]:
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
 
 
 def _values(call: ast.Call, name: str) -> list[ast.expr]:

@@ -31,7 +31,7 @@ def take_with(exam: Exam) -> None:
 def take_handler(exam: Exam) -> None:
     """A class made from BaseRequestHandler has a ``handle``."""
     source = exam.source(exam.submission.server)
-    if not source.handler:
+    if not source.handles:
         raise StepError(
             say("a class made from socketserver.BaseRequestHandler, with a method handle()"),
             say("{file} has none", file=exam.submission.server.name),

@@ -156,7 +156,8 @@ def never_started(source: Source) -> list[int]:
 
 def waits_for_a_thread(source: Source) -> list[tuple[int, str]]:
     """Return where a loop that starts a thread waits until it ends: lines, and ``run`` or ``join``."""
-    threads, waiting = source.calls_of(_THREADS), source.calls_of({"run", "join"})
+    threads = source.calls_of(_THREADS | {each.name for each in source.made_from(_THREADS)})
+    waiting = source.calls_of({"run", "join"})
     found = set()
     for loop in source.nodes_of(ast.While):
         parts = list(ast.walk(loop))
@@ -254,7 +255,12 @@ def fixed_destinations(source: Source) -> list[int]:
 
 
 def asks_while_it_serves(source: Source) -> bool:
-    """Return whether ``input`` is called in a loop or in a class: not only when the program starts."""
+    """Return whether ``input`` is called in a loop or in a class: not only when the program starts.
+
+    A loop beside a thread that serves is a console for whoever runs the server.
+    """
+    if source.calls_of(_STARTING):
+        return False
     blocks = [*source.nodes_of(ast.While), *source.nodes_of(ast.ClassDef)]
     parts = {part for block in blocks for part in ast.walk(block)}
     return any(call in parts for call in source.calls_of({"input"}))

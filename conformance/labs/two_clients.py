@@ -26,18 +26,39 @@ _CLOCK = re.compile(r"(?<!\d)([01]?\d|2[0-3]):([0-5]\d|\d(?=:\d))(?::([0-5]?\d))
 _DOTTED_CLOCK = re.compile(r"(?<![\d.])([01]?\d|2[0-3])\.([0-5]\d)(?:\.([0-5]\d))?(?!\d|\.\d)")
 
 _SPELLED_CLOCK = re.compile(
-    r"(?<![\d-])([01]?\d|2[0-3])(?:-|\s*[чh]\w*\.?,?\s*)([0-5]?\d)(?:-|\s*[мm]\w*\.?,?\s*(?:and\s|и\s)?)([0-5]?\d)(?![\d-])"
+    r"(?<![\d-])([01]?\d|2[0-3])\s*[чh]\w*\.?,?\s*([0-5]?\d)\s*[мm]\w*(?:\.?,?\s*(?:and\s|и\s)?([0-5]?\d))?(?![\d-])"
 )
+_DASHED_CLOCK = re.compile(r"(?<![\d-])([01]?\d|2[0-3])-([0-5]?\d)-([0-5]?\d)(?![\d-])")
 
 
 def clocks(text: str) -> list[re.Match[str]]:
-    """Return the times of the day in a text: 12:34:56, 12:34, else 12.34.56, else 12-34-56 and 12 h 34 min 56 s.
+    """Return the times of the day in a text: 12:34:56, 12:34, else 12 h 34 min 56 s, else 12.34.56, else 12-34-56.
 
-    The groups are the hour, the minute, and the second or None.
+    What has points may be a date, what has words is none. The groups are the hour, the minute, and the second or None.
     """
-    kinds = _CLOCK, _DOTTED_CLOCK, _SPELLED_CLOCK
+    kinds = _CLOCK, _SPELLED_CLOCK, _DOTTED_CLOCK, _DASHED_CLOCK
     return next((found for kind in kinds if (found := list(kind.finditer(text)))), [])
 
+
+def _line(clock: re.Match[str]) -> int:
+    return clock.string.count("\n", 0, clock.start())
+
+
+def _begins(clock: re.Match[str], prompts: set[str]) -> bool:
+    """Return whether it begins a line. Behind a prompt it does, too: what is typed there is not seen, Enter neither."""
+    before = clock.string[: clock.start()].rpartition("\n")[2]
+    for prompt in prompts:
+        before = before.removeprefix(prompt)
+    return not re.search(r"[^\W\d]|:", before)
+
+
+def _is_of_a_log(clock: re.Match[str]) -> bool:
+    """Return whether it is one as ``logging`` puts it before a line, which may be a prompt's line."""
+    return bool(re.match(r",\d{3}\b", clock.string[clock.end() : clock.end() + 5]))
+
+
+_SOMEBODY = re.compile(rf"{NAMES[0]}|(?:\d+\.){{3}}\d+|::1")
+"""What a server prints of a client whose name it has got."""
 
 _LEFT = re.compile(r"^(BrokenPipe|ConnectionReset|ConnectionAborted)Error")
 
@@ -47,16 +68,15 @@ class Watched:
 
     Attributes:
         name: what was typed
-        ticks: when each clock time came to its screen, in seconds of ``time.monotonic``
         has_ended: whether it had ended by itself before it was to
     """
 
     def __init__(self, exam: Exam, name: str, other: "Watched | None" = None) -> None:
         """Start a client. `other`: who is watched meanwhile."""
         self.console, self.name = exam.client(name), name
-        self.ticks: list[float] = []
         self.has_ended = False
-        self._seen = 0
+        self._source = exam.source(exam.submission.client)
+        self._came: list[float] = []  # when each time of the day came to its screen
 
         def has_tick() -> bool:
             if other:
@@ -77,12 +97,44 @@ class Watched:
         self.console.interrupt()
 
     def look(self) -> int:
-        """Return how many ticks have come until now. Several times of the day at once in one line are one."""
-        text = self.text
-        new = clocks(text)[self._seen :]
-        self.ticks += [time.monotonic()] * len({text.count("\n", 0, clock.start()) for clock in new})
-        self._seen += len(new)
+        """Return how many ticks have come until now."""
+        self._came += [time.monotonic()] * (len(clocks(self.text)) - len(self._came))
         return len(self.ticks)
+
+    @property
+    def ticks(self) -> list[float]:
+        """When each came, in seconds of ``time.monotonic``. Several times of the day at once in one line are one."""
+        text = self.text
+        stamps = {clock.start() for clock in self._stamps}
+        came = zip(clocks(text), self._came, strict=False)
+        places = [(moment, _line(clock)) for clock, moment in came if clock.start() not in stamps]
+        return [moment for moment, _ in dict.fromkeys(places)]
+
+    @property
+    def told(self) -> list[re.Match[str]]:
+        """The times of the day on its screen, but for those with which it begins its lines by itself."""
+        stamps = {clock.start() for clock in self._stamps}
+        return [clock for clock in clocks(self.text) if clock.start() not in stamps]
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether what comes from the server can be told from what the client has put before it."""
+        return not self._own or bool(self._stamps)
+
+    @property
+    def _own(self) -> list[re.Match[str]]:
+        """The times of the day that may be its own: of a client that has a clock, those before all else in a line."""
+        if not self._source.has_own_clock:
+            return []
+        prompts = self._source.prompt_texts
+        return [clock for clock in clocks(self.text) if _begins(clock, prompts) or _is_of_a_log(clock)]
+
+    @property
+    def _stamps(self) -> list[re.Match[str]]:
+        """Those that are its own: each line with a time begins with one, and some have another, or it is logging's."""
+        own, found = self._own, clocks(self.text)
+        is_sure = all(map(_is_of_a_log, own)) or len(own) < len(found)
+        return own if is_sure and len({*map(_line, found)}) == len(own) else []
 
 
 class Show:
@@ -96,7 +148,8 @@ class Show:
         self.news = News(exam.server)
         self.first = Watched(exam, NAMES[0])
         self.first.console.wait_for(lambda: bool(self.first.text.strip()), START_OF_CLIENT)
-        if not self.first.console.wait_for(lambda: self.first.look() > 0, 0.5) and exam.learn(self.first.console):
+        is_served = lambda: self.first.look() > 0 and self.first.is_clear  # noqa: E731
+        if not self.first.console.wait_for(is_served, 0.5) and exam.learn(self.first.console):
             exam.close()
             self.news = News(exam.server)
             self.first = Watched(exam, NAMES[0])
@@ -104,10 +157,12 @@ class Show:
         both = self.first, self.second
         self.second.console.wait_for(lambda: self._changes() or bool(self.second.text.strip()), START_OF_CLIENT)
         end = time.monotonic() + WATCHED
-        while time.monotonic() < end and min(client.look() for client in both) < TIMES:
+        while time.monotonic() < end and not all(client.look() >= TIMES and client.is_clear for client in both):
             self.second.console.wait_for(lambda: self._changes(), end - time.monotonic())
         self.error = _error_of(exam)
         self.both_had_some = all(client.ticks for client in both)
+        if not self.first.ticks and not _SOMEBODY.search(self.news.text):
+            exam.unlearn()
         self.first.leave()
         self.goes_on = False
         if self.both_had_some:

@@ -288,8 +288,68 @@ with socket.create_connection(("localhost", 5000)) as client, client.makefile(en
         if input("Ещё? (д/н): ") != "д":
             break
 """
+FUNCTION_CLIENT = """
+import socket
+
+def ask(prompt, default=""):
+    return input(f"{prompt} [{default}]: " if default else f"{prompt}: ") or default
+
+address = ask("Хост", "127.0.0.1"), int(ask("Порт", "5000"))
+client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+print("Подключено")
+client.sendto(ask("Сообщение").encode(), address)
+print(client.recv(65535).decode())
+"""
+BESIDE_CLIENT = """
+import asyncio, socket
+
+async def run():
+    port = await asyncio.to_thread(input, "Порт: ")
+    client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    print("Подключено")
+    client.sendto((await asyncio.to_thread(input, "Сообщение: ")).encode(), ("127.0.0.1", int(port)))
+    print(client.recv(65535).decode())
+
+asyncio.run(run())
+"""
+STAMPING_CLIENT = """
+import socket, time
+
+def tell(text):
+    print(f"[{time.strftime('%H:%M:%S')}] {text}")
+
+client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+tell("Подключено")
+client.sendto(input("Имя: ").encode(), ("127.0.0.1", 5000))
+tell("Имя отправлено")
+tell("Жду время")
+while True:
+    tell(client.recv(1024).decode())
+"""
+LOGGING_CLIENT = """
+import logging, socket
+logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+logging.info("connected")
+name = input("Name: ")
+logging.info("the name is %s", name)
+client.sendto(name.encode(), ("127.0.0.1", 5000))
+logging.info("sent")
+while True:
+    logging.info(client.recv(1024).decode())
+"""
 UNUSUAL = {
     "one-line": (4, ONE_LINE_SERVER, ONE_LINE_CLIENT),
+    "adds-in-brackets": (
+        4,
+        ONE_LINE_SERVER.replace("| слов: {len(text.split())}", "({len(text.encode())} bytes)"),
+        ONE_LINE_CLIENT,
+    ),
+    "says-where": (4, ONE_LINE_SERVER, ONE_LINE_CLIENT.replace("getpeername()[0]", "getpeername()")),
+    "spaces-alone": (
+        *(4, ONE_LINE_SERVER.replace(" | слов: ", " ").replace(" | ", " ").replace("«", "").replace("»", "")),
+        ONE_LINE_CLIENT,
+    ),
     "wrapped": (3, WRAPPED_SERVER, WRAPPED_CLIENT),
     "one-request": (7, ONCE_SERVER, ONE_LINE_CLIENT),
     "common-clock": (2, COMMON_CLOCK_SERVER, REWRITING_CLIENT),
@@ -318,6 +378,14 @@ UNUSUAL = {
         ONE_LINE_CLIENT,
     ),
     "adds-a-digest": (4, DIGEST_SERVER, ONE_LINE_CLIENT),
+    "asks-in-a-function": (1, ANY_PORT_SERVER, FUNCTION_CLIENT),
+    "asks-beside-its-loop": (1, ANY_PORT_SERVER, BESIDE_CLIENT),
+    "stamps-its-lines": (2, COMMON_CLOCK_SERVER, STAMPING_CLIENT),
+    "logs-what-comes": (2, COMMON_CLOCK_SERVER, LOGGING_CLIENT),
+    "logs-in-another-form": (
+        *(2, COMMON_CLOCK_SERVER),
+        LOGGING_CLIENT.replace('message)s"', 'message)s", datefmt="%H:%M:%S"'),
+    ),
     "asks-how-many": (1, ANY_PORT_SERVER.replace("0)", "5000)"), COUNTING_CLIENT),
     "asks-which-part": (3, CHOOSING_SERVER, CHOOSING_CLIENT),
     "draws-a-table": (1, ANY_PORT_SERVER.replace("0)", "5000)"), TABLE_CLIENT),
@@ -329,6 +397,36 @@ WRONG = {
         " | слов: {len(text.split())}",
         "",
         "the addition that exercise 4 asks for",
+    ),
+    "an-address-is-no-addition": (
+        "says-where",
+        " | слов: {len(text.split())}",
+        "",
+        "the addition that exercise 4 asks for",
+    ),
+    "spaces-are-no-addition": (
+        "spaces-alone",
+        " {len(text.split())}",
+        "",
+        "the addition that exercise 4 asks for",
+    ),
+    "numbers-of-parts-are-no-addition": (
+        "spaces-alone",
+        "{text} {text[::-1]} {text.upper()} {len(text)} {len(text.split())}",
+        "1) {text} 2) {text[::-1]} 3) {text.upper()} 4) {len(text)} символов",
+        "the addition that exercise 4 asks for",
+    ),
+    "a-log-has-no-time-of-the-server": (
+        "logs-what-comes",
+        " 05.11.2026 {datetime.now():%H:%M:%S}, с нами с {datetime.now():%H:%M}",
+        "",
+        "the name comes, and no time of the day beside it",
+    ),
+    "stamps-do-not-hide-a-clock-read-once": (
+        "stamps-its-lines",
+        "{datetime.now():%H:%M:%S}, с нами с {datetime.now():%H:%M}",
+        "{START:%H:%M:%S}",
+        "read once",
     ),
     "an-address-is-no-zero": (
         *("one-line", 'rstrip("\\n")', 'rstrip("\\n")\n            if not text: continue'),
@@ -357,6 +455,13 @@ WRONG = {
             "            server.sendto(now(name), address)\n        time.sleep(3)",
         ),
         "after 0",
+    ),
+    "asks-and-lacks-a-part": ("asks-much", "text.upper()", "text", r"upper case\n    came: .*\nexercise"),
+    "asks-and-gets-nothing": (
+        "has-a-menu",
+        "server.sendto(now(",
+        'server.sendto(b"" and (',
+        r"Анна, [\d:]+\n    came: .*\nexercise",
     ),
     "asks-a-riddle": ("asks-much", '"Порт: "', '"Пароль: "', "client.py asks more than one question"),
     "waits-for-enter": (

@@ -23,6 +23,8 @@ from conformance.tests.labs.test_labs import ECHO_UDP_CLIENT, ECHO_UDP_SERVER, l
         ("13 ч 54 мин 9 с", ("13", "54", "9")),
         ("13 часов, 54 минуты и 49 секунд", ("13", "54", "49")),
         ("1 hour 2 minutes and 3 seconds", ("1", "2", "3")),
+        ("13 часов 54 минуты", ("13", "54", None)),
+        ("05.11.26, 13 ч 54 мин 9 с", ("13", "54", "9")),
         ("2026-11-27", None),
         ("27.11.2026", None),
         ("127.0.0.1:5000", None),
@@ -58,3 +60,9 @@ def test_a_class_made_from_a_socket_opens_one(tmp_path: Path) -> None:
     text = "import socket\nclass Own(socket.socket): pass\nwith Own() as first: pass\nsecond = Own()\n"
     (tmp_path / "server.py").write_text(text, encoding="utf-8")
     assert Source(tmp_path / "server.py").opened_without_with() == [("server.py", 4)]
+
+
+def test_a_size_is_no_port(tmp_path: Path) -> None:
+    text = "port = int(input())\nclient.connect(('', port or 5001))\nclient.recv(10_000)\nclient.recv(1024)\n"
+    (tmp_path / "client.py").write_text(text, encoding="utf-8")
+    assert Source(tmp_path / "client.py").ports == [5001]

@@ -126,6 +126,12 @@ print("connected")
 while True:
     print(client.recvfrom(1024)[0].decode())
 """
+CONSOLE_SERVER = """{}def serve():
+    while True:{}
+__import__("threading").Thread(target=serve, daemon=True).start()
+while input() != "exit":
+    pass
+""".format(*ECHO_UDP_SERVER.replace("\n    ", "\n        ").split("while True:"))
 FRAMEWORK_UDP_SERVER = """
 import socketserver
 
@@ -180,6 +186,8 @@ BAD: dict[str, tuple[int, str, str, str]] = {
     "reversed-bytes": (1, "message[::-1]", "data[::-1].decode(errors='replace')", "the bytes were reversed"),
     "upper-bytes": (1, "message.upper()", "data.upper().decode()", "Latin letters alone"),
     "upper-of-the-reversed": (1, "message.upper()", "message[::-1].upper()", "the reversed message was put in upper"),
+    "reversed-words": (1, "{message[::-1]}", "{' '.join(message.split()[::-1])}", "the words were put the other"),
+    "title-for-upper": (1, "message.upper()", "message.title()", r"title\(\) puts the first letter"),
     "upper-is-not-called": (1, "message.upper()", "message.upper", "an object was printed, not its value"),
     "counts-the-bytes-form": (1, "len(message)", "len(str(data))", "the characters of b'…' were counted"),
     "takes-ten-bytes": (1, "recvfrom(65535)[0]", "recvfrom(10)[0]", r"client.py, line 6: recvfrom\(10\) throws away"),
@@ -262,6 +270,17 @@ BAD: dict[str, tuple[int, str, str, str]] = {
         *('STREAM)\nclient.connect(("localhost", 5000))\nprint', "SOCK_DGRAM is UDP, SOCK_STREAM is TCP"),
     ),
     "hides-what-is-typed": (1, "input(", "__import__('getpass').getpass(", ""),
+    "a-hint-of-a-type-is-no-hole": (
+        *(1, "{message.upper()}"),
+        *("{(lambda *_: message)(tuple[str, ...])}", r"the message in upper case\n    came: .*\n    hint: "),
+    ),
+    "has-a-console-beside-its-thread": (
+        *(1, ECHO_UDP_SERVER),
+        *(
+            CONSOLE_SERVER.replace("    server.sendto(", "    if len(data) > 99: server.sendto("),
+            r"the number of its characters\n    came: .*\n    hint: ",
+        ),
+    ),
     "another-port": (
         *(1, "5000))\nprint(client", "5001))\nprint(client"),
         "the server waits at port 5000, and client.py names 5001",
@@ -307,6 +326,20 @@ BAD: dict[str, tuple[int, str, str, str]] = {
         *(5, "        threading.Thread(target=serve, args=server.accept(), daemon=True).start()"),
         "        t = threading.Thread(target=serve, args=server.accept())\n        t.start()\n        t.join()",
         r"server.py, line 21: join\(\) waits here",
+    ),
+    "waits-for-a-thread-of-its-own-class": (
+        *(5, "        threading.Thread(target=serve, args=server.accept(), daemon=True).start()"),
+        *(
+            """\
+        class Serving(threading.Thread):
+            def run(self):
+                serve(*self.client)
+        thread = Serving()
+        thread.client = server.accept()
+        thread.start()
+        thread.join()""",
+            r"server.py, line 25: join\(\) waits here",
+        ),
     ),
     "runs-its-thread": (5, "True).start()", "True).run()", r"server.py, line 19: run\(\) calls the function here"),
     "does-not-start-its-thread": (5, "True).start()", "True)", r"server.py, line 19: nothing starts this thread"),
@@ -408,6 +441,7 @@ BAD: dict[str, tuple[int, str, str, str]] = {
         ),
         "the second client has taken its place",
     ),
+    "month-for-minutes": (2, "%H:%M:%S", "%H:%m:%S", "%m is the month"),
     "does-not-sleep": (2, "time.sleep(3)", "pass", "nothing waits between two times"),
     "client-takes-one": (
         2,
@@ -444,6 +478,11 @@ BAD: dict[str, tuple[int, str, str, str]] = {
         "address, name in zip(clients, ['Анна'] * 9)",
         "the name is another client's",
     ),
+    "compares-a-name-in-upper-case": (
+        *(7, "        print(name, self"),
+        '        if name.upper() == "EXIT": return\n        print(name, self',
+        "",
+    ),
     "fails-in-a-handler": (6, "self.request\n", "self.request.recv(9)\n", "ended with “AttributeError: 'tuple'"),
     "no-handler": (6, "(socketserver.BaseRequestHandler)", "(socketserver.BaseRequestHandler, object)", ""),
     "one-at-a-time": (
@@ -472,6 +511,14 @@ with socketserver.UDPServer(("localhost", 5000), Handler) as server:
             "    from threading import Thread\n    Thread(target=server.serve_forever).start()\n    input()",
             "",
         ),
+    ),
+    "handle-of-another-class": (
+        *(6, FRAMEWORK_UDP_SERVER),
+        FRAMEWORK_UDP_SERVER.replace("class Handler(socketserver.BaseRequestHandler):", "class Answering:").replace(
+            "socketserver.UDPServer.max",
+            "class Handler(Answering, socketserver.BaseRequestHandler):\n    pass\n\nsocketserver.UDPServer.max",
+        ),
+        "",
     ),
     "handle-misspelt": (6, "def handle(", "def hanlde(", "no handler of yours has a method of that name"),
     "no-with-server": (
@@ -605,6 +652,8 @@ while True:
 def test_a_body_that_is_empty_has_no_hole(tmp_path: Path) -> None:
     file = tmp_path / "server.py"
     file.write_text('def f():\n    """Do it."""\n    ...\ntry:\n    f()\nexcept OSError: ...\nclass A: ...\n')
+    assert Source(file).holes() == []
+    file.write_text("Address = tuple[str, ...]\ndef f(*parts: Callable[..., str]) -> dict[tuple[int, ...], str]: ...\n")
     assert Source(file).holes() == []
     file.write_text("f()\n...\nx = ...")
     assert Source(file).holes() == [2, 3]
