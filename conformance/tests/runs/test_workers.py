@@ -212,7 +212,8 @@ def test_tests_without_targets_are_shared_out_one_by_one(
     assert set(re.findall(r"\[(gw\d)\]", result.stdout.str())) == {"gw0", "gw1"}
 
 
-def test_a_worker_tells_why_it_skips(pytester: pytest.Pytester) -> None:
+def test_a_worker_tells_why_it_skips(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
     pytester.makepyfile("import pytest\ndef test(): pytest.skip('no \\udcd0')")
     result = pytester.runpytest_subprocess("-p", "conformance.conftest", "-n", "1", "-rs")
     result.assert_outcomes(skipped=1)
