@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 NEEDS = {
     "argument-bytes": "arguments that are not UTF-8",
+    "interrupted-writes": "signals that end a write into a full pipe",
     "many-sockets": "servers that wait for more than 511 clients",
     "output-files": "files as standard output",
     "sighup": "the signal SIGHUP",

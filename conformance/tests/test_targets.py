@@ -242,7 +242,7 @@ def test_what_examples_there_are() -> None:
         (f"{ANY}\n[limits]\nmemory = true", r"\[limits\]: memory must be a whole number above 0"),
         (
             f'{ANY}\n[lacks]\nsockets = "why"',
-            r"\[lacks\]: must be a table with some of argument-bytes, many-sockets, output-files",
+            r"\[lacks\]: must be a table with some of argument-bytes, interrupted-writes, many-sockets",
         ),
         (f"{ANY}\n[lacks]\nterminals = true", r"\[lacks\]: each value must be a string that says why"),
         (f"name = {'[' * 5000}{']' * 5000}\n{ANY}", "sockspec.toml: it is nested too deeply"),

@@ -278,6 +278,7 @@ def test_is_stopped_by_a_signal(target: Target, transport: Transport, number: in
 @pytest.mark.requirement("CLI-6")
 def test_is_stopped_while_nobody_reads_its_output(target: Target, transport: Transport) -> None:
     """It waits until a line is taken (CLI-1), but a signal ends it all the same."""
+    target.need("interrupted-writes")
     with Talk(target, "time", transport, "Анна") as talk:
         talk.subscribe("Анна")
         talk.send(tick("Анна", 1))
