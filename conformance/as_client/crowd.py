@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from conformance import ROOT
 from conformance.addresses import Address
 from conformance.inconclusive import Inconclusive
-from conformance.targets.families import starting_child
+from conformance.targets.families import starting_child, waited_for
 from conformance.timing import SCALE
 
 GATHERING = 20 * SCALE
@@ -31,7 +31,7 @@ def crowd(address: Address, count: int) -> Iterator[None]:
     """
     host, port = address[:2]
     command = [sys.executable, "-m", "conformance.as_client.crowd", host, str(port), str(count)]
-    with starting_child() as waited_for:
+    with starting_child():
         process = subprocess.Popen(
             command,
             cwd=ROOT,

@@ -20,7 +20,7 @@ from conformance.profiles import Profile
 from conformance.running.cases import Case
 from conformance.running.finished import finished_file
 from conformance.targets.discovery import BUNDLED
-from conformance.targets.families import starting_child
+from conformance.targets.families import starting_child, waited_for
 from conformance.targets.host import (
     processors,
     require_addresses,
@@ -208,7 +208,7 @@ def _session(arguments: Sequence[str]) -> Iterator[Planned | Case]:
         places = f"--events={writing}", f"--basetemp={temporary}/pytest"
         command = [sys.executable, "-m", "pytest", *OWN_CONFIGURATION, *places, *arguments]
         try:
-            with starting_child() as waited_for:
+            with starting_child():
                 process = subprocess.Popen(
                     command,
                     cwd=ROOT,

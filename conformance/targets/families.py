@@ -10,7 +10,6 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +32,10 @@ def adopt_orphans() -> None:
             ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
+waited_for: set[int] = set()
+"""Numbers of children that are no `Family`: nobody but who has started them waits for them."""
+
+
 class _Table:
     """All processes of the machine that were seen, and the program that each belongs to."""
 
@@ -42,7 +45,6 @@ class _Table:
         self._families: dict[int, Family] = {}
         self._by_mark: dict[str, Family] = {}
         self._by_session: dict[int, Family] = {}
-        self.waited_for: set[int] = set()
 
     def add(self, family: "Family") -> None:
         with self.lock:
@@ -78,7 +80,7 @@ class _Table:
         with contextlib.suppress(OSError):  # there is no such file but on Linux
             for pid in map(int, Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="ascii").split()):
                 with contextlib.suppress(OSError):
-                    if pid not in self._by_session.keys() | self.waited_for and os.getsid(pid) != os.getsid(0):
+                    if pid not in self._by_session.keys() | waited_for and os.getsid(pid) != os.getsid(0):
                         os.waitpid(pid, os.WNOHANG)
 
     def _find(self, pid: int, new: set[int]) -> "Family | None":
@@ -116,14 +118,12 @@ def _mark(pid: int) -> str:
 _table = _Table()
 
 
-@contextlib.contextmanager
-def starting_child() -> Iterator[set[int]]:
-    """A block that starts a child in a session of its own. Until it has ended, no child is taken for an orphan.
+def starting_child() -> contextlib.AbstractContextManager[bool]:
+    """Return a block that starts a child in a session of its own. Until it has ended, no child is taken for an orphan.
 
-    Gives a set for its number, unless it gets a `Family`: then nobody but who has started it waits for it.
+    It is the lock itself: an interrupt between a generator's lock and its block would leave it locked for ever.
     """
-    with _table.lock:
-        yield _table.waited_for
+    return _table.lock
 
 
 def refresh_families() -> None:

@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 from conformance.targets.environment import MARK
-from conformance.targets.families import starting_child
+from conformance.targets.families import starting_child, waited_for
 
 SCRIPT = Path(__file__).with_name("keeper_process.py")
 CLOSING = 5
@@ -34,7 +34,7 @@ class Keeper:
                 return
             reading, self._pipe = os.pipe()
             # In a session of its own: what ends this process's session, as Ctrl-C may, must not end the keeper.
-            with contextlib.suppress(OSError), starting_child() as waited_for:
+            with contextlib.suppress(OSError), starting_child():
                 self._process = subprocess.Popen(
                     [sys.executable, "-I", "-S", str(SCRIPT), f"{MARK}={self.token}."],
                     stdin=reading,

@@ -1,5 +1,6 @@
 """A subprocess: its lines, its end, and what is said about it."""
 
+import itertools
 import math
 import os
 import signal
@@ -7,13 +8,17 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from types import FrameType
+from typing import Any
 
 import psutil
 import pytest
 
 from conformance import ROOT
 from conformance.targets import programs
+from conformance.targets.families import refresh_families, starting_child
 from conformance.targets.limits import DEFAULT_LIMITS, Limits
 from conformance.targets.programs import WATCHED, Program, ProgramError
 from conformance.timing import PATIENCE
@@ -101,6 +106,39 @@ except KeyboardInterrupt:
     except KeyboardInterrupt:
         print("interrupted again")
 """
+
+
+def interrupted_in_a_start(moment: int) -> BaseException | None:
+    """Interrupt a block that starts a child where that call begins or ends; None: there were fewer calls."""
+    moments = itertools.count()
+
+    def profile(frame: FrameType, event: str, value: Any) -> None:
+        if event != "c_call" and next(moments) == moment:  # before the call of a C function no signal is handled
+            raise KeyboardInterrupt
+
+    def start() -> None:
+        with starting_child():
+            pass
+
+    before = sys.getprofile()
+    sys.setprofile(profile)
+    try:
+        start()
+    except KeyboardInterrupt as error:
+        return error  # with its traceback, as pytest keeps it
+    finally:
+        sys.setprofile(before)
+    return None
+
+
+def test_an_interrupt_at_any_moment_of_a_start_leaves_nothing_locked() -> None:
+    for moment in itertools.count():
+        error = interrupted_in_a_start(moment)
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(refresh_families).result(PATIENCE)
+        if error is None:
+            break
+    assert moment > 3
 
 
 def test_an_interrupt_ends_all_programs_and_lets_none_start() -> None:
