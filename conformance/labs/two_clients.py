@@ -148,8 +148,8 @@ class Show:
         self.news = News(exam.server)
         self.first = Watched(exam, NAMES[0])
         self.first.console.wait_for(lambda: bool(self.first.text.strip()), START_OF_CLIENT)
-        is_served = lambda: self.first.look() > 0 and self.first.is_clear  # noqa: E731
-        if not self.first.console.wait_for(is_served, 0.5) and exam.learn(self.first.console):
+        is_served = self.first.console.wait_for(lambda: self.first.look() > 0 and self.first.is_clear, 0.5)
+        if not is_served and exam.learn(self.first.console):
             exam.close()
             self.news = News(exam.server)
             self.first = Watched(exam, NAMES[0])

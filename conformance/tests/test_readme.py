@@ -50,7 +50,7 @@ def clone(tmp_path: Path) -> Iterator[Path]:
 NEW_NETWORK = "unshare", "--map-root-user", "--net"
 
 
-def enter_own_network(stack: ExitStack) -> list[str]:
+def make_network(stack: ExitStack) -> list[str]:
     """Make a network; return the words before a command that run it there, none where that is not possible.
 
     The README's ports are the default ones. In a network of its own they are free whatever runs beside.
@@ -69,7 +69,7 @@ class Terminals:
     def __init__(self, directory: Path, stack: ExitStack) -> None:
         self.directory = directory
         self.stack = stack
-        self.network = enter_own_network(stack)
+        self.network = make_network(stack)
 
     def install(self, line: str) -> list[str]:
         """Return what a command printed that needs the network of the machine, as `run` does."""
