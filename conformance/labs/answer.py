@@ -17,8 +17,11 @@ _DIGEST = re.compile(r"\b(?:0x)?[0-9a-f]{8,}\b", re.IGNORECASE)
 _FRAME = re.compile(r"[\s|\u2500-\u257f]+")
 """What may stand between the pieces of a text that is broken into lines, in a table too."""
 
-_NUMBER = re.compile(r"\0[^\0]*?(?<![\w.])(\d+)(?![\w.):\]])")
-"""A number behind a part of an answer, in one piece with it; not what numbers the next part, as in ``2) ``."""
+_NUMBER_BY_ITSELF = re.compile(r"(?<![\w.])(\d+)(?![\w.):\]])")
+"""Not what numbers a part of an answer, as in ``2) ``."""
+
+_NUMBER = re.compile(rf"\0[^\0]*?{_NUMBER_BY_ITSELF.pattern}")
+"""A number behind a part of an answer, in one piece with it."""
 
 _ADDRESS = re.compile(r"(?:\d+\.){3}\d+\D{1,4}\d+")
 """Where a client is connected to, as one prints it: 127.0.0.1:5000, or a pair."""
@@ -93,6 +96,12 @@ class Parts(NamedTuple):
                 )
             if self.has_number(text, {len(self.message) + 1, len(self.message) + 2}):
                 return say("the end of the line was counted too: strip it first")
+            if (words := len(self.message.split())) in map(int, _NUMBER_BY_ITSELF.findall(text)):
+                return say(
+                    "the words were counted ({words}), not the characters ({characters})",
+                    words=words,
+                    characters=len(self.message),
+                )
             if self.has_number(text, {len(str(data))}):
                 return say("the characters of b'…' were counted: decode() makes text of bytes, str() does not")
         if lacking and _OBJECT.search(text):

@@ -60,13 +60,25 @@ class Source:
         self._modules -= {module.stem for module in read}
         self._names = {node.attr for node in self._nodes if isinstance(node, ast.Attribute)}
         self._names |= {node.id for node in self._nodes if isinstance(node, ast.Name)}
-        self._imported = {
+        self._other_names = {
             each.asname: each.name
             for node in self._nodes
             if isinstance(node, ast.ImportFrom)
             for each in node.names
             if each.asname
         }
+        self._other_names |= self._opening_names()
+
+    def _opening_names(self) -> dict[str, str]:
+        """Return the names that are given to what opens a socket or makes a server, as it is or as a ``partial``."""
+        found: dict[str, str] = {}
+        for node in self.nodes_of(ast.Assign):
+            given = node.value
+            if isinstance(given, ast.Call) and self.name(given.func) == "partial" and given.args:
+                given = given.args[0]
+            if (name := self.name(given)) in OPENING | SERVERS:
+                found |= {target.id: name for target in node.targets if isinstance(target, ast.Name)}
+        return found
 
     @property
     def calls(self) -> list[ast.Call]:
@@ -318,7 +330,7 @@ class Source:
     def name(self, node: ast.AST) -> str:
         """Return the last name of ``a.b.c`` or of ``c``, as it is called where it is imported from."""
         if isinstance(node, ast.Name):
-            return self._imported.get(node.id, node.id)
+            return self._other_names.get(node.id, node.id)
         return node.attr if isinstance(node, ast.Attribute) else ""
 
 

@@ -22,6 +22,7 @@ from conformance.labs.mistakes import (
     cause_of_silence,
     cause_of_waiting,
 )
+from conformance.labs.traces import pauses
 from conformance.labs.two_clients import (
     FASTEST,
     INTERVAL,
@@ -172,6 +173,16 @@ def _cause_of_a_gap(exam: Exam, seconds: float, gaps: list[float]) -> str:
         return say("nothing waits between two times: time.sleep(3) in the loop that sends")
     if abs(seconds - len(NAMES) * INTERVAL) < INTERVAL / 4:
         return say("with one loop for all clients: sleep once after all of them, not once after each")
+    server = exam.submission.server
+    for line, call, pause in pauses(exam.source(server)):
+        if pause != INTERVAL and all(abs(gap - pause) < INTERVAL / 4 for gap in gaps[1:] or gaps):
+            return say(
+                "{file}, line {line}: {call}({seconds:g}) is the interval",
+                file=server.name,
+                line=line,
+                call=call,
+                seconds=pause,
+            )
     return ""
 
 
@@ -275,12 +286,16 @@ def _require_own(exam: Exam, client: Watched) -> None:
     came = say("the client printed {text}", text=shown(said_by(client.console)))
     others = [name for name in NAMES if name != client.name and name in text]
     is_bytes = repr(client.name.encode())[2:-1] in text
-    cause = say(BYTES) if is_bytes else say(OTHERS_NAME) if others else cause_of_silence(exam)
+    cause = say(BYTES) if is_bytes else say(OTHERS_NAME) if others else ""
+    if not client.ticks:
+        cause = cause or cause_of_silence(exam)
     if not client.ticks and clocks(client.text):  # what was kept back came when the client ended
         cause = cause or cause_of_no_line(exam, exam.submission.client)
     if client.name not in text:
         if OBJECT.search(text):
             cause = cause or say("an object was printed, a socket or a file, and not what was read from it")
+        if client.ticks:
+            cause = cause or say("the time comes without the name that was typed: send both, each time")
         cause = cause or (_cause_of_an_end(exam, client) if client.has_ended else cause_of_waiting(exam))
     elif "datetime.datetime(" in text:
         cause = say("a tuple or a list was made a text as it is: put the time in by itself, with strftime()")

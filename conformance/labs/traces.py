@@ -10,6 +10,7 @@ _STARTING = {"Thread", "submit", "start_new_thread"}
 
 _MAKING_TEXT = {"upper", "lower", "swapcase", "strip", "rstrip", "lstrip", "decode"}
 _WAITING = {"join", "result", "wait"}
+_PAUSING = {"sleep", "wait", "Timer", "settimeout", "call_later"}
 _ALL_ERRORS = {"Exception", "BaseException"}
 _TELLING = {"print", "print_exc", "exception", "error", "exit"}
 
@@ -172,6 +173,17 @@ def waits_for_a_thread(source: Source) -> list[tuple[int, str]]:
 
 def receives(source: Source) -> list[tuple[int, int]]:
     """Return where it receives with a size that stands there or is a constant: the lines and the sizes in bytes."""
+    found = [(call.lineno, size) for call, size in _with_a_first_number(source, RECEIVING)]
+    return sorted((line, size) for line, size in found if isinstance(size, int))
+
+
+def pauses(source: Source) -> list[tuple[int, str, float]]:
+    """Return where it waits for a time that stands there or is a constant: lines, what is called, and seconds."""
+    return sorted((call.lineno, source.name(call.func), time) for call, time in _with_a_first_number(source, _PAUSING))
+
+
+def _with_a_first_number(source: Source, names: set[str]) -> list[tuple[ast.Call, float]]:
+    """Return the calls of these names in the file itself whose first argument is a number, or a constant that is."""
     constants = {
         target.id: node.value.value
         for node in source.nodes_of(ast.Assign)
@@ -180,12 +192,12 @@ def receives(source: Source) -> list[tuple[int, int]]:
         if isinstance(target, ast.Name)
     }
     found = []
-    for call in source.calls_of(RECEIVING, own=True):
-        size = call.args[0] if call.args else None
-        number = size.value if isinstance(size, ast.Constant) else constants.get(_name(size)) if size else None
-        if isinstance(number, int):
-            found.append((call.lineno, number))
-    return sorted(found)
+    for call in source.calls_of(names, own=True):
+        first = call.args[0] if call.args else None
+        number = first.value if isinstance(first, ast.Constant) else constants.get(_name(first)) if first else None
+        if isinstance(number, int | float):
+            found.append((call, number))
+    return found
 
 
 def unflushed(source: Source) -> list[int]:

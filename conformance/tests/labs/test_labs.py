@@ -167,6 +167,10 @@ with socketserver.ThreadingTCPServer(("localhost", 5000), Handler) as server:
     print("Waiting for clients")
     server.serve_forever()
 """
+PARTIAL = """\
+from functools import partial
+open_socket = partial(socket.create_connection, ("localhost", 5000))
+"""
 GOOD = {
     1: (ECHO_UDP_SERVER, ECHO_UDP_CLIENT),
     2: (TIME_UDP_SERVER, TIME_UDP_CLIENT),
@@ -232,6 +236,7 @@ BAD: dict[str, tuple[int, str, str, str]] = {
     ),
     "comes-to-its-end": (1, "while True:", "while False:", "it ended without an error; it printed “Ожидание"),
     "counts-bytes": (1, "len(message)", "len(data)", r"the bytes were counted \(27\)"),
+    "counts-words": (1, "len(message)", "len(message.split())", r"the words were counted \(3\)"),
     "a-hole": (1, "{message.upper()}", "{...}", r"server.py, line 10: the \.\.\. there is still to be filled"),
     "prints-bytes": (1, "[0].decode())", "[0])", "bytes were printed"),
     "own-address": (1, 'print("Клиент", address)', 'print("Клиент", server.getsockname())', "this is the server's own"),
@@ -316,6 +321,14 @@ BAD: dict[str, tuple[int, str, str, str]] = {
     "counts-the-line-end": (4, "readline()[:-1]", "readline()", "the end of the line was counted"),
     "cuts-off-a-verb": (4, "readline()[:-1]", "readline()[5:-1]", "the first 5 characters are missing"),
     "no-addition": (4, "\\nwords: {len(message.split())}", "", "the addition that exercise 4 asks for"),
+    "with-a-partial": (
+        *(5, 'with socket.create_connection(("localhost", 5000)) as client:'),
+        *(f"{PARTIAL}with open_socket() as client:", ""),
+    ),
+    "no-with-but-a-partial": (
+        *(5, 'with socket.create_connection(("localhost", 5000)) as client:'),
+        *(f"{PARTIAL}client = open_socket()\nif True:", "line 5 opens one without"),
+    ),
     "no-with": (
         *(5, 'with socket.create_connection(("localhost", 5000)) as client:'),
         *('client = socket.create_connection(("localhost", 5000))\nif True:', "line 3 opens one without"),
@@ -461,9 +474,9 @@ BAD: dict[str, tuple[int, str, str, str]] = {
         TIME_TCP_SERVER.replace("time.sleep(3)", "pass").replace(
             "                connection.s", "                time.sleep(4)\n                connection.s"
         ),
-        rf"after {about(4)} s\n    The interval",
+        rf"after {about(4)} s\n    .*sleep\(4\) is the interval",
     ),
-    "every-two-seconds": (2, "time.sleep(3)", "time.sleep(2)", rf"after {about(2)} s\n    The interval"),
+    "every-two-seconds": (2, "time.sleep(3)", "time.sleep(2)", rf"after {about(2)} s\n    .*sleep\(2\) is the interval"),
     "sends-all-to-all": (
         *(2, "            server.sendto(", "            for name in list(clients.values()): server.sendto("),
         "each client gets the names of all",
@@ -473,7 +486,15 @@ BAD: dict[str, tuple[int, str, str, str]] = {
         '    files = connection.makefile("w", encoding="utf-8")\n    files.write(answer)\n',
         r"server.py, line \d+: what is written to a makefile\(\) is kept back",
     ),
-    "too-slow": (5, "time.sleep(3)", "time.sleep(5)", rf"after {about(5)} s\n    The interval"),
+    "too-slow": (5, "time.sleep(3)", "time.sleep(5)", rf"after {about(5)} s\n    .*line 12: sleep\(5\) is"),
+    "another-interval-by-name": (
+        *(2, "        time.sleep(3)"),
+        *(
+            "        time.sleep(PAUSE)\nPAUSE = 1",
+            r"after (0\.[5-9]|1\.\d) s\n    .*line 13: sleep\(1\) is the interval",
+        ),
+    ),
+    "times-without-names": (2, "{name} {datetime", "{datetime", "the time comes without the name"),
     "ends-with-a-client": (
         *(5, "except OSError:", "except ZeroDivisionError:"),
         "",  # the thread of that client ends alone
