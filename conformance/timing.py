@@ -4,6 +4,7 @@ import math
 import os
 
 from conformance import SettingError
+from spec.limits import STOP_SECONDS
 
 
 def _setting(name: str, default: str) -> float:
@@ -26,6 +27,9 @@ PATIENCE = _setting("SOCKSPEC_PATIENCE", "10") * SCALE
 
 #: What the judge itself may add to a time that it measures: its own wake-up on a busy machine.
 JUDGE_LATENESS = 0.4 * SCALE
+
+#: In which a program ends that is stopped or done (SRV-8, CLI-6), as the judge sees it.
+STOP_TIME = STOP_SECONDS + JUDGE_LATENESS
 
 #: Two readings of one machine's monotonic clock in two processes, or of a clock and of a float made from it.
 CLOCK_GRAIN = 0.002

@@ -6,11 +6,7 @@ from conformance.addresses import show_address
 from conformance.blame import about
 from conformance.targets.programs import Program, ProgramError
 from conformance.targets.server import Server
-from conformance.timing import JUDGE_LATENESS
-from spec.limits import STOP_SECONDS
-
-STOP_TIME = STOP_SECONDS + JUDGE_LATENESS
-"""Seconds in which a server stops (SRV-8), as the judge sees it."""
+from conformance.timing import STOP_TIME
 
 _WHOLE = re.compile(r"client .+ (?:connected|left|is now .+)|lines dropped: \d+|stopped")
 

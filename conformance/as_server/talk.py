@@ -212,6 +212,7 @@ class Talk:
         errors: Sequence[str] | None = (),
         *,
         renewing: bool = False,
+        within: float | None = None,
         case: str = "",
     ) -> None:
         """Wait until the client ends, then judge its exit status, its whole output, and that it sent no more requests.
@@ -221,11 +222,12 @@ class Talk:
             output: the expected lines on standard output
             errors: a regular expression for each expected line on standard error, in order; None: they are free
             renewing: whether more requests like the last one are expected, because the client renews a lease
+            within: seconds in which it ends; None: the judge's patience
             case: opens a failure's message
         """
         program, server, ended = self.program, self.server, None
         with contextlib.suppress(ProgramError):  # if it runs on, its output says more about why
-            ended = program.wait()
+            ended = program.wait(within)
         patterns = [""] * len(program.errors) if errors is None else errors
 
         def judge(right: object, problem: str, id_: str | None = None) -> None:

@@ -11,7 +11,7 @@ from conformance.as_client.conversation import Subscription, answering_stranger,
 from conformance.as_client.exchange import as_text
 from conformance.as_client.judgement import require_reply, require_status
 from conformance.as_client.observed import Reply, Reset, Silence
-from conformance.as_client.server_lines import STOP_TIME, require_host
+from conformance.as_client.server_lines import require_host
 from conformance.blame import about, blame, blamed
 from conformance.expected.oracle import REQUIREMENTS, error, expected_reply
 from conformance.expected.services import SERVICE_TABLE
@@ -23,7 +23,7 @@ from conformance.targets.programs import RUNS_ON
 from conformance.targets.server import Server
 from conformance.targets.target import Target
 from conformance.targets.terms import Service, Transport
-from conformance.timing import PATIENCE, SCALE
+from conformance.timing import PATIENCE, SCALE, STOP_TIME
 from spec.limits import LINE_BYTES
 
 NAME = SERVICE_TABLE["time"].argument

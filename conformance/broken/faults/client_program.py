@@ -5,7 +5,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from types import ModuleType
 from typing import Any
@@ -177,6 +177,31 @@ def is_killed_by_the_second_signal() -> None:
 
 
 @fault("CLI-6")
+def looks_for_signals_now_and_then() -> None:
+    """ends three seconds after the signal that stops it"""
+
+    @wrap(signals, "on_first_signal")
+    def on_first_signal(good: Any, act: Any) -> None:
+        def handle(number: int) -> None:
+            time.sleep(3)
+            act(number)
+
+        good(handle)
+
+
+@fault("CLI-6")
+def lingers_when_it_is_done() -> None:
+    """ends three seconds after its last answer"""
+
+    def linger(status: int) -> int:
+        time.sleep(0 if status else 3)
+        return status
+
+    for program in tcp_client, udp_client:
+        _wrap_main(program, linger)
+
+
+@fault("CLI-6")
 def is_killed_by_sighup() -> None:
     """lets SIGHUP kill it"""
     patch(signals, "_STOPPING", (signal.SIGINT, signal.SIGTERM))
@@ -186,13 +211,13 @@ def is_killed_by_sighup() -> None:
 def succeeds_with_1() -> None:
     """exits with status 1 when it has done what it was asked for"""
     for program in tcp_client, udp_client:
-        _wrap_main(program)
+        _wrap_main(program, lambda status: status or 1)
 
 
-def _wrap_main(program: ModuleType) -> None:
+def _wrap_main(program: ModuleType, change: Callable[[int], int]) -> None:
     @wrap(program, "main")
     def main(good: Any, arguments: Sequence[str]) -> int:
-        return good(arguments) or 1
+        return change(good(arguments))
 
 
 @fault("CLI-8")

@@ -24,7 +24,7 @@ from conformance.expected.replies import (
 from conformance.profiles import Profile
 from conformance.targets.target import Target
 from conformance.targets.terms import Transport
-from conformance.timing import SCALE
+from conformance.timing import SCALE, STOP_TIME
 from spec.limits import MESSAGE_BYTES, REPLY_BYTES
 
 pytestmark = pytest.mark.service("echo")
@@ -57,7 +57,8 @@ def test_prints_the_fields_of_the_reply(target: Target, transport: Transport) ->
     with Talk(target, "echo", transport, message) as talk:
         talk.expect(f"ECHO {message}")
         talk.send(_answer(message, transport))
-        talk.ends(0, [talk.connected, *shown(ok_fields("echo", transport, message))])
+        lines = shown(ok_fields("echo", transport, message))
+        talk.ends(0, [talk.connected, *lines], within=STOP_TIME)
 
 
 @pytest.mark.requirement("CLI-4", "CLI-3", "CLI-6")

@@ -28,7 +28,7 @@ from conformance.targets.programs import Program
 from conformance.targets.redirected import UNWRITABLE, unwritable
 from conformance.targets.target import Target
 from conformance.targets.terms import SERVICES, Service, Transport
-from conformance.timing import PATIENCE, SCALE
+from conformance.timing import PATIENCE, SCALE, STOP_TIME
 from spec.limits import MESSAGE_BYTES, NAME_CHARACTERS
 
 ENOUGH: dict[Service, list[str]] = {"echo": [], "time": ["--ticks", "1"]}
@@ -201,7 +201,7 @@ def test_is_stopped_before_it_is_done(target: Target, service: Service, transpor
         target.need("sighup")
     with Talk(target, service, transport, stdin="привет\n") as talk:
         talk.expect(SERVICE_TABLE[service].request("привет").decode())
-        talk.program.stop(number)
+        talk.program.stop(number, STOP_TIME)
         said = len(talk.program.errors) > 0  # SPEC.md leaves open whether that is an error
         case = f"stopped by {Signals(number).name} before it was done"
         talk.ends(1, [talk.connected] if transport == "tcp" else [], [""] * said, case=case)
@@ -264,7 +264,7 @@ def test_is_stopped_while_it_waits_for_a_line(target: Target, transport: Transpo
         talk.program.write("привет\n")
         lines = serve(talk, "привет")
         talk.program.expect_text(lines[-1])
-        talk.program.stop(number)
+        talk.program.stop(number, STOP_TIME)
         said = len(talk.program.errors) > 0  # SPEC.md leaves open whether that is an error
         talk.ends(
             1, [talk.connected, *lines], [""] * said, case=f"stopped by {Signals(number).name} before it was done"

@@ -30,7 +30,7 @@ from conformance.expected.replies import (
 from conformance.profiles import Profile
 from conformance.targets.target import Target
 from conformance.targets.terms import Transport
-from conformance.timing import PATIENCE, SCALE, interval
+from conformance.timing import SCALE, STOP_TIME, interval
 from spec.limits import NAME_CHARACTERS
 
 pytestmark = pytest.mark.service("time")
@@ -41,7 +41,7 @@ def test_prints_the_ticks_it_was_asked_for(target: Target, transport: Transport)
     with Talk(target, "time", transport, "--ticks", "3", "Анна") as talk:
         talk.subscribe("Анна")
         talk.send(*[tick("Борис", seq) for seq in (1, 2, 3, 4)])
-        talk.ends(0, [talk.connected, *tick_lines("Борис", [1, 2, 3])])
+        talk.ends(0, [talk.connected, *tick_lines("Борис", [1, 2, 3])], within=STOP_TIME)
 
 
 @pytest.mark.requirement("CLI-4")
@@ -272,7 +272,7 @@ def test_is_stopped_by_a_signal(target: Target, transport: Transport, number: in
         talk.program.expect_line("Анна .*")
         talk.program.signal(number)
         case = f"stopped by {signal.Signals(number).name} when it was subscribed"
-        talk.ends(0, [talk.connected, *tick_lines("Анна", [1])], case=case)
+        talk.ends(0, [talk.connected, *tick_lines("Анна", [1])], within=STOP_TIME, case=case)
 
 
 @pytest.mark.requirement("CLI-6")
@@ -289,7 +289,7 @@ def test_is_stopped_while_nobody_reads_its_output(target: Target, transport: Tra
             time.sleep(0.5 * SCALE)
             talk.program.signal(signal.SIGTERM)
             try:
-                status = talk.program.process.wait(PATIENCE)
+                status = talk.program.process.wait(STOP_TIME)
             except subprocess.TimeoutExpired:
                 raise AssertionError("it does not stop while nobody reads its lines") from None
         assert status == 0, talk.program.describe(f"its exit status is {status}; expected 0")
@@ -307,7 +307,7 @@ def test_is_stopped_before_it_has_subscribed(target: Target, transport: Transpor
             output += tick_lines("Анна", [1])
             talk.program.expect_text(output[-1])
             talk.expect("TIME Анна", f"token: {TOKEN}")
-        talk.program.stop(number)
+        talk.program.stop(number, STOP_TIME)
         said = len(talk.program.errors) > 0  # SPEC.md leaves open whether that is an error
         case = f"stopped by {signal.Signals(number).name} before it was done"
         talk.ends(1, output, [""] * said, case=case)

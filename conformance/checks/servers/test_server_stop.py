@@ -21,7 +21,7 @@ from conformance.as_client.exchange import as_text
 from conformance.as_client.judgement import require_replies, require_reply, require_status
 from conformance.as_client.observed import Reset
 from conformance.as_client.peers import SMALLEST_BUFFER, TcpPeer, room
-from conformance.as_client.server_lines import STOP_TIME, require_line_count, require_output, require_stop
+from conformance.as_client.server_lines import require_line_count, require_output, require_stop
 from conformance.blame import about
 from conformance.expected.oracle import error, expected_reply
 from conformance.expected.services import SERVICE_TABLE
@@ -29,7 +29,7 @@ from conformance.inconclusive import Inconclusive
 from conformance.running.fixtures import StartServer
 from conformance.running.stalls import MEASURED_AGAIN
 from conformance.targets.target import Target
-from conformance.timing import interval
+from conformance.timing import STOP_TIME, interval
 from spec.limits import STOP_SECONDS
 
 ECHO = pytest.mark.service("echo")
