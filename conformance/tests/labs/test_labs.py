@@ -476,7 +476,7 @@ BAD: dict[str, tuple[int, str, str, str]] = {
         ),
         rf"after {about(4)} s\n    .*sleep\(4\) is the interval",
     ),
-    "every-two-seconds": (2, "time.sleep(3)", "time.sleep(2)", rf"after {about(2)} s\n    .*sleep\(2\) is the interval"),
+    "every-two-seconds": (2, "time.sleep(3)", "time.sleep(2)", rf"after {about(2)} s\n    .*sleep\(2\) is the int"),
     "sends-all-to-all": (
         *(2, "            server.sendto(", "            for name in list(clients.values()): server.sendto("),
         "each client gets the names of all",
