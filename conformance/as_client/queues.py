@@ -5,7 +5,11 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+import psutil
+
 from conformance.addresses import Address
+from conformance.targets.server import Server
+from conformance.targets.sockets import sockets_of
 
 _TABLES = Path("/proc/net/tcp"), Path("/proc/net/tcp6")
 """Linux's tables of connections, proc(5); a server on a dual-stack socket stands in the second."""
@@ -18,6 +22,15 @@ class Queues(NamedTuple):
     """They have come, and the program has not read them."""
     unacknowledged: int
     """The program has sent them, and the kernel of the other end has not acknowledged them."""
+
+
+def is_passed_on(server: Server) -> bool:
+    """Return whether a program between the clients and a server over TCP may hold what they send, such as a proxy.
+
+    The server's end of a connection has another port then, or is in a process that is none of the server's.
+    """
+    ports = {each.laddr.port for each in sockets_of(server.pid, "tcp") if each.status == psutil.CONN_ESTABLISHED}
+    return ports != {server.port}
 
 
 def queues_of(address: Address, peer: Address) -> Queues | None:

@@ -20,6 +20,7 @@ import psutil
 
 from conformance.languages.texts import say
 from conformance.targets.programs import Program
+from conformance.targets.sockets import sockets_of
 from conformance.targets.terms import Transport
 from conformance.timing import SCALE
 
@@ -200,26 +201,15 @@ class Console:
 
     def sockets(self, transport: Transport) -> list[tuple[str, int]]:
         """Return the addresses, host and port, that the program listens on (TCP) or has bound (UDP)."""
-        found = []
-        with contextlib.suppress(psutil.Error):
-            process = psutil.Process(self.program.pid)
-            for each in [process, *process.children(recursive=True)]:
-                # The name since psutil 6, and the one before.
-                connections = getattr(each, "net_connections", None) or each.connections
-                found += [
-                    (known.laddr.ip, known.laddr.port)
-                    for known in connections(kind=transport)
-                    if known.laddr and (transport == "udp" or known.status == psutil.CONN_LISTEN)
-                ]
-        return found
+        return [
+            (known.laddr.ip, known.laddr.port)
+            for known in sockets_of(self.program.pid, transport)
+            if transport == "udp" or known.status == psutil.CONN_LISTEN
+        ]
 
     def own_ports(self, transport: Transport) -> set[int]:
         """Return the local ports of all the program's sockets."""
-        with contextlib.suppress(psutil.Error):
-            process = psutil.Process(self.program.pid)
-            connections = getattr(process, "net_connections", None) or process.connections
-            return {known.laddr.port for known in connections(kind=transport) if known.laddr}
-        return set()
+        return {known.laddr.port for known in sockets_of(self.program.pid, transport, descendants=False)}
 
 
 def _as_text(data: bytes) -> str:
