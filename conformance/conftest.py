@@ -10,6 +10,7 @@ from conformance.running.distribution import (
 from conformance.running.fixtures import new_check, server, server_pool, start_client, start_server
 from conformance.running.options import pytest_addhooks, pytest_addoption, pytest_configure, pytest_sessionfinish
 from conformance.running.selection import (
+    pytest_collection_finish,
     pytest_collection_modifyitems,
     pytest_generate_tests,
     pytest_pycollect_makeitem,
@@ -20,6 +21,7 @@ __all__ = [
     "pytest_addhooks",
     "pytest_addoption",
     "pytest_collection",
+    "pytest_collection_finish",
     "pytest_collection_modifyitems",
     "pytest_configure",
     "pytest_generate_tests",

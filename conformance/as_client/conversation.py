@@ -1,7 +1,6 @@
 """A client's conversation with a server, one step above bytes: good requests, subscriptions and ticks."""
 
 import contextlib
-import re
 import socket
 import time
 from collections.abc import Iterator, Sequence
@@ -110,7 +109,8 @@ def let_arrive(peer: Peer) -> None:
 
 def split_replies(stream: bytes) -> list[bytes]:
     """Cut a TCP server's stream into replies, each with its empty line. A last part without one comes last."""
-    return re.findall(rb".*?\n\n|.+\Z", stream, re.DOTALL)
+    *replies, rest = stream.split(b"\n\n")
+    return [reply + b"\n\n" for reply in replies] + [rest] * bool(rest)
 
 
 class Tick(NamedTuple):

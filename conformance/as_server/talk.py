@@ -70,6 +70,7 @@ class Talk:
         self._last: Request | None = None
         self._reported = ""
         self._reads = stdin != ""
+        self._input_goes_on = stdin is None
         require_address(transport, host, port)
         self.server = scripted(transport, host, port)
         if absent:
@@ -132,6 +133,8 @@ class Talk:
         """Return what came instead of a request."""
         if not self.was_reached and not self.program.running:
             return f"the client has ended with {self.program.ending}, and no request came"
+        if self._input_goes_on and not self.server.requests:
+            return f"{error} (does it wait for its input to end?)"
         if not self.was_reached:
             return f"{error} (does it heed --host and --port?)"
         if isinstance(self.server, ScriptedTcp) and self.server.incomplete:

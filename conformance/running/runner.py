@@ -70,6 +70,7 @@ OWN_CONFIGURATION = (
     *("-p", "conformance.conftest", "-p", "conformance.checks.conftest"),
     # Neither what a failed check leaves open nor a warning of some library is the target's fault.
     *("-p", "no:cacheprovider", "-p", "no:unraisableexception", "-p", "no:threadexception", "-p", "no:warnings"),
+    *("-p", "no:logging"),
 )
 """Options with which pytest runs the checks alike in every directory and environment."""
 

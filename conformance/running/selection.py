@@ -4,6 +4,7 @@ A check runs once for each target, service and transport that it names as a fixt
 ``service`` and ``transport`` narrow a check to where it applies; what is not selected is deselected, never skipped.
 """
 
+import gc
 from collections import Counter, defaultdict
 from typing import Any
 
@@ -73,6 +74,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if hypothesis.is_hypothesis_test(check.obj):
             hypothesis.seed(config.getoption("--seed"))(check.obj)
         recorder.prepare(check)
+
+
+def pytest_collection_finish() -> None:
+    """Have the garbage collector pass over what lasts as long as the run: the checks, and what they have imported."""
+    gc.collect()
+    gc.freeze()
 
 
 def _thinned(config: pytest.Config, checks: list[pytest.Function]) -> set[pytest.Function]:

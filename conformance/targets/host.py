@@ -375,8 +375,9 @@ def killed_for_memory() -> int:
     Those of a control group count too, such as a container, and those of other ones.
     """
     try:
-        return int(dict(map(str.split, _VMSTAT.read_text(encoding="ascii").splitlines()))["oom_kill"])
-    except (OSError, ValueError, KeyError):
+        _, _, rest = _VMSTAT.read_text(encoding="ascii").partition("\noom_kill ")
+        return int(rest.partition("\n")[0])
+    except (OSError, ValueError):
         return 0
 
 
