@@ -253,7 +253,8 @@ class Talk:
         last = self._last.data if renewing and self._last else None
         more = [request for request in server.untaken if request.data != last]
         judge(not more, f"it also sent {more}")
-        judge(ended == status, f"its exit status is {ended}", STATUSES.get(status))
+        runs_on = f"it still runs after {within or program.patience:g} s"
+        judge(ended == status, runs_on if ended is None else f"its exit status is {ended}", STATUSES.get(status))
         judge(len(program.errors) == len(patterns), "expected one line on standard error for each error", "CLI-10")
         judge(all(map(re.search, patterns, program.errors)), "code or reason is not on standard error", "CLI-9")
         judge(program.output == output, "wrong first line", "CLI-1" if self.connected in output else "CLI-2")

@@ -97,15 +97,6 @@ def keeps_the_last_carriage_return() -> None:
             yield line.removesuffix(b"\n").removesuffix(b"\r") if line.endswith(b"\n") else line
 
 
-@fault("CLI-4", service="echo")
-def reads_all_of_its_input_first() -> None:
-    """sends its first message when standard input has ended"""
-
-    @wrap(texts, "_lines")
-    def lines(good: Any, service: str) -> Iterator[bytes]:
-        yield from [*good(service)]
-
-
 def _prompts_if(wrongly: Any) -> None:
     @wrap(texts, "_lines")
     def lines(good: Any, service: str) -> Iterator[bytes]:

@@ -257,12 +257,13 @@ def test_reports_a_host_that_cannot_be(
 
 
 @pytest.mark.service("echo")
-@pytest.mark.requirement("CLI-6", "CLI-10")
+@pytest.mark.requirement("CLI-4", "CLI-6", "CLI-10")
 @pytest.mark.parametrize("number", [SIGINT, SIGTERM])
 def test_is_stopped_while_it_waits_for_a_line(target: Target, transport: Transport, number: int) -> None:
     with Talk(target, "echo", transport, stdin=None) as talk:
         talk.program.write("привет\n")
-        lines = serve(talk, "привет")
+        with about("CLI-4"):
+            lines = serve(talk, "привет")
         talk.program.expect_text(lines[-1])
         talk.program.stop(number, STOP_TIME)
         said = len(talk.program.errors) > 0  # SPEC.md leaves open whether that is an error
