@@ -98,9 +98,21 @@ _PLACES = _by_id(
 _ORDER = {id_: number for number, id_ in enumerate(REQUIREMENTS)}
 
 
-def place(id_: str) -> tuple[int, int, int]:
-    """Return what sorts requirements as one would mend them: the stage, the place in it, the place in SPEC.md."""
-    return *_PLACES[id_], _ORDER[id_]
+def place(id_: str, *, is_special: bool = False) -> tuple[int, int, int]:
+    """Return what sorts requirements as one would mend them: the stage, the place in it, the place in SPEC.md.
+
+    A start that fails in a special case alone, such as with ``--host localhost``, is about how a program is used.
+    """
+    stage, number = _PLACES[id_]
+    if is_special and stage == 0:
+        stage = [*STAGES].index("how it is used")
+    return stage, number, _ORDER[id_]
+
+
+def all_before(id_: str) -> set[str]:
+    """Return the requirements without which one cannot be judged, direct or not."""
+    direct = PREREQUISITES.get(id_, ())
+    return {*direct, *(each for before in direct for each in all_before(before))}
 
 
 def first_cause(id_: str, failed: Container[str]) -> str | None:

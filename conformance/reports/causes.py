@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from conformance.prerequisites import first_cause, place
+from conformance.prerequisites import all_before, first_cause, place
 from conformance.running.cases import Case
 
 
@@ -47,9 +47,16 @@ def find_causes(cases: Iterable[Case], files: Mapping[str, Path]) -> list[Cause]
     """Return the causes of all that failed or was not run for want of something else; `files` by the cases' keys."""
     cases = list(cases)
     failed: dict[tuple[object, ...], set[str]] = defaultdict(set)
+    hindering: dict[tuple[object, ...], set[str]] = defaultdict(set)
     for case in cases:
         if case.outcome in ("failed", "unjudged") and case.about:
             failed[_cell(case)].add(case.about)
+            if case.outcome == "unjudged":
+                hindering[_cell(case)].add(case.about)
+    # What others wait for was tried after what it builds on, which held then, and fails in a special case alone.
+    held = {cell: {each for id_ in ids for each in all_before(id_)} - ids for cell, ids in hindering.items()}
+    for cell, ids in held.items():
+        failed[cell] -= ids
     causes: dict[tuple[str, str], Cause] = {}
     for case in cases:
         if case.about and case.outcome in ("failed", "unjudged"):
@@ -59,7 +66,11 @@ def find_causes(cases: Iterable[Case], files: Mapping[str, Path]) -> list[Cause]
                 cause.failed.append((case, files.get(case.key)))
             else:
                 cause.waiting.append(case)
-    return sorted(causes.values(), key=lambda cause: place(cause.requirement))
+    special = {(cell[0], id_) for cell, ids in held.items() for id_ in ids}
+    return sorted(
+        causes.values(),
+        key=lambda cause: place(cause.requirement, is_special=(cause.target, cause.requirement) in special),
+    )
 
 
 def _cause_of(case: Case, about: str, failed: set[str]) -> str:

@@ -3,6 +3,9 @@
 import pytest
 
 from conformance.prerequisites import PREREQUISITES, STAGES, first_cause, place
+from conformance.reports.causes import find_causes
+from conformance.running.cases import Case
+from conformance.tests import samples
 from spec.requirements import REQUIREMENTS
 
 
@@ -26,3 +29,23 @@ def test_the_first_cause() -> None:
     assert first_cause("ERR-5", {"ERR-1", "ERR-5"}) == "ERR-1"
     assert first_cause("ERR-5", {"ERR-1", "ECHO-1"}) == "ECHO-1"
     assert first_cause("SRV-1", {"SRV-1"}) is None
+
+
+def test_what_holds_but_for_a_special_case_is_no_cause() -> None:
+    """A server whose first answer was waited for has started: what fails of its start is mended later."""
+    causes = find_causes([failed("SRV-1"), failed("ECHO-1"), failed("SRV-8"), waiting("ECHO-3", "ECHO-1")], {})
+    assert [cause.requirement for cause in causes] == ["ECHO-1", "SRV-1", "SRV-8"]
+    causes = find_causes([failed("SRV-1"), failed("ECHO-1"), waiting("ECHO-3", "SRV-1")], {})
+    assert [cause.requirement for cause in causes] == ["SRV-1"]
+
+
+def failed(id_: str) -> Case:
+    case = samples.case("raw", id_)
+    case.outcome, case.about = "failed", id_
+    return case
+
+
+def waiting(id_: str, first: str) -> Case:
+    case = samples.case("raw", id_)
+    case.outcome, case.about = "unjudged", first
+    return case
