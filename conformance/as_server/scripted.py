@@ -12,6 +12,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -23,13 +24,17 @@ from conformance.targets.terms import Service, Transport
 from conformance.timing import PATIENCE
 
 if TYPE_CHECKING:
+    from _typeshed import FileDescriptorLike
     from typing_extensions import Self
 
 RETRANSMITTED = 0.9
 """Seconds after which the same request may be a retransmission. Only the checks of CLI-13 judge retransmissions."""
 
-KEPT_REQUESTS, KEPT_BYTES = 10_000, 1 << 16
-"""Of a client that sends on and on: so many requests are kept, and so many bytes of a line without its LF."""
+ENOUGH_CONNECTIONS, ENOUGH_REQUESTS, ENOUGH_BYTES = 1000, 10_000, 4 << 20
+"""A client that has made or sent so many goes on and on. Nothing more is taken from it."""
+
+KEPT_BYTES = 1 << 16
+"""So many bytes are kept of a line without its LF."""
 
 _REPLY = re.compile(rb"(OK|ERR|TICK|CHALLENGE)\n.*\n\n", re.DOTALL)
 
@@ -74,7 +79,8 @@ class ScriptedServer(ABC):
         self.exchange = Exchange(title, self.transport, (self.host, 0), (self.host, self.port))
         self._changed = threading.Condition()
         self._requests: list[Request] = []
-        self._taken = 0
+        self._taken = self._received = 0
+        self._is_flooded = False
         self._selector = selectors.DefaultSelector()
         self._waker, self._wakened = socket.socketpair()
         self._selector.register(self._wakened, selectors.EVENT_READ)
@@ -97,7 +103,17 @@ class ScriptedServer(ABC):
                     return
                 with self._changed:
                     key.data(key.fileobj)
+                    self._is_flooded = self._has_enough()
+                    if self._is_flooded:
+                        self._read_no_more(key.fileobj)
                     self._changed.notify_all()
+
+    def _has_enough(self) -> bool:
+        return self._received > ENOUGH_BYTES or len(self._requests) >= ENOUGH_REQUESTS
+
+    def _read_no_more(self, sock: "FileDescriptorLike") -> None:
+        with suppress(KeyError):
+            self._selector.unregister(sock)
 
     @abstractmethod
     def _readable(self, sock: socket.socket) -> None:
@@ -130,12 +146,18 @@ class ScriptedServer(ABC):
         return self._requests[self._taken - 1]
 
     def wait_for(self, condition: Callable[[], bool], what: str, within: float = PATIENCE) -> None:
-        """Wait until the condition holds. Raises AssertionError, which names `what`, after so many seconds."""
+        """Wait until the condition holds. Raises AssertionError, which names `what`, after so many seconds.
+
+        So it does at once where the client sends on and on.
+        """
         deadline = time.monotonic() + within
         with self._changed:
-            while not self._changed.wait_for(condition, min(deadline - time.monotonic(), ATTENTION)):
+            while not self._changed.wait_for(
+                lambda: condition() or self._is_flooded, min(deadline - time.monotonic(), ATTENTION)
+            ):
                 raise_if_interrupted()
                 assert time.monotonic() < deadline, f"no {what} reached the scripted server within {within:g} s"
+            assert condition(), f"the client sends on and on: {len(self._requests)} requests, {self._received} bytes"
 
     @abstractmethod
     def send(self, *chunks: bytes) -> None:
@@ -164,8 +186,8 @@ class ScriptedUdp(ScriptedServer):
             return  # of a server, which still has a lease for whoever had this port before
         self.exchange.client = peer[:2]
         at = self.exchange.add("C", data, at=at)
-        if len(self._requests) < KEPT_REQUESTS:
-            self._requests.append(Request(data, at, peer))
+        self._received += len(data)
+        self._requests.append(Request(data, at, peer))
 
     def send(self, *chunks: bytes) -> None:
         self._send(self.socket, chunks)
@@ -217,12 +239,16 @@ class ScriptedTcp(ScriptedServer):
         at = self.exchange.add("C", data, "" if data else END_OF_STREAM, at=at)
         if not data:
             self._closed += 1
-            self._selector.unregister(sock)
+            self._read_no_more(sock)
             return
+        self._received += len(data)
         *lines, rest = (self._incomplete[sock] + data).split(b"\n")
         self._incomplete[sock] = rest[:KEPT_BYTES]
-        kept = lines[: KEPT_REQUESTS - len(self._requests)]
+        kept = lines[: ENOUGH_REQUESTS - len(self._requests)]
         self._requests += [Request(line + b"\n", at, self._connections[sock]) for line in kept]
+
+    def _has_enough(self) -> bool:
+        return super()._has_enough() or len(self._connections) >= ENOUGH_CONNECTIONS
 
     @property
     def connections(self) -> int:
@@ -254,7 +280,7 @@ class ScriptedTcp(ScriptedServer):
         connection = self._connection()
         with self._changed:
             self.exchange.add("S", b"", "reset")
-            self._selector.unregister(connection)
+            self._read_no_more(connection)
             self._closed += 1
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             connection.close()

@@ -400,8 +400,12 @@ class Program:
     def paused(self) -> Iterator[None]:
         """Stop the process (SIGSTOP) for the length of a ``with`` block. It has stopped, or ended, when that begins."""
         self.signal(SIGSTOP)
-        with contextlib.suppress(ChildProcessError):  # it has ended, and that was noted
-            os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        with contextlib.suppress(ChildProcessError, psutil.NoSuchProcess):  # it has ended, and that was noted
+            if hasattr(os, "waitid"):
+                os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+            else:  # macOS before Python 3.13
+                while psutil.Process(self.pid).status() not in (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE):
+                    time.sleep(0.001)
         try:
             yield
         finally:

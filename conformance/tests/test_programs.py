@@ -200,6 +200,14 @@ def test_a_program_that_dies_is_waited_for_while_it_is_busy(
         assert program.is_dying() is dies
 
 
+@pytest.fixture(params=[True, False], ids=["waitid", "no waitid"])
+def _waitid(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what macOS lacks before Python 3.13, and without."""
+    if not request.param:
+        monkeypatch.delattr(os, "waitid")
+
+
+@pytest.mark.usefixtures("_waitid")
 def test_paused() -> None:
     with python("print('ready')\nwhile True: pass") as program:
         program.expect_line("ready")
@@ -209,6 +217,7 @@ def test_paused() -> None:
             assert wait_for(lambda: psutil.Process(program.pid).status() != psutil.STATUS_STOPPED)
 
 
+@pytest.mark.usefixtures("_waitid")
 def test_what_has_ended_counts_as_paused() -> None:
     with python("") as program:
         program.wait()

@@ -170,12 +170,41 @@ def test_nor_does_an_adversary_wait_for_one() -> None:
 
 
 def test_of_a_client_that_sends_on_and_on_little_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scripted, "KEPT_REQUESTS", 2)
+    monkeypatch.setattr(scripted, "ENOUGH_REQUESTS", 2)
     monkeypatch.setattr(scripted, "KEPT_BYTES", 3)
     with ScriptedTcp() as server, TcpPeer(server.socket.getsockname()) as client:
         client.send(b"a\nb\nc\ndddd")
         server.wait_for(lambda: server.incomplete == b"ddd", "line")
         assert [request.data for request in server.requests] == [b"a\n", b"b\n"]
+
+
+def test_a_client_that_sends_on_and_on_is_read_no_more() -> None:
+    with ScriptedTcp() as server, TcpPeer(server.socket.getsockname()) as client:
+        sent = client.flood(b"x" * 65536, 64 << 20)
+        assert sent < 64 << 20
+        with pytest.raises(AssertionError, match="sends on and on: 0 requests"):
+            server.request()
+        with pytest.raises(AssertionError, match="sends on and on"):
+            server.wait_closed()
+        server.reset()
+
+
+def test_datagrams_on_and_on_are_read_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scripted, "ENOUGH_BYTES", 5)
+    with ScriptedUdp() as server, UdpPeer(server.socket.getsockname()) as client:
+        for data in b"ECHO a", b"ECHO b":
+            client.send(data)
+        assert server.request().data == b"ECHO a"
+        with pytest.raises(AssertionError, match="sends on and on: 1 requests, 6 bytes"):
+            server.request()
+
+
+def test_connections_on_and_on_are_accepted_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scripted, "ENOUGH_CONNECTIONS", 1)
+    with ScriptedTcp() as server, TcpPeer(server.socket.getsockname()), TcpPeer(server.socket.getsockname()):
+        with pytest.raises(AssertionError, match="sends on and on"):
+            server.request()
+        assert server.connections == 1
 
 
 def test_the_exchange_is_shown(tcp: tuple[TcpPeer, socket.socket]) -> None:
