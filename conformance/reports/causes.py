@@ -22,12 +22,21 @@ class Cause:
     waiting: list[Case] = field(default_factory=list)
 
     @property
+    def hinders_all(self) -> bool:
+        """Whether checks wait for it that do not build on it: nothing can be judged without it."""
+        return any(
+            self.requirement not in each.needs
+            and all(self.requirement not in all_before(id_) for id_ in (each.requirements[0], *each.needs))
+            for each in self.waiting
+        )
+
+    @property
     def example(self) -> tuple[Case, Path | None] | None:
         """The failure about the requirement itself that is read most easily.
 
         None: what waits for it says more than a failure about something else.
         """
-        own = [each for each in self.failed if each[0].about == self.requirement]
+        own = [each for each in self.failed if each[0].about == self.requirement and not self.hinders_all]
         told = own or ([] if self.waiting else self.failed)
         return min(told, key=lambda each: each[0].effort, default=None)
 
@@ -67,10 +76,12 @@ def find_causes(cases: Iterable[Case], files: Mapping[str, Path]) -> list[Cause]
             else:
                 cause.waiting.append(case)
     special = {(cell[0], id_) for cell, ids in held.items() for id_ in ids}
-    return sorted(
-        causes.values(),
-        key=lambda cause: place(cause.requirement, is_special=(cause.target, cause.requirement) in special),
-    )
+
+    def order(cause: Cause) -> tuple[object, ...]:
+        is_special = (cause.target, cause.requirement) in special
+        return not cause.hinders_all, place(cause.requirement, is_special=is_special)
+
+    return sorted(causes.values(), key=order)
 
 
 def _cause_of(case: Case, about: str, failed: set[str]) -> str:

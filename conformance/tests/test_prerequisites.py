@@ -39,6 +39,13 @@ def test_what_holds_but_for_a_special_case_is_no_cause() -> None:
     assert [cause.requirement for cause in causes] == ["SRV-1"]
 
 
+def test_what_hinders_all_is_mended_first() -> None:
+    causes = find_causes([failed("TIME-2"), failed("SRV-8"), waiting("ECHO-3", "SRV-8")], {})
+    assert [cause.requirement for cause in causes] == ["SRV-8", "TIME-2"] and causes[0].example is None
+    causes = find_causes([failed("TIME-2"), failed("SRV-8"), waiting("SRV-9", "SRV-8")], {})
+    assert [cause.requirement for cause in causes] == ["TIME-2", "SRV-8"] and causes[1].example is not None
+
+
 def failed(id_: str) -> Case:
     case = samples.case("raw", id_)
     case.outcome, case.about = "failed", id_
