@@ -33,13 +33,31 @@ def require_reply(came: Reply | bytes, expected: bytes | None, prefix: str = "")
         status, fields = Reply(good, 0.0).parse()
         expected_status, expected_fields = Reply(expected, 0.0).parse()
     except Malformed:
-        error = AssertionError(f"{problem}; that is no reply")
+        error = AssertionError(f"{problem}; {_why_no_reply(raw)}")
         raise (blame(error, "REP-2") if b"\r\n" in raw else error) from None
     if status == expected_status and [*fields] == [*expected_fields]:
         _require_values(fields, expected_fields, prefix)
     if status == expected_status and {*fields} >= {*expected_fields}:
         raise blame(AssertionError(f"{problem}; it has other fields, or another order"), "REP-1")
     raise AssertionError(problem)
+
+
+def _why_no_reply(raw: bytes) -> str:
+    if _is_reply(raw.replace(b"\r\n", b"\n")):
+        return "that is no reply: its lines end with CRLF"
+    if _is_reply(raw + b"\n"):
+        return "that is no reply: the empty line at its end is missing"
+    if _is_reply(raw + b"\n\n"):
+        return "that is no reply: its last line has no end, and the empty line is missing"
+    return "that is no reply"
+
+
+def _is_reply(raw: bytes) -> bool:
+    try:
+        Reply(raw, 0.0).parse()
+    except Malformed:
+        return False
+    return True
 
 
 def require_fields(came: Reply, expected: Mapping[str, str]) -> None:

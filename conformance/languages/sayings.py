@@ -31,7 +31,7 @@ ARGUMENTS = {
 }
 """Functions one of whose arguments is a message or a part of one, and which."""
 
-FUNCTIONS = {"__str__", "cut_problem", "describe", "ending", "show"}
+FUNCTIONS = {"__str__", "_why_no_reply", "cut_problem", "describe", "ending", "show"}
 """Functions that return messages, or append them to what they return."""
 
 CASES = {"ODD", "FORMS", "BAD", "RENEWALS", "quick", "slow", "fatal", "bad", "badly_built", "said"}

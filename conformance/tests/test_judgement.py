@@ -91,6 +91,20 @@ def test_what_is_wrong_is_said(came: bytes, expected: bytes | None, said: str, a
     assert blame == about
 
 
+@pytest.mark.parametrize(
+    ("came", "why", "about"),
+    [
+        (ECHOED[:-1], ": the empty line at its end is missing", None),
+        (ECHOED[:-2], ": its last line has no end, and the empty line is missing", None),
+        (ECHOED.replace(b"\n", b"\r\n"), ": its lines end with CRLF", "REP-2"),
+        (ECHOED.replace(b"OK", b"ok"), "", None),
+    ],
+)
+def test_why_something_is_no_reply_is_said(came: bytes, why: str, about: str | None) -> None:
+    text, blame = fault(require_reply, came, ECHOED)
+    assert text.endswith(f"; that is no reply{why}") and blame == about
+
+
 def test_of_long_replies_the_part_around_the_first_difference_is_shown() -> None:
     message = "ж" * 500
     text, _ = fault(require_reply, reply("OK", message=f"{message}x{message}"), reply("OK", message=message * 2))
