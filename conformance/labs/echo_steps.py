@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from conformance.labs.answer import Parts, additions, number_pattern, times_of
 from conformance.labs.console import Console
-from conformance.labs.dialogue import converse
+from conformance.labs.dialogue import SETTLED, converse
 from conformance.labs.errors import cause_of_an_error, failed, last_error, shown_error
 from conformance.labs.exam import (
     ANSWER,
@@ -32,6 +32,13 @@ from conformance.labs.mistakes import (
     cause_of_silence,
     cause_of_waiting,
 )
+from conformance.labs.order import (
+    cause_of_an_empty_one,
+    cause_of_no_turn,
+    cause_of_one_call,
+    cause_of_pieces,
+    cause_of_two_encodings,
+)
 from conformance.languages.texts import mark, say
 
 NAME = "Анна"
@@ -40,6 +47,9 @@ NAME = "Анна"
 FIRST = "Привет, мой Мир"
 SECOND = "Ещё одно сообщение"
 LONG = "Съешь же ещё этих мягких французских булок. " * 9
+
+_MANY_TIMES = 20
+"""How often an answer may show its message, in all that is made of it."""
 
 _HOST = r"(?:\d+\.){3}\d+|::1|localhost"
 _ANY_PORT = re.compile(r"(?<!\d)(3[2-9]|[45]\d|6[0-5])\d{3}(?!\d)")
@@ -78,14 +88,22 @@ def require_connected(exam: Exam, client: Console) -> None:
         cause = cause or cause_of_an_error(client, file)
         if not cause and "ConnectionRefused" in last_error(client):
             cause = cause_of_silence(exam)
+    elif client.running or not said_by(client).strip():
+        cause = cause or cause_of_no_turn(exam)
     expected = say("a line of the client with the word “connected”, or as you say it in your language")
     raise StepError(expected, came, cause or cause_of_a_question(exam, client))
 
 
 def take_parts(exam: Exam) -> None:
     """All four parts come back, and the client prints them: the server makes them."""
-    require_parts(exam, FIRST)
+    asking = require_parts(exam, FIRST)
     server, client = (exam.source(file) for file in exam.submission)
+    if (times := said_by(asking).count(FIRST)) > _MANY_TIMES:
+        raise StepError(
+            say("one answer to a message that was typed once"),
+            say("the client printed it {count} times, until it was ended", count=times),
+            say("the loop of the client sends the same message again: ask for the next one in the loop"),
+        )
     if server.is_whole and not server.transforms_text and client.mirrors_text and client.uses("upper"):
         names = {"file": exam.submission.server.name, "other": exam.submission.client.name}
         raise StepError(
@@ -136,7 +154,7 @@ def take_addition(exam: Exam) -> None:
 def take_second_client(exam: Exam) -> None:
     """A second client, with another message, is served as the first was."""
     require_parts(exam, FIRST)
-    require_parts(exam, SECOND)
+    require_parts(exam, SECOND, cause_of_one_call(exam))
 
 
 def take_empty(exam: Exam) -> None:
@@ -163,7 +181,10 @@ def take_empty(exam: Exam) -> None:
     raise StepError(
         say("the number 0 for an empty message, or a word that it may not be empty"),
         say("the client printed {text}", text=shown(said_by(client))),
-        _cause_of_an_answer(usual, said_by(client)) or cause_of_silence(exam) or cause_of_nothing_sent(exam),
+        _cause_of_an_answer(usual, said_by(client))
+        or cause_of_an_empty_one(exam)
+        or cause_of_silence(exam)
+        or cause_of_nothing_sent(exam),
     )
 
 
@@ -236,12 +257,14 @@ def talk(exam: Exam, message: str, is_answered: Callable[[Console], bool]) -> As
     if not news.console.running:  # its last answer may be on its way
         client.wait_for(is_done, LOG)
     if waits := client.running:
+        if message and is_answered(client):
+            client.wait_for(lambda: said_by(client).count(message) > _MANY_TIMES, SETTLED)
         client.interrupt()
     return Asked(client, news, ports, waits)
 
 
-def require_parts(exam: Exam, message: str) -> Console:
-    """Ask, and return the client. Raises StepError unless all parts are on its screen."""
+def require_parts(exam: Exam, message: str, likely: str = "") -> Console:
+    """Ask, and return the client. Raises StepError unless all parts are on its screen; `likely` is why they are not."""
     client, news, _, waits = ask(exam, message)
     parts = Parts(message)
     lacking = parts.lacking(said_by(client))
@@ -251,7 +274,7 @@ def require_parts(exam: Exam, message: str) -> Console:
     has_upper = exam.source(exam.submission.server).uses("upper")
     ended = [(news.console, exam.submission.server)] if news.failed else []
     ended += [(client, exam.submission.client)] if failed(client) else []
-    cause = cause_of_a_hole(exam, ended) or cause_of_an_unused_result(exam, lacking)
+    cause = cause_of_a_hole(exam, ended) or likely or cause_of_an_unused_result(exam, lacking)
     cause = cause or parts.mistake(said_by(client), has_upper=has_upper)
     cause = cause or cause_of_other_bytes(client, exam.submission.client)
     for program, file in ended[:1]:
@@ -263,9 +286,13 @@ def require_parts(exam: Exam, message: str) -> Console:
             cause = cause or cause_in_the_server(exam)
         raise StepError(expected, came, cause)
     came = say("the client printed {text}", text=shown(said_by(client)))
+    if "the message" in lacking and parts.begins(said_by(client)):
+        cause = cause or cause_of_two_encodings(exam)
     cause = cause or cause_of_silence(exam) or cause_of_a_cut(exam, message, None)
     cause = cause or cause_of_a_question(exam, client)
-    if waits and not parts.begins(said_by(client)):
+    if parts.begins(said_by(client)):
+        cause = cause or cause_of_pieces(exam)
+    elif waits:
         cause = cause or cause_of_waiting(exam)
     raise StepError(expected, came, cause)
 

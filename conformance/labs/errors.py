@@ -35,8 +35,19 @@ _ADVICE = {
     r"'tuple' object has no attribute": mark(
         "it is a pair, as what accept() and recvfrom() return, and self.request of a UDP server: take its parts"
     ),
+    r"cannot unpack non-iterable socket": mark(
+        "in handle() of a TCP server self.request is the connection: recv() and sendall() are its methods"
+    ),
+    r"\[Errno (95|102)\]": mark("over UDP nothing listens or accepts: recvfrom() comes after bind()"),
+    r"changed size during iteration": mark(
+        "another thread changes what this loop goes over: loop over a copy, for … in list(clients)"
+    ),
+    r"module 'datetime' has no attribute|'datetime\.datetime' has no attribute 'datetime'": mark(
+        "datetime is a module and a class in it: from datetime import datetime, then datetime.now()"
+    ),
     r"\[Errno 22\]": mark("a TCP server calls listen() after bind(), before accept()"),
     r"'raw_input' is not defined": mark("raw_input() was in Python 2; it is input() now"),
+    r"\b[A-Z]\w*\.\w+\(\) takes 0 positional": mark("a method has self before all else: def handle(self)"),
     r"takes \d+ positional arguments? but|missing \d+ required positional argument|must be an iterable": mark(
         "these are too many arguments, or too few; one argument for a thread needs a comma: args=(address,)"
     ),
@@ -131,6 +142,12 @@ def cause_of_an_error(console: Console, file: Path) -> str:
     error = last_error(console)
     advice = next((advice for pattern, advice in _ADVICE.items() if re.search(pattern, error)), "")
     return _namesake(error, file) or (say(advice) if advice else "")
+
+
+def told_error(console: Console, file: Path) -> str:
+    """Return that a server ended with an error, and what that comes from, in the reader's language."""
+    ended, advice = say("the server ended with {error}", error=shown_error(console)), cause_of_an_error(console, file)
+    return f"{ended}: {advice}" if advice else ended
 
 
 def _namesake(error: str, file: Path) -> str:

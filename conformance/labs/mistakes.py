@@ -5,9 +5,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from conformance.labs.console import Console
-from conformance.labs.errors import failed, last_error, shown_error
+from conformance.labs.errors import failed, last_error, told_error
 from conformance.labs.exam import Exam
-from conformance.labs.source import TAKERS, Source
+from conformance.labs.order import (
+    cause_of_no_turn,
+    cause_of_two_encodings,
+    started_without_super,
+    used_though_listening,
+)
+from conformance.labs.source import CONNECTING, TAKERS, Source
 from conformance.labs.traces import (
     asks_while_it_serves,
     calls_for_a_thread,
@@ -64,6 +70,8 @@ def cause_of_a_cut(exam: Exam, message: str, ended: Console | None) -> str:
             "{name} is another encoding than the other program's: encode() and decode() without a word are UTF-8",
             name=codec[1],
         )
+    if "Unicode" in error and (cause := cause_of_two_encodings(exam)):
+        return cause
     if "ConnectionRefused" not in error and (cause := _too_small(exam, len(message.encode()))):
         return cause
     if "UnicodeDecodeError" in error:
@@ -168,17 +176,22 @@ def cause_of_silence(exam: Exam) -> str:
     server, console = exam.submission.server, exam.server
     if not console.running:
         if console.program.ended_because or failed(console):
-            return say("the server ended with {error}", error=shown_error(console))
+            return told_error(console, server)
         return say("the server had ended")
     if cause := _other_kind(exam) or _other_port(exam) or cause_of_a_call(exam) or cause_in_the_server(exam):
         return cause
+    if cause := cause_of_no_turn(exam):
+        return cause
     if asks_while_it_serves(exam.source(server)):
         return say("{file} waits in input(), and nobody types anything there", file=server.name)
-    return _missing_call(exam) or _hidden_error(exam)
+    return cause_of_a_missing_call(exam) or _hidden_error(exam)
 
 
-def _missing_call(exam: Exam) -> str:
-    """Return that a program sends or receives nothing at all, by its source; empty: both do both."""
+def cause_of_a_missing_call(exam: Exam) -> str:
+    """Return that a program sends, receives or connects nowhere, by its source, in the reader's language; or empty."""
+    client = exam.submission.client
+    if exam.exercise.transport == "tcp" and not any(map(exam.source(client).uses, CONNECTING)):
+        return say("nothing in {file} connects: connect((host, port)) comes before send()", file=client.name)
     for file in exam.submission:
         source = exam.source(file)
         if not source.sends:
@@ -190,7 +203,8 @@ def _missing_call(exam: Exam) -> str:
 
 def _hidden_error(exam: Exam) -> str:
     for file in exam.submission:
-        for line in hidden_errors(exam.source(file)):
+        said = exam.server.text if file == exam.submission.server else ""
+        for line in hidden_errors(exam.source(file), said):
             return say(
                 "{file}, line {line}: this except hides every error: print the error there, to see what fails",
                 file=file.name,
@@ -231,6 +245,15 @@ def cause_in_the_server(exam: Exam) -> str:
     source = exam.source(file)
     if exam.exercise.framework and source.has_handler_class and not source.handles:
         return say("the framework calls handle(), and no handler of yours has a method of that name")
+    for line in started_without_super(source):
+        return say(
+            "{file}, line {line}: the framework's __init__() calls handle(), and this one calls neither:"
+            " super().__init__(request, client_address, server)",
+            file=file.name,
+            line=line,
+        )
+    if used_though_listening(source):
+        return say("send and receive with the socket that accept() has returned, not with the listening one")
     if cause := cause_of_a_close(source, file):
         return cause
     if exam.exercise.transport == "udp" and (lines := tied_to_one(source)):

@@ -16,14 +16,23 @@ from conformance.labs.mistakes import (
     cause_of_a_change,
     cause_of_a_close,
     cause_of_a_hole,
+    cause_of_a_missing_call,
     cause_of_a_question,
     cause_of_a_turn,
     cause_of_no_line,
     cause_of_silence,
     cause_of_waiting,
 )
+from conformance.labs.order import (
+    cause_of_a_count,
+    cause_of_a_wait,
+    cause_of_one_call,
+    cause_of_two_encodings,
+    pauses_for_each,
+)
 from conformance.labs.traces import pauses
 from conformance.labs.two_clients import (
+    A_DAY,
     FASTEST,
     INTERVAL,
     LONGEST,
@@ -45,7 +54,8 @@ TWICE = 0.5
 _CHANGED = "changed size during iteration"
 """In the error of a loop over a dictionary or a set, if something is taken out of it meanwhile."""
 
-A_DAY = 86_400  # seconds
+BEHIND = 2
+"""Seconds that a time may be later on the screen than the first one was."""
 
 OTHERS_NAME = mark(
     "the name is another client's: keep each in a dictionary, by the client's address, or in a variable of its thread,"
@@ -100,6 +110,7 @@ def take_second(exam: Exam) -> None:
             cause_of_a_call(exam)
             or cause_of_a_turn(exam)
             or _cause_of_one(exam)
+            or cause_of_one_call(exam)
             or seen.error
             or (
                 say("the server serves one after the other: ThreadingTCPServer and ThreadingUDPServer do not")
@@ -161,21 +172,29 @@ def _are_doubled(gaps: list[float]) -> bool:
 def _cause_of_others(seen: Show, client: Watched) -> str:
     """Return that a client gets the other's times beside its own, in the reader's language; empty: it does not."""
     [other] = {seen.first.name, seen.second.name} - {client.name}
-    is_told = client.text.count(other) > 1 and client.text.count(client.name) > 1
+    is_told = client.text.count(other) > 1 and client.text.rfind(client.name) > client.text.find(other)
     return say("each client gets the names of all: send to each its own name alone") if is_told else ""
 
 
 def _cause_of_a_gap(exam: Exam, seconds: float, gaps: list[float]) -> str:
+    source = exam.source(exam.submission.server)
     is_doubled = seconds < TWICE or (seconds < FASTEST and _are_doubled(gaps))
-    if is_doubled and exam.source(exam.submission.server).calls_of({"sleep", "wait"}):
-        return say("two loops send to one client: each thread to its own client alone, or one loop to all of them")
+    if is_doubled and source.calls_of({"sleep", "wait"}):
+        return _cause_in_a_pause(exam, gaps, TWICE / 2) or say(
+            "two loops send to one client: each thread to its own client alone, or one loop to all of them"
+        )
     if seconds < TWICE:
         return say("nothing waits between two times: time.sleep(3) in the loop that sends")
-    if abs(seconds - len(NAMES) * INTERVAL) < INTERVAL / 4:
+    if abs(seconds - len(NAMES) * INTERVAL) < INTERVAL / 4 and pauses_for_each(source):
         return say("with one loop for all clients: sleep once after all of them, not once after each")
+    return _cause_in_a_pause(exam, gaps[1:] or gaps, INTERVAL / 4)
+
+
+def _cause_in_a_pause(exam: Exam, gaps: list[float], about: float) -> str:
+    """Return where the server waits for another time than it should, about that of all gaps; empty: nowhere."""
     server = exam.submission.server
     for line, call, pause in pauses(exam.source(server)):
-        if pause != INTERVAL and all(abs(gap - pause) < INTERVAL / 4 for gap in gaps[1:] or gaps):
+        if pause != INTERVAL and all(abs(gap - pause) < about for gap in gaps):
             return say(
                 "{file}, line {line}: {call}({seconds:g}) is the interval",
                 file=server.name,
@@ -187,8 +206,24 @@ def _cause_of_a_gap(exam: Exam, seconds: float, gaps: list[float]) -> str:
 
 
 def _cause_of_an_end(exam: Exam, client: Watched) -> str:
-    if cause := (cause_in_the_server(exam) if client.has_ended else "") or show(exam).error:
+    seen = show(exam)
+    if cause := (cause_in_the_server(exam) if client.has_ended else "") or seen.error:
         return cause
+    [other] = {seen.first, seen.second} - {client}
+    if client.name in other.text:
+        return say(
+            "what is for {name} goes to the other client: give each thread its own client as an argument, not in a"
+            " global variable",
+            name=client.name,
+        )
+    if cause := cause_of_a_count(exam, len(client.ticks)):
+        return cause
+    if client.has_ended and client.console.program.ended_because:
+        return say(
+            "{file} prints without end: over TCP recv() returns b'' when the connection is closed. The loop that sends"
+            " has to go on, and the loop that receives to end then",
+            file=exam.submission.client.name,
+        )
     if client.has_ended:
         where = {"file": exam.submission.client.name}
         if exam.exercise.transport == "udp":
@@ -198,6 +233,8 @@ def _cause_of_an_end(exam: Exam, client: Watched) -> str:
             " and so has the loop that receives",
             **where,
         )
+    if cause := cause_of_a_wait(exam):
+        return cause
     return say("the loop that sends has to go on after the first time") if len(client.ticks) == 1 else ""
 
 
@@ -218,9 +255,25 @@ def take_time(exam: Exam) -> None:
         came = f"{hour}:{minute}" + (f":{second}" if second else "")
         raise StepError(say("the time of now"), came, say("%m is the month, %M is the minute") if shows_month else "")
     has_gone_on = client.ticks[-1] - client.ticks[0] > SHORTEST
+    if second and has_gone_on and (behind := client.behind) > BEHIND and (cause := _cause_in_the_client(exam)):
+        came = say("{clock}, {seconds:.0f} s later than it was sent", clock=told_times[-1][0], seconds=behind)
+        raise StepError(say("the time of now"), came, cause)
     if second and has_gone_on and len({clock[0] for clock in told_times}) == 1:
         cause = say("the clock was read once: read it in the loop")
         raise StepError(say("the time of now"), f"{len(told_times)} × {told_times[0][0]}", cause)
+
+
+def _cause_in_the_client(exam: Exam) -> str:
+    """Return where a client that receives sleeps meanwhile, in the reader's language; empty: nowhere."""
+    client = exam.submission.client
+    for line, call, seconds in pauses(exam.source(client)):
+        if call == "sleep" and seconds >= 1:
+            return say(
+                "{file}, line {line}: while the client sleeps, what has come waits: let the server alone wait",
+                file=client.name,
+                line=line,
+            )
+    return ""
 
 
 def take_own_names(exam: Exam) -> None:
@@ -231,7 +284,7 @@ def take_own_names(exam: Exam) -> None:
             raise StepError(
                 say("{name} gets its own name alone", name=client.name),
                 say("its client printed {text}", text=shown(client.text)),
-                say(OTHERS_NAME),
+                _cause_of_others(seen, client) or say(OTHERS_NAME),
             )
 
 
@@ -265,7 +318,8 @@ def take_leaving(exam: Exam) -> None:
                 or say("who sends to a client that has left gets an error: catch it, and forget that client alone"),
             )
         came = say("nothing in {seconds:g} s", seconds=LONGEST)
-        raise StepError(expected, came, cause_of_a_change(exam) or cause_of_silence(exam))
+        cause = cause_of_a_change(exam) or cause_of_a_count(exam, len(seen.second.ticks)) or cause_of_silence(exam)
+        raise StepError(expected, came, cause)
 
 
 def _require_own(exam: Exam, client: Watched) -> None:
@@ -278,10 +332,13 @@ def _require_own(exam: Exam, client: Watched) -> None:
         if failed(program):
             came = say("{file} ended with {error}", file=file.name, error=shown_error(program))
             cause = cause_of_an_error(program, file)
+            if "Unicode" in last_error(program):
+                cause = cause_of_two_encodings(exam) or cause
             if "[Errno 9]" in last_error(program):
                 cause = cause_of_a_close(exam.source(file), file) or cause
             if program is client.console:
-                cause = cause or cause_of_a_call(exam) or cause_of_a_question(exam, program) or _cause_of_one(exam)
+                cause = cause or cause_of_a_call(exam) or cause_of_a_missing_call(exam)
+                cause = cause or cause_of_a_question(exam, program) or _cause_of_one(exam)
             raise StepError(expected, came, cause_of_a_hole(exam, [(program, file)]) or cause)
     came = say("the client printed {text}", text=shown(said_by(client.console)))
     others = [name for name in NAMES if name != client.name and name in text]
@@ -292,6 +349,8 @@ def _require_own(exam: Exam, client: Watched) -> None:
     if not client.ticks and clocks(client.text):  # what was kept back came when the client ended
         cause = cause or cause_of_no_line(exam, exam.submission.client)
     if client.name not in text:
+        if client.ticks:
+            cause = cause or cause_of_two_encodings(exam)
         if OBJECT.search(text):
             cause = cause or say("an object was printed, a socket or a file, and not what was read from it")
         if client.ticks:
@@ -299,7 +358,9 @@ def _require_own(exam: Exam, client: Watched) -> None:
         cause = cause or (_cause_of_an_end(exam, client) if client.has_ended else cause_of_waiting(exam))
     elif "datetime.datetime(" in text:
         cause = say("a tuple or a list was made a text as it is: put the time in by itself, with strftime()")
-    elif not client.ticks and not cause and text.count(client.name) > 1:
+    elif client.ticks:
+        cause = cause or say("the time comes without the name that was typed: send both, each time")
+    elif not cause and text.count(client.name) > 1:
         cause = say("the name comes, and no time of the day beside it: datetime.now() has one")
     if not client.ticks and any(abs(int(number) - time.time()) < A_DAY for number in re.findall(r"\d{10}", text)):
         cause = say("seconds since 1970 are no time of the day: datetime.now() and time.ctime() have one")
