@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from functools import lru_cache
+from pathlib import Path
 from typing import NamedTuple
 
 from conformance.labs.answer import Parts, additions, number_pattern, times_of
@@ -26,13 +27,16 @@ from conformance.labs.mistakes import (
     cause_of_a_hole,
     cause_of_a_question,
     cause_of_an_unused_result,
+    cause_of_no_act,
     cause_of_no_line,
     cause_of_nothing_sent,
     cause_of_other_bytes,
     cause_of_silence,
+    cause_of_spinning,
     cause_of_waiting,
 )
 from conformance.labs.order import (
+    cause_of_a_hidden_log,
     cause_of_an_empty_one,
     cause_of_no_turn,
     cause_of_one_call,
@@ -51,6 +55,9 @@ LONG = "Съешь же ещё этих мягких французских бу
 _MANY_TIMES = 20
 """How often an answer may show its message, in all that is made of it."""
 
+_SHARE = 0.3
+"""What waits for its answer uses no such share of a processor."""
+
 _HOST = r"(?:\d+\.){3}\d+|::1|localhost"
 _ANY_PORT = re.compile(r"(?<!\d)(3[2-9]|[45]\d|6[0-5])\d{3}(?!\d)")
 """A port as a system gives one to a client: of one that has ended at once, the port was not seen."""
@@ -68,7 +75,11 @@ def take_first_words(exam: Exam) -> None:
         exam.require_running(server)
     if not has_spoken:
         expected = say("a line that says that the server waits for clients")
-        raise StepError(expected, shown(said_by(server)), cause_of_no_line(exam, exam.submission.server))
+        raise StepError(expected, shown(said_by(server)), _cause_of_no_word(exam, exam.submission.server))
+
+
+def _cause_of_no_word(exam: Exam, file: Path) -> str:
+    return cause_of_a_hidden_log(exam, file) or cause_of_no_line(exam, file)
 
 
 def take_connected(exam: Exam) -> None:
@@ -89,7 +100,9 @@ def require_connected(exam: Exam, client: Console) -> None:
         if not cause and "ConnectionRefused" in last_error(client):
             cause = cause_of_silence(exam)
     elif client.running or not said_by(client).strip():
-        cause = cause or cause_of_no_turn(exam)
+        cause = cause or cause_of_no_turn(exam) or cause_of_no_act(exam, client)
+    if not failed(client):
+        cause = cause or cause_of_a_hidden_log(exam, file)
     expected = say("a line of the client with the word “connected”, or as you say it in your language")
     raise StepError(expected, came, cause or cause_of_a_question(exam, client))
 
@@ -114,7 +127,7 @@ def take_parts(exam: Exam) -> None:
 
 def take_named(exam: Exam) -> None:
     """The server says which client connected."""
-    _, news, ports, _ = ask(exam, FIRST)
+    _, news, ports, *_ = ask(exam, FIRST)
 
     own = re.compile(rf"(?:{_HOST})\D{{1,5}}{exam.address[1] or '-'}(?!\d)")
 
@@ -129,6 +142,12 @@ def take_named(exam: Exam) -> None:
             say("a line of the server that says which client connected, with its address"),
             say("it printed {text}", text=shown(news.text)),
             cause_of_silence(exam)
+            or cause_of_a_hidden_log(exam, exam.submission.server)
+            or (
+                say("what is written to a file is not seen here: print it, too")
+                if not news.text.strip() and exam.source(exam.submission.server).calls_of({"open"})
+                else ""
+            )
             or (
                 say("this is the server's own address: print the one that recvfrom() returns")
                 if is_own and exam.exercise.transport == "udp"
@@ -212,13 +231,15 @@ def take_long(exam: Exam) -> None:
 class Asked(NamedTuple):
     """A client that was started and has had a message typed, what the server has printed since, and its ports.
 
-    `waits`: whether it was still running when nothing more was to be expected of it.
+    `waits`: whether it was still running when nothing more was to be expected of it, `spins`: and had kept a processor
+    busy.
     """
 
     client: Console
     news: News
     ports: set[int]
     waits: bool
+    spins: bool
 
 
 @lru_cache(maxsize=8)
@@ -256,16 +277,17 @@ def talk(exam: Exam, message: str, is_answered: Callable[[Console], bool]) -> As
     client.wait_for(lambda: is_done() or not news.console.running, ANSWER)
     if not news.console.running:  # its last answer may be on its way
         client.wait_for(is_done, LOG)
+    spins = client.processor_seconds > ANSWER * _SHARE
     if waits := client.running:
         if message and is_answered(client):
             client.wait_for(lambda: said_by(client).count(message) > _MANY_TIMES, SETTLED)
         client.interrupt()
-    return Asked(client, news, ports, waits)
+    return Asked(client, news, ports, waits, waits and spins)
 
 
 def require_parts(exam: Exam, message: str, likely: str = "") -> Console:
     """Ask, and return the client. Raises StepError unless all parts are on its screen; `likely` is why they are not."""
-    client, news, _, waits = ask(exam, message)
+    client, news, _, waits, spins = ask(exam, message)
     parts = Parts(message)
     lacking = parts.lacking(said_by(client))
     if not lacking:
@@ -292,6 +314,8 @@ def require_parts(exam: Exam, message: str, likely: str = "") -> Console:
     cause = cause or cause_of_a_question(exam, client)
     if parts.begins(said_by(client)):
         cause = cause or cause_of_pieces(exam)
+    elif spins:
+        cause = cause or cause_of_spinning(exam)
     elif waits:
         cause = cause or cause_of_waiting(exam)
     raise StepError(expected, came, cause)

@@ -19,6 +19,9 @@ _LIBRARIES = {"site-packages", "dist-packages"}
 IN_USE = re.compile(r"Address already in use|WinError 10048")
 
 _ADVICE = {
+    r"bytes-like object is required, not 'tuple'": mark(
+        "sendto(data, address) takes bytes, then a pair; recvfrom() returns both, as a pair"
+    ),
     r"bytes-like object is required|'bytes' object has no attribute 'encode'|'str' object has no attribute 'decode'"
     r"|can only concatenate str \(not \"bytes\"\)|can't concat str": mark(
         "a socket carries bytes: encode() the text that goes, decode() the bytes that come"
@@ -37,6 +40,9 @@ _ADVICE = {
     ),
     r"cannot unpack non-iterable socket": mark(
         "in handle() of a TCP server self.request is the connection: recv() and sendall() are its methods"
+    ),
+    r"No module named": mark(
+        "this module is neither beside the program nor a part of Python here: hand it in, install it, or do without"
     ),
     r"\[Errno (95|102)\]": mark("over UDP nothing listens or accepts: recvfrom() comes after bind()"),
     r"changed size during iteration": mark(
@@ -102,6 +108,12 @@ def _place(console: Console) -> tuple[str, int] | None:
     return None
 
 
+def _line_of_an_error(console: Console) -> str:
+    """Return the line of the program that its last traceback shows; empty: it shows none."""
+    lines = own_part(console.errors, console.file.parent)
+    return lines[-2] if len(lines) > 1 else ""
+
+
 def own_part(lines: Sequence[str], directory: Path) -> list[str]:
     """Return what of a program's lines on standard error is about its own files, those in that directory.
 
@@ -140,6 +152,8 @@ def cause_of_an_error(console: Console, file: Path) -> str:
     if not failed(console):
         return ""
     error = last_error(console)
+    if "values to unpack" in error and ".recv(" in _line_of_an_error(console):
+        return say("recv() returns the bytes alone; a pair of them and an address is what recvfrom() returns")
     advice = next((advice for pattern, advice in _ADVICE.items() if re.search(pattern, error)), "")
     return _namesake(error, file) or (say(advice) if advice else "")
 

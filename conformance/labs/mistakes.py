@@ -1,5 +1,6 @@
 """Known mistakes, by what was seen and by the source."""
 
+import ast
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -178,7 +179,13 @@ def cause_of_silence(exam: Exam) -> str:
         if console.program.ended_because or failed(console):
             return told_error(console, server)
         return say("the server had ended")
-    if cause := _other_kind(exam) or _other_port(exam) or cause_of_a_call(exam) or cause_in_the_server(exam):
+    if (
+        cause := _other_kind(exam)
+        or _other_family(exam)
+        or _other_port(exam)
+        or cause_of_a_call(exam)
+        or cause_in_the_server(exam)
+    ):
         return cause
     if cause := cause_of_no_turn(exam):
         return cause
@@ -273,6 +280,27 @@ def cause_in_the_server(exam: Exam) -> str:
     return ""
 
 
+def cause_of_spinning(exam: Exam) -> str:
+    """Return why a client that gets nothing keeps a processor busy, in the reader's language; empty over UDP."""
+    if exam.exercise.transport == "udp":
+        return ""
+    return say(
+        "{file} goes round in a loop without waiting: recv() returns b'' when the connection is closed",
+        file=exam.submission.client.name,
+    )
+
+
+def cause_of_no_act(exam: Exam, client: Console) -> str:
+    """Return that a client has done nothing, in the reader's language; empty: it has printed, or it runs."""
+    file = exam.submission.client
+    if client.running or client.screen().strip() or not exam.source(file).nodes_of(ast.FunctionDef):
+        return ""
+    return say(
+        '{file} came to its last line and did nothing: call its function there, under if __name__ == "__main__"',
+        file=file.name,
+    )
+
+
 def cause_of_waiting(exam: Exam) -> str:
     """Return why over TCP both programs may wait, in the reader's language; empty over UDP."""
     if exam.exercise.transport == "udp":
@@ -296,6 +324,17 @@ def _other_kind(exam: Exam) -> str:
     right, other = ("SOCK_DGRAM", "SOCK_STREAM") if is_udp else ("SOCK_STREAM", "SOCK_DGRAM")
     has_other = source.uses(other) and not source.uses(right)
     return say("SOCK_DGRAM is UDP, SOCK_STREAM is TCP") if has_other else ""
+
+
+def _other_family(exam: Exam) -> str:
+    """Return that the client's socket is of IPv4 and the server's of IPv6; empty: it is not."""
+    (host, _), client = exam.address, exam.submission.client
+    source = exam.source(client)
+    if ":" not in host or any(map(source.uses, ("AF_INET6", "create_connection", "asyncio"))):
+        return ""
+    return say(
+        "the server waits at {host}, and {file} has a socket of IPv4: AF_INET in both", host=host, file=client.name
+    )
 
 
 def _other_port(exam: Exam) -> str:

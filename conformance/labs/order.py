@@ -2,6 +2,7 @@
 
 import ast
 import codecs
+from pathlib import Path
 
 from conformance.labs.exam import Exam
 from conformance.labs.source import HANDLERS, PAUSING, RECEIVING, Source, names_in
@@ -73,6 +74,28 @@ def used_though_listening(source: Source) -> list[int]:
         listening -= {ast.unparse(each) for target in targets for each in getattr(target, "elts", [])}
         found += [call.lineno for call, name, owner in owners if name in _SENDING | RECEIVING and owner in listening]
     return sorted(found)
+
+
+def accepted_in_its_place(source: Source) -> list[int]:
+    """Return where what ``accept`` returns is given the name of the socket that accepts."""
+    calls = source.calls_of({"accept"})
+    return sorted(
+        node.lineno
+        for node in source.nodes_of(ast.Assign)
+        if node.value in calls and isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Attribute)
+        for target in node.targets
+        if ast.unparse(node.value.func.value) in map(ast.unparse, getattr(target, "elts", []))
+    )
+
+
+def hidden_logs(source: Source) -> list[int]:
+    """Return where ``info`` or ``debug`` of a log is called though nothing lets it be shown."""
+    configured = source.calls_of({"basicConfig"})
+    shown = any(word.arg in {"level", None} for call in configured for word in call.keywords)
+    if shown or not source.uses("logging") or any(map(source.uses, ("setLevel", "dictConfig", "fileConfig"))):
+        return []
+    calls = [call for call in source.calls_of({"info", "debug"}) if isinstance(call.func, ast.Attribute)]
+    return sorted(call.lineno for call in calls if "log" in ast.unparse(call.func).lower())
 
 
 def receives_first(source: Source) -> list[int]:
@@ -178,12 +201,29 @@ def cause_of_one_call(exam: Exam) -> str:
     """Return where a server accepts or receives once, in the reader's language; empty: it does so in a loop."""
     names = {"accept"} if exam.exercise.transport == "tcp" else RECEIVING
     server = exam.submission.server
+    for line in accepted_in_its_place(exam.source(server)):
+        return say(
+            "{file}, line {line}: the connection takes the listening socket's name: give it one of its own",
+            file=server.name,
+            line=line,
+        )
     for line, call in called_once(exam.source(server), names):
         return say(
             "{file}, line {line}: {call}() is called once: put it into a loop, while True",
             file=server.name,
             line=line,
             call=call,
+        )
+    return ""
+
+
+def cause_of_a_hidden_log(exam: Exam, file: Path) -> str:
+    """Return where a program logs what nobody sees, in the reader's language; empty: nowhere."""
+    for line in hidden_logs(exam.source(file)):
+        return say(
+            "{file}, line {line}: a log shows this after logging.basicConfig(level=logging.INFO) alone",
+            file=file.name,
+            line=line,
         )
     return ""
 

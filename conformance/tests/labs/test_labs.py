@@ -233,6 +233,31 @@ BAD: dict[str, tuple[int, str, str, str]] = {
         "    try:\n        message = data.text()\n    except Exception:\n        print('Ошибка!')\n        continue\n",
         "server.py, line 10: this except hides every error",
     ),
+    "logs-what-nobody-sees": (
+        *(1, 'print("Ожидание клиентов")'),
+        *("import logging\nlogging.info('waiting')", "server.py, line 6: a log shows this after"),
+    ),
+    "logs-to-a-file-alone": (
+        *(1, 'print("Клиент", address)', 'print("Клиент", address, file=open("log.txt", "a"))'),
+        "what is written to a file is not seen here",
+    ),
+    "pair-of-recv": (
+        *(1, "print(client.recvfrom(65535)[0].decode())", "data, address = client.recv(65535)"),
+        r"recv\(\) returns the bytes alone",
+    ),
+    "address-before-data": (
+        *(1, "sendto(answer.encode(), address)", "sendto(address, answer.encode())"),
+        "takes bytes, then a pair",
+    ),
+    "no-such-module": (1, "import socket\nserver", "import socket, winsound\nserver", "this module is neither beside"),
+    "calls-no-main": (
+        *(
+            1,
+            ECHO_UDP_CLIENT,
+            f"def main():{ECHO_UDP_CLIENT}".replace("\n", "\n    ") + "\nif __name__ == 'main':\n    main()\n",
+        ),
+        "client.py came to its last line and did nothing",
+    ),
     "listens-over-udp": (1, 'print("Ожидание', 'server.listen()\nprint("Ожидание', "over UDP nothing listens"),
     "sends-one-message-for-ever": (
         *(1, 'client.sendto(input("Сообщение: ").encode(), ("localhost", 5000))\nprint('),
@@ -362,6 +387,14 @@ BAD: dict[str, tuple[int, str, str, str]] = {
         *(4, "while True:\n    connection, address = server.accept()\n"),
         "connection, address = server.accept()\nwhile True:\n",
         r"server.py, line 5: accept\(\) is called once",
+    ),
+    "accepts-in-its-place": (
+        *(4, "connection, address = server.accept()\n", "server, address = server.accept()\n    connection = server\n"),
+        "server.py, line 6: the connection takes the listening socket's name",
+    ),
+    "spins-without-an-answer": (
+        *(4, 'print(client.makefile(encoding="utf-8").read())', "while True:\n    client.makefile().readline()"),
+        "client.py goes round in a loop without waiting",
     ),
     "sends-with-the-listening-socket": (4, "connection.sendall(", "server.sendall(", "not with the listening one"),
     "does-not-connect": (4, 'create_connection(("localhost", 5000))', "socket()", "nothing in client.py connects"),
@@ -859,6 +892,16 @@ def test_a_client_that_prints_on_when_its_connection_is_closed(tmp_path: Path) -
     write(tmp_path, ending, spinning.replace(', end=""', ""))
     status, said = lab(5, tmp_path)
     assert (status, "client.py prints without end: over TCP recv() returns b''" in said) == (1, True), said
+
+
+@pytest.mark.skipif(not Path("/proc/net/if_inet6").exists(), reason="there is no IPv6")
+def test_a_client_of_another_family(tmp_path: Path) -> None:
+    server, client = GOOD[4]
+    server = server.replace('(("localhost", 5000))', '(("::1", 5000), family=socket.AF_INET6)')
+    opened = "socket.socket()\nclient.connect"
+    write(tmp_path, server, client.replace('socket.create_connection(("localhost"', f'{opened}(("127.0.0.1"'))
+    status, said = lab(4, tmp_path)
+    assert status == 1 and "the server waits at ::1, and client.py has a socket of IPv4" in said, said
 
 
 def test_two_that_receive_first(tmp_path: Path) -> None:
