@@ -291,9 +291,10 @@ def cause_of_spinning(exam: Exam) -> str:
 
 
 def cause_of_no_act(exam: Exam, client: Console) -> str:
-    """Return that a client has done nothing, in the reader's language; empty: it has printed, or it runs."""
+    """Return that a client has done nothing, in the reader's language; empty: it has printed, or hides an error."""
     file = exam.submission.client
-    if client.running or client.screen().strip() or not exam.source(file).nodes_of(ast.FunctionDef):
+    source = exam.source(file)
+    if client.running or client.screen().strip() or hidden_errors(source) or not source.nodes_of(ast.FunctionDef):
         return ""
     return say(
         '{file} came to its last line and did nothing: call its function there, under if __name__ == "__main__"',

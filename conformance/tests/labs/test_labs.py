@@ -258,6 +258,10 @@ BAD: dict[str, tuple[int, str, str, str]] = {
         ),
         "client.py came to its last line and did nothing",
     ),
+    "hides-that-it-does-nothing": (
+        *(1, ECHO_UDP_CLIENT, "def main():\n    int('x')\ntry:\n    main()\nexcept Exception:\n    pass\n"),
+        r"came: it printed nothing\n    .*\n    hint: ",
+    ),
     "listens-over-udp": (1, 'print("Ожидание', 'server.listen()\nprint("Ожидание', "over UDP nothing listens"),
     "sends-one-message-for-ever": (
         *(1, 'client.sendto(input("Сообщение: ").encode(), ("localhost", 5000))\nprint('),
