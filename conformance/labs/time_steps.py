@@ -11,7 +11,6 @@ from conformance.labs.errors import cause_of_an_error, failed, last_error, shown
 from conformance.labs.exam import LOG, Exam, said_by
 from conformance.labs.ladder import Step, StepError, shown
 from conformance.labs.mistakes import (
-    cause_in_the_server,
     cause_of_a_call,
     cause_of_a_change,
     cause_of_a_close,
@@ -25,12 +24,18 @@ from conformance.labs.mistakes import (
 )
 from conformance.labs.order import (
     cause_of_a_count,
-    cause_of_a_wait,
     cause_of_one_call,
     cause_of_two_encodings,
-    pauses_for_each,
 )
-from conformance.labs.traces import pauses
+from conformance.labs.time_mistakes import (
+    TWICE,
+    are_doubled,
+    cause_in_the_client,
+    cause_of_a_gap,
+    cause_of_an_end,
+    cause_of_one_client,
+    cause_of_others,
+)
 from conformance.labs.two_clients import (
     A_DAY,
     FASTEST,
@@ -41,15 +46,11 @@ from conformance.labs.two_clients import (
     SLOWEST,
     TIMES,
     WATCHED,
-    Show,
     Watched,
     clocks,
     show,
 )
 from conformance.languages.texts import mark, say
-
-TWICE = 0.5
-"""Seconds between two ticks that were sent together."""
 
 _CHANGED = "changed size during iteration"
 """In the error of a loop over a dictionary or a set, if something is taken out of it meanwhile."""
@@ -77,7 +78,7 @@ def take_first(exam: Exam) -> None:
         raise StepError(
             say("{name} gets the time while {other} is there", name=NAMES[0], other=NAMES[1]),
             say("the client printed {text}", text=shown(said_by(seen.first.console))),
-            _cause_of_one(exam)
+            cause_of_one_client(exam)
             or say("the second client has taken its place: keep each by its whole address, host and port"),
         )
     _require_own(exam, seen.first)
@@ -93,13 +94,6 @@ def take_first(exam: Exam) -> None:
         )
 
 
-def _cause_of_one(exam: Exam) -> str:
-    """Return why one client alone may get its time, by the server's source; empty: nothing is seen."""
-    if exam.serves_once:
-        return say("handle_request() serves one client: serve_forever() serves them all")
-    return cause_in_the_server(exam)
-
-
 def take_second(exam: Exam) -> None:
     """The second client gets its name and the time while the first is there."""
     seen = show(exam)
@@ -109,7 +103,7 @@ def take_second(exam: Exam) -> None:
             say("the second client printed {text}", text=shown(said_by(seen.second.console))),
             cause_of_a_call(exam)
             or cause_of_a_turn(exam)
-            or _cause_of_one(exam)
+            or cause_of_one_client(exam)
             or cause_of_one_call(exam)
             or seen.error
             or (
@@ -139,13 +133,13 @@ def take_interval(exam: Exam) -> None:
             wrong = wrong or gaps[1:]
         if len(ticks) == TIMES - 1 and gaps[0] > SLOWEST:
             wrong = wrong or gaps
-        if _are_doubled(_gaps(client)[1:]):
+        if are_doubled(_gaps(client)[1:]):
             wrong = wrong or [min(_gaps(client)[1:])]
         if wrong:
             raise StepError(
                 say("{name} gets the time every {seconds:g} s", name=client.name, seconds=INTERVAL),
                 say("after {seconds:.1f} s", seconds=wrong[0]),
-                _cause_of_others(seen, client) or _cause_of_a_gap(exam, wrong[0], _gaps(client)),
+                cause_of_others(seen, client) or cause_of_a_gap(exam, wrong[0], _gaps(client)),
             )
         if len(ticks) < TIMES:
             raise StepError(
@@ -156,86 +150,12 @@ def take_interval(exam: Exam) -> None:
                     seconds=WATCHED,
                 ),
                 say("times: {count}", count=len(ticks)),
-                _cause_of_an_end(exam, client),
+                cause_of_an_end(exam, client),
             )
 
 
 def _gaps(client: Watched) -> list[float]:
     return [later - earlier for earlier, later in pairwise(client.ticks)]
-
-
-def _are_doubled(gaps: list[float]) -> bool:
-    """Return whether two gaps after each other make one interval, as when two loops send to one client."""
-    return any(abs(one + other - INTERVAL) < TWICE < abs(one - other) for one, other in pairwise(gaps))
-
-
-def _cause_of_others(seen: Show, client: Watched) -> str:
-    """Return that a client gets the other's times beside its own, in the reader's language; empty: it does not."""
-    [other] = {seen.first.name, seen.second.name} - {client.name}
-    is_told = client.text.count(other) > 1 and client.text.rfind(client.name) > client.text.find(other)
-    return say("each client gets the names of all: send to each its own name alone") if is_told else ""
-
-
-def _cause_of_a_gap(exam: Exam, seconds: float, gaps: list[float]) -> str:
-    source = exam.source(exam.submission.server)
-    is_doubled = seconds < TWICE or (seconds < FASTEST and _are_doubled(gaps))
-    if is_doubled and source.calls_of({"sleep", "wait"}):
-        return _cause_in_a_pause(exam, gaps, TWICE / 2) or say(
-            "two loops send to one client: each thread to its own client alone, or one loop to all of them"
-        )
-    if seconds < TWICE:
-        return say("nothing waits between two times: time.sleep(3) in the loop that sends")
-    if abs(seconds - len(NAMES) * INTERVAL) < INTERVAL / 4 and pauses_for_each(source):
-        return say("with one loop for all clients: sleep once after all of them, not once after each")
-    return _cause_in_a_pause(exam, gaps[1:] or gaps, INTERVAL / 4)
-
-
-def _cause_in_a_pause(exam: Exam, gaps: list[float], about: float) -> str:
-    """Return where the server waits for another time than it should, about that of all gaps; empty: nowhere."""
-    server = exam.submission.server
-    for line, call, pause in pauses(exam.source(server)):
-        if pause != INTERVAL and all(abs(gap - pause) < about for gap in gaps):
-            return say(
-                "{file}, line {line}: {call}({seconds:g}) is the interval",
-                file=server.name,
-                line=line,
-                call=call,
-                seconds=pause,
-            )
-    return ""
-
-
-def _cause_of_an_end(exam: Exam, client: Watched) -> str:
-    seen = show(exam)
-    if cause := (cause_in_the_server(exam) if client.has_ended else "") or seen.error:
-        return cause
-    [other] = {seen.first, seen.second} - {client}
-    if client.name in other.text:
-        return say(
-            "what is for {name} goes to the other client: give each thread its own client as an argument, not in a"
-            " global variable",
-            name=client.name,
-        )
-    if cause := cause_of_a_count(exam, len(client.ticks)):
-        return cause
-    if client.has_ended and client.console.program.ended_because:
-        return say(
-            "{file} prints without end: over TCP recv() returns b'' when the connection is closed. The loop that sends"
-            " has to go on, and the loop that receives to end then",
-            file=exam.submission.client.name,
-        )
-    if client.has_ended:
-        where = {"file": exam.submission.client.name}
-        if exam.exercise.transport == "udp":
-            return say("{file} has ended: the loop that receives has to go on", **where)
-        return say(
-            "{file} has ended: over TCP a client ends when its connection is closed. The loop that sends has to go on,"
-            " and so has the loop that receives",
-            **where,
-        )
-    if cause := cause_of_a_wait(exam):
-        return cause
-    return say("the loop that sends has to go on after the first time") if len(client.ticks) == 1 else ""
 
 
 def take_time(exam: Exam) -> None:
@@ -255,25 +175,12 @@ def take_time(exam: Exam) -> None:
         came = f"{hour}:{minute}" + (f":{second}" if second else "")
         raise StepError(say("the time of now"), came, say("%m is the month, %M is the minute") if shows_month else "")
     has_gone_on = client.ticks[-1] - client.ticks[0] > SHORTEST
-    if second and has_gone_on and (behind := client.behind) > BEHIND and (cause := _cause_in_the_client(exam)):
+    if second and has_gone_on and (behind := client.behind) > BEHIND and (cause := cause_in_the_client(exam)):
         came = say("{clock}, {seconds:.0f} s later than it was sent", clock=told_times[-1][0], seconds=behind)
         raise StepError(say("the time of now"), came, cause)
     if second and has_gone_on and len({clock[0] for clock in told_times}) == 1:
         cause = say("the clock was read once: read it in the loop")
         raise StepError(say("the time of now"), f"{len(told_times)} × {told_times[0][0]}", cause)
-
-
-def _cause_in_the_client(exam: Exam) -> str:
-    """Return where a client that receives sleeps meanwhile, in the reader's language; empty: nowhere."""
-    client = exam.submission.client
-    for line, call, seconds in pauses(exam.source(client)):
-        if call == "sleep" and seconds >= 1:
-            return say(
-                "{file}, line {line}: while the client sleeps, what has come waits: let the server alone wait",
-                file=client.name,
-                line=line,
-            )
-    return ""
 
 
 def take_own_names(exam: Exam) -> None:
@@ -284,7 +191,7 @@ def take_own_names(exam: Exam) -> None:
             raise StepError(
                 say("{name} gets its own name alone", name=client.name),
                 say("its client printed {text}", text=shown(client.text)),
-                _cause_of_others(seen, client) or say(OTHERS_NAME),
+                cause_of_others(seen, client) or say(OTHERS_NAME),
             )
 
 
@@ -338,7 +245,7 @@ def _require_own(exam: Exam, client: Watched) -> None:
                 cause = cause_of_a_close(exam.source(file), file) or cause
             if program is client.console:
                 cause = cause or cause_of_a_call(exam) or cause_of_a_missing_call(exam)
-                cause = cause or cause_of_a_question(exam, program) or _cause_of_one(exam)
+                cause = cause or cause_of_a_question(exam, program) or cause_of_one_client(exam)
             raise StepError(expected, came, cause_of_a_hole(exam, [(program, file)]) or cause)
     came = say("the client printed {text}", text=shown(said_by(client.console)))
     others = [name for name in NAMES if name != client.name and name in text]
@@ -355,7 +262,7 @@ def _require_own(exam: Exam, client: Watched) -> None:
             cause = cause or say("an object was printed, a socket or a file, and not what was read from it")
         if client.ticks:
             cause = cause or say("the time comes without the name that was typed: send both, each time")
-        cause = cause or (_cause_of_an_end(exam, client) if client.has_ended else cause_of_waiting(exam))
+        cause = cause or (cause_of_an_end(exam, client) if client.has_ended else cause_of_waiting(exam))
     elif "datetime.datetime(" in text:
         cause = say("a tuple or a list was made a text as it is: put the time in by itself, with strftime()")
     elif client.ticks:
