@@ -96,7 +96,9 @@ class Parts(NamedTuple):
                 )
             if self.has_number(text, {len(self.message) + 1, len(self.message) + 2}):
                 return say("the end of the line was counted too: strip it first")
-            if (words := len(self.message.split())) in map(int, _NUMBER_BY_ITSELF.findall(text)):
+            parts = "|".join(map(re.escape, (self.message, self.message[::-1], self.message.upper())))
+            numbers = _NUMBER_BY_ITSELF.findall(re.sub(rf"\d+\W*(?={parts})", "", text))  # not a part's own number
+            if (words := len(self.message.split())) in map(int, numbers):
                 return say(
                     "the words were counted ({words}), not the characters ({characters})",
                     words=words,

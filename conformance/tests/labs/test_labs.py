@@ -306,6 +306,10 @@ BAD: dict[str, tuple[int, str, str, str]] = {
     ),
     "comes-to-its-end": (1, "while True:", "while False:", "it ended without an error; it printed “Ожидание"),
     "counts-bytes": (1, "len(message)", "len(data)", r"the bytes were counted \(27\)"),
+    "takes-three-of-four-numbered": (
+        *(1, "{message}\\n{message[::-1]}\\n{message.upper()}\\n{len(message)}"),
+        *("1 {message}\\n2 {message[::-1]}\\n3 {message.upper()}", r"its characters\n    came: .*\n    hint: "),
+    ),
     "counts-words": (1, "len(message)", "len(message.split())", r"the words were counted \(3\)"),
     "a-hole": (1, "{message.upper()}", "{...}", r"server.py, line 10: the \.\.\. there is still to be filled"),
     "prints-bytes": (1, "[0].decode())", "[0])", "bytes were printed"),
