@@ -55,9 +55,6 @@ LONG = "Съешь же ещё этих мягких французских бу
 _MANY_TIMES = 20
 """How often an answer may show its message, in all that is made of it."""
 
-_SHARE = 0.3
-"""What waits for its answer uses no such share of a processor."""
-
 _HOST = r"(?:\d+\.){3}\d+|::1|localhost"
 _ANY_PORT = re.compile(r"(?<!\d)(3[2-9]|[45]\d|6[0-5])\d{3}(?!\d)")
 """A port as a system gives one to a client: of one that has ended at once, the port was not seen."""
@@ -231,8 +228,8 @@ def take_long(exam: Exam) -> None:
 class Asked(NamedTuple):
     """A client that was started and has had a message typed, what the server has printed since, and its ports.
 
-    `waits`: whether it was still running when nothing more was to be expected of it, `spins`: and had kept a processor
-    busy.
+    `waits`: whether it was still running when nothing more was to be expected of it, `spins`: and waited for
+    nothing.
     """
 
     client: Console
@@ -277,12 +274,12 @@ def talk(exam: Exam, message: str, is_answered: Callable[[Console], bool]) -> As
     client.wait_for(lambda: is_done() or not news.console.running, ANSWER)
     if not news.console.running:  # its last answer may be on its way
         client.wait_for(is_done, LOG)
-    spins = client.processor_seconds > ANSWER * _SHARE
+    spins = not is_answered(client) and client.never_waits
     if waits := client.running:
         if message and is_answered(client):
             client.wait_for(lambda: said_by(client).count(message) > _MANY_TIMES, SETTLED)
         client.interrupt()
-    return Asked(client, news, ports, waits, waits and spins)
+    return Asked(client, news, ports, waits, spins)
 
 
 def require_parts(exam: Exam, message: str, likely: str = "") -> Console:
