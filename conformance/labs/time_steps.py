@@ -175,7 +175,7 @@ def take_time(exam: Exam) -> None:
         came = f"{hour}:{minute}" + (f":{second}" if second else "")
         raise StepError(say("the time of now"), came, say("%m is the month, %M is the minute") if shows_month else "")
     has_gone_on = client.ticks[-1] - client.ticks[0] > SHORTEST
-    if second and has_gone_on and (behind := client.behind) > BEHIND and (cause := cause_in_the_client(exam)):
+    if second and has_gone_on and (cause := cause_in_the_client(exam)) and (behind := client.behind) > BEHIND:
         came = say("{clock}, {seconds:.0f} s later than it was sent", clock=told_times[-1][0], seconds=behind)
         raise StepError(say("the time of now"), came, cause)
     if second and has_gone_on and len({clock[0] for clock in told_times}) == 1:
