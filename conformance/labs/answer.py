@@ -96,21 +96,36 @@ class Parts(NamedTuple):
                 )
             if self.has_number(text, {len(self.message) + 1, len(self.message) + 2}):
                 return say("the end of the line was counted too: strip it first")
-            if (words := len(self.message.split())) in map(int, _NUMBER_BY_ITSELF.findall(text)):
+            parts = "|".join(map(re.escape, (self.message, self.message[::-1], self.message.upper())))
+            numbers = _NUMBER_BY_ITSELF.findall(re.sub(rf"\d+\W*(?={parts})", "", text))  # not a part's own number
+            if (words := len(self.message.split())) in map(int, numbers):
                 return say(
                     "the words were counted ({words}), not the characters ({characters})",
                     words=words,
                     characters=len(self.message),
                 )
+            if self.has_number(text, {len("".join(self.message.split()))}):
+                return say("the spaces were not counted: they are characters, too")
             if self.has_number(text, {len(str(data))}):
                 return say("the characters of b'…' were counted: decode() makes text of bytes, str() does not")
         if lacking and _OBJECT.search(text):
             return say("an object was printed, not its value: upper() has brackets, and [::-1] reverses a text")
         if lacking == ["the message reversed"] and " ".join(reversed(self.message.split())) in text:
             return say("the words were put the other way round, not the characters: [::-1] of the text itself")
+        if lacking == ["the message reversed"] and self.message.upper()[::-1] in text:
+            return say("the message in upper case was reversed, not the message")
+        if lacking == ["the message reversed"] and re.search(
+            f"{re.escape(self.message[:-1])}\\W*$", text, re.MULTILINE
+        ):
+            return say("[:-1] leaves out the last character, [::-1] reverses a text")
+        if lacking == ["the message", "the message reversed"] and self.message.lower() in text:
+            return say("the message itself was put in lower case: it comes back as it is")
         if lacking == ["the message in upper case"]:
-            if self.message.title() in text:
-                return say("title() puts the first letter of each word in upper case alone, upper() all of them")
+            for method in str.title, str.capitalize, str.swapcase:
+                if method(self.message) in text:
+                    return say(
+                        "{method}() does not put all letters in upper case, upper() does", method=method.__name__
+                    )
             if self.message[::-1].upper() in text:
                 return say("the reversed message was put in upper case, not the message")
             if has_upper and text.count(self.message) > 1:

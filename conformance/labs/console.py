@@ -35,6 +35,9 @@ _CONTROL_SEQUENCES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07]*\x07|[\x
 ENDING = 1.0
 """Seconds that a program gets to end by itself after Ctrl-C."""
 
+_LOOKS, _BETWEEN = 5, 0.02
+"""How often one looks whether a program waits, and the seconds between."""
+
 PROMPT = 2 * SCALE
 """Seconds without a word, after which a program gets its line though it has shown no prompt."""
 
@@ -198,6 +201,18 @@ class Console:
             spent = psutil.Process(self.program.pid).cpu_times()
             return spent.user + spent.system
         return 0.0
+
+    @property
+    def never_waits(self) -> bool:
+        """Whether it is at work each time that one looks, as a loop is that waits in no call."""
+        with contextlib.suppress(psutil.Error):
+            process = psutil.Process(self.program.pid)
+            for _ in range(_LOOKS):
+                if process.status() != psutil.STATUS_RUNNING:
+                    return False
+                time.sleep(_BETWEEN)
+            return True
+        return False
 
     def sockets(self, transport: Transport) -> list[tuple[str, int]]:
         """Return the addresses, host and port, that the program listens on (TCP) or has bound (UDP)."""

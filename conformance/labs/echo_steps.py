@@ -3,11 +3,12 @@
 import re
 from collections.abc import Callable
 from functools import lru_cache
+from pathlib import Path
 from typing import NamedTuple
 
 from conformance.labs.answer import Parts, additions, number_pattern, times_of
 from conformance.labs.console import Console
-from conformance.labs.dialogue import converse
+from conformance.labs.dialogue import SETTLED, converse
 from conformance.labs.errors import cause_of_an_error, failed, last_error, shown_error
 from conformance.labs.exam import (
     ANSWER,
@@ -26,11 +27,21 @@ from conformance.labs.mistakes import (
     cause_of_a_hole,
     cause_of_a_question,
     cause_of_an_unused_result,
+    cause_of_no_act,
     cause_of_no_line,
     cause_of_nothing_sent,
     cause_of_other_bytes,
     cause_of_silence,
+    cause_of_spinning,
     cause_of_waiting,
+)
+from conformance.labs.order import (
+    cause_of_a_hidden_log,
+    cause_of_an_empty_one,
+    cause_of_no_turn,
+    cause_of_one_call,
+    cause_of_pieces,
+    cause_of_two_encodings,
 )
 from conformance.languages.texts import mark, say
 
@@ -40,6 +51,9 @@ NAME = "Анна"
 FIRST = "Привет, мой Мир"
 SECOND = "Ещё одно сообщение"
 LONG = "Съешь же ещё этих мягких французских булок. " * 9
+
+_MANY_TIMES = 20
+"""How often an answer may show its message, in all that is made of it."""
 
 _HOST = r"(?:\d+\.){3}\d+|::1|localhost"
 _ANY_PORT = re.compile(r"(?<!\d)(3[2-9]|[45]\d|6[0-5])\d{3}(?!\d)")
@@ -58,7 +72,11 @@ def take_first_words(exam: Exam) -> None:
         exam.require_running(server)
     if not has_spoken:
         expected = say("a line that says that the server waits for clients")
-        raise StepError(expected, shown(said_by(server)), cause_of_no_line(exam, exam.submission.server))
+        raise StepError(expected, shown(said_by(server)), _cause_of_no_word(exam, exam.submission.server))
+
+
+def _cause_of_no_word(exam: Exam, file: Path) -> str:
+    return cause_of_a_hidden_log(exam, file) or cause_of_no_line(exam, file)
 
 
 def take_connected(exam: Exam) -> None:
@@ -78,14 +96,24 @@ def require_connected(exam: Exam, client: Console) -> None:
         cause = cause or cause_of_an_error(client, file)
         if not cause and "ConnectionRefused" in last_error(client):
             cause = cause_of_silence(exam)
+    elif client.running or not said_by(client).strip():
+        cause = cause or cause_of_no_turn(exam) or cause_of_no_act(exam, client)
+    if not failed(client):
+        cause = cause or cause_of_a_hidden_log(exam, file)
     expected = say("a line of the client with the word “connected”, or as you say it in your language")
     raise StepError(expected, came, cause or cause_of_a_question(exam, client))
 
 
 def take_parts(exam: Exam) -> None:
     """All four parts come back, and the client prints them: the server makes them."""
-    require_parts(exam, FIRST)
+    asking = require_parts(exam, FIRST)
     server, client = (exam.source(file) for file in exam.submission)
+    if (times := said_by(asking).count(FIRST)) > _MANY_TIMES:
+        raise StepError(
+            say("one answer to a message that was typed once"),
+            say("the client printed it {count} times, until it was ended", count=times),
+            say("the loop of the client sends the same message again: ask for the next one in the loop"),
+        )
     if server.is_whole and not server.transforms_text and client.mirrors_text and client.uses("upper"):
         names = {"file": exam.submission.server.name, "other": exam.submission.client.name}
         raise StepError(
@@ -96,7 +124,7 @@ def take_parts(exam: Exam) -> None:
 
 def take_named(exam: Exam) -> None:
     """The server says which client connected."""
-    _, news, ports, _ = ask(exam, FIRST)
+    _, news, ports, *_ = ask(exam, FIRST)
 
     own = re.compile(rf"(?:{_HOST})\D{{1,5}}{exam.address[1] or '-'}(?!\d)")
 
@@ -111,6 +139,12 @@ def take_named(exam: Exam) -> None:
             say("a line of the server that says which client connected, with its address"),
             say("it printed {text}", text=shown(news.text)),
             cause_of_silence(exam)
+            or cause_of_a_hidden_log(exam, exam.submission.server)
+            or (
+                say("what is written to a file is not seen here: print it, too")
+                if not news.text.strip() and exam.source(exam.submission.server).calls_of({"open"})
+                else ""
+            )
             or (
                 say("this is the server's own address: print the one that recvfrom() returns")
                 if is_own and exam.exercise.transport == "udp"
@@ -136,7 +170,7 @@ def take_addition(exam: Exam) -> None:
 def take_second_client(exam: Exam) -> None:
     """A second client, with another message, is served as the first was."""
     require_parts(exam, FIRST)
-    require_parts(exam, SECOND)
+    require_parts(exam, SECOND, cause_of_one_call(exam))
 
 
 def take_empty(exam: Exam) -> None:
@@ -163,7 +197,10 @@ def take_empty(exam: Exam) -> None:
     raise StepError(
         say("the number 0 for an empty message, or a word that it may not be empty"),
         say("the client printed {text}", text=shown(said_by(client))),
-        _cause_of_an_answer(usual, said_by(client)) or cause_of_silence(exam) or cause_of_nothing_sent(exam),
+        _cause_of_an_answer(usual, said_by(client))
+        or cause_of_an_empty_one(exam)
+        or cause_of_silence(exam)
+        or cause_of_nothing_sent(exam),
     )
 
 
@@ -191,13 +228,15 @@ def take_long(exam: Exam) -> None:
 class Asked(NamedTuple):
     """A client that was started and has had a message typed, what the server has printed since, and its ports.
 
-    `waits`: whether it was still running when nothing more was to be expected of it.
+    `waits`: whether it was still running when nothing more was to be expected of it, `spins`: and waited for
+    nothing.
     """
 
     client: Console
     news: News
     ports: set[int]
     waits: bool
+    spins: bool
 
 
 @lru_cache(maxsize=8)
@@ -235,14 +274,17 @@ def talk(exam: Exam, message: str, is_answered: Callable[[Console], bool]) -> As
     client.wait_for(lambda: is_done() or not news.console.running, ANSWER)
     if not news.console.running:  # its last answer may be on its way
         client.wait_for(is_done, LOG)
+    spins = not is_answered(client) and client.never_waits
     if waits := client.running:
+        if message and is_answered(client):
+            client.wait_for(lambda: said_by(client).count(message) > _MANY_TIMES, SETTLED)
         client.interrupt()
-    return Asked(client, news, ports, waits)
+    return Asked(client, news, ports, waits, spins)
 
 
-def require_parts(exam: Exam, message: str) -> Console:
-    """Ask, and return the client. Raises StepError unless all parts are on its screen."""
-    client, news, _, waits = ask(exam, message)
+def require_parts(exam: Exam, message: str, likely: str = "") -> Console:
+    """Ask, and return the client. Raises StepError unless all parts are on its screen; `likely` is why they are not."""
+    client, news, _, waits, spins = ask(exam, message)
     parts = Parts(message)
     lacking = parts.lacking(said_by(client))
     if not lacking:
@@ -251,7 +293,7 @@ def require_parts(exam: Exam, message: str) -> Console:
     has_upper = exam.source(exam.submission.server).uses("upper")
     ended = [(news.console, exam.submission.server)] if news.failed else []
     ended += [(client, exam.submission.client)] if failed(client) else []
-    cause = cause_of_a_hole(exam, ended) or cause_of_an_unused_result(exam, lacking)
+    cause = cause_of_a_hole(exam, ended) or likely or cause_of_an_unused_result(exam, lacking)
     cause = cause or parts.mistake(said_by(client), has_upper=has_upper)
     cause = cause or cause_of_other_bytes(client, exam.submission.client)
     for program, file in ended[:1]:
@@ -263,9 +305,15 @@ def require_parts(exam: Exam, message: str) -> Console:
             cause = cause or cause_in_the_server(exam)
         raise StepError(expected, came, cause)
     came = say("the client printed {text}", text=shown(said_by(client)))
+    if "the message" in lacking and parts.begins(said_by(client)):
+        cause = cause or cause_of_two_encodings(exam)
     cause = cause or cause_of_silence(exam) or cause_of_a_cut(exam, message, None)
     cause = cause or cause_of_a_question(exam, client)
-    if waits and not parts.begins(said_by(client)):
+    if parts.begins(said_by(client)):
+        cause = cause or cause_of_pieces(exam)
+    elif spins:
+        cause = cause or cause_of_spinning(exam)
+    elif waits:
         cause = cause or cause_of_waiting(exam)
     raise StepError(expected, came, cause)
 

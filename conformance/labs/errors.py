@@ -19,6 +19,9 @@ _LIBRARIES = {"site-packages", "dist-packages"}
 IN_USE = re.compile(r"Address already in use|WinError 10048")
 
 _ADVICE = {
+    r"bytes-like object is required, not 'tuple'": mark(
+        "sendto(data, address) takes bytes, then a pair; recvfrom() returns both, as a pair"
+    ),
     r"bytes-like object is required|'bytes' object has no attribute 'encode'|'str' object has no attribute 'decode'"
     r"|can only concatenate str \(not \"bytes\"\)|can't concat str": mark(
         "a socket carries bytes: encode() the text that goes, decode() the bytes that come"
@@ -35,8 +38,22 @@ _ADVICE = {
     r"'tuple' object has no attribute": mark(
         "it is a pair, as what accept() and recvfrom() return, and self.request of a UDP server: take its parts"
     ),
+    r"cannot unpack non-iterable socket": mark(
+        "in handle() of a TCP server self.request is the connection: recv() and sendall() are its methods"
+    ),
+    r"No module named": mark(
+        "this module is neither beside the program nor a part of Python here: hand it in, install it, or do without"
+    ),
+    r"\[Errno (95|102)\]": mark("over UDP nothing listens or accepts: recvfrom() comes after bind()"),
+    r"changed size during iteration": mark(
+        "another thread changes what this loop goes over: loop over a copy, for … in list(clients)"
+    ),
+    r"module 'datetime' has no attribute|'datetime\.datetime' has no attribute 'datetime'": mark(
+        "datetime is a module and a class in it: from datetime import datetime, then datetime.now()"
+    ),
     r"\[Errno 22\]": mark("a TCP server calls listen() after bind(), before accept()"),
     r"'raw_input' is not defined": mark("raw_input() was in Python 2; it is input() now"),
+    r"\b[A-Z]\w*\.\w+\(\) takes 0 positional": mark("a method has self before all else: def handle(self)"),
     r"takes \d+ positional arguments? but|missing \d+ required positional argument|must be an iterable": mark(
         "these are too many arguments, or too few; one argument for a thread needs a comma: args=(address,)"
     ),
@@ -91,6 +108,12 @@ def _place(console: Console) -> tuple[str, int] | None:
     return None
 
 
+def _line_of_an_error(console: Console) -> str:
+    """Return the line of the program that its last traceback shows; empty: it shows none."""
+    lines = own_part(console.errors, console.file.parent)
+    return lines[-2] if len(lines) > 1 else ""
+
+
 def own_part(lines: Sequence[str], directory: Path) -> list[str]:
     """Return what of a program's lines on standard error is about its own files, those in that directory.
 
@@ -129,8 +152,16 @@ def cause_of_an_error(console: Console, file: Path) -> str:
     if not failed(console):
         return ""
     error = last_error(console)
+    if "values to unpack" in error and ".recv(" in _line_of_an_error(console):
+        return say("recv() returns the bytes alone; a pair of them and an address is what recvfrom() returns")
     advice = next((advice for pattern, advice in _ADVICE.items() if re.search(pattern, error)), "")
     return _namesake(error, file) or (say(advice) if advice else "")
+
+
+def told_error(console: Console, file: Path) -> str:
+    """Return that a server ended with an error, and what that comes from, in the reader's language."""
+    ended, advice = say("the server ended with {error}", error=shown_error(console)), cause_of_an_error(console, file)
+    return f"{ended}: {advice}" if advice else ended
 
 
 def _namesake(error: str, file: Path) -> str:

@@ -1,13 +1,20 @@
 """Known mistakes, by what was seen and by the source."""
 
+import ast
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from conformance.labs.console import Console
-from conformance.labs.errors import failed, last_error, shown_error
+from conformance.labs.errors import failed, last_error, told_error
 from conformance.labs.exam import Exam
-from conformance.labs.source import TAKERS, Source
+from conformance.labs.order import (
+    cause_of_no_turn,
+    cause_of_two_encodings,
+    started_without_super,
+    used_though_listening,
+)
+from conformance.labs.source import CONNECTING, TAKERS, Source
 from conformance.labs.traces import (
     asks_while_it_serves,
     calls_for_a_thread,
@@ -64,6 +71,8 @@ def cause_of_a_cut(exam: Exam, message: str, ended: Console | None) -> str:
             "{name} is another encoding than the other program's: encode() and decode() without a word are UTF-8",
             name=codec[1],
         )
+    if "Unicode" in error and (cause := cause_of_two_encodings(exam)):
+        return cause
     if "ConnectionRefused" not in error and (cause := _too_small(exam, len(message.encode()))):
         return cause
     if "UnicodeDecodeError" in error:
@@ -168,17 +177,28 @@ def cause_of_silence(exam: Exam) -> str:
     server, console = exam.submission.server, exam.server
     if not console.running:
         if console.program.ended_because or failed(console):
-            return say("the server ended with {error}", error=shown_error(console))
+            return told_error(console, server)
         return say("the server had ended")
-    if cause := _other_kind(exam) or _other_port(exam) or cause_of_a_call(exam) or cause_in_the_server(exam):
+    if (
+        cause := _other_kind(exam)
+        or _other_family(exam)
+        or _other_port(exam)
+        or cause_of_a_call(exam)
+        or cause_in_the_server(exam)
+    ):
+        return cause
+    if cause := cause_of_no_turn(exam):
         return cause
     if asks_while_it_serves(exam.source(server)):
         return say("{file} waits in input(), and nobody types anything there", file=server.name)
-    return _missing_call(exam) or _hidden_error(exam)
+    return cause_of_a_missing_call(exam) or _hidden_error(exam)
 
 
-def _missing_call(exam: Exam) -> str:
-    """Return that a program sends or receives nothing at all, by its source; empty: both do both."""
+def cause_of_a_missing_call(exam: Exam) -> str:
+    """Return that a program sends, receives or connects nowhere, by its source, in the reader's language; or empty."""
+    client = exam.submission.client
+    if exam.exercise.transport == "tcp" and not any(map(exam.source(client).uses, CONNECTING)):
+        return say("nothing in {file} connects: connect((host, port)) comes before send()", file=client.name)
     for file in exam.submission:
         source = exam.source(file)
         if not source.sends:
@@ -190,7 +210,8 @@ def _missing_call(exam: Exam) -> str:
 
 def _hidden_error(exam: Exam) -> str:
     for file in exam.submission:
-        for line in hidden_errors(exam.source(file)):
+        said = exam.server.text if file == exam.submission.server else ""
+        for line in hidden_errors(exam.source(file), said):
             return say(
                 "{file}, line {line}: this except hides every error: print the error there, to see what fails",
                 file=file.name,
@@ -231,6 +252,15 @@ def cause_in_the_server(exam: Exam) -> str:
     source = exam.source(file)
     if exam.exercise.framework and source.has_handler_class and not source.handles:
         return say("the framework calls handle(), and no handler of yours has a method of that name")
+    for line in started_without_super(source):
+        return say(
+            "{file}, line {line}: the framework's __init__() calls handle(), and this one calls neither:"
+            " super().__init__(request, client_address, server)",
+            file=file.name,
+            line=line,
+        )
+    if used_though_listening(source):
+        return say("send and receive with the socket that accept() has returned, not with the listening one")
     if cause := cause_of_a_close(source, file):
         return cause
     if exam.exercise.transport == "udp" and (lines := tied_to_one(source)):
@@ -248,6 +278,28 @@ def cause_in_the_server(exam: Exam) -> str:
             line=lines[0],
         )
     return ""
+
+
+def cause_of_spinning(exam: Exam) -> str:
+    """Return why a client that gets nothing keeps a processor busy, in the reader's language; empty over UDP."""
+    if exam.exercise.transport == "udp":
+        return ""
+    return say(
+        "{file} goes round in a loop without waiting: recv() returns b'' when the connection is closed",
+        file=exam.submission.client.name,
+    )
+
+
+def cause_of_no_act(exam: Exam, client: Console) -> str:
+    """Return that a client has done nothing, in the reader's language; empty: it has printed, or hides an error."""
+    file = exam.submission.client
+    source = exam.source(file)
+    if client.running or client.screen().strip() or hidden_errors(source) or not source.nodes_of(ast.FunctionDef):
+        return ""
+    return say(
+        '{file} came to its last line and did nothing: call its function there, under if __name__ == "__main__"',
+        file=file.name,
+    )
 
 
 def cause_of_waiting(exam: Exam) -> str:
@@ -273,6 +325,17 @@ def _other_kind(exam: Exam) -> str:
     right, other = ("SOCK_DGRAM", "SOCK_STREAM") if is_udp else ("SOCK_STREAM", "SOCK_DGRAM")
     has_other = source.uses(other) and not source.uses(right)
     return say("SOCK_DGRAM is UDP, SOCK_STREAM is TCP") if has_other else ""
+
+
+def _other_family(exam: Exam) -> str:
+    """Return that the client's socket is of IPv4 and the server's of IPv6; empty: it is not."""
+    (host, _), client = exam.address, exam.submission.client
+    source = exam.source(client)
+    if ":" not in host or any(map(source.uses, ("AF_INET6", "create_connection", "asyncio"))):
+        return ""
+    return say(
+        "the server waits at {host}, and {file} has a socket of IPv4: AF_INET in both", host=host, file=client.name
+    )
 
 
 def _other_port(exam: Exam) -> str:

@@ -27,7 +27,9 @@ _MIRRORING = {"reversed", "reverse", "appendleft", "insert", "extendleft", "rang
 _PAUSES = {"sleep", "wait", "Timer", "scheduler", "call_later"}
 """What stands between two times that are sent; who answers a message needs none."""
 
+PAUSING = {"sleep", "wait", "Timer", "settimeout", "call_later"}
 CLOCKS = {"datetime", "strftime", "ctime", "asctime", "localtime"}
+CONNECTING = {"connect", "connect_ex", "create_connection", "open_connection", "sock_connect"}
 RECEIVING = {"recv", "recvfrom", "recv_into", "recvmsg"}
 TAKERS = RECEIVING | {"makefile", "rfile", "request", "read", "readline", "asyncio"}
 SENDERS = {"send", "sendall", "sendto", "sendmsg", "wfile", "write", "asyncio"}
@@ -332,6 +334,11 @@ class Source:
         if isinstance(node, ast.Name):
             return self._other_names.get(node.id, node.id)
         return node.attr if isinstance(node, ast.Attribute) else ""
+
+
+def names_in(tree: ast.AST) -> set[str]:
+    """Return the names that stand in a tree, those of attributes too."""
+    return _names(tree) | {part.attr for part in ast.walk(tree) if isinstance(part, ast.Attribute)}
 
 
 def _parse(file: Path) -> ast.Module:

@@ -11,19 +11,33 @@ from conformance.labs.errors import cause_of_an_error, failed, last_error, shown
 from conformance.labs.exam import LOG, Exam, said_by
 from conformance.labs.ladder import Step, StepError, shown
 from conformance.labs.mistakes import (
-    cause_in_the_server,
     cause_of_a_call,
     cause_of_a_change,
     cause_of_a_close,
     cause_of_a_hole,
+    cause_of_a_missing_call,
     cause_of_a_question,
     cause_of_a_turn,
     cause_of_no_line,
     cause_of_silence,
     cause_of_waiting,
 )
-from conformance.labs.traces import pauses
+from conformance.labs.order import (
+    cause_of_a_count,
+    cause_of_one_call,
+    cause_of_two_encodings,
+)
+from conformance.labs.time_mistakes import (
+    TWICE,
+    are_doubled,
+    cause_in_the_client,
+    cause_of_a_gap,
+    cause_of_an_end,
+    cause_of_one_client,
+    cause_of_others,
+)
 from conformance.labs.two_clients import (
+    A_DAY,
     FASTEST,
     INTERVAL,
     LONGEST,
@@ -32,20 +46,17 @@ from conformance.labs.two_clients import (
     SLOWEST,
     TIMES,
     WATCHED,
-    Show,
     Watched,
     clocks,
     show,
 )
 from conformance.languages.texts import mark, say
 
-TWICE = 0.5
-"""Seconds between two ticks that were sent together."""
-
 _CHANGED = "changed size during iteration"
 """In the error of a loop over a dictionary or a set, if something is taken out of it meanwhile."""
 
-A_DAY = 86_400  # seconds
+BEHIND = 2
+"""Seconds that a time may be later on the screen than the first one was."""
 
 OTHERS_NAME = mark(
     "the name is another client's: keep each in a dictionary, by the client's address, or in a variable of its thread,"
@@ -67,7 +78,7 @@ def take_first(exam: Exam) -> None:
         raise StepError(
             say("{name} gets the time while {other} is there", name=NAMES[0], other=NAMES[1]),
             say("the client printed {text}", text=shown(said_by(seen.first.console))),
-            _cause_of_one(exam)
+            cause_of_one_client(exam)
             or say("the second client has taken its place: keep each by its whole address, host and port"),
         )
     _require_own(exam, seen.first)
@@ -83,13 +94,6 @@ def take_first(exam: Exam) -> None:
         )
 
 
-def _cause_of_one(exam: Exam) -> str:
-    """Return why one client alone may get its time, by the server's source; empty: nothing is seen."""
-    if exam.serves_once:
-        return say("handle_request() serves one client: serve_forever() serves them all")
-    return cause_in_the_server(exam)
-
-
 def take_second(exam: Exam) -> None:
     """The second client gets its name and the time while the first is there."""
     seen = show(exam)
@@ -99,7 +103,8 @@ def take_second(exam: Exam) -> None:
             say("the second client printed {text}", text=shown(said_by(seen.second.console))),
             cause_of_a_call(exam)
             or cause_of_a_turn(exam)
-            or _cause_of_one(exam)
+            or cause_of_one_client(exam)
+            or cause_of_one_call(exam)
             or seen.error
             or (
                 say("the server serves one after the other: ThreadingTCPServer and ThreadingUDPServer do not")
@@ -128,13 +133,13 @@ def take_interval(exam: Exam) -> None:
             wrong = wrong or gaps[1:]
         if len(ticks) == TIMES - 1 and gaps[0] > SLOWEST:
             wrong = wrong or gaps
-        if _are_doubled(_gaps(client)[1:]):
+        if are_doubled(_gaps(client)[1:]):
             wrong = wrong or [min(_gaps(client)[1:])]
         if wrong:
             raise StepError(
                 say("{name} gets the time every {seconds:g} s", name=client.name, seconds=INTERVAL),
                 say("after {seconds:.1f} s", seconds=wrong[0]),
-                _cause_of_others(seen, client) or _cause_of_a_gap(exam, wrong[0], _gaps(client)),
+                cause_of_others(seen, client) or cause_of_a_gap(exam, wrong[0], _gaps(client)),
             )
         if len(ticks) < TIMES:
             raise StepError(
@@ -145,60 +150,12 @@ def take_interval(exam: Exam) -> None:
                     seconds=WATCHED,
                 ),
                 say("times: {count}", count=len(ticks)),
-                _cause_of_an_end(exam, client),
+                cause_of_an_end(exam, client),
             )
 
 
 def _gaps(client: Watched) -> list[float]:
     return [later - earlier for earlier, later in pairwise(client.ticks)]
-
-
-def _are_doubled(gaps: list[float]) -> bool:
-    """Return whether two gaps after each other make one interval, as when two loops send to one client."""
-    return any(abs(one + other - INTERVAL) < TWICE < abs(one - other) for one, other in pairwise(gaps))
-
-
-def _cause_of_others(seen: Show, client: Watched) -> str:
-    """Return that a client gets the other's times beside its own, in the reader's language; empty: it does not."""
-    [other] = {seen.first.name, seen.second.name} - {client.name}
-    is_told = client.text.count(other) > 1 and client.text.count(client.name) > 1
-    return say("each client gets the names of all: send to each its own name alone") if is_told else ""
-
-
-def _cause_of_a_gap(exam: Exam, seconds: float, gaps: list[float]) -> str:
-    is_doubled = seconds < TWICE or (seconds < FASTEST and _are_doubled(gaps))
-    if is_doubled and exam.source(exam.submission.server).calls_of({"sleep", "wait"}):
-        return say("two loops send to one client: each thread to its own client alone, or one loop to all of them")
-    if seconds < TWICE:
-        return say("nothing waits between two times: time.sleep(3) in the loop that sends")
-    if abs(seconds - len(NAMES) * INTERVAL) < INTERVAL / 4:
-        return say("with one loop for all clients: sleep once after all of them, not once after each")
-    server = exam.submission.server
-    for line, call, pause in pauses(exam.source(server)):
-        if pause != INTERVAL and all(abs(gap - pause) < INTERVAL / 4 for gap in gaps[1:] or gaps):
-            return say(
-                "{file}, line {line}: {call}({seconds:g}) is the interval",
-                file=server.name,
-                line=line,
-                call=call,
-                seconds=pause,
-            )
-    return ""
-
-
-def _cause_of_an_end(exam: Exam, client: Watched) -> str:
-    if cause := (cause_in_the_server(exam) if client.has_ended else "") or show(exam).error:
-        return cause
-    if client.has_ended:
-        where = {"file": exam.submission.client.name}
-        if exam.exercise.transport == "udp":
-            return say("{file} has ended: the loop that receives has to go on", **where)
-        return say(
-            "{file} has ended: over TCP a client ends when its connection is closed. The loop that sends has to go on,"
-            " and so has the loop that receives",
-            **where,
-        )
-    return say("the loop that sends has to go on after the first time") if len(client.ticks) == 1 else ""
 
 
 def take_time(exam: Exam) -> None:
@@ -218,6 +175,9 @@ def take_time(exam: Exam) -> None:
         came = f"{hour}:{minute}" + (f":{second}" if second else "")
         raise StepError(say("the time of now"), came, say("%m is the month, %M is the minute") if shows_month else "")
     has_gone_on = client.ticks[-1] - client.ticks[0] > SHORTEST
+    if second and has_gone_on and (cause := cause_in_the_client(exam)) and (behind := client.behind) > BEHIND:
+        came = say("{clock}, {seconds:.0f} s later than it was sent", clock=told_times[-1][0], seconds=behind)
+        raise StepError(say("the time of now"), came, cause)
     if second and has_gone_on and len({clock[0] for clock in told_times}) == 1:
         cause = say("the clock was read once: read it in the loop")
         raise StepError(say("the time of now"), f"{len(told_times)} × {told_times[0][0]}", cause)
@@ -231,7 +191,7 @@ def take_own_names(exam: Exam) -> None:
             raise StepError(
                 say("{name} gets its own name alone", name=client.name),
                 say("its client printed {text}", text=shown(client.text)),
-                say(OTHERS_NAME),
+                cause_of_others(seen, client) or say(OTHERS_NAME),
             )
 
 
@@ -265,7 +225,8 @@ def take_leaving(exam: Exam) -> None:
                 or say("who sends to a client that has left gets an error: catch it, and forget that client alone"),
             )
         came = say("nothing in {seconds:g} s", seconds=LONGEST)
-        raise StepError(expected, came, cause_of_a_change(exam) or cause_of_silence(exam))
+        cause = cause_of_a_change(exam) or cause_of_a_count(exam, len(seen.second.ticks)) or cause_of_silence(exam)
+        raise StepError(expected, came, cause)
 
 
 def _require_own(exam: Exam, client: Watched) -> None:
@@ -278,10 +239,13 @@ def _require_own(exam: Exam, client: Watched) -> None:
         if failed(program):
             came = say("{file} ended with {error}", file=file.name, error=shown_error(program))
             cause = cause_of_an_error(program, file)
+            if "Unicode" in last_error(program):
+                cause = cause_of_two_encodings(exam) or cause
             if "[Errno 9]" in last_error(program):
                 cause = cause_of_a_close(exam.source(file), file) or cause
             if program is client.console:
-                cause = cause or cause_of_a_call(exam) or cause_of_a_question(exam, program) or _cause_of_one(exam)
+                cause = cause or cause_of_a_call(exam) or cause_of_a_missing_call(exam)
+                cause = cause or cause_of_a_question(exam, program) or cause_of_one_client(exam)
             raise StepError(expected, came, cause_of_a_hole(exam, [(program, file)]) or cause)
     came = say("the client printed {text}", text=shown(said_by(client.console)))
     others = [name for name in NAMES if name != client.name and name in text]
@@ -292,14 +256,18 @@ def _require_own(exam: Exam, client: Watched) -> None:
     if not client.ticks and clocks(client.text):  # what was kept back came when the client ended
         cause = cause or cause_of_no_line(exam, exam.submission.client)
     if client.name not in text:
+        if client.ticks:
+            cause = cause or cause_of_two_encodings(exam)
         if OBJECT.search(text):
             cause = cause or say("an object was printed, a socket or a file, and not what was read from it")
         if client.ticks:
             cause = cause or say("the time comes without the name that was typed: send both, each time")
-        cause = cause or (_cause_of_an_end(exam, client) if client.has_ended else cause_of_waiting(exam))
+        cause = cause or (cause_of_an_end(exam, client) if client.has_ended else cause_of_waiting(exam))
     elif "datetime.datetime(" in text:
         cause = say("a tuple or a list was made a text as it is: put the time in by itself, with strftime()")
-    elif not client.ticks and not cause and text.count(client.name) > 1:
+    elif client.ticks:
+        cause = cause or say("the time comes without the name that was typed: send both, each time")
+    elif not cause and text.count(client.name) > 1:
         cause = say("the name comes, and no time of the day beside it: datetime.now() has one")
     if not client.ticks and any(abs(int(number) - time.time()) < A_DAY for number in re.findall(r"\d{10}", text)):
         cause = say("seconds since 1970 are no time of the day: datetime.now() and time.ctime() have one")

@@ -2,7 +2,7 @@
 
 import ast
 
-from conformance.labs.source import RECEIVING, Source
+from conformance.labs.source import PAUSING, RECEIVING, Source, names_in
 
 _THREADS = {"Thread", "Process"}
 _STARTING = {"Thread", "submit", "start_new_thread"}
@@ -10,9 +10,8 @@ _STARTING = {"Thread", "submit", "start_new_thread"}
 
 _MAKING_TEXT = {"upper", "lower", "swapcase", "strip", "rstrip", "lstrip", "decode"}
 _WAITING = {"join", "result", "wait"}
-_PAUSING = {"sleep", "wait", "Timer", "settimeout", "call_later"}
 _ALL_ERRORS = {"Exception", "BaseException"}
-_TELLING = {"print", "print_exc", "exception", "error", "exit"}
+_TELLING = {"print_exc", "exception", "error", "exit"}
 
 
 def closed_under_a_thread(source: Source) -> list[int]:
@@ -39,12 +38,16 @@ def closed_after_a_start(source: Source) -> list[int]:
         starts = [call.lineno for call in source.calls_of(_STARTING) if call in parts]
         found += [
             call.lineno
-            for statement in loop.body
+            for statement in _with_what_follows_a_try(loop.body)
             if isinstance(statement, ast.Expr) and isinstance(call := statement.value, ast.Call)
             if isinstance(call.func, ast.Attribute) and call.func.attr == "close" and _name(call.func.value) in given
             if call.lineno > min(starts)
         ]
     return sorted(found)
+
+
+def _with_what_follows_a_try(body: list[ast.stmt]) -> list[ast.stmt]:
+    return [*body, *(last for each in body if isinstance(each, ast.Try) for last in each.finalbody)]
 
 
 def accepted_without_with(source: Source) -> list[int]:
@@ -57,7 +60,7 @@ def accepted_without_with(source: Source) -> list[int]:
         *source.nodes_of(ast.ClassDef),
     ]
     closing = {each.name for each in functions if _closes_what_it_gets(each)}
-    while more := {each.name for each in functions if _names(each) & closing} - closing:
+    while more := {each.name for each in functions if names_in(each) & closing} - closing:
         closing |= more
     calls = source.calls
     found = []
@@ -69,8 +72,8 @@ def accepted_without_with(source: Source) -> list[int]:
             for target in node.targets
             for part in ast.walk(target)
         } - {""}
-        given = [each for each in calls if call in ast.walk(each) or _names(each) & names]
-        if call not in source.managed and not any(_names(each) & closing for each in given):
+        given = [each for each in calls if call in ast.walk(each) or names_in(each) & names]
+        if call not in source.managed and not any(names_in(each) & closing for each in given):
             found.append(call.lineno)
     return sorted(found)
 
@@ -85,12 +88,7 @@ def _closes_what_it_gets(function: ast.FunctionDef | ast.ClassDef) -> bool:
         for part in parts
         if isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute) and part.func.attr == "enter_context"
     ]
-    return any(_names(item) & given for item in items)
-
-
-def _names(tree: ast.AST) -> set[str]:
-    """Return the names that stand in a tree, those of attributes too."""
-    return {_name(part) or (part.attr if isinstance(part, ast.Attribute) else "") for part in ast.walk(tree)} - {""}
+    return any(names_in(item) & given for item in items)
 
 
 def changed_in_its_loop(source: Source) -> list[tuple[int, str]]:
@@ -179,7 +177,7 @@ def receives(source: Source) -> list[tuple[int, int]]:
 
 def pauses(source: Source) -> list[tuple[int, str, float]]:
     """Return where it waits for a time that stands there or is a constant: lines, what is called, and seconds."""
-    return sorted((call.lineno, source.name(call.func), time) for call, time in _with_a_first_number(source, _PAUSING))
+    return sorted((call.lineno, source.name(call.func), time) for call, time in _with_a_first_number(source, PAUSING))
 
 
 def _with_a_first_number(source: Source, names: set[str]) -> list[tuple[ast.Call, float]]:
@@ -235,19 +233,26 @@ def unused_results(source: Source) -> list[tuple[int, str]]:
     )
 
 
-def hidden_errors(source: Source) -> list[int]:
-    """Return where an ``except`` that takes any error neither tells it nor raises one."""
+def hidden_errors(source: Source, said: str = "") -> list[int]:
+    """Return where an ``except`` that takes any error neither tells it nor raises one.
+
+    `said` is what the program has printed. An ``except`` that has printed words alone has hidden an error.
+    """
     return sorted(
         node.lineno
         for node in source.nodes_of(ast.ExceptHandler)
-        if (node.type is None or _name(node.type) in _ALL_ERRORS) and not _tells(node)
+        if (node.type is None or _name(node.type) in _ALL_ERRORS) and not _tells(node, said)
     )
 
 
-def _tells(handler: ast.ExceptHandler) -> bool:
+def _tells(handler: ast.ExceptHandler, said: str) -> bool:
     parts = [part for statement in handler.body for part in ast.walk(statement)]
     names = {part.attr for part in parts if isinstance(part, ast.Attribute)} | {*map(_name, parts)}
-    return bool(names & _TELLING | names & {handler.name}) or any(isinstance(part, ast.Raise) for part in parts)
+    if names & (_TELLING | {handler.name}) or any(isinstance(part, ast.Raise) for part in parts):
+        return True
+    prints = [part for part in parts if isinstance(part, ast.Call) and _name(part.func) == "print"]
+    texts = [str(each.value) for call in prints for each in call.args if isinstance(each, ast.Constant)]
+    return bool(prints) and not any(text and text in said for text in texts)
 
 
 def suppressed_errors(source: Source) -> list[int]:

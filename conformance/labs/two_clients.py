@@ -5,12 +5,12 @@ import time
 from functools import lru_cache
 
 from conformance.labs.dialogue import converse
-from conformance.labs.errors import failed, last_error, shown_error
+from conformance.labs.errors import failed, last_error, told_error
 from conformance.labs.exam import START_OF_CLIENT, Exam, News, said_by
-from conformance.languages.texts import say
 from conformance.timing import SCALE
 
 NAMES = "Анна", "Борис"
+A_DAY = 86_400  # seconds
 INTERVAL = 3.0
 TIMES = 3
 SHORTEST, LONGEST = INTERVAL - 1, INTERVAL + 1.5 * SCALE
@@ -117,6 +117,13 @@ class Watched:
         return [clock for clock in clocks(self.text) if clock.start() not in stamps]
 
     @property
+    def behind(self) -> float:
+        """How many seconds the times on its screen lose from the first one to the last."""
+        moments = [[int(part or 0) for part in clock.groups()] for clock in self.told]
+        first, last = (hour * 3600 + minute * 60 + second for hour, minute, second in (moments[0], moments[-1]))
+        return self.ticks[-1] - self.ticks[0] - (last - first) % A_DAY
+
+    @property
     def is_clear(self) -> bool:
         """Whether what comes from the server can be told from what the client has put before it."""
         return not self._own or bool(self._stamps)
@@ -185,7 +192,7 @@ def _error_of(exam: Exam) -> str:
     server = exam.server
     if not failed(server) or _LEFT.search(last_error(server)):
         return ""
-    return say("the server ended with {error}", error=shown_error(server))
+    return told_error(server, exam.submission.server)
 
 
 @lru_cache(1)

@@ -197,7 +197,77 @@ BAD: dict[str, tuple[int, str, str, str]] = {
     "upper-bytes": (1, "message.upper()", "data.upper().decode()", "Latin letters alone"),
     "upper-of-the-reversed": (1, "message.upper()", "message[::-1].upper()", "the reversed message was put in upper"),
     "reversed-words": (1, "{message[::-1]}", "{' '.join(message.split()[::-1])}", "the words were put the other"),
-    "title-for-upper": (1, "message.upper()", "message.title()", r"title\(\) puts the first letter"),
+    "title-for-upper": (1, "message.upper()", "message.title()", r"title\(\) does not put all letters"),
+    "capitalize-for-upper": (1, "message.upper()", "message.capitalize()", r"capitalize\(\) does not put all letters"),
+    "reverses-the-upper": (1, "message[::-1]", "message.upper()[::-1]", "the message in upper case was reversed"),
+    "cuts-in-place-of-reversing": (1, "message[::-1]", "message[:-1]", "leaves out the last character"),
+    "lower-for-all": (1, "message = data.decode()", "message = data.decode().lower()", "the message itself was put in"),
+    "counts-no-spaces": (1, "len(message)", "len(message.replace(' ', ''))", "the spaces were not counted"),
+    "encodes-otherwise": (
+        *(1, '"Сообщение: ").encode()', '"Сообщение: ").encode("cp1251")'),
+        "client.py encodes as cp1251, and server.py decodes as utf-8",
+    ),
+    "decodes-otherwise": (
+        *(1, "client.recvfrom(65535)[0].decode()", "client.recvfrom(65535)[0].decode('cp1251', 'replace')"),
+        "server.py encodes as utf-8, and client.py decodes as cp1251",
+    ),
+    "encodes-for-another-purpose": (
+        *(1, "    answer = f", "    sign = 'x'.encode('ascii')\n    answer = f"),
+        "",
+    ),
+    "sends-four-datagrams": (
+        *(1, "    server.sendto(answer.encode(), address)"),
+        "    for part in answer.split('\\n'):\n        server.sendto(part.encode(), address)",
+        "in several pieces, and client.py, line 6, takes one",
+    ),
+    "receives-before-it-sends": (
+        *(1, 'print("Подключение', 'print(client.recv(99))\nprint("Подключение'),
+        "client.py, line 4: the client receives before it has sent",
+    ),
+    "ends-with-an-empty-one": (
+        *(1, "    message =", "    if not data:\n        break\n    message ="),
+        "server.py, line 8: over UDP an empty datagram is a message",
+    ),
+    "says-that-it-failed": (
+        *(1, "    message = data.decode()\n"),
+        "    try:\n        message = data.text()\n    except Exception:\n        print('Ошибка!')\n        continue\n",
+        "server.py, line 10: this except hides every error",
+    ),
+    "logs-what-nobody-sees": (
+        *(1, 'print("Ожидание клиентов")'),
+        *("import logging\nlogging.info('waiting')", "server.py, line 6: a log shows this after"),
+    ),
+    "logs-to-a-file-alone": (
+        *(1, 'print("Клиент", address)', 'print("Клиент", address, file=open("log.txt", "a"))'),
+        "what is written to a file is not seen here",
+    ),
+    "pair-of-recv": (
+        *(1, "print(client.recvfrom(65535)[0].decode())", "data, address = client.recv(65535)"),
+        r"recv\(\) returns the bytes alone",
+    ),
+    "address-before-data": (
+        *(1, "sendto(answer.encode(), address)", "sendto(address, answer.encode())"),
+        "takes bytes, then a pair",
+    ),
+    "no-such-module": (1, "import socket\nserver", "import socket, winsound\nserver", "this module is neither beside"),
+    "calls-no-main": (
+        *(
+            1,
+            ECHO_UDP_CLIENT,
+            f"def main():{ECHO_UDP_CLIENT}".replace("\n", "\n    ") + "\nif __name__ == 'main':\n    main()\n",
+        ),
+        "client.py came to its last line and did nothing",
+    ),
+    "hides-that-it-does-nothing": (
+        *(1, ECHO_UDP_CLIENT, "def main():\n    int('x')\ntry:\n    main()\nexcept Exception:\n    pass\n"),
+        r"came: it printed nothing\n    .*\n    hint: ",
+    ),
+    "listens-over-udp": (1, 'print("Ожидание', 'server.listen()\nprint("Ожидание', "over UDP nothing listens"),
+    "sends-one-message-for-ever": (
+        *(1, 'client.sendto(input("Сообщение: ").encode(), ("localhost", 5000))\nprint('),
+        "text = input('Сообщение: ')\nwhile True:\n    client.sendto(text.encode(), ('localhost', 5000))\n    print(",
+        "sends the same message again",
+    ),
     "upper-is-not-called": (1, "message.upper()", "message.upper", "an object was printed, not its value"),
     "counts-the-bytes-form": (1, "len(message)", "len(str(data))", "the characters of b'…' were counted"),
     "takes-ten-bytes": (1, "recvfrom(65535)[0]", "recvfrom(10)[0]", r"client.py, line 6: recvfrom\(10\) throws away"),
@@ -236,6 +306,10 @@ BAD: dict[str, tuple[int, str, str, str]] = {
     ),
     "comes-to-its-end": (1, "while True:", "while False:", "it ended without an error; it printed “Ожидание"),
     "counts-bytes": (1, "len(message)", "len(data)", r"the bytes were counted \(27\)"),
+    "takes-three-of-four-numbered": (
+        *(1, "{message}\\n{message[::-1]}\\n{message.upper()}\\n{len(message)}"),
+        *("1 {message}\\n2 {message[::-1]}\\n3 {message.upper()}", r"its characters\n    came: .*\n    hint: "),
+    ),
     "counts-words": (1, "len(message)", "len(message.split())", r"the words were counted \(3\)"),
     "a-hole": (1, "{message.upper()}", "{...}", r"server.py, line 10: the \.\.\. there is still to be filled"),
     "prints-bytes": (1, "[0].decode())", "[0])", "bytes were printed"),
@@ -310,13 +384,28 @@ BAD: dict[str, tuple[int, str, str, str]] = {
         "",
     ),
     "no-python": (1, "while True:", "while True", "line 6: "),
-    "one-client": (1, "while True:\n", "if True:\n", "the server had ended"),
+    "one-client": (1, "while True:\n", "if True:\n", r"server.py, line 7: recvfrom\(\) is called once"),
     "does-not-say": (1, 'print("Ожидание клиентов")\n', "", "says that the server waits"),
     "client-does-not-say": (1, 'print("Подключение произошло")\n', "", "with the word “connected”"),
     "recv-for-a-message": (
         *(4, 'connection.makefile(encoding="utf-8", newline="\\n").readline()[:-1]'),
         *("connection.recv(512).decode().strip()", r"recv\(512\) returns up to 512 bytes"),
     ),
+    "accepts-once": (
+        *(4, "while True:\n    connection, address = server.accept()\n"),
+        "connection, address = server.accept()\nwhile True:\n",
+        r"server.py, line 5: accept\(\) is called once",
+    ),
+    "accepts-in-its-place": (
+        *(4, "connection, address = server.accept()\n", "server, address = server.accept()\n    connection = server\n"),
+        "server.py, line 6: the connection takes the listening socket's name",
+    ),
+    "spins-without-an-answer": (
+        *(4, 'print(client.makefile(encoding="utf-8").read())', "while True:\n    client.makefile().readline()"),
+        "client.py goes round in a loop without waiting",
+    ),
+    "sends-with-the-listening-socket": (4, "connection.sendall(", "server.sendall(", "not with the listening one"),
+    "does-not-connect": (4, 'create_connection(("localhost", 5000))', "socket()", "nothing in client.py connects"),
     "sends-no-line-end": (4, '.encode() + b"\\n"', ".encode()", "both programs wait"),
     "counts-the-line-end": (4, "readline()[:-1]", "readline()", "the end of the line was counted"),
     "cuts-off-a-verb": (4, "readline()[:-1]", "readline()[5:-1]", "the first 5 characters are missing"),
@@ -400,6 +489,53 @@ BAD: dict[str, tuple[int, str, str, str]] = {
             "two loops send to one client",
         ),
     ),
+    "one-connection-for-all": (
+        *(5, TIME_TCP_SERVER),
+        TIME_TCP_SERVER.replace("serve(connection, address):", "serve():")
+        .replace("    with connection:", "    if connection:")
+        .replace("target=serve, args=server.accept()", "target=serve")
+        .replace("        threading", "        connection, address = server.accept()\n        threading"),
+        "what is for Анна goes to the other client",
+    ),
+    "sends-three-times": (
+        *(
+            5,
+            "            while True:\n                connection",
+            "            for _ in range(3):\n                connection",
+        ),
+        "server.py, line 10: this loop ends after 3 rounds",
+    ),
+    "waits-for-the-next-client": (
+        *(5, TIME_TCP_SERVER),
+        """
+import socket, time
+clients = []
+with socket.create_server(("localhost", 5000)) as server:
+    print("Waiting for clients")
+    while True:
+        connection, address = server.accept()
+        name = connection.recv(1024).decode()
+        clients.append((connection, name))
+        for connection, name in clients:
+            connection.sendall(f"{name} {time.strftime('%H:%M:%S')}\\n".encode())
+""",
+        "server.py, line 7: here the loop waits for the next client",
+    ),
+    "waits-twice": (
+        *(5, "time.sleep(3)", "time.sleep(3)\n                for _ in range(3):\n                    time.sleep(1)"),
+        rf"came: after {about(6)} s\n    The interval",
+    ),
+    "starts-without-super": (
+        *(7, "    def handle(self):"),
+        "    def __init__(self, *words):\n        self.words = words\n\n    def handle(self):",
+        r"server.py, line 7: the framework's __init__\(\) calls handle\(\)",
+    ),
+    "unpacks-a-connection": (
+        *(7, "name = self.rfile.readline().decode().strip()", "name, sock = self.request"),
+        "in handle.. of a TCP server self.request is the connection",
+    ),
+    "handle-without-self": (7, "def handle(self)", "def handle()", "a method has self before all else"),
+    "module-for-class": (7, "from datetime import datetime", "import datetime", "datetime is a module and a class in"),
     "serves-one-client": (7, "serve_forever", "handle_request", r"handle_request\(\) serves one client: "),
     "framework-without-with": (
         *(7, 'with socketserver.ThreadingTCPServer(("localhost", 5000), Handler) as server:'),
@@ -460,6 +596,14 @@ BAD: dict[str, tuple[int, str, str, str]] = {
         ),
         "the second client has taken its place",
     ),
+    "sends-all-names-in-one": (
+        *(2, 'f"{name} {datetime', "f\"{', '.join(clients.values())} {datetime"),
+        "each client gets the names of all",
+    ),
+    "many-times-a-second": (
+        *(2, "        time.sleep(3)", "        time.sleep(0.4)"),
+        r"line 13: sleep\(0.4\) is the interval",
+    ),
     "month-for-minutes": (2, "%H:%M:%S", "%H:%m:%S", "%m is the month"),
     "does-not-sleep": (2, "time.sleep(3)", "pass", "nothing waits between two times"),
     "client-takes-one": (
@@ -468,7 +612,7 @@ BAD: dict[str, tuple[int, str, str, str]] = {
         "if True:\n    print(client",
         "client.py has ended: the loop",
     ),
-    "every-four-seconds": (5, "time.sleep(3)", "time.sleep(4)", rf"after {about(4)} s\n    The interval"),
+    "every-four-seconds": (5, "time.sleep(3)", "time.sleep(4)", rf"after {about(4)} s\n    .*line 12: sleep\(4\) is"),
     "begins-late-and-is-slow": (
         *(5, TIME_TCP_SERVER),
         TIME_TCP_SERVER.replace("time.sleep(3)", "pass").replace(
@@ -727,6 +871,53 @@ def test_a_file_that_is_no_text(tmp_path: Path) -> None:
     write(tmp_path, "\0", ECHO_UDP_CLIENT)
     status, said = lab(1, tmp_path)
     assert (status, "None" in said) == (1, False), said
+
+
+def test_a_name_that_comes_once(tmp_path: Path) -> None:
+    server, client = GOOD[5]
+    named = server.replace("        try:", "        connection.sendall(name.encode())\n        try:")
+    write(tmp_path, named.replace("{name} {datetime", "{datetime"), client)
+    status, said = lab(5, tmp_path)
+    assert (status, "the time comes without the name" in said) == (1, True), said
+
+
+def test_a_client_that_sleeps_shows_an_old_time(tmp_path: Path) -> None:
+    server, client = GOOD[2]
+    sleeping = f"import time{client}    time.sleep(3)\n"
+    write(tmp_path, server.replace("time.sleep(3)", "time.sleep(1)"), sleeping)
+    status, said = lab(2, tmp_path)
+    assert (status, "✗ the time is that of now" in said) == (1, True), said
+    assert "client.py, line 8: while the client sleeps, what has come waits" in said, said
+    write(tmp_path, server, sleeping)
+    status, said = lab(2, tmp_path)
+    assert status == 0, said
+
+
+def test_a_client_that_prints_on_when_its_connection_is_closed(tmp_path: Path) -> None:
+    server, client = GOOD[5]
+    spinning = client.replace("while data := client.recv(1024):", "while True:\n        data = client.recv(1024)")
+    ending = server.replace("            while True:\n", "            if True:\n")
+    write(tmp_path, ending, spinning.replace(', end=""', ""))
+    status, said = lab(5, tmp_path)
+    assert (status, "client.py prints without end: over TCP recv() returns b''" in said) == (1, True), said
+
+
+@pytest.mark.skipif(not Path("/proc/net/if_inet6").exists(), reason="there is no IPv6")
+def test_a_client_of_another_family(tmp_path: Path) -> None:
+    server, client = GOOD[4]
+    server = server.replace('(("localhost", 5000))', '(("::1", 5000), family=socket.AF_INET6)')
+    opened = "socket.socket()\nclient.connect"
+    write(tmp_path, server, client.replace('socket.create_connection(("localhost"', f'{opened}(("127.0.0.1"'))
+    status, said = lab(4, tmp_path)
+    assert status == 1 and "the server waits at ::1, and client.py has a socket of IPv4" in said, said
+
+
+def test_two_that_receive_first(tmp_path: Path) -> None:
+    server, client = GOOD[4]
+    server = server.replace('makefile(encoding="utf-8", newline="\\n").readline()', "recv(1024).decode()")
+    write(tmp_path, server, client.replace("client.sendall", "print(client.recv(99))\nclient.sendall"))
+    status, said = lab(4, tmp_path)
+    assert status == 1 and "client.py, line 5: the client receives before it has sent" in said, said
 
 
 def test_one_client_that_leaves_stops_all(tmp_path: Path) -> None:
