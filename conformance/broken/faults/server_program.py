@@ -340,3 +340,24 @@ def says_that_a_stranger_left() -> None:
         good(self)
         if self._schedule is None:
             self._announce(f"client ({self._client}) left")
+
+
+@fault("SRV-6", service="time")
+def takes_names_that_differ_in_case_for_one() -> None:
+    """prints nothing when a new name is the old one in other letters"""
+
+    @wrap(lines.LineWriter, "post")
+    def post(good: Any, self: Any, line: str) -> None:
+        former, _, name = line.partition(" is now ")
+        if not former.lower().startswith(f"client {name.lower()} ("):
+            good(self, line)
+
+
+@fault("SRV-10")
+def passes_over_a_word_behind_two_hyphens() -> None:
+    """passes over a word that follows --"""
+
+    @wrap(arguments, "_unrecognized")
+    def unrecognized(good: Any, words: str) -> None:
+        if " " in words:
+            good(words)

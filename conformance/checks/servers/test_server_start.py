@@ -91,6 +91,7 @@ def test_default_port(target: Target, service: Service, transport: Transport) ->
 WRONG_USAGE = [
     *[[], ["chat"], ["ECHO"], ["echo", "time"], ["echo", ""], ["--port", "0"], ["echo", "--quiet", "yes"]],
     *[["echo", option] for option in ("--unknown", "-x", "--port", "--quie", "-", "--qui\net", "\udcff")],
+    *[["echo", "--", "a"], ["echo", "--", "--quiet"]],
     *[["echo", "--por", "0"], ["echo", "--port=7007 "], ["echo", "--quiet=true"], ["echo", "-port", "0"]],
     *[
         ["echo", "--port", value]
