@@ -1,6 +1,7 @@
 """Clients that get their command line, their streams or their exit status wrong."""
 
 import os
+import re
 import signal
 import socket
 import sys
@@ -422,3 +423,18 @@ def waits_for_a_connection_for_a_second() -> None:
     @wrap(clients, "run_client")
     def run_client(good: Any, options: Any, look_up: Any, talk: Any) -> Any:
         return good(options, look_up, lambda place, seconds, run: talk(place, min(seconds, 1), run))
+
+
+@fault("CLI-4", service="echo")
+def takes_no_empty_line_from_a_terminal() -> None:
+    """takes an empty line that is typed for the end of its input"""
+
+    @wrap(texts, "_lines")
+    def lines(good: Any, service: str) -> Iterator[bytes]:
+        return filter(None, good(service)) if sys.stdin.isatty() else good(service)
+
+
+@fault("CLI-6")
+def knows_milliseconds_alone() -> None:
+    """takes no more than three digits behind the point of a timeout for a number"""
+    patch(arguments, "_DURATION", re.compile(r"[0-9]{1,9}(\.[0-9]{1,3})?"))

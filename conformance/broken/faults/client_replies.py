@@ -344,3 +344,12 @@ def takes_milliseconds_at_most() -> None:
 def takes_a_day_of_lease_at_most() -> None:
     """takes a lease of more than five digits before the point for malformed"""
     patch(client, "_FORMS", {**client._FORMS, "lease": re.compile(r"[0-9]{1,5}(\.[0-9]+)?")})
+
+
+@fault("CLI-23", service="echo", transport="udp")
+def cuts_a_datagram_to_the_longest_reply() -> None:
+    """receives no more than REPLY_BYTES of a datagram, and does not look at the rest"""
+
+    @wrap(DatagramClient, "receive")
+    def receive(good: Any, self: Any, data: bytes, now: float) -> Any:
+        return good(self, data[: limits.REPLY_BYTES], now)

@@ -1,6 +1,7 @@
 """Servers that start, speak or stop in the wrong way."""
 
 import os
+import re
 import signal
 import socket
 import sys
@@ -361,3 +362,27 @@ def passes_over_a_word_behind_two_hyphens() -> None:
     def unrecognized(good: Any, words: str) -> None:
         if " " in words:
             good(words)
+
+
+@fault("SRV-17", service="time")
+def lets_lines_overtake_others() -> None:
+    """writes a line at once if the pipe has room again, although earlier ones wait"""
+
+    @wrap(lines.LineWriter, "post")
+    def post(good: Any, self: Any, line: str) -> None:
+        waits = self._at_once and (self._waiting or self._writing)
+        if not (waits and self._at_once.write(f"{line}\n".encode())):
+            good(self, line)
+
+
+@fault("SRV-6", transport="udp", service="echo")
+def replaces_one_client() -> None:
+    """prints lines for the first address that takes the place of another, and then for none"""
+    patch(endpoint, "REPLACED_AT_ONCE", 1)
+    patch(endpoint, "REPLACED_A_SECOND", 1e-9)
+
+
+@fault("SRV-10")
+def knows_milliseconds_alone() -> None:
+    """takes no more than three digits behind the point of a timeout for a number"""
+    patch(arguments, "_DURATION", re.compile(r"[0-9]{1,9}(\.[0-9]{1,3})?"))

@@ -42,7 +42,11 @@ def serve(talk: Talk, text: str) -> list[str]:
     """Answer a client that sends one message or wants one tick. Return the lines after the first that it must print."""
     transport = talk.server.transport
     if talk.service == "echo":
-        talk.expect(f"ECHO {text}")
+        if text:
+            talk.expect(f"ECHO {text}")
+        else:
+            request = talk.request("ECHO ")
+            assert request.lines in ([b"ECHO "], [b"ECHO"]), f"it sent {request}; expected an empty ECHO"
         talk.send(ok("echo", transport, text))
         return shown(ok_fields("echo", transport, text))
     talk.subscribe(text)
@@ -161,7 +165,7 @@ def test_forms_of_options(target: Target, service: Service, transport: Transport
     The host that does not count is not looked up. The text is `-`, which is no option and no file. And the longest
     timeout that no client may refuse, whatever the width of its integers.
     """
-    words = ["-", "--host", "unknown.invalid", "--port=1", "--timeout=007.50", "--timeout", "999999999"]
+    words = ["-", "--host", "unknown.invalid", "--port=1", "--timeout=007.123456789", "--timeout", "999999999"]
     words += ["--port=000{port}", "--host={host}"]
     with Talk(target, service, transport, *ENOUGH[service], where=words, timeout=None) as talk:
         lines = serve(talk, "-")
@@ -439,10 +443,12 @@ def test_asks_on_a_terminal(target: Target, service: Service, transport: Transpo
 def test_asks_nothing_if_its_output_is_no_terminal(
     target: Target, service: Service, transport: Transport, terminal: Terminal
 ) -> None:
-    """It takes no more than one line all the same."""
-    terminal.type("привет\nи ещё\n\x04")
+    """It takes no more than one line all the same, and if that is empty, the empty message."""
+    text = "" if service == "echo" else "привет"
+    terminal.type(f"{text}\nи ещё\n\x04")
     with Talk(target, service, transport, *ENOUGH[service], stdin=terminal.program) as talk:
-        lines = serve(talk, "привет")
+        with about("CLI-4"):
+            lines = serve(talk, text)
         talk.ends(0, [talk.connected, *lines])
 
 

@@ -196,7 +196,7 @@ def test_left_silent_echo_client(start_server: StartServer) -> None:
 @UDP
 @pytest.mark.requirement("SRV-6", "SRV-4")
 def test_left_forgotten_echo_client(start_server: StartServer) -> None:
-    """At the limit of clients, the one that was silent longest is forgotten; no client is refused."""
+    """At the limit of clients, the one that was silent longest is forgotten, again and again; no client is refused."""
     server = start_server("--max-clients", "2")
     with UdpPeer(server.address) as first, UdpPeer(server.address) as second, UdpPeer(server.address) as third:
         for peer in (first, second, first, third):
@@ -205,6 +205,11 @@ def test_left_forgotten_echo_client(start_server: StartServer) -> None:
         with about("SRV-4"):
             require_line(server, f"client {show_address(third.address)} connected")
             require_line_count(server, 5)
+        for peer, forgotten in (second, first), (first, third):
+            require_status(peer.ask(b"ECHO a"), "OK")
+            require_line(server, f"client {show_address(forgotten.address)} left")
+            require_line(server, f"client {show_address(peer.address)} connected")
+        require_line_count(server, 9)
 
 
 @TIME
