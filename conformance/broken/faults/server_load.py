@@ -246,3 +246,23 @@ def dies_of_a_client_that_is_dropped_twice() -> None:
         if connection not in self.connections:
             raise KeyError(connection)
         good(self, connection)
+
+
+@fault("LOAD-4", transport="tcp", service="time")
+def looks_for_idle_subscribers_at_ticks_alone() -> None:
+    """looks only when a tick is due whether a subscriber is idle"""
+
+    def deadline(self: Any) -> Any:
+        return self._schedule.deadline if self._schedule else self._active + self._idle_timeout
+
+    patch(TimeSession, "deadline", property(deadline))
+
+
+@fault("SRV-6", transport="tcp", service="time")
+def drops_idle_subscribers_without_a_word() -> None:
+    """does not print that a subscriber left whose connection it closed as idle"""
+
+    @wrap(TimeSession, "close")
+    def close(good: Any, self: Any) -> None:
+        if not self.expired:
+            good(self)

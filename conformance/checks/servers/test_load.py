@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conformance.addresses import show_address
 from conformance.as_client import peers
 from conformance.as_client.conversation import Subscription, good_request, require_service, take_turns, wait_until
 from conformance.as_client.exchange import as_text
@@ -15,6 +16,7 @@ from conformance.as_client.judgement import require_reply, require_status
 from conformance.as_client.observed import Observed, Reply, Reset
 from conformance.as_client.peers import SMALLEST_BUFFER, TcpPeer, UdpPeer, room
 from conformance.as_client.queues import is_passed_on, queues_of
+from conformance.as_client.server_lines import require_line
 from conformance.blame import about, blame
 from conformance.expected.oracle import error, expected_reply
 from conformance.expected.services import SERVICE_TABLE
@@ -263,13 +265,17 @@ def test_an_idle_connection_is_closed(server: Server) -> None:
 @TCP
 @pytest.mark.service("time")
 @pytest.mark.options("--interval", "86400", "--idle-timeout", LONG_IDLE)
-@pytest.mark.requirement("LOAD-4")
+@pytest.mark.requirement("LOAD-4", "SRV-6")
 @pytest.mark.needs("TIME-5")
 def test_a_subscriber_without_ticks_is_idle(server: Server) -> None:
+    """It subscribed a while after it had connected. It is said to have left as any other."""
     with TcpPeer(server.address) as peer:
+        wait_until(time.monotonic() + 0.1 * float(LONG_IDLE))
         subscription = Subscription(peer, "Анна")
         subscription.tick()
         require_close(peer, subscription.sent, "TIME-6")
+        with about("SRV-6"):
+            require_line(server, f"client Анна ({show_address(peer.address)}) left")
 
 
 @TCP
