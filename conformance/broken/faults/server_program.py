@@ -386,3 +386,13 @@ def replaces_one_client() -> None:
 def knows_milliseconds_alone() -> None:
     """takes no more than three digits behind the point of a timeout for a number"""
     patch(arguments, "_DURATION", re.compile(r"[0-9]{1,9}(\.[0-9]{1,3})?"))
+
+
+@fault("SRV-17", service="time")
+def counts_dropped_lines_again() -> None:
+    """says of the lines that it dropped earlier that they are missing, too, where later ones are"""
+
+    def count(self: Any, dropped: int) -> None:
+        self._counted = max(dropped, getattr(self, "_counted", 0))
+
+    setattr(lines.LineWriter, "_dropped", property(lambda self: self._counted, count))  # noqa: B010 - mypy sees an int
