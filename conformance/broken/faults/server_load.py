@@ -266,3 +266,13 @@ def drops_idle_subscribers_without_a_word() -> None:
     def close(good: Any, self: Any) -> None:
         if not self.expired:
             good(self)
+
+
+@fault("ERR-10", transport="tcp")
+def keeps_its_side_open_after_busy() -> None:
+    """says busy, and shuts its side of the connection only when it closes it"""
+
+    def refuse(sock: socket.socket) -> None:
+        sock.send(BUSY)
+
+    patch(tcp_server, "refuse", refuse)
