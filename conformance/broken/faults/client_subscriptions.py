@@ -4,6 +4,7 @@ from typing import Any
 
 from conformance.broken import fault, wrap
 from spec.client import Tick
+from spec.codec import Reply
 from spec.datagram_client import TickOrder, TimeDatagramClient
 from spec.limits import LEASE_INTERVALS
 
@@ -62,3 +63,26 @@ def reckons_a_past_lease_by_the_present_interval() -> None:
     def renewed(good: Any, self: Any, interval: float, **how: Any) -> None:
         self._lease = LEASE_INTERVALS * interval
         good(self, interval, **how)
+
+
+@fault("CLI-18", service="time", transport="udp")
+def counts_an_interval_from_a_repetition() -> None:
+    """renews an interval after it has repeated a renewal, not after the renewal"""
+
+    @wrap(TimeDatagramClient, "_plan")
+    def plan(good: Any, self: Any, now: float) -> None:
+        good(self, now)
+        if self.subscribed and self._sendings == 2:
+            self._renewal = now + self._interval
+
+
+@fault("CLI-1", service="time", transport="udp")
+def says_nothing_at_a_tick() -> None:
+    """does not say that it is connected when the first valid reply is a TICK"""
+
+    @wrap(TimeDatagramClient, "_take")
+    def take(good: Any, self: Any, reply: Reply, now: float) -> bytes:
+        connected, self.connected = self.connected, self.connected or reply.status == "TICK"
+        out: bytes = good(self, reply, now)
+        self.connected = connected if reply.status == "TICK" else self.connected
+        return out
