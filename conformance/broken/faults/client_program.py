@@ -1,6 +1,7 @@
 """Clients that get their command line, their streams or their exit status wrong."""
 
 import os
+import re
 import signal
 import socket
 import sys
@@ -392,3 +393,48 @@ def doubles_a_backslash() -> None:
     @wrap(text, "visible")
     def visible(good: Any, shown: str) -> str:
         return str(good(shown.replace("\\", "\\\\")))
+
+
+@fault("CLI-8")
+def passes_over_a_word_behind_two_hyphens() -> None:
+    """passes over a word that follows -- although it has its text already"""
+
+    @wrap(arguments, "_unrecognized")
+    def unrecognized(good: Any, words: str) -> None:
+        if words.startswith("-"):
+            good(words)
+
+
+@fault("CLI-9", service="echo", transport="udp")
+def forgets_its_status_at_the_next_address() -> None:
+    """exits with status 0 when it has refused a message before it went on to the next address of a name"""
+
+    @wrap(clients.ClientRun, "open")
+    def open_(good: Any, self: Any, *how: Any) -> Any:
+        opened = good(self, *how)
+        opened.status = 0
+        return opened
+
+
+@fault("CLI-7", transport="tcp")
+def waits_for_a_connection_for_a_second() -> None:
+    """gives up after a second where the connection does not stand, whatever its timeout"""
+
+    @wrap(clients, "run_client")
+    def run_client(good: Any, options: Any, look_up: Any, talk: Any) -> Any:
+        return good(options, look_up, lambda place, seconds, run: talk(place, min(seconds, 1), run))
+
+
+@fault("CLI-4", service="echo")
+def takes_no_empty_line_from_a_terminal() -> None:
+    """takes an empty line that is typed for the end of its input"""
+
+    @wrap(texts, "_lines")
+    def lines(good: Any, service: str) -> Iterator[bytes]:
+        return filter(None, good(service)) if sys.stdin.isatty() else good(service)
+
+
+@fault("CLI-6")
+def knows_milliseconds_alone() -> None:
+    """takes no more than three digits behind the point of a timeout for a number"""
+    patch(arguments, "_DURATION", re.compile(r"[0-9]{1,9}(\.[0-9]{1,3})?"))

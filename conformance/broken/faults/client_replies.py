@@ -322,3 +322,34 @@ def keeps_silent_about_complaints_left_out() -> None:
     def report(good: Any, self: DatagramClient, *how: Any) -> None:
         good(self, *how)
         self._unreported = 0
+
+
+@fault("CLI-24", service="time")
+def takes_a_comma_for_a_point() -> None:
+    """takes a time with a comma before its milliseconds"""
+    patch(client, "_FORMS", {**client._FORMS, "time": re.compile(FIELDS["time"].replace(r"\.", "[.,]"))})
+
+    @wrap(client, "parse_tick")
+    def parse_tick(good: Any, reply: Reply) -> Any:
+        return good(reply._replace(fields={**reply.fields, "time": reply.fields["time"].replace(",", ".")}))
+
+
+@fault("CLI-24", service="time", transport="udp")
+def takes_milliseconds_at_most() -> None:
+    """takes an interval with more than three digits behind the point for malformed"""
+    patch(client, "_FORMS", {**client._FORMS, "interval": re.compile(r"[0-9]+(\.[0-9]{1,3})?")})
+
+
+@fault("CLI-24", service="time", transport="udp")
+def takes_a_day_of_lease_at_most() -> None:
+    """takes a lease of more than five digits before the point for malformed"""
+    patch(client, "_FORMS", {**client._FORMS, "lease": re.compile(r"[0-9]{1,5}(\.[0-9]+)?")})
+
+
+@fault("CLI-23", service="echo", transport="udp")
+def cuts_a_datagram_to_the_longest_reply() -> None:
+    """receives no more than REPLY_BYTES of a datagram, and does not look at the rest"""
+
+    @wrap(DatagramClient, "receive")
+    def receive(good: Any, self: Any, data: bytes, now: float) -> Any:
+        return good(self, data[: limits.REPLY_BYTES], now)

@@ -235,3 +235,44 @@ def keeps_each_subscriber() -> None:
         if self._schedule is not None:
             self._active = now
         return good(self, now, utc, blocked=blocked)
+
+
+@fault("LOAD-3", transport="tcp")
+def dies_of_a_client_that_is_dropped_twice() -> None:
+    """dies when it is to drop a client that it has just dropped as idle, since it had left, too"""
+
+    @wrap(Server, "drop")
+    def drop(good: Any, self: Server, connection: Connection) -> None:
+        if connection not in self.connections:
+            raise KeyError(connection)
+        good(self, connection)
+
+
+@fault("LOAD-4", transport="tcp", service="time")
+def looks_for_idle_subscribers_at_ticks_alone() -> None:
+    """looks only when a tick is due whether a subscriber is idle"""
+
+    def deadline(self: Any) -> Any:
+        return self._schedule.deadline if self._schedule else self._active + self._idle_timeout
+
+    patch(TimeSession, "deadline", property(deadline))
+
+
+@fault("SRV-6", transport="tcp", service="time")
+def drops_idle_subscribers_without_a_word() -> None:
+    """does not print that a subscriber left whose connection it closed as idle"""
+
+    @wrap(TimeSession, "close")
+    def close(good: Any, self: Any) -> None:
+        if not self.expired:
+            good(self)
+
+
+@fault("ERR-10", transport="tcp")
+def keeps_its_side_open_after_busy() -> None:
+    """says busy, and shuts its side of the connection only when it closes it"""
+
+    def refuse(sock: socket.socket) -> None:
+        sock.send(BUSY)
+
+    patch(tcp_server, "refuse", refuse)

@@ -1,6 +1,7 @@
 """Servers that start, speak or stop in the wrong way."""
 
 import os
+import re
 import signal
 import socket
 import sys
@@ -340,3 +341,58 @@ def says_that_a_stranger_left() -> None:
         good(self)
         if self._schedule is None:
             self._announce(f"client ({self._client}) left")
+
+
+@fault("SRV-6", service="time")
+def takes_names_that_differ_in_case_for_one() -> None:
+    """prints nothing when a new name is the old one in other letters"""
+
+    @wrap(lines.LineWriter, "post")
+    def post(good: Any, self: Any, line: str) -> None:
+        former, _, name = line.partition(" is now ")
+        if not former.lower().startswith(f"client {name.lower()} ("):
+            good(self, line)
+
+
+@fault("SRV-10")
+def passes_over_a_word_behind_two_hyphens() -> None:
+    """passes over a word that follows --"""
+
+    @wrap(arguments, "_unrecognized")
+    def unrecognized(good: Any, words: str) -> None:
+        if " " in words:
+            good(words)
+
+
+@fault("SRV-17", service="time")
+def lets_lines_overtake_others() -> None:
+    """writes a line at once if the pipe has room again, although earlier ones wait"""
+
+    @wrap(lines.LineWriter, "post")
+    def post(good: Any, self: Any, line: str) -> None:
+        waits = self._at_once and (self._waiting or self._writing)
+        if not (waits and self._at_once.write(f"{line}\n".encode())):
+            good(self, line)
+
+
+@fault("SRV-6", transport="udp", service="echo")
+def replaces_one_client() -> None:
+    """prints lines for the first address that takes the place of another, and then for none"""
+    patch(endpoint, "REPLACED_AT_ONCE", 1)
+    patch(endpoint, "REPLACED_A_SECOND", 1e-9)
+
+
+@fault("SRV-10")
+def knows_milliseconds_alone() -> None:
+    """takes no more than three digits behind the point of a timeout for a number"""
+    patch(arguments, "_DURATION", re.compile(r"[0-9]{1,9}(\.[0-9]{1,3})?"))
+
+
+@fault("SRV-17", service="time")
+def counts_dropped_lines_again() -> None:
+    """says of the lines that it dropped earlier that they are missing, too, where later ones are"""
+
+    def count(self: Any, dropped: int) -> None:
+        self._counted = max(dropped, getattr(self, "_counted", 0))
+
+    setattr(lines.LineWriter, "_dropped", property(lambda self: self._counted, count))  # noqa: B010 - mypy sees an int

@@ -233,3 +233,13 @@ def cuts_long_replies() -> None:
     @wrap(EchoEndpoint, "receive")
     def receive(good: Any, *arguments: Any) -> list[bytes]:
         return [reply[i : i + 1400] for reply in good(*arguments) for i in range(0, len(reply), 1400)]
+
+
+@fault("REQ-3", transport="udp")
+def takes_a_cr_for_the_end_of_a_verb() -> None:
+    """takes the CR behind a verb without an argument for a part of it when further lines follow"""
+
+    @wrap(codec, "parse_datagram")
+    def parse(good: Any, datagram: bytes, verbs: Any) -> Any:
+        line, _, further = datagram.partition(b"\n")
+        return None if further and b" " not in line and line.endswith(b"\r") else good(datagram, verbs)

@@ -230,8 +230,12 @@ def test_takes_the_longest_reply(target: Target, transport: Transport) -> None:
     room = REPLY_BYTES - len(reply("OK", *fields, ("x", "")))
     with Talk(target, "echo", transport, fields[0][1]) as talk:
         talk.request()
-        talk.send(reply("OK", *fields, ("x", "ы" * (room // 2) + "y" * (room % 2))))
-        talk.ends(0, [talk.connected, *shown(fields)])
+        longest = reply("OK", *fields, ("x", "ы" * (room // 2) + "y" * (room % 2)))
+        if transport == "udp":
+            talk.send(longest + b"\n")
+            talk.expect_errors(1, "a byte more")
+        talk.send(longest)
+        talk.ends(0, [talk.connected, *shown(fields)], [""] * (transport == "udp"))
 
 
 def _malformed(transport: Transport) -> Iterator[tuple[str, str, bytes]]:

@@ -42,7 +42,11 @@ def serve(talk: Talk, text: str) -> list[str]:
     """Answer a client that sends one message or wants one tick. Return the lines after the first that it must print."""
     transport = talk.server.transport
     if talk.service == "echo":
-        talk.expect(f"ECHO {text}")
+        if text:
+            talk.expect(f"ECHO {text}")
+        else:
+            request = talk.request("ECHO ")
+            assert request.lines in ([b"ECHO "], [b"ECHO"]), f"it sent {request}; expected an empty ECHO"
         talk.send(ok("echo", transport, text))
         return shown(ok_fields("echo", transport, text))
     talk.subscribe(text)
@@ -83,18 +87,27 @@ def two_addresses(target: Target, transport: Transport) -> Iterator[Target]:
         yield replace(target, commands={(transport, "client"): command})
 
 
-@pytest.mark.requirement("CLI-7")
-@pytest.mark.needs("CLI-1", "CLI-3", "CLI-16", "CLI-19", "CLI-22")
+@pytest.mark.requirement("CLI-7", "CLI-9")
+@pytest.mark.needs("CLI-1", "CLI-3", "CLI-4", "CLI-8", "CLI-16", "CLI-19", "CLI-22")
 def test_tries_each_address_of_a_name(target: Target, service: Service, transport: Transport) -> None:
-    """A name has two addresses, and at one of them nobody listens: at the second, by RFC 6724, and at the first."""
+    """A name has two addresses, and at one of them nobody listens: at the second, by RFC 6724, and at the first.
+
+    A line of standard input that is no message counts at the next address too.
+    """
+    words, stdin, status = [*ENOUGH[service], "привет"], "", 0
+    if service == "echo":
+        words, stdin, status = [], "\x01\nпривет\n", 2
     with two_addresses(target, transport) as resolving:
         for host, nobody in ("::1", "127.0.0.1"), ("127.0.0.1", "::1"):
             if transport == "udp" and host == "127.0.0.1":
                 target.need("udp-refusals")
                 require_refusals(nobody)
-            with Talk(resolving, service, transport, *ENOUGH[service], "привет", host=host, where=TWO) as talk:
+            with Talk(resolving, service, transport, *words, stdin=stdin, host=host, where=TWO) as talk:
                 lines = serve(talk, "привет")
-                talk.ends(0, [talk.connected, *lines])
+                ended = talk.program.wait()
+                with about("CLI-9"):
+                    assert ended == status, talk.program.describe(f"its exit status is {ended}; expected {status}")
+                talk.ends(status, [talk.connected, *lines], [""] * (status == 2))
 
 
 @pytest.mark.slow
@@ -152,7 +165,7 @@ def test_forms_of_options(target: Target, service: Service, transport: Transport
     The host that does not count is not looked up. The text is `-`, which is no option and no file. And the longest
     timeout that no client may refuse, whatever the width of its integers.
     """
-    words = ["-", "--host", "unknown.invalid", "--port=1", "--timeout=007.50", "--timeout", "999999999"]
+    words = ["-", "--host", "unknown.invalid", "--port=1", "--timeout=007.123456789", "--timeout", "999999999"]
     words += ["--port=000{port}", "--host={host}"]
     with Talk(target, service, transport, *ENOUGH[service], where=words, timeout=None) as talk:
         lines = serve(talk, "-")
@@ -277,7 +290,8 @@ def usages(host: str, port: int, offered: Sequence[Service] = SERVICES) -> Itera
     where = ["--host", host, "--port", str(port)]
     services = cycle(offered)
     yield from ([], where, ["chat", *where, "x"], ["ECHO", *where, "x"], ["Time", *where, "x"], ["", *where, "x"])
-    yield from ([next(services), *where, "x", word] for word in ("y", "echo", ""))
+    yield from ([next(services), *where, "x", *words] for words in (["y"], ["echo"], [""], ["--", "y"]))
+    yield [next(services), *where, "--", "x", "y"]
     for option, values in {
         "--port": ["", "+7007", "70\n07", "7007\n", "0", "-1", "65536", "7.0", "http", "٧"],
         "--timeout": ["", "0", "0.0", "-1", "nan", "inf", "1e1", "soon", "3.", ".5"],
@@ -430,10 +444,12 @@ def test_asks_on_a_terminal(target: Target, service: Service, transport: Transpo
 def test_asks_nothing_if_its_output_is_no_terminal(
     target: Target, service: Service, transport: Transport, terminal: Terminal
 ) -> None:
-    """It takes no more than one line all the same."""
-    terminal.type("привет\nи ещё\n\x04")
+    """It takes no more than one line all the same, and if that is empty, the empty message."""
+    text = "" if service == "echo" else "привет"
+    terminal.type(f"{text}\nи ещё\n\x04")
     with Talk(target, service, transport, *ENOUGH[service], stdin=terminal.program) as talk:
-        lines = serve(talk, "привет")
+        with about("CLI-4"):
+            lines = serve(talk, text)
         talk.ends(0, [talk.connected, *lines])
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
@@ -208,9 +209,13 @@ def test_gives_up_while_the_connection_does_not_stand(
     target: Target, service: Service, full_backlog: tuple[str, int]
 ) -> None:
     host, port = full_backlog
-    timeout = ["--timeout", f"{0.5 * SCALE:g}"]
-    with target.program("tcp", "client", service, "--host", host, "--port", str(port), *timeout, "привет") as program:
+    timeout = 2 * SCALE  # longer than a program takes to start
+    words = ["--host", host, "--port", str(port), "--timeout", f"{timeout:g}", "привет"]
+    start = time.monotonic()
+    with target.program("tcp", "client", service, *words) as program:
         assert program.wait() == 1, program.describe("expected status 1")
+        waited = time.monotonic() - start
+        assert waited >= timeout, program.describe(f"it gave up after {waited:g} s; expected {timeout:g} s")
         with about("CLI-2"):
             assert program.output == [], program.describe("it said 'connected' before there is a connection")
         with about("CLI-10"):

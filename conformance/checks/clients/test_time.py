@@ -190,8 +190,10 @@ def test_uses_the_first_of_several_fields(target: Target, transport: Transport) 
 def test_takes_an_interval_at_its_limit(target: Target, transport: Transport, limit: str) -> None:
     with Talk(target, "time", transport, "--ticks", "1", "Анна") as talk:
         talk.subscribe("Анна", limit)
-        if transport == "udp":  # there an OK may come again; this one has the least lease
+        if transport == "udp":  # there an OK may come again; these have the least lease, and the most digits
             talk.send(reply("OK", *replaced(ok_fields("time", "udp", "Анна", limit), "lease", "0")))
+            longest = ok_fields("time", "udp", "Анна", "86399.123456789")
+            talk.send(reply("OK", *replaced(longest, "lease", "999999999.123456789")))
         talk.send(tick("Анна", 1))
         talk.ends(0, [talk.connected, *tick_lines("Анна", [1])], renewing=True)
 
@@ -450,6 +452,7 @@ def _malformed_ticks(transport: Transport) -> Iterator[tuple[str, str, bytes]]:
         ("time", "2026-11-23t09:00:02.250Z"),
         ("time", "2026-11-23 09:00:02.250Z"),
         ("time", "2026-11-23T09:00:02.250+00:00"),
+        ("time", "2026-11-23T09:00:02,250Z"),
         ("time", "2026-11-23T09:00:02.25Z"),
         ("time", "2026-11-23T09:00:02.250000Z"),
         ("time", "2026-11-23T09:00:02Z"),

@@ -220,11 +220,13 @@ def test_a_late_answer_puts_off_no_renewal(target: Target) -> None:
 @pytest.mark.service("time")
 @pytest.mark.requirement("CLI-28", "CLI-18")
 def test_repeats_a_renewal_that_has_no_answer(target: Target) -> None:
-    """It is repeated once; then the next renewal is due."""
-    half = 0.9 * SCALE
+    """It is repeated once, after more than the second of CLI-13; answered then, it puts off no renewal."""
+    half = 1.15 * SCALE
     with Talk(target, "time", "udp", "--ticks", "1", "Анна") as talk:
-        talk.subscribe("Анна", interval(2 * 0.9))
-        requests = [talk.udp.requests[-1], *(renewal(talk, TOKEN) for _ in range(3))]
+        talk.subscribe("Анна", interval(2 * 1.15))
+        requests = [talk.udp.requests[-1], *(renewal(talk, TOKEN) for _ in range(2))]
+        talk.send(subscribed("Анна", interval(2 * 1.15)))
+        requests.append(renewal(talk, TOKEN))
         assert took(gaps(requests)[:2], [2 * half, half]), (
             f"the gaps are {gaps(requests)} s; expected half of the first"
         )
@@ -307,10 +309,11 @@ def test_goes_on_when_seq_starts_anew(target: Target) -> None:
         talk.send(challenge("anew"))
         renewal(talk, "anew")
         talk.send(subscribed("Анна", again))
-        talk.send(tick("Анна", 1, 8), tick("Анна", 2, 9))
+        # The first ones of the new subscription got lost: the seq is that which was printed last.
+        talk.send(tick("Анна", 6, 8), tick("Анна", 7, 9))
         # Late ones from before the restart, with a higher seq, and doubled ones.
-        talk.send(tick("Анна", 7, 7), tick("Анна", 6, 6), tick("Анна", 9, 9), tick("Анна", 1, 8))
-        talk.send(tick("Анна", 3, 10))
+        talk.send(tick("Анна", 8, 7), tick("Анна", 6, 6), tick("Анна", 9, 9), tick("Анна", 6, 8))
+        talk.send(tick("Анна", 8, 10))
         renewal(talk, "anew")
         talk.send(subscribed("Анна", again), tick("Анна", 1, 12))
         talk.ends(0, [talk.connected, *tick_lines("Анна", [5, 6, 8, 9, 10, 12])], renewing=True)
@@ -337,17 +340,18 @@ def test_prints_ticks_although_the_clock_was_set_back(target: Target) -> None:
 
 @pytest.mark.service("time")
 @pytest.mark.requirement("CLI-20")
-@pytest.mark.parametrize(("seq", "second"), [(2, 45), (4, 41)])
-def test_tells_a_new_subscription_by_its_first_ticks(target: Target, seq: int, second: int) -> None:
+@pytest.mark.parametrize(("printed", "seq", "second"), [(4, 3, 45), (3, 4, 41)])
+def test_tells_a_new_subscription_by_its_first_ticks(target: Target, printed: int, seq: int, second: int) -> None:
     """The tick `seq` is not later and not higher; it fits between no two of those printed, so it begins a new one."""
     first, anew = tick("Анна", seq, second), subscribed("Анна", LONG)
     with Talk(target, "time", "udp", "--ticks", "5", "Анна") as talk:
         talk.subscribe("Анна")
-        talk.send(tick("Анна", 1, 40), tick("Анна", 3, 43), tick("Анна", 5, 46))
+        talk.send(tick("Анна", 1, 40), tick("Анна", printed, 43), tick("Анна", 5, 46))
         talk.send(anew, first)  # a second OK without a CHALLENGE begins nothing
         talk.send(challenge("anew"), anew)
         # These can be late ones of the present subscription, are copies of its ticks, or are no first ticks.
-        talk.send(tick("Анна", 2, 42), tick("Анна", 4, 44), tick("Анна", 3, 43), tick("Анна", 5, 39))
+        talk.send(tick("Анна", 2, 42), tick("Анна", seq, 43 + (seq - printed) / 2))
+        talk.send(tick("Анна", printed, 43), tick("Анна", 5, 39))
         talk.send(first, first, tick("Анна", seq + 1, second + 0.5))
         expected = [*tick_lines("Анна", [40, 43, 46]), *tick_lines("Анна", [second, second + 0.5])]
         talk.ends(0, [talk.connected, *expected])
@@ -357,25 +361,28 @@ def test_tells_a_new_subscription_by_its_first_ticks(target: Target, seq: int, s
 @pytest.mark.service("time")
 @pytest.mark.requirement("CLI-20")
 def test_a_new_subscription_is_expected_for_a_lease(target: Target) -> None:
-    """An OK that follows a CHALLENGE, or the OK before it by a lease, allows one; late ticks are feared for longer."""
-    every, lease = interval(0.25), LEASE_INTERVALS * 0.25 * SCALE
+    """An OK that follows a CHALLENGE, or the OK before it by a lease, allows one; late ticks are feared for longer.
+
+    By which lease it follows is a matter of the OK before it: the last one has a far longer interval.
+    """
+    short, long = 0.05, 0.5
     with Talk(target, "time", "udp", "--ticks", "5", "Анна") as talk:
 
-        def let_a_lease_pass(second: float) -> None:
+        def let_a_lease_pass(second: float, seconds: float) -> None:
             """Wait until the tick of that second is printed, then for a lease and what may come on top."""
             (line,) = tick_lines("Анна", [second])
             talk.program.expect_line(re.escape(line), shown=line)
-            talk.program.wait_until(lambda: False, lease + LATENESS)
+            talk.program.wait_until(lambda: False, LEASE_INTERVALS * seconds * SCALE + LATENESS)
 
-        talk.subscribe("Анна", every)
+        talk.subscribe("Анна", interval(0.25))
         talk.send(tick("Анна", 1, 40), tick("Анна", 2, 43))
         renewal(talk, TOKEN)
         talk.send(challenge("anew"))
         renewal(talk, "anew")
-        talk.send(subscribed("Анна", every), tick("Анна", 3, 46))
-        let_a_lease_pass(46)
-        talk.send(tick("Анна", 1, 10), subscribed("Анна", every), tick("Анна", 1, 20))
-        let_a_lease_pass(20)
+        talk.send(subscribed("Анна", interval(short)), tick("Анна", 3, 46))
+        let_a_lease_pass(46, short)
+        talk.send(tick("Анна", 1, 10), subscribed("Анна", interval(long)), tick("Анна", 1, 20))
+        let_a_lease_pass(20, long)
         talk.send(tick("Анна", 3, 19), tick("Анна", 2, 23))
         talk.ends(0, [talk.connected, *tick_lines("Анна", [40, 43, 46, 20, 23])], renewing=True)
 
@@ -400,19 +407,22 @@ def test_a_flood_of_datagrams_stops_no_timer(target: Target, service: Service) -
 
 @pytest.mark.slow
 @pytest.mark.service("time")
-@pytest.mark.requirement("CLI-27", "CLI-13")
+@pytest.mark.requirement("CLI-27", "CLI-13", "CLI-1")
 def test_prints_a_tick_that_overtakes_the_ok(target: Target) -> None:
-    """It makes no subscriber of the client, which repeats its request until the OK comes."""
-    with Talk(target, "time", "udp", "--ticks", "2", "Анна") as talk:
+    """It makes no subscriber of the client, which repeats its request until the OK comes.
+
+    One comes before the CHALLENGE, too, which is answered at once all the same: so the repetition comes after 1 s.
+    """
+    with Talk(target, "time", "udp", "--ticks", "3", "Анна") as talk:
         talk.expect("TIME Анна")
-        talk.send(challenge(TOKEN))
+        talk.send(tick("Анна", 1), challenge(TOKEN))
         asked = talk.expect("TIME Анна", f"token: {TOKEN}")
-        talk.send(tick("Анна", 1))
+        talk.send(tick("Анна", 2))
         again = talk.request("TIME Анна", f"token: {TOKEN}")
         gap = again.at - asked.at
         assert again.data == asked.data and took([gap], [1]), f"it sent {again} after {gap:g} s; expected it after 1 s"
-        talk.send(subscribed("Анна", LONG), tick("Анна", 2))
-        talk.ends(0, [talk.connected, *tick_lines("Анна", [1, 2])])
+        talk.send(subscribed("Анна", LONG), tick("Анна", 3))
+        talk.ends(0, [talk.connected, *tick_lines("Анна", [1, 2, 3])])
 
 
 @pytest.mark.slow
@@ -428,7 +438,8 @@ def test_time_survives_a_restart(target: Target) -> None:
         talk.send(challenge("anew"))
         again = renewal(talk, "anew")
         assert "TIME Анна".encode() in again.lines, "it subscribed again under another name"
-        talk.send(subscribed("Анна", interval(0.1)), tick("Анна", 1, 5), tick("Анна", 2, 6))
+        late = tick("Борис", 43, 3)
+        talk.send(subscribed("Анна", interval(0.1)), tick("Анна", 1, 5), late, tick("Анна", 2, 6))
         lines = [*tick_lines("Борис", [1, 2]), *tick_lines("Анна", [5, 6])]
         talk.ends(0, [talk.connected, *lines], renewing=True)
 

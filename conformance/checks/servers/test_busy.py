@@ -47,9 +47,14 @@ def test_busy_over_tcp(start_server: StartServer) -> None:
     with first, second:
         for peer in (first, second):
             require_status(peer.ask(good), "OK")
+        waits = []
         for _ in range(3):
             with TcpPeer(server.address) as third:
-                require_reply(third.rest(), error("busy"))
+                answer = third.reply()
+                require_reply(answer, error("busy"))
+                assert (more := third.rest()) == b"", f"more bytes than expected: {as_text(more)}"
+                waits.append(time.monotonic() - answer.at)
+        assert min(waits) < JUDGE_LATENESS, f"the stream ended {min(waits):.3f} s after busy; expected at once"
         with server.paused():
             eager = TcpPeer(server.address)
             eager.send(good + b"\n")

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conformance.addresses import show_address
 from conformance.as_client import peers
 from conformance.as_client.conversation import Subscription, good_request, require_service, take_turns, wait_until
 from conformance.as_client.exchange import as_text
@@ -15,6 +16,7 @@ from conformance.as_client.judgement import require_reply, require_status
 from conformance.as_client.observed import Observed, Reply, Reset
 from conformance.as_client.peers import SMALLEST_BUFFER, TcpPeer, UdpPeer, room
 from conformance.as_client.queues import is_passed_on, queues_of
+from conformance.as_client.server_lines import require_line
 from conformance.blame import about, blame
 from conformance.expected.oracle import error, expected_reply
 from conformance.expected.services import SERVICE_TABLE
@@ -263,13 +265,17 @@ def test_an_idle_connection_is_closed(server: Server) -> None:
 @TCP
 @pytest.mark.service("time")
 @pytest.mark.options("--interval", "86400", "--idle-timeout", LONG_IDLE)
-@pytest.mark.requirement("LOAD-4")
+@pytest.mark.requirement("LOAD-4", "SRV-6")
 @pytest.mark.needs("TIME-5")
 def test_a_subscriber_without_ticks_is_idle(server: Server) -> None:
+    """It subscribed a while after it had connected. It is said to have left as any other."""
     with TcpPeer(server.address) as peer:
+        wait_until(time.monotonic() + 0.1 * float(LONG_IDLE))
         subscription = Subscription(peer, "Анна")
         subscription.tick()
         require_close(peer, subscription.sent, "TIME-6")
+        with about("SRV-6"):
+            require_line(server, f"client Анна ({show_address(peer.address)}) left")
 
 
 @TCP
@@ -352,6 +358,24 @@ def test_who_takes_what_waited_stays(server: Server) -> None:
                 if taken < start + idle and time.monotonic() < taken + idle:
                     raise blame(AssertionError(f"{observed}"), "LOAD-4" if len(came) == count else "TCP-5") from None
     raise Inconclusive(f"this machine is too slow for an idle timeout of {idle} s")
+
+
+@pytest.mark.slow
+@TCP
+@IDLE_OPTIONS
+@pytest.mark.requirement("LOAD-3", "LOAD-4")
+def test_clients_that_leave_when_they_are_idle(server: Server) -> None:
+    """The server sleeps until both are true of some, and one has sent a request by then: it may drop them all."""
+    with ExitStack() as stack:
+        clients = [stack.enter_context(TcpPeer(server.address)) for _ in range(6)]
+        require_service(server)
+        with server.paused():
+            for leave in TcpPeer.half_close, TcpPeer.reset, TcpPeer.close:
+                leave(clients.pop())
+            clients[0].request(good_request(server.service))
+            wait_until(time.monotonic() + 1.2 * float(IDLE))
+        for _ in range(3):
+            require_service(server)
 
 
 @pytest.mark.slow

@@ -196,7 +196,7 @@ def test_left_silent_echo_client(start_server: StartServer) -> None:
 @UDP
 @pytest.mark.requirement("SRV-6", "SRV-4")
 def test_left_forgotten_echo_client(start_server: StartServer) -> None:
-    """At the limit of clients, the one that was silent longest is forgotten; no client is refused."""
+    """At the limit of clients, the one that was silent longest is forgotten, again and again; no client is refused."""
     server = start_server("--max-clients", "2")
     with UdpPeer(server.address) as first, UdpPeer(server.address) as second, UdpPeer(server.address) as third:
         for peer in (first, second, first, third):
@@ -205,24 +205,29 @@ def test_left_forgotten_echo_client(start_server: StartServer) -> None:
         with about("SRV-4"):
             require_line(server, f"client {show_address(third.address)} connected")
             require_line_count(server, 5)
+        for peer, forgotten in (second, first), (first, third):
+            require_status(peer.ask(b"ECHO a"), "OK")
+            require_line(server, f"client {show_address(forgotten.address)} left")
+            require_line(server, f"client {show_address(peer.address)} connected")
+        require_line_count(server, 9)
 
 
 @TIME
 @pytest.mark.requirement("SRV-6")
 def test_left_time_client(start_server: StartServer) -> None:
-    """With its last name; the change of name has a line too. Who never had a name has none."""
+    """With its last name; the change of name has a line too, if only of its letters. Who never had a name has none."""
     server = start_server("--interval", SHORT)
     with peers.connect(server) as stranger:
         stranger.ask(b"TIME")
     with peers.connect(server) as peer:
         subscription = Subscription(peer, "Анна")
         subscription.tick()
-        subscription.request("Борис")
+        subscription.request("АННА")
         address = show_address(peer.address)
-        require_line(server, f"client Анна ({address}) is now Борис")
+        require_line(server, f"client Анна ({address}) is now АННА")
         if server.transport == "tcp":
             peer.close()
-        require_line(server, f"client Борис ({address}) left")
+        require_line(server, f"client АННА ({address}) left")
         require_line_count(server, 4)
 
 

@@ -91,6 +91,7 @@ def test_default_port(target: Target, service: Service, transport: Transport) ->
 WRONG_USAGE = [
     *[[], ["chat"], ["ECHO"], ["echo", "time"], ["echo", ""], ["--port", "0"], ["echo", "--quiet", "yes"]],
     *[["echo", option] for option in ("--unknown", "-x", "--port", "--quie", "-", "--qui\net", "\udcff")],
+    *[["echo", "--", "a"], ["echo", "--", "--quiet"]],
     *[["echo", "--por", "0"], ["echo", "--port=7007 "], ["echo", "--quiet=true"], ["echo", "-port", "0"]],
     *[
         ["echo", "--port", value]
@@ -169,7 +170,13 @@ def test_forms_of_options(start_server: StartServer) -> None:
     before.stop()
     clients = {"udp": "004294967296", "tcp": "0010"}[before.transport]  # each client over TCP is an open file
     options = ["--host", "unknown.invalid", "--port", "1", "--interval=0.5"]
-    options += ["--idle-timeout=007.50", "--idle-timeout", "999999999", "--max-clients=1", f"--max-clients={clients}"]
+    options += [
+        "--idle-timeout=007.123456789",
+        "--idle-timeout",
+        "999999999",
+        "--max-clients=1",
+        f"--max-clients={clients}",
+    ]
     server = start_server(*options, "--interval=03.0", f"--port=000{before.port}", f"--host={OWN_HOST}")
     require_url(server, before.url)
     with ExitStack() as stack:
