@@ -86,6 +86,13 @@ def require_replies(came: Sequence[bytes | None], expected: Sequence[bytes | Non
     assert len(came) <= len(expected), f"more than {len(expected)} replies came: {_show(came[len(expected)] or b'')}"
 
 
+def require_whole(replies: Sequence[bytes], expected: bytes, count: int) -> None:
+    """Raise AssertionError unless `count` equal requests got as many good replies; a cut reply breaks no field."""
+    whole = list(replies).count(expected)
+    others = len(replies) - whole
+    assert (whole, others) == (count, 0), f"{whole} whole replies to {count} requests, and {others} others"
+
+
 def _require_values(fields: Mapping[str, str], expected: Mapping[str, str], prefix: str) -> None:
     for name, value in expected.items():
         if (came := fields[name]) != value:

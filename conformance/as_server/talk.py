@@ -131,7 +131,9 @@ class Talk:
 
     def _nothing_came(self, error: AssertionError) -> str:
         """Return what came instead of a request."""
-        if not self.was_reached and not self.program.running:
+        if not self.program.running and self.server.requests:
+            return f"the client has ended with {self.program.ending}, and no further request came"
+        if not self.program.running:
             return f"the client has ended with {self.program.ending}, and no request came"
         if self._input_goes_on and not self.server.requests:
             return f"{error} (does it wait for its input to end?)"
