@@ -34,6 +34,7 @@ TOGETHER = 2
 """Connections at once: thousands follow each other, and a server may have few wait until it accepts them."""
 
 DROPPED = re.compile("lines dropped: ([0-9]+)")
+RENAMED = re.compile("client .* is now (.*)")
 
 
 def talkative(start_server: StartServer, transport: Transport) -> Server:
@@ -97,9 +98,9 @@ def require_order(output: Iterable[str]) -> None:
     place = 0
     for line, count in lines_about_clients(output):
         place += count
-        if " is now " in line:
+        if renamed := RENAMED.fullmatch(line):
             name = LONG_NAMES[place % 2].replace("\u202e", "\\u202e")
-            assert line.endswith(f" is now {name}"), f"line {place} about clients is {line!r}; expected one with {name}"
+            assert renamed[1] == name, f"line {place} about clients is {line!r}; expected one with {name}"
 
 
 @pytest.mark.requirement("SRV-17")
