@@ -45,14 +45,27 @@ function leave(client) {
   report(client, 'left');
 }
 
+/** Put off the moment until which a client stays. It becomes the last of `clients`, which stay in that order. */
+function extend(client, until) {
+  client.until = until;
+  clients.delete(client.address);
+  clients.set(client.address, client);
+}
+
+/** Have those leave whose time is over, though their timers are late. */
+function leaveOverdue() {
+  for (const client of clients.values()) {
+    if (client.until > now()) return;
+    leave(client);
+  }
+}
+
 /** Remember an echo client, only to print when it comes and goes. */
 function remember(address) {
   const until = now() + options['idle-timeout'];
   const client = clients.get(address);
   if (client) {
-    client.until = until;
-    clients.delete(address);
-    clients.set(address, client); // as the last one
+    extend(client, until);
   } else {
     if (clients.size >= options['max-clients']) leave(clients.values().next().value);
     join({ address, until });
@@ -64,17 +77,14 @@ function onTime(address, name, token, send) {
     send(formatReply('CHALLENGE', { token: tokenOf(address, slotNow()) }));
     return;
   }
+  leaveOverdue();
   let client = clients.get(address);
-  if (client?.until <= now()) { // its timer is a moment late
-    leave(client);
-    client = undefined;
-  }
   if (!client && clients.size >= options['max-clients']) throw BUSY;
   send(subscribedReply(name, interval, lease));
   const until = now() + lease;
   if (client) {
     rename(client, name);
-    client.until = until;
+    extend(client, until);
   } else {
     client = { address, name, until };
     send(tickReply(name, 1));

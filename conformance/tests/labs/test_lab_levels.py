@@ -55,7 +55,9 @@ def test_a_step_does_not_fail_for_a_requirement_of_a_later_one(monkeypatch: pyte
         if request != b"echo hi":
             exchange.add("S", b"OK\n")
     case.exchanges = dump_exchanges([exchange])
-    waiting = Case("other", "", "mine", "mine", "server", "udp", "echo", ["REP-1"], "unjudged", about="ERR-1")
+    waiting = Case(
+        "other", "", "mine", "mine", "server", "udp", "echo", ["REP-1"], "unjudged", about="ERR-1", needs=["ERR-1"]
+    )
     # One more of a check of which enough cases had failed, about that later requirement
     left_out = replace(waiting, requirements=["REP-2"], about=None, problem=NOTHING_NEW)
     right = replace(case, outcome="passed", about=None, problem="", exchanges=[])
