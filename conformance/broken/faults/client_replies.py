@@ -331,7 +331,8 @@ def takes_a_comma_for_a_point() -> None:
 
     @wrap(client, "parse_tick")
     def parse_tick(good: Any, reply: Reply) -> Any:
-        return good(reply._replace(fields={**reply.fields, "time": reply.fields["time"].replace(",", ".")}))
+        fields = {name: value.replace(",", ".") if name == "time" else value for name, value in reply.fields.items()}
+        return good(reply._replace(fields=fields))
 
 
 @fault("CLI-24", service="time", transport="udp")

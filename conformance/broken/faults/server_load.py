@@ -237,17 +237,6 @@ def keeps_each_subscriber() -> None:
         return good(self, now, utc, blocked=blocked)
 
 
-@fault("LOAD-3", transport="tcp")
-def dies_of_a_client_that_is_dropped_twice() -> None:
-    """dies when it is to drop a client that it has just dropped as idle, since it had left, too"""
-
-    @wrap(Server, "drop")
-    def drop(good: Any, self: Server, connection: Connection) -> None:
-        if connection not in self.connections:
-            raise KeyError(connection)
-        good(self, connection)
-
-
 @fault("LOAD-4", transport="tcp", service="time")
 def looks_for_idle_subscribers_at_ticks_alone() -> None:
     """looks only when a tick is due whether a subscriber is idle"""

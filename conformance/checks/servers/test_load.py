@@ -362,24 +362,6 @@ def test_who_takes_what_waited_stays(server: Server) -> None:
 
 @pytest.mark.slow
 @TCP
-@IDLE_OPTIONS
-@pytest.mark.requirement("LOAD-3", "LOAD-4")
-def test_clients_that_leave_when_they_are_idle(server: Server) -> None:
-    """The server sleeps until both are true of some, and one has sent a request by then: it may drop them all."""
-    with ExitStack() as stack:
-        clients = [stack.enter_context(TcpPeer(server.address)) for _ in range(6)]
-        require_service(server)
-        with server.paused():
-            for leave in TcpPeer.half_close, TcpPeer.reset, TcpPeer.close:
-                leave(clients.pop())
-            clients[0].request(good_request(server.service))
-            wait_until(time.monotonic() + 1.2 * float(IDLE))
-        for _ in range(3):
-            require_service(server)
-
-
-@pytest.mark.slow
-@TCP
 @ECHO
 @IDLE_OPTIONS
 @pytest.mark.requirement("LOAD-4")
