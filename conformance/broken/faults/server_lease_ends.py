@@ -135,13 +135,3 @@ def ends_a_new_subscription_with_the_old_lease() -> None:
         if held and held.lease_end <= now:
             del self._subscriptions[address]
         return good(self, name, address, now, utc)
-
-
-@fault("ERR-11", service="time", transport="udp")
-def looks_for_past_leases_at_its_oldest_client_alone() -> None:
-    """makes no room where the client that came first has renewed its lease, and another one's has run out"""
-
-    @wrap(TimeEndpoint, "_end_leases")
-    def end_leases(good: Any, self: TimeEndpoint, now: float) -> None:
-        if min(self._subscriptions.values(), key=lambda each: each.schedule._start).lease_end <= now:
-            good(self, now)

@@ -299,28 +299,43 @@ def test_a_lease_runs_out_while_the_server_sleeps(server: Server) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.requirement("ERR-11", "LEASE-8")
+@pytest.mark.requirement("LEASE-8", "ERR-11")
 def test_a_lease_that_ran_out_while_the_server_slept_makes_room(start_server: StartServer) -> None:
-    """At the limit of clients; when the server wakes, the first datagram that it reads is the new client's TIME.
-
-    Of the two that it has, the first one renews its lease, and the other one's runs out.
-    """
-    server = start_server("--interval", MIDDLE, "--max-clients", "2")
-    with UdpPeer(server.address) as renews, UdpPeer(server.address) as first, UdpPeer(server.address) as second:
-        renewed, subscription = Subscription(renews, "Анна"), Subscription(first, "Вера")
+    """At the limit of clients; when the server wakes, the first datagram that it reads is the new client's TIME."""
+    server = start_server("--interval", MIDDLE, "--max-clients", "1")
+    with UdpPeer(server.address) as first, UdpPeer(server.address) as second:
+        subscription = Subscription(first, "Анна")
         subscription.tick()
         with about("LEASE-1"):
             token = challenge(second, "Борис")
-        wait_until(subscription.latest(2) + 0.5 * subscription.interval)  # now the server waits for datagrams
-        renewed.renew("Анна")
+        wait_until(subscription.latest(1) + 0.5 * subscription.interval)  # now the server waits for datagrams
         with server.paused():
             wait_until(subscription.ok.at + (LEASE_INTERVALS + 0.5) * subscription.interval)
             second.request(f"TIME Борис\ntoken: {token}".encode())
         answer = second.reply()
         if answer.status == "CHALLENGE":  # the judge was late: the token was too old
             answer = second.ask(f"TIME Борис\ntoken: {answer.fields['token']}".encode())
-        case = "when the lease of a client has run out"
+        case = "when the lease of the only client has run out"
         assert answer.status == "OK", f"{case}: the next one is refused: {as_text(answer.raw)}"
+
+
+@pytest.mark.slow
+@pytest.mark.requirement("ERR-11", "LEASE-8")
+def test_a_lease_that_ran_out_between_two_ticks_makes_room(start_server: StartServer) -> None:
+    """At the limit of clients, who may renew. It is not the client that came first whose lease runs out."""
+    server = start_server("--interval", MIDDLE, "--max-clients", "2")
+    with UdpPeer(server.address) as renews, UdpPeer(server.address) as leaves, UdpPeer(server.address) as comes:
+        renewed, left = Subscription(renews, "Анна"), Subscription(leaves, "Вера")
+        with about("LEASE-1"):
+            token = challenge(comes, "Борис")
+        wait_until(left.ok.at + 0.5 * left.interval)
+        left.renew("Вера")
+        end = time.monotonic() + LEASE_INTERVALS * left.interval
+        wait_until(end - left.interval)
+        renewed.renew("Анна")
+        wait_until(end)
+        answer = comes.ask(f"TIME Борис\ntoken: {token}".encode())
+        assert answer.status == "OK", f"a lease has run out, and the next client is refused: {as_text(answer.raw)}"
 
 
 @pytest.mark.slow
