@@ -65,17 +65,6 @@ def reckons_a_past_lease_by_the_present_interval() -> None:
         good(self, interval, **how)
 
 
-@fault("CLI-18", service="time", transport="udp")
-def counts_an_interval_from_a_repetition() -> None:
-    """renews an interval after it has repeated a renewal, not after the renewal"""
-
-    @wrap(TimeDatagramClient, "_plan")
-    def plan(good: Any, self: Any, now: float) -> None:
-        good(self, now)
-        if self.subscribed and self._sendings == 2:
-            self._renewal = now + self._interval
-
-
 @fault("CLI-1", service="time", transport="udp")
 def says_nothing_at_a_tick() -> None:
     """does not say that it is connected when the first valid reply is a TICK"""

@@ -54,7 +54,7 @@ def test_busy_over_tcp(start_server: StartServer) -> None:
                 require_reply(answer, error("busy"))
                 assert (more := third.rest()) == b"", f"more bytes than expected: {as_text(more)}"
                 waits.append(time.monotonic() - answer.at)
-        assert min(waits) < JUDGE_LATENESS, f"the stream ended {min(waits):.3f} s after busy; expected at once"
+        assert min(waits) < JUDGE_LATENESS / 2, f"the stream ended {min(waits):.3f} s after busy; expected at once"
         with server.paused():
             eager = TcpPeer(server.address)
             eager.send(good + b"\n")
