@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import resource
 import socket
 import subprocess
@@ -375,10 +376,10 @@ def killed_for_memory() -> int:
     Those of a control group count too, such as a container, and those of other ones.
     """
     try:
-        _, _, rest = _VMSTAT.read_text(encoding="ascii").partition("\noom_kill ")
-        return int(rest.partition("\n")[0])
+        found = re.search("^oom_kill ([0-9]+)$", _VMSTAT.read_text(encoding="ascii"), re.MULTILINE)
     except (OSError, ValueError):
         return 0
+    return int(found[1]) if found else 0
 
 
 def require_addresses() -> None:

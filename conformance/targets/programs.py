@@ -254,11 +254,12 @@ class Program:
                         if match := re.fullmatch(pattern, line.text):
                             return match
                 left = deadline - time.monotonic()
-                if self._ended or gave_up:
+                if self._ended or (gave_up and left <= 0):
                     break
                 if left <= 0:
                     gave_up = not self.is_starved()
-                    left = LAST_LOOK if gave_up else more_patience()
+                    last = LAST_LOOK if self.running else ENDING  # its last lines may not have been read yet
+                    left = last if gave_up else more_patience()
                     deadline = time.monotonic() + left
                 self._changed.wait(left)
         if self._ended:
