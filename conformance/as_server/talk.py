@@ -190,6 +190,8 @@ class Talk:
         missing = case if program.running else self._reported or case  # who has ended took the one before for an answer
         assert reported, program.describe(f"{missing}: not reported")
         self._reported = case
+        if len(program.errors) > count and program.is_dying():  # an uncaught exception is told in many lines
+            raise AssertionError(program.describe(f"{case}: the client has ended with {program.ending}"))
         with about("CLI-10"):
             assert len(program.errors) == count, program.describe(f"{case}: expected one line on standard error")
 
