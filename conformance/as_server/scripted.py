@@ -80,7 +80,6 @@ class ScriptedServer(ABC):
         self._changed = threading.Condition()
         self._requests: list[Request] = []
         self._taken = self._received = 0
-        self._is_flooded = False
         self._selector = selectors.DefaultSelector()
         self._waker, self._wakened = socket.socketpair()
         self._selector.register(self._wakened, selectors.EVENT_READ)
@@ -103,8 +102,7 @@ class ScriptedServer(ABC):
                     return
                 with self._changed:
                     key.data(key.fileobj)
-                    self._is_flooded = self._has_enough()
-                    if self._is_flooded:
+                    if self._has_enough():
                         self._read_no_more(key.fileobj)
                     self._changed.notify_all()
 
@@ -153,7 +151,7 @@ class ScriptedServer(ABC):
         deadline = time.monotonic() + within
         with self._changed:
             while not self._changed.wait_for(
-                lambda: condition() or self._is_flooded, min(deadline - time.monotonic(), ATTENTION)
+                lambda: condition() or self._has_enough(), min(deadline - time.monotonic(), ATTENTION)
             ):
                 raise_if_interrupted()
                 assert time.monotonic() < deadline, f"no {what} reached the scripted server within {within:g} s"

@@ -37,6 +37,10 @@ STATUSES = {0: "CLI-6", 3: "CLI-9"}
 Item = TypeVar("Item")
 
 
+FORMS_OF_NO_TEXT = [b"ECHO "], [b"ECHO"]
+"""The lines of a request with the empty message: a client may leave out the space."""
+
+
 class Talk:
     """A client, and the scripted server that it talks to. Use it in a ``with`` block."""
 

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable
 from functools import lru_cache
-from pathlib import Path
 from typing import NamedTuple
 
 from conformance.labs.answer import Parts, additions, number_pattern, times_of
@@ -72,11 +71,9 @@ def take_first_words(exam: Exam) -> None:
         exam.require_running(server)
     if not has_spoken:
         expected = say("a line that says that the server waits for clients")
-        raise StepError(expected, shown(said_by(server)), _cause_of_no_word(exam, exam.submission.server))
-
-
-def _cause_of_no_word(exam: Exam, file: Path) -> str:
-    return cause_of_a_hidden_log(exam, file) or cause_of_no_line(exam, file)
+        file = exam.submission.server
+        cause = cause_of_a_hidden_log(exam, file) or cause_of_no_line(exam, file)
+        raise StepError(expected, shown(said_by(server)), cause)
 
 
 def take_connected(exam: Exam) -> None:

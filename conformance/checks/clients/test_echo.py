@@ -6,7 +6,7 @@ from itertools import cycle
 
 import pytest
 
-from conformance.as_server.talk import LONGER, Talk, batches, took
+from conformance.as_server.talk import FORMS_OF_NO_TEXT, LONGER, Talk, batches, took
 from conformance.blame import about
 from conformance.expected.replies import (
     HIDDEN,
@@ -41,8 +41,6 @@ MESSAGES = [
     "".join(character for character in map(chr, range(0x600, 0x2100)) if HIDDEN.match(character)) + "one\u2028line",
 ]
 
-_FORMS_OF_NO_TEXT = [b"ECHO "], [b"ECHO"]
-
 ERROR = error("bad-character", "no such thing, sorry")
 BUSY = error()
 
@@ -66,7 +64,7 @@ def test_an_empty_message_is_a_message(target: Target, transport: Transport) -> 
     """Nothing is read from standard input, which does not end."""
     with Talk(target, "echo", transport, "", stdin=None) as talk:
         request = talk.request("ECHO ")
-        assert request.lines in _FORMS_OF_NO_TEXT, talk.program.describe(f"it sent {request}; expected an empty ECHO")
+        assert request.lines in FORMS_OF_NO_TEXT, talk.program.describe(f"it sent {request}; expected an empty ECHO")
         talk.send(_answer("", transport))
         talk.ends(0, [talk.connected, *shown(ok_fields("echo", transport, ""))])
 
@@ -78,7 +76,7 @@ def test_sends_each_line_of_standard_input(target: Target, transport: Transport)
         sources = set()
         for message in MESSAGES:
             request = talk.request()
-            forms = ([f"ECHO {message}".encode()],) if message else _FORMS_OF_NO_TEXT
+            forms = ([f"ECHO {message}".encode()],) if message else FORMS_OF_NO_TEXT
             assert request.lines in forms, f"it sent {request}; expected an ECHO of {message!r}"
             sources.add(request.peer)
             talk.send(_answer(message, transport))
